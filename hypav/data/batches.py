@@ -1,0 +1,121 @@
+"""Class-balanced triplets: the index pairs that training draws, and the six tables of one training step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hypav.data.features import Phase
+from hypav.errors import DataError, SettingError
+
+__all__ = ["TripletBatch", "TripletSampler", "make_batch", "sampling_weights"]
+
+# Far above any class size, so that the remainder of a division by one is uniform to 1e-13.
+_WIDE = 2**60
+
+
+class TripletBatch(NamedTuple):
+    """One step's input: audio (B, D_a) and video (B, D_v) of the same samples, text (B, D_w) the vectors of
+    their classes, and the same three of as many samples of other classes."""
+
+    audio: Tensor
+    video: Tensor
+    text: Tensor
+    audio_neg: Tensor
+    video_neg: Tensor
+    text_neg: Tensor
+
+
+def sampling_weights(label: Tensor) -> Tensor:
+    """The probability of each sample when every class is equally likely: 1 / (K n_c).
+
+    Args:
+        label: (N,) class ids.
+
+    Returns:
+        (N,) float64, of sum 1.
+    """
+    _, class_of, count = torch.unique(label, return_inverse=True, return_counts=True)
+    return 1.0 / (count.shape[0] * count[class_of].to(torch.float64))
+
+
+class TripletSampler:
+    """Draws (positive, negative) sample pairs as AVCA's released sampler does (Mercea et al., CVPR 2022).
+
+    The positive is drawn with replacement, every class being equally likely (`sampling_weights`). The
+    negative's class is uniform over the K - 1 other classes, the negative uniform within it.
+
+    Args:
+        label: (N,) class ids of the phase that is trained on.
+        batch_size: B.
+        generator: the only source of randomness; draws are made on its device.
+        device: where the indices go; that of `label` if None.
+
+    Raises:
+        DataError: label is no list of whole numbers, or holds fewer than two classes.
+        SettingError: batch_size < 1.
+    """
+
+    def __init__(
+        self,
+        label: Tensor,
+        *,
+        batch_size: int,
+        generator: torch.Generator,
+        device: torch.device | str | None = None,
+    ) -> None:
+        if label.ndim != 1 or label.is_floating_point() or label.is_complex():
+            raise DataError(
+                f"Triplets need a list with one class id a sample, not a {label.dtype} array of shape "
+                f"{tuple(label.shape)}."
+            )
+        if batch_size < 1:
+            raise SettingError(f"batch_size must be at least 1, not {batch_size}.")
+        _, class_of, count = torch.unique(label.to(generator.device), return_inverse=True, return_counts=True)
+        if count.shape[0] < 2:
+            raise DataError(
+                f"Triplets need samples of at least two classes to draw a negative from, not of "
+                f"{count.shape[0]}; look at the labels of the training split."
+            )
+        self.batch_size = batch_size
+        self.generator = generator
+        self.device = label.device if device is None else torch.device(device)
+        self._order = torch.argsort(class_of, stable=True)
+        self._count = count
+        self._start = count.cumsum(0) - count
+
+    def draw(self, n_batches: int) -> tuple[Tensor, Tensor]:
+        """Positions of n_batches batches in `label`: (index, negative), both int64 (n_batches, B)."""
+        if n_batches < 1:
+            raise SettingError(f"n_batches must be at least 1, not {n_batches}.")
+        n_classes = self._count.shape[0]
+        positive = self._uniform(n_batches, 0, n_classes)
+        # A step of 1..K-1 around the circle of classes reaches each other class with equal probability.
+        negative = (positive + self._uniform(n_batches, 1, n_classes)) % n_classes
+        index, other = self._member(positive), self._member(negative)
+        return index.to(self.device), other.to(self.device)
+
+    def _uniform(self, n_batches: int, low: int, high: int) -> Tensor:
+        return torch.randint(
+            low, high, (n_batches, self.batch_size), generator=self.generator, device=self.generator.device
+        )
+
+    def _member(self, chosen: Tensor) -> Tensor:
+        offset = self._uniform(chosen.shape[0], 0, _WIDE) % self._count[chosen]
+        return self._order[self._start[chosen] + offset]
+
+
+def make_batch(phase: Phase, index: Tensor, negative: Tensor) -> TripletBatch:
+    """The tables of one batch: rows `index` and `negative` (B,) of a phase, text by the class of each row."""
+    row = torch.searchsorted(phase.classes, phase.label[index])
+    row_neg = torch.searchsorted(phase.classes, phase.label[negative])
+    return TripletBatch(
+        audio=phase.audio[index],
+        video=phase.video[index],
+        text=phase.text[row],
+        audio_neg=phase.audio[negative],
+        video_neg=phase.video[negative],
+        text_neg=phase.text[row_neg],
+    )
