@@ -1,0 +1,225 @@
+"""The hyperbolic alignment module (Section 4.2-4.4): similarity x normalisation x base point x geometry.
+
+For each head with curvature k: phi -> point of the space (Eq. 1) -> tangent space (Eq. 3) -> similarity matrix M of
+the batch, one for video and one for audio -> mean squared difference of the normalised matrices (Eq. 4). The loss is
+the mean over heads (Eq. 7).
+
+As printed the loss does not depend on k. project and log at the origin multiply each row by a positive number, and
+the cosine of Eq. 4 cancels it: for every k and every number of heads the loss is the flat one. The presets `paper`,
+`released` and `released-2023` keep this; `curved` is a repair in which curvature matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, NamedTuple, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from hypav import geometry
+from hypav.avca import Embeddings
+from hypav.curvature import Adaptive, AdaptiveCurvature, FixedCurvature
+from hypav.errors import SettingError
+
+__all__ = ["PRESETS", "Alignment", "AlignmentConfig", "AlignmentLoss", "alignment_loss", "preset", "similarity_matrix"]
+
+Similarity = Literal["cosine", "inner", "distance", "kernel", "norms"]
+Normalise = Literal["frobenius", "row", "none"]
+Base = Literal["origin", "midpoint"]
+ToBall = Literal["project", "expmap0"]
+ClipRadius = Literal["ball", "printed"]
+Aligned = Literal["phi", "phi_att", "theta"]
+Pairs = Literal["positive", "both"]
+
+
+@dataclass(frozen=True)
+class AlignmentConfig:
+    """Everything that fixes the alignment loss; the defaults are the paper's.
+
+    similarity: "cosine" (paper) or "inner" product of tangent vectors; "distance", minus the geodesic distance, or its
+        "kernel" exp(-distance), both in the space itself; "norms", the product of norms that the code as first
+        published took in place of the cosine.
+    normalise: "frobenius" M/|M|_F (paper), "row" each row to length 1 (Tung & Mori, ICCV 2019), "none" (released).
+    base: the point z of the log map (Eq. 3): "origin" (paper) or the gyro-"midpoint" of the batch's video and audio.
+    to_ball: "project" takes phi as a point and clips it (Eq. 1); "expmap0" takes it as a tangent vector at the origin.
+    clip_radius: "ball" 1/sqrt|k|, or "printed" 1/|k| as Eq. 1 prints it (outside the ball for |k| < 1).
+    curvatures: one k a head, or Adaptive(N_c, c_0). Where points of one batch are compared inside the space (distance,
+        kernel, midpoint) a head needs one k: it takes the mean of its adaptive curvatures over the batch.
+    aligned: which embeddings are aligned (Table 6).
+    pairs: "positive" (paper), or "both": positive and negative batch, their losses added (released).
+    weight: of the alignment loss in the total (paper Eq. 5: 1, released 1e-3).
+    scale: multiplies the embeddings before Eq. 1. 1 in paper and code; there |phi| is about 12 and the ball's radius
+        about 2, so nearly every row is clipped to the rim.
+    xi: Eq. 1's small number; the paper does not give it, the released code has 1e-3.
+    """
+
+    similarity: Similarity = "cosine"
+    normalise: Normalise = "frobenius"
+    base: Base = "origin"
+    to_ball: ToBall = "project"
+    clip_radius: ClipRadius = "ball"
+    curvatures: tuple[float, ...] | Adaptive = (-0.2,)
+    aligned: Aligned = "phi"
+    pairs: Pairs = "positive"
+    weight: float = 1.0
+    scale: float = 1.0
+    xi: float = 1e-3
+
+    def __post_init__(self) -> None:
+        for name, kind in _CHOICES.items():
+            if getattr(self, name) not in get_args(kind):
+                raise SettingError(
+                    f"AlignmentConfig.{name} is {getattr(self, name)!r}; choose {', '.join(get_args(kind))}."
+                )
+        if isinstance(self.curvatures, int | float):
+            object.__setattr__(self, "curvatures", (float(self.curvatures),))
+        if not isinstance(self.curvatures, Adaptive):
+            FixedCurvature(self.curvatures)  # raises where a curvature is not finite
+        if self.scale <= 0 or not 0 < self.xi < 1 or self.weight < 0:
+            raise SettingError(
+                f"scale {self.scale}, xi {self.xi} and weight {self.weight} must be > 0, in (0, 1) and >= 0."
+            )
+
+    @property
+    def compares_in_space(self) -> bool:
+        """Whether two points of a batch meet inside the space, so that they need one common curvature."""
+        return self.similarity in ("distance", "kernel") or self.base == "midpoint"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; `from_dict` brings them back."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> AlignmentConfig:
+        """The inverse of `to_dict`."""
+        values = dict(values)
+        k = values.get("curvatures")
+        if isinstance(k, Mapping):
+            values["curvatures"] = Adaptive(**k)
+        elif k is not None:
+            values["curvatures"] = tuple(k)
+        return cls(**values)
+
+
+_CHOICES = {
+    "similarity": Similarity,
+    "normalise": Normalise,
+    "base": Base,
+    "to_ball": ToBall,
+    "clip_radius": ClipRadius,
+    "aligned": Aligned,
+    "pairs": Pairs,
+}
+
+PRESETS: Mapping[str, AlignmentConfig] = {
+    # Eqs. 1-7 as printed; the radius is the one of the text, for Eq. 1's own lies outside the ball
+    "paper": AlignmentConfig(),
+    # the released code since 2024-07
+    "released": AlignmentConfig(normalise="none", pairs="both", weight=1e-3),
+    # the code as first published (2023-09 to 2024-07): products of norms where the cosine should be
+    "released-2023": AlignmentConfig(similarity="norms", normalise="none", pairs="both", weight=1e-3),
+    # curvature matters: distances inside the space, of points that are not all on the rim
+    "curved": AlignmentConfig(similarity="distance", normalise="none", to_ball="expmap0", scale=0.1),
+}
+
+
+def preset(name: str, **changes: Any) -> AlignmentConfig:
+    """The preset `name` with `changes` to its fields.
+
+    Raises:
+        SettingError: where there is no such preset.
+    """
+    if name not in PRESETS:
+        raise SettingError(f"There is no preset {name!r}; choose {', '.join(PRESETS)}.")
+    return replace(PRESETS[name], **changes)
+
+
+def _to_space(phi: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
+    phi = phi * config.scale if config.scale != 1 else phi
+    if config.to_ball == "expmap0":
+        phi = geometry.expmap0(phi, k=k)
+    # after expmap0 the clip only protects the maps that follow from points that rounding put on the rim
+    return geometry.project(phi, k=k, xi=config.xi, radius=config.clip_radius)  # Eq. 1
+
+
+def _to_tangent(points_v: Tensor, points_a: Tensor, k: Tensor, config: AlignmentConfig) -> tuple[Tensor, Tensor]:
+    if config.base == "origin":
+        return geometry.logmap0(points_v, k=k), geometry.logmap0(points_a, k=k)  # Eq. 3 at z = 0
+    z = geometry.midpoint(torch.cat((points_v, points_a)), k=k)
+    return geometry.logmap(z, points_v, k=k), geometry.logmap(z, points_a, k=k)  # Eq. 3
+
+
+def similarity_matrix(x: Tensor, kind: Similarity, k: Tensor | float = 0.0) -> Tensor:
+    """M (N, N) of Eq. 4 for the rows of x (N, D): tangent vectors, or points of the space with curvature k for
+    "distance" and "kernel". A zero row has cosine 0 with all others."""
+    if kind == "cosine":
+        unit = F.normalize(x, dim=1)
+        return unit @ unit.T
+    if kind == "inner":
+        return x @ x.T
+    if kind == "norms":
+        norm = x.norm(dim=1, keepdim=True)
+        return norm @ norm.T
+    distance = geometry.pairwise_distance(x, k=k)
+    return -distance if kind == "distance" else torch.exp(-distance)
+
+
+def _normalised(matrix: Tensor, kind: Normalise) -> Tensor:
+    # the clamps keep 0/0 away where all points of a batch coincide
+    if kind == "frobenius":
+        return matrix / matrix.norm().clamp_min(torch.finfo(matrix.dtype).tiny)
+    return F.normalize(matrix, dim=1) if kind == "row" else matrix
+
+
+def alignment_loss(phi_v: Tensor, phi_a: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
+    """Eq. 4 for one head: scalar, unweighted.
+
+    Args:
+        phi_v, phi_a: (N, D) embeddings of the same N samples.
+        k: (1, 1) or, one curvature a sample, (N, 1).
+    """
+    if config.compares_in_space:
+        k = k.mean()
+    x_v, x_a = _to_space(phi_v, k, config), _to_space(phi_a, k, config)
+    if config.similarity not in ("distance", "kernel"):
+        x_v, x_a = _to_tangent(x_v, x_a, k, config)
+    m_v = _normalised(similarity_matrix(x_v, config.similarity, k), config.normalise)
+    m_a = _normalised(similarity_matrix(x_a, config.similarity, k), config.normalise)
+    return F.mse_loss(m_v, m_a)  # 1/N^2 |M_v - M_a|_F^2
+
+
+class AlignmentLoss(NamedTuple):
+    """total: weight x mean over heads, summed over pairs; heads: (H,) unweighted; curvatures: (1 or N, H)."""
+
+    total: Tensor
+    heads: Tensor
+    curvatures: Tensor
+
+
+class Alignment(nn.Module):
+    """The module with its curvatures; only an adaptive one has weights (generator: where they are drawn from)."""
+
+    def __init__(self, config: AlignmentConfig, dim_phi: int, generator: Generator) -> None:
+        super().__init__()
+        self.config = config
+        self.curvature: FixedCurvature | AdaptiveCurvature
+        if isinstance(config.curvatures, Adaptive):
+            self.curvature = AdaptiveCurvature(config.curvatures, dim_phi, generator)
+        else:
+            self.curvature = FixedCurvature(config.curvatures)
+
+    def forward(self, e: Embeddings) -> AlignmentLoss:
+        """The alignment loss of one batch's embeddings. The curvature layer always reads phi (Eq. 6)."""
+        heads, curvatures = self._pair(e, "")
+        if self.config.pairs == "both":
+            heads = heads + self._pair(e, "_neg")[0]
+        return AlignmentLoss(self.config.weight * heads.mean(), heads, curvatures)  # Eq. 7
+
+    def _pair(self, e: Embeddings, suffix: str) -> tuple[Tensor, Tensor]:
+        name = {"phi": "phi_{}", "phi_att": "phi_{}_att", "theta": "theta_{}"}[self.config.aligned] + suffix
+        x_v, x_a = getattr(e, name.format("v")), getattr(e, name.format("a"))
+        k = self.curvature(getattr(e, f"phi_v{suffix}"), getattr(e, f"phi_a{suffix}"))
+        return torch.stack([alignment_loss(x_v, x_a, one, self.config) for one in k.split(1, dim=1)]), k

@@ -1,0 +1,307 @@
+"""AVCA, the baseline network of Mercea et al. (CVPR 2022), on which the alignment module sits.
+
+Symbols: phi = encoder output, phi_att = after cross-attention, theta = joint embedding, rho = decoded back to text
+space; suffix _a audio, _v video, _w words, _neg the negative sample. Every phi, theta, rho ends in ReLU and dropout,
+so all are non-negative.
+
+Dropout masks come from a generator that the caller passes, never from torch's global one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from hypav.errors import DataError, SettingError
+
+__all__ = [
+    "AVCA",
+    "AVCAConfig",
+    "Embeddings",
+    "build_avca",
+    "isolated_init",
+    "load_official_state",
+    "official_name",
+    "official_state",
+]
+
+
+@dataclass(frozen=True)
+class AVCAConfig:
+    """Sizes and regularisation of the network; the defaults are the released UCF-GZSL (main) settings.
+
+    hidden_enc and hidden_proj of 0 leave the hidden layer out. dropout_enc, dropout_proj and dropout_dec are the
+    released flags --embedding_dropout, --decoder_dropout and --additional_dropout. momentum is that of the last
+    batch norm of the encoders and projectors that have a hidden layer; every other one keeps torch's 0.1.
+    """
+
+    dim_audio: int
+    dim_video: int
+    dim_text: int = 300
+    dim_phi: int = 300
+    dim_theta: int = 64
+    hidden_enc: int = 512
+    hidden_proj: int = 512
+    dropout_enc: float = 0.2
+    dropout_proj: float = 0.3
+    dropout_dec: float = 0.5
+    momentum: float = 0.1
+    heads: int = 3
+    head_dim: int = 100
+    dim_mlp: int = 64
+
+    def __post_init__(self) -> None:
+        for name in ("dropout_enc", "dropout_proj", "dropout_dec"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SettingError(f"{name} is {getattr(self, name)}; a dropout rate lies in [0, 1).")
+        for item in fields(self):
+            value = getattr(self, item.name)
+            least = 0 if item.name.startswith("hidden") else 1
+            if isinstance(value, int) and value < least and not item.name.startswith(("dropout", "momentum")):
+                raise SettingError(f"{item.name} is {value}; it must be at least {least}.")
+
+
+class Embeddings(NamedTuple):
+    """Every intermediate of one training forward: phi (B, 300), theta (B, 64), rho (B, D_w)."""
+
+    phi_a: Tensor
+    phi_v: Tensor
+    phi_a_neg: Tensor
+    phi_v_neg: Tensor
+    phi_a_att: Tensor
+    phi_v_att: Tensor
+    phi_a_att_neg: Tensor
+    phi_v_att_neg: Tensor
+    theta_a: Tensor
+    theta_v: Tensor
+    theta_w: Tensor
+    theta_a_neg: Tensor
+    theta_v_neg: Tensor
+    theta_w_neg: Tensor
+    rho_a: Tensor
+    rho_v: Tensor
+    rho_w: Tensor
+    rho_a_neg: Tensor
+    rho_v_neg: Tensor
+    phi_a_rec: Tensor
+    phi_v_rec: Tensor
+
+
+def dropout(x: Tensor, rate: float, generator: Generator | None) -> Tensor:
+    """Inverted dropout with masks from `generator` (None: the caller is not training, x passes unchanged)."""
+    if generator is None or rate == 0:
+        return x
+    return x * torch.empty_like(x).bernoulli_(1 - rate, generator=generator).div_(1 - rate)
+
+
+class EmbeddingNet(nn.Module):
+    """[Linear, BatchNorm, ReLU, Dropout] once, or twice with a hidden layer: (B, dim_in) -> (B, dim_out)."""
+
+    def __init__(self, dim_in: int, dim_out: int, *, rate: float, hidden: int = 0, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.rate = rate
+        self.hidden = nn.Linear(dim_in, hidden) if hidden else None
+        self.hidden_norm = nn.BatchNorm1d(hidden) if hidden else None
+        self.out = nn.Linear(hidden or dim_in, dim_out)
+        self.out_norm = nn.BatchNorm1d(dim_out, momentum=momentum if hidden else 0.1)
+
+    def forward(self, x: Tensor, generator: Generator | None = None) -> Tensor:
+        if self.hidden is not None and self.hidden_norm is not None:
+            x = dropout(F.relu(self.hidden_norm(self.hidden(x))), self.rate, generator)
+        return dropout(F.relu(self.out_norm(self.out(x))), self.rate, generator)
+
+
+class CrossAttention(nn.Module):
+    """One pre-norm transformer layer over the two tokens (audio, video): (B, 2, dim) -> (B, 2, dim)."""
+
+    def __init__(self, dim: int, *, heads: int, head_dim: int, dim_mlp: int, rate: float) -> None:
+        super().__init__()
+        self.heads, self.rate = heads, rate
+        self.norm = nn.LayerNorm(dim)
+        self.to_qkv = nn.Linear(dim, 3 * heads * head_dim, bias=False)
+        self.to_out = nn.Linear(heads * head_dim, dim)
+        self.mlp_norm = nn.LayerNorm(dim)
+        self.mlp_in = nn.Linear(dim, dim_mlp)
+        self.mlp_out = nn.Linear(dim_mlp, dim)
+
+    def forward(self, tokens: Tensor, generator: Generator | None = None) -> Tensor:
+        batch, count, _ = tokens.shape
+        q, k, v = self.to_qkv(self.norm(tokens)).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        weights = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(dim=-1)
+        heads = (weights @ v).transpose(1, 2).reshape(batch, count, -1)
+        tokens = tokens + dropout(self.to_out(heads), self.rate, generator)
+        inner = dropout(F.gelu(self.mlp_in(self.mlp_norm(tokens))), self.rate, generator)
+        return tokens + dropout(self.mlp_out(inner), self.rate, generator)
+
+
+class AVCA(nn.Module):
+    """The two-branch network. The parts are built in the released order, so that one seed gives the released weights."""
+
+    def __init__(self, config: AVCAConfig) -> None:
+        super().__init__()
+        c = self.config = config
+        encoder = {"rate": c.dropout_enc, "hidden": c.hidden_enc, "momentum": c.momentum}
+        projector = {"rate": c.dropout_proj, "hidden": c.hidden_proj, "momentum": c.momentum}
+        self.encode_a = EmbeddingNet(c.dim_audio, c.dim_phi, **encoder)  # type: ignore[arg-type]
+        self.encode_v = EmbeddingNet(c.dim_video, c.dim_phi, **encoder)  # type: ignore[arg-type]
+        self.attention = CrossAttention(
+            c.dim_phi, heads=c.heads, head_dim=c.head_dim, dim_mlp=c.dim_mlp, rate=c.dropout_enc
+        )
+        self.project_w = EmbeddingNet(c.dim_text, c.dim_theta, rate=c.dropout_dec)
+        self.decode = EmbeddingNet(c.dim_theta, c.dim_text, rate=c.dropout_dec)
+        self.project_a = EmbeddingNet(c.dim_phi, c.dim_theta, **projector)  # type: ignore[arg-type]
+        self.project_v = EmbeddingNet(c.dim_phi, c.dim_theta, **projector)  # type: ignore[arg-type]
+        self.reconstruct_a = EmbeddingNet(c.dim_theta, c.dim_phi, rate=c.dropout_dec)
+        self.reconstruct_v = EmbeddingNet(c.dim_theta, c.dim_phi, rate=c.dropout_dec)
+        # row 0 audio, row 1 video; the released code never gives it to the optimiser
+        self.positional = nn.Parameter(torch.randn(2, c.dim_phi))
+
+    def attend(self, phi_a: Tensor, phi_v: Tensor, generator: Generator | None) -> tuple[Tensor, Tensor]:
+        """phi_a,att and phi_v,att, each (B, dim_phi). The layer's output already holds phi, so phi enters twice."""
+        tokens = torch.stack((phi_a + self.positional[0], phi_v + self.positional[1]), dim=1)
+        attended = self.attention(tokens, generator)
+        return phi_a + attended[:, 0], phi_v + attended[:, 1]
+
+    def embed(
+        self, audio: Tensor, video: Tensor, text: Tensor, *, generator: Generator | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """theta_a (N, 64), theta_v (N, 64) and theta_w (K, 64); text may have another number of rows than audio."""
+        g = generator
+        phi_a, phi_v = self.encode_a(audio, g), self.encode_v(video, g)
+        theta_w = self.project_w(text, g)
+        phi_a_att, phi_v_att = self.attend(phi_a, phi_v, g)
+        theta_v = self.project_v(phi_v_att, g)
+        theta_a = self.project_a(phi_a_att, g)
+        return theta_a, theta_v, theta_w
+
+    def forward(
+        self,
+        audio: Tensor,
+        video: Tensor,
+        text: Tensor,
+        audio_neg: Tensor,
+        video_neg: Tensor,
+        text_neg: Tensor,
+        *,
+        generator: Generator | None = None,
+        replay: bool = False,
+    ) -> Embeddings:
+        """One forward of a triplet batch. The order of the calls is the released one: it fixes which dropout mask
+        and which batch-norm update comes when.
+
+        Args:
+            audio, video, text: (B, D_a), (B, D_v), (B, D_w) and the same for the negatives.
+            generator: draws the dropout masks; None means no dropout.
+            replay: also run the three passes whose results the released code never uses; they change the
+                batch-norm statistics and the dropout masks that follow.
+        """
+        g = generator
+        phi_a, phi_v = self.encode_a(audio, g), self.encode_v(video, g)
+        phi_a_neg, phi_v_neg = self.encode_a(audio_neg, g), self.encode_v(video_neg, g)
+        theta_w, theta_w_neg = self.project_w(text, g), self.project_w(text_neg, g)
+        rho_w = self.decode(theta_w, g)
+        if replay:
+            self.decode(theta_w_neg, g)
+        phi_a_att, phi_v_att = self.attend(phi_a, phi_v, g)
+        phi_a_att_neg, phi_v_att_neg = self.attend(phi_a_neg, phi_v_neg, g)
+        theta_v, theta_v_neg = self.project_v(phi_v_att, g), self.project_v(phi_v_att_neg, g)
+        theta_a, theta_a_neg = self.project_a(phi_a_att, g), self.project_a(phi_a_att_neg, g)
+        phi_v_rec, phi_a_rec = self.reconstruct_v(theta_v, g), self.reconstruct_a(theta_a, g)
+        if replay:
+            self.project_a(phi_a_rec, g)
+            self.project_v(phi_v_rec, g)
+        rho_a, rho_a_neg = self.decode(theta_a, g), self.decode(theta_a_neg, g)
+        rho_v, rho_v_neg = self.decode(theta_v, g), self.decode(theta_v_neg, g)
+        return Embeddings(
+            phi_a=phi_a, phi_v=phi_v, phi_a_neg=phi_a_neg, phi_v_neg=phi_v_neg,
+            phi_a_att=phi_a_att, phi_v_att=phi_v_att, phi_a_att_neg=phi_a_att_neg, phi_v_att_neg=phi_v_att_neg,
+            theta_a=theta_a, theta_v=theta_v, theta_w=theta_w,
+            theta_a_neg=theta_a_neg, theta_v_neg=theta_v_neg, theta_w_neg=theta_w_neg,
+            rho_a=rho_a, rho_v=rho_v, rho_w=rho_w, rho_a_neg=rho_a_neg, rho_v_neg=rho_v_neg,
+            phi_a_rec=phi_a_rec, phi_v_rec=phi_v_rec,
+        )  # fmt: skip
+
+
+class isolated_init:
+    """Context in which torch's default initialisers draw from a seed of `generator` and torch's global state is kept."""
+
+    def __init__(self, generator: Generator) -> None:
+        self.seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+
+    def __enter__(self) -> None:
+        self.kept = torch.default_generator.get_state()
+        torch.default_generator.manual_seed(self.seed)
+
+    def __exit__(self, *error: object) -> None:
+        torch.default_generator.set_state(self.kept)
+
+
+def build_avca(config: AVCAConfig, generator: Generator) -> AVCA:
+    """A fresh network on the CPU whose weights depend on `generator` alone."""
+    with isolated_init(generator):
+        return AVCA(config)
+
+
+# released module -> ours; released layer number -> ours (with and without a hidden layer)
+_MODULES = {
+    "A_enc": "encode_a",
+    "V_enc": "encode_v",
+    "A_proj": "project_a",
+    "V_proj": "project_v",
+    "W_proj": "project_w",
+    "D": "decode",
+    "A_rec": "reconstruct_a",
+    "V_rec": "reconstruct_v",
+}
+_ATTENTION = {
+    "layers.0.0.norm": "norm",
+    "layers.0.0.fn.to_qkv": "to_qkv",
+    "layers.0.0.fn.to_out.0": "to_out",
+    "layers.0.1.norm": "mlp_norm",
+    "layers.0.1.fn.net.0": "mlp_in",
+    "layers.0.1.fn.net.3": "mlp_out",
+}
+
+
+def official_name(name: str, model: AVCA) -> str:
+    """The released state_dict key for one of ours, e.g. encode_a.hidden.weight -> A_enc.fc.0.weight."""
+    if name == "positional":
+        return "pos_emb1D"
+    module, layer, leaf = name.split(".")
+    if module == "attention":
+        return f"cross_attention.{next(k for k, v in _ATTENTION.items() if v == layer)}.{leaf}"
+    deep = getattr(model, module).hidden is not None
+    number = {"hidden": 0, "hidden_norm": 1, "out": 4 if deep else 0, "out_norm": 5 if deep else 1}[layer]
+    return f"{next(k for k, v in _MODULES.items() if v == module)}.fc.{number}.{leaf}"
+
+
+def official_state(model: AVCA) -> dict[str, Tensor]:
+    """The model's weights and buffers under the released key names."""
+    return {official_name(name, model): tensor for name, tensor in model.state_dict().items()}
+
+
+def load_official_state(model: AVCA, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies a released checkpoint's "model" dictionary into `model` and returns the keys that are not AVCA's
+    (fusenet1.*, the curvature layer).
+
+    Raises:
+        DataError: where a key is missing or a tensor has another shape than the model's.
+    """
+    own = model.state_dict()
+    for name, tensor in own.items():
+        key = official_name(name, model)
+        if key not in state:
+            raise DataError(f"The released checkpoint lacks {key!r}; is it an AVCA or Hyper_AVCA state_dict?")
+        if state[key].shape != tensor.shape:
+            raise DataError(
+                f"{key!r} is {tuple(state[key].shape)} in the checkpoint but {tuple(tensor.shape)} in this model; "
+                "build the model with the checkpoint's sizes."
+            )
+    model.load_state_dict({name: state[official_name(name, model)] for name in own})
+    known = {official_name(name, model) for name in own}
+    return {key: tensor for key, tensor in state.items() if key not in known}
