@@ -22,7 +22,7 @@ Problem = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 def random_problem(seed: int, samples: int = 60, ties: bool = False) -> Problem:
-    """Class ids with gaps, seen and unseen interleaved; distances are multiples of 1/4096, with ties of 1/4."""
+    """Class ids with gaps, the two parts interleaved; distances are multiples of 1/4096, with ties of 1/4."""
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randperm(40, generator=generator)[:7]
     classes = ids.sort().values
