@@ -1,0 +1,284 @@
+"""The simulated door: audio, video and text features drawn from one class tree, shaped like a real set.
+
+Every class c lies at the end of a path super-group > group > c. For each view m (audio, video, text) its
+position is the sum of one vector a level l, in a latent space of R dimensions:
+
+    z^m_c = sum_l sqrt(v^m_l) (sqrt(rho_m) u_l + sqrt(1 - rho_m) w^m_l),    u_l, w^m_l ~ N(0, I_R / R)    (1)
+
+v^m_l is the share of variance of that level (the three sum to 1); u_l is what all views agree on, w^m_l what
+only this view knows, rho_m the share of agreement (1 for text). A text says no more than its class:
+
+    t_c = f / ||f||,    f = o_t n_t + B_t z^t_c                                                           (2)
+
+Sample i of class c has its own latent deviation, in part common to its sound and its picture, and noise:
+
+    h^m_i = sqrt(kappa) h_i + sqrt(1 - kappa) g^m_i,    h_i, g^m_i ~ N(0, I_R / R)                        (3)
+    x^m_i ~ gamma^m_i (o_m n_m + B_m (z^m_c + omega_m h^m_i) + tau_m e^m_i),    e^m_i ~ N(0, I / D_m)     (4)
+
+scaled to the standard deviation s_m. B_m is a random (D_m, R) matrix with entries N(0, 1 / D_m): each view
+has a basis of its own. n_m is a random unit vector, the middle of the narrow cone that makes the modality gap
+(Liang et al., NeurIPS 2022, "Mind the gap"). gamma is a log-normal gain (loudness, contrast).
+
+The constants in VIEWS are set so that `simulated("yt8m-mini")` has the statistics of the real set of that
+name. Nothing here is real: a result on these features says how a method behaves on this model, no more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hypav.data.features import SPLITS, FeatureSet
+from hypav.errors import SettingError
+
+__all__ = ["COUNTS", "VIEWS", "Counts", "View", "simulated"]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many of everything: the class tree, the GZSL roles, the samples of each split and the dimensions.
+
+    Args:
+        title: what tables call the set, after the word SIMULATED.
+        tree: for each super-group the number of classes of each of its groups.
+        val_unseen, test_unseen: numbers of classes; all others are seen in stage 1.
+        samples: numbers of samples in the order of SPLITS.
+        dim_audio, dim_video, dim_text: D_a, D_v, D_w.
+    """
+
+    title: str
+    tree: tuple[tuple[int, ...], ...]
+    val_unseen: int
+    test_unseen: int
+    samples: tuple[int, int, int, int, int]
+    dim_audio: int
+    dim_video: int
+    dim_text: int
+
+    @property
+    def classes(self) -> int:
+        return sum(map(sum, self.tree))
+
+
+@dataclass(frozen=True)
+class View:
+    """The constants of one view m in Eq. 1-4 above; `instance` ... `std` play no role for text.
+
+    Args:
+        levels: v^m_l for super-group, group, class.
+        agreement: rho_m, the share of the view's class positions that text speaks of too.
+        offset: o_m, length of the view's mean next to class positions of length 1.
+        instance: omega_m, length of a sample's own latent deviation.
+        noise: tau_m, length of the observation noise.
+        gain: standard deviation of log gamma_m.
+        std: s_m, standard deviation of one dimension, up to the bracket of Eq. 4, which has length `length`.
+    """
+
+    levels: tuple[float, float, float]
+    agreement: float = 1.0
+    offset: float = 0.0
+    instance: float = 0.0
+    noise: float = 0.0
+    gain: float = 0.0
+    std: float = 1.0
+
+    @property
+    def length(self) -> float:
+        """Root mean square length of the bracket of Eq. 4, gain included."""
+        inside = self.offset**2 + 1.0 + self.instance**2 + self.noise**2
+        return math.sqrt(inside * math.exp(2 * self.gain**2))
+
+
+_UCF_TREE = ((3, 3, 3),) * 3 + ((3, 3),) * 4
+COUNTS: Mapping[str, Counts] = {
+    "ucf-gzsl": Counts("UCF-GZSL counts", _UCF_TREE, 12, 9, (3174, 353, 1467, 555, 1267), 512, 512, 300),
+    "ucf-gzsl-cls": Counts(
+        "UCF-GZSL counts, cls",
+        ((3, 3, 2),) * 3 + ((3, 3),) * 4,
+        12,
+        6,
+        (3174, 353, 1467, 555, 845),
+        128,
+        4096,
+        300,
+    ),
+    "yt8m-mini": Counts(
+        "yt8m-mini counts",
+        ((10,), (7,), (4, 11, 7), (2, 4, 3, 1, 5, 4), (6,), (9, 6, 12, 6), (12,)),
+        28,
+        28,
+        (1437, 182, 844, 276, 995),
+        128,
+        1024,
+        384,
+    ),
+    "small": Counts("small", ((4, 4), (4, 3), (5,)), 5, 4, (220, 40, 80, 50, 70), 24, 32, 16),
+}
+
+LATENT = 48  # R
+SYNCHRONY = 0.3  # kappa
+GAIN_CORRELATION = 0.4
+SPREAD_OF_CLASS_SIZES = 0.25  # the real sets' class sizes vary by about a quarter of their mean
+
+VIEWS: Mapping[str, View] = {
+    "audio": View((0.12, 0.16, 0.72), 0.35, 0.18, 1.2, 1.7, 0.29, 0.719),
+    "video": View((0.03, 0.12, 0.85), 0.35, 0.13, 1.6, 1.7, 0.37, 0.493),
+    "text": View((0.11, 0.11, 0.78), offset=0.56),
+}
+
+
+def simulated(
+    counts: str | Counts = "ucf-gzsl",
+    *,
+    seed: int = 0,
+    generator: torch.Generator | None = None,
+    views: Mapping[str, View] = VIEWS,
+) -> FeatureSet:
+    """Draws a labelled audio-visual GZSL set from the model at the top of this module.
+
+    Args:
+        counts: a key of COUNTS ("ucf-gzsl", "ucf-gzsl-cls", "yt8m-mini", "small") or your own Counts.
+        seed: of the generator, where none is given.
+        generator: a CPU torch.Generator, used instead of `seed`.
+        views: the constants of "audio", "video" and "text"; change them to ask "what if there were no tree?".
+
+    Returns:
+        FeatureSet, float32: audio (N, D_a), video (N, D_v), text (C, D_w) of unit rows; `simulated` is True.
+
+    Raises:
+        SettingError: where `counts` is not known or leaves a class without samples.
+    """
+    if isinstance(counts, str):
+        if counts not in COUNTS:
+            raise SettingError(
+                f"There are no counts {counts!r}; choose one of {', '.join(COUNTS)}, or give Counts."
+            )
+        counts = COUNTS[counts]
+    rng = torch.Generator().manual_seed(seed) if generator is None else generator
+    supers, groups = _paths(counts.tree)
+    roles = _roles(supers, counts, rng)
+    label, splits = _samples(counts, roles, rng)
+    shared = [
+        torch.randn(n, LATENT, generator=rng) for n in (len(counts.tree), int(groups.max()) + 1, len(groups))
+    ]
+    paths = (supers, groups, torch.arange(len(groups)))
+    text = _prototypes(views["text"], shared, paths, rng) @ _basis(counts.dim_text, rng)
+    text = text + views["text"].offset * _unit(counts.dim_text, rng)
+    common = torch.randn(len(label), LATENT, generator=rng)
+    loud = torch.randn(len(label), generator=rng)
+    features = {
+        name: _view(views[name], dim, _prototypes(views[name], shared, paths, rng)[label], common, loud, rng)
+        for name, dim in (("audio", counts.dim_audio), ("video", counts.dim_video))
+    }
+    group_names = tuple(f"super{int(s)}/group{int(g)}" for s, g in zip(supers, groups, strict=True))
+    return FeatureSet(
+        name=f"SIMULATED ({counts.title})",
+        audio=features["audio"],
+        video=features["video"],
+        label=label,
+        text=text / text.norm(dim=1, keepdim=True),
+        class_names=tuple(f"{group}/class{c}" for c, group in enumerate(group_names)),
+        splits=splits,
+        groups=group_names,
+        super_groups=tuple(f"super{int(s)}" for s in supers),
+        source="SIMULATED features drawn from a class tree; no recording stands behind them.",
+        simulated=True,
+    )
+
+
+def _paths(tree: tuple[tuple[int, ...], ...]) -> tuple[Tensor, Tensor]:
+    """The super-group and the group of each class, (C,) each."""
+    sizes = torch.tensor([size for groups in tree for size in groups])
+    parents = torch.repeat_interleave(torch.arange(len(tree)), torch.tensor([len(groups) for groups in tree]))
+    groups = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
+    return parents[groups], groups
+
+
+def _roles(supers: Tensor, counts: Counts, rng: torch.Generator) -> Tensor:
+    """0 seen, 1 val-unseen, 2 test-unseen for each class (C,), every super-group in proportion.
+
+    The shuffled classes of a super-group are spread evenly over [0, 1); the first of all become unseen.
+    """
+    place = torch.empty(len(supers))
+    for group in supers.unique():
+        members = (supers == group).nonzero()[:, 0]
+        order = torch.randperm(len(members), generator=rng)
+        place[members] = (order + torch.rand(1, generator=rng)) / len(members)
+    ranked = place.argsort()
+    roles = torch.zeros(len(supers), dtype=torch.int64)
+    roles[ranked[: counts.test_unseen]] = 2
+    roles[ranked[counts.test_unseen : counts.test_unseen + counts.val_unseen]] = 1
+    return roles
+
+
+def _samples(counts: Counts, roles: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    """Labels (N,), split after split, and the rows of each split."""
+    members = {
+        "stage_1_train": roles == 0,
+        "stage_1_val_seen": roles == 0,
+        "stage_1_val_unseen": roles == 1,
+        "stage_2_test_seen": roles != 2,
+        "stage_2_test_unseen": roles == 2,
+    }
+    weight = 1 + SPREAD_OF_CLASS_SIZES * (2 * torch.rand(len(roles), generator=rng) - 1)
+    labels: list[Tensor] = []
+    splits: dict[str, Tensor] = {}
+    start = 0
+    for split, total in zip(SPLITS, counts.samples, strict=True):
+        classes = members[split].nonzero()[:, 0]
+        if total < 2 * len(classes):
+            raise SettingError(
+                f"{total} samples are too few for the {len(classes)} classes of {split}; give 2 a class."
+            )
+        labels.append(torch.repeat_interleave(classes, _share(total, weight[classes])))
+        splits[split] = torch.arange(start, start + total)
+        start += total
+    return torch.cat(labels), splits
+
+
+def _share(total: int, weight: Tensor) -> Tensor:
+    """Whole numbers in proportion to `weight` that sum to `total` (largest remainders get the rest)."""
+    exact = total * weight / weight.sum()
+    share = exact.floor().long()
+    rest = total - int(share.sum())
+    share[(exact - share).argsort(descending=True)[:rest]] += 1
+    return share
+
+
+def _prototypes(view: View, shared: list[Tensor], paths: tuple[Tensor, ...], rng: torch.Generator) -> Tensor:
+    """Eq. 1: z^m_c, (C, R)."""
+    position = torch.zeros(len(paths[0]), LATENT)
+    for variance, agreed, path in zip(view.levels, shared, paths, strict=True):
+        own = torch.randn(agreed.shape, generator=rng)
+        vector = math.sqrt(view.agreement) * agreed + math.sqrt(1 - view.agreement) * own
+        position += math.sqrt(variance / LATENT) * vector[path]
+    return position
+
+
+def _view(
+    view: View, dim: int, position: Tensor, common: Tensor, loud: Tensor, rng: torch.Generator
+) -> Tensor:
+    """Eq. 3-4: x^m_i, (N, D_m), from the positions of each sample's class."""
+    own = torch.randn(common.shape, generator=rng)
+    deviation = (math.sqrt(SYNCHRONY) * common + math.sqrt(1 - SYNCHRONY) * own) / math.sqrt(LATENT)
+    noise = torch.randn(len(position), dim, generator=rng) / math.sqrt(dim)
+    inside = (position + view.instance * deviation) @ _basis(dim, rng)
+    inside += view.offset * _unit(dim, rng) + view.noise * noise
+    loudness = math.sqrt(GAIN_CORRELATION) * loud
+    loudness += math.sqrt(1 - GAIN_CORRELATION) * torch.randn(len(loud), generator=rng)
+    gain = torch.exp(view.gain * loudness)[:, None]
+    return view.std * math.sqrt(dim) / view.length * gain * inside
+
+
+def _basis(dim: int, rng: torch.Generator) -> Tensor:
+    """B_m transposed, (R, D_m): keeps squared lengths in the mean."""
+    return torch.randn(LATENT, dim, generator=rng) / math.sqrt(dim)
+
+
+def _unit(dim: int, rng: torch.Generator) -> Tensor:
+    direction = torch.randn(dim, generator=rng)
+    return direction / direction.norm()
