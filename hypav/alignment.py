@@ -24,7 +24,15 @@ from hypav.avca import Embeddings
 from hypav.curvature import Adaptive, AdaptiveCurvature, FixedCurvature
 from hypav.errors import SettingError
 
-__all__ = ["PRESETS", "Alignment", "AlignmentConfig", "AlignmentLoss", "alignment_loss", "preset", "similarity_matrix"]
+__all__ = [
+    "PRESETS",
+    "Alignment",
+    "AlignmentConfig",
+    "AlignmentLoss",
+    "alignment_loss",
+    "preset",
+    "similarity_matrix",
+]
 
 Similarity = Literal["cosine", "inner", "distance", "kernel", "norms"]
 Normalise = Literal["frobenius", "row", "none"]
@@ -145,7 +153,9 @@ def _to_space(phi: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
     return geometry.project(phi, k=k, xi=config.xi, radius=config.clip_radius)  # Eq. 1
 
 
-def _to_tangent(points_v: Tensor, points_a: Tensor, k: Tensor, config: AlignmentConfig) -> tuple[Tensor, Tensor]:
+def _to_tangent(
+    points_v: Tensor, points_a: Tensor, k: Tensor, config: AlignmentConfig
+) -> tuple[Tensor, Tensor]:
     if config.base == "origin":
         return geometry.logmap0(points_v, k=k), geometry.logmap0(points_a, k=k)  # Eq. 3 at z = 0
     z = geometry.midpoint(torch.cat((points_v, points_a)), k=k)

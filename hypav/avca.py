@@ -102,7 +102,9 @@ def dropout(x: Tensor, rate: float, generator: Generator | None) -> Tensor:
 class EmbeddingNet(nn.Module):
     """[Linear, BatchNorm, ReLU, Dropout] once, or twice with a hidden layer: (B, dim_in) -> (B, dim_out)."""
 
-    def __init__(self, dim_in: int, dim_out: int, *, rate: float, hidden: int = 0, momentum: float = 0.1) -> None:
+    def __init__(
+        self, dim_in: int, dim_out: int, *, rate: float, hidden: int = 0, momentum: float = 0.1
+    ) -> None:
         super().__init__()
         self.rate = rate
         self.hidden = nn.Linear(dim_in, hidden) if hidden else None

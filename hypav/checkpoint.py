@@ -19,7 +19,14 @@ from torch import Tensor
 from hypav.errors import RunError
 from hypav.files import replacing, write_json
 
-__all__ = ["load_checkpoint", "load_tensors", "optimizer_tensors", "restore_optimizer", "save_checkpoint", "save_tensors"]
+__all__ = [
+    "load_checkpoint",
+    "load_tensors",
+    "optimizer_tensors",
+    "restore_optimizer",
+    "save_checkpoint",
+    "save_tensors",
+]
 
 NAME = "checkpoint.json"
 
@@ -79,9 +86,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     return {f"{i}.{name}": tensor for i, one in moments.items() for name, tensor in one.items()}
 
 
-def restore_optimizer(
-    optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], lr: float
-) -> None:
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], lr: float) -> None:
     """Gives a fresh optimiser over the same parameters the moments and learning rate of a saved one."""
     state = optimizer.state_dict()
     state["state"] = {}

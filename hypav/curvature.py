@@ -39,7 +39,9 @@ class FixedCurvature(nn.Module):
     def __init__(self, curvatures: Sequence[float]) -> None:
         super().__init__()
         if not curvatures or not all(math.isfinite(k) for k in curvatures):
-            raise SettingError(f"The curvatures are {list(curvatures)}; give one finite number or more, e.g. -0.2.")
+            raise SettingError(
+                f"The curvatures are {list(curvatures)}; give one finite number or more, e.g. -0.2."
+            )
         self.curvatures = tuple(float(k) for k in curvatures)
 
     def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:

@@ -37,7 +37,9 @@ def replacing(path: Path | str) -> Iterator[Path]:
         temporary.chmod(0o666 & ~umask)  # mkstemp's files are private
         temporary.replace(path)
     except OSError as error:
-        raise RunError(f"Cannot write {path}: {error.strerror or error}; free space or choose another folder.") from error
+        raise RunError(
+            f"Cannot write {path}: {error.strerror or error}; free space or choose another folder."
+        ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -62,5 +64,7 @@ def make_folder(path: Path | str) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise RunError(f"Cannot write to {path}: {error.strerror or error}; choose another folder.") from error
+        raise RunError(
+            f"Cannot write to {path}: {error.strerror or error}; choose another folder."
+        ) from error
     return path

@@ -1,0 +1,264 @@
+"""Two-stage training as the benchmark prescribes, with checkpoints after every epoch.
+
+Stage 1 trains on `train` and picks on `val` the epoch and the beta with the highest HM. Stage 2 trains a fresh network
+on `train_val` up to that epoch and is tested once, with that beta. Test samples choose nothing.
+
+All variants of one seed share initial weights, batches and dropout masks: each has its own generator.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from hypav.alignment import Alignment
+from hypav.avca import AVCA, AVCAConfig
+from hypav.checkpoint import load_checkpoint, save_checkpoint
+from hypav.data.batches import TripletSampler, make_batch
+from hypav.data.features import FeatureSet, Phase
+from hypav.errors import RunError, SettingError
+from hypav.learner import Learner, RunConfig, train_step
+from hypav.protocol import Curve, Metrics, class_distances, gzsl, sweep
+
+__all__ = [
+    "RunResult",
+    "embed_phase",
+    "evaluate",
+    "pick_device",
+    "train",
+    "validate",
+]
+
+
+@dataclass
+class RunResult:
+    """What a run found: metrics on test, the epoch and beta that validation chose, the history, the trained network."""
+
+    metrics: Metrics
+    best_epoch: int
+    val: Metrics
+    history: list[dict[str, Any]]
+    model: AVCA
+    alignment: Alignment | None
+    seconds: float
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """ "auto" is the first CUDA device where there is one, else the CPU; any other name is torch's own.
+
+    Raises:
+        SettingError: there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingError(f"There is no device {name!r} here; use auto or cpu.") from error
+    return device
+
+
+def embed_phase(model: AVCA, phase: Phase, *, chunk: int = 4096) -> tuple[Tensor, Tensor, Tensor]:
+    """theta_a (N, 64), theta_v (N, 64), theta_w (K, 64) of a phase in evaluation mode, `chunk` samples at a time."""
+    was_training = model.training
+    model.eval()
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(phase), chunk):
+            rows = slice(start, start + chunk)
+            parts.append(model.embed(phase.audio[rows], phase.video[rows], phase.text))
+    model.train(was_training)
+    return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts]), parts[0][2]
+
+
+def validate(model: AVCA, phase: Phase) -> Curve:
+    """S, U, HM over the released grid of betas; classification is by theta_v alone, as released."""
+    _, theta_v, theta_w = embed_phase(model, phase)
+    return sweep(class_distances(theta_v, theta_w), phase.label, phase.classes, phase.seen, phase.unseen)
+
+
+def evaluate(model: AVCA, phase: Phase, beta: float) -> Metrics:
+    """S, U, HM and ZSL of a phase at a beta that was chosen elsewhere."""
+    _, theta_v, theta_w = embed_phase(model, phase)
+    distances = class_distances(theta_v, theta_w)
+    return gzsl(distances, phase.label, phase.classes, phase.seen, phase.unseen, beta)
+
+
+def train(
+    data: FeatureSet,
+    config: RunConfig,
+    *,
+    folder: Path | None = None,
+    device: str | torch.device = "auto",
+    progress: bool | None = None,
+    label: str = "run",
+    after_epoch: Callable[[dict[str, Any]], None] | None = None,
+) -> RunResult:
+    """Both stages and the test.
+
+    Args:
+        folder: an existing folder for the checkpoints; the run goes on from the one it finds there. None keeps
+            nothing on disk. One folder holds one run: give another folder for another configuration.
+        progress: a bar in the terminal; None shows it where the error stream is a terminal.
+        label: what the bar calls the run.
+        after_epoch: called with each epoch's row of the history, once its checkpoint is on disk.
+
+    Raises:
+        RunError: the loss became NaN or infinite, or the checkpoint cannot be written or read.
+    """
+    start = time.perf_counter()
+    device = pick_device(device) if isinstance(device, str) else device
+    _check_network(data, config.network)
+    run = _Run(data, config, folder, device, after_epoch)
+    run.restore()
+    with tqdm(
+        total=2 * config.train.epochs,
+        desc=label,
+        unit="epoch",
+        disable=None if progress is None else not progress,
+    ) as bar:
+        bar.update(len(run.history))
+        run.stage(1, bar, until=config.train.epochs)
+        bar.total = config.train.epochs + run.best_epoch
+        run.stage(2, bar, until=run.best_epoch)
+    test = _on(data.phase("test"), device, config)
+    metrics = evaluate(run.learner.model, test, run.val.beta)
+    return RunResult(
+        metrics=metrics,
+        best_epoch=run.best_epoch,
+        val=run.val,
+        history=run.history,
+        model=run.learner.model.eval(),
+        alignment=run.learner.alignment,
+        seconds=time.perf_counter() - start,
+    )
+
+
+@dataclass
+class _Run:
+    """The state of the two stages between epochs."""
+
+    data: FeatureSet
+    config: RunConfig
+    folder: Path | None
+    device: torch.device
+    after_epoch: Callable[[dict[str, Any]], None] | None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+    val: Metrics = field(default_factory=lambda: Metrics(0.0, 0.0, 0.0, 0.0, 0.0))
+
+    def __post_init__(self) -> None:
+        self.learner = Learner.fresh(self.config, self.device)
+
+    def restore(self) -> None:
+        saved = None if self.folder is None else load_checkpoint(self.folder)
+        if saved is None:
+            return
+        tensors, state = saved
+        if state["config"] != _as_json(self.config):
+            raise RunError(
+                f"{self.folder} holds a checkpoint of another configuration; choose another folder or remove it."
+            )
+        self.learner.restore(tensors, state["learner"])
+        self.history, self.best_epoch, self.val = (
+            state["history"],
+            state["best_epoch"],
+            Metrics(**state["val"]),
+        )
+
+    def stage(self, number: int, bar: tqdm, until: int) -> None:
+        done = [row for row in self.history if row["stage"] == number]
+        if len(done) >= until:
+            return
+        if number == 2 and not done:
+            self.learner = Learner.fresh(self.config, self.device)
+        phase = _on(self.data.phase("train" if number == 1 else "train_val"), self.device, self.config)
+        val = _on(self.data.phase("val"), self.device, self.config)
+        sampler = TripletSampler(
+            phase.label, batch_size=self.config.train.batch_size, generator=self.learner.sampling
+        )
+        for epoch in range(len(done) + 1, until + 1):
+            row = {"stage": number, "epoch": epoch, **self._epoch(phase, sampler)}
+            best = validate(self.learner.model, val).best()
+            row |= {"lr": self.learner.optimizer.param_groups[0]["lr"], **asdict(best)}
+            self.learner.scheduler.step(best.HM)
+            self.history.append(row)
+            # strict, but a best HM of 0 counts as none yet, both as released
+            if number == 1 and (best.HM > self.val.HM or self.val.HM == 0):
+                self.best_epoch, self.val = epoch, best
+            self._save(row)
+            bar.set_postfix_str(f"stage {number} loss {row['total']:.3f} val HM {100 * best.HM:.1f}")
+            bar.update()
+            if self.after_epoch is not None:
+                self.after_epoch(row)
+
+    def _epoch(self, phase: Phase, sampler: TripletSampler) -> dict[str, Any]:
+        """Mean losses of one epoch. They stay on the device until its end, so that nothing waits for them."""
+        indices, negatives = sampler.draw(self.config.train.batches)
+        sums: dict[str, Tensor] = {}
+        for index, negative in zip(indices, negatives, strict=True):
+            losses = train_step(
+                self.learner,
+                make_batch(phase, index, negative),
+                replay=self.config.train.parity == "official",
+            )
+            for name, value in losses.items():
+                sums[name] = sums[name] + value if name in sums else value
+        means: dict[str, Any] = {name: (value / len(indices)).tolist() for name, value in sums.items()}
+        if not math.isfinite(means["total"]):
+            raise RunError(
+                f"The loss became {means['total']} in epoch {len(self.history) + 1}; the checkpoint of the epoch before "
+                "is kept: lower the learning rate or the alignment weight, and look at the features with verify."
+            )
+        return means
+
+    def _save(self, row: dict[str, Any]) -> None:
+        if self.folder is None:
+            return
+        state = {
+            "stage": row["stage"],
+            "epoch": row["epoch"],
+            "config": _as_json(self.config),
+            "learner": self.learner.plain(),
+            "history": self.history,
+            "best_epoch": self.best_epoch,
+            "val": asdict(self.val),
+        }
+        save_checkpoint(self.folder, self.learner.tensors(), state)
+
+
+def _as_json(config: RunConfig) -> dict[str, Any]:
+    """The configuration as it comes back from a JSON file (tuples are lists there)."""
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def _on(phase: Phase, device: torch.device, config: RunConfig) -> Phase:
+    dtype = getattr(torch, config.train.dtype)
+    return replace(
+        phase,
+        audio=phase.audio.to(device, dtype),
+        video=phase.video.to(device, dtype),
+        text=phase.text.to(device, dtype),
+        label=phase.label.to(device),
+        classes=phase.classes.to(device),
+        seen=phase.seen.to(device),
+        unseen=phase.unseen.to(device),
+    )
+
+
+def _check_network(data: FeatureSet, network: AVCAConfig) -> None:
+    for name in ("dim_audio", "dim_video", "dim_text"):
+        if getattr(network, name) != getattr(data, name):
+            raise SettingError(
+                f"The network takes {name} {getattr(network, name)} but {data.name} has {getattr(data, name)}."
+            )
