@@ -2,6 +2,7 @@
 
 from hypav.data.batches import TripletBatch, TripletSampler, make_batch, sampling_weights
 from hypav.data.features import PHASES, SPLITS, FeatureSet, Phase
+from hypav.data.wordvectors import read_word_vectors, write_word_vectors
 
 __all__ = [
     "PHASES",
@@ -11,5 +12,7 @@ __all__ = [
     "TripletBatch",
     "TripletSampler",
     "make_batch",
+    "read_word_vectors",
     "sampling_weights",
+    "write_word_vectors",
 ]
