@@ -1,0 +1,289 @@
+"""Eq. 1-3 in the κ-stereographic model: one code path for the Poincaré ball (k < 0), flat space (k = 0) and the
+stereographic sphere (k > 0). k is the sectional curvature; the released code's positive c is -k.
+
+Every function takes k by keyword: a number, or a tensor that broadcasts against (..., 1), such as (N, 1) for one
+curvature a row; gradients flow to it. The work is done in float64 and rounded once to the dtype of the points: near
+the rim all that counts is 1 + k|x|², which has lost most of its digits in float32.
+
+The model: Bachmann, Bécigneul, Ganea, "Constant Curvature Graph Convolutional Networks", ICML 2020. Möbius addition
+and parallel transport are geoopt's; tan_k and artan_k are `hypav.trigonometry`'s, which says why.
+
+Raises, in every function: SettingError where k is NaN or infinite, shapes do not broadcast, or points are integers.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor
+
+from hypav.errors import SettingError
+from hypav.trigonometry import artan_k, artan_ratio, finite_curvature, rim_margin, tan_k, tan_ratio
+
+with warnings.catch_warnings():
+    # geoopt 0.5.1 compiles its functions with torch.jit.script, which torch 2.13 deprecates: one warning a
+    # function
+    warnings.filterwarnings("ignore", message=r".*torch\.jit\.", category=DeprecationWarning)
+    import geoopt.manifolds.stereographic.math as stereographic
+
+__all__ = [
+    "artan_k",
+    "ball_radius",
+    "conformal_factor",
+    "distance",
+    "distance0",
+    "expmap",
+    "expmap0",
+    "geodesic",
+    "logmap",
+    "logmap0",
+    "midpoint",
+    "mobius_add",
+    "pairwise_distance",
+    "parallel_transport",
+    "project",
+    "tan_k",
+]
+
+
+def ball_radius(k: float | Tensor, radius: str = "ball") -> Tensor:
+    """Radius of the ball that Eq. 1 projects onto, in the shape of k; infinite for k >= 0.
+
+    Args:
+        k: the curvature.
+        radius: "ball" for 1/√|k|, the radius of the Poincaré ball (paper Section 3), or "printed" for 1/|k| as
+            Eq. 1 prints it, which lies outside the ball for |k| < 1.
+
+    Raises:
+        SettingError: k is NaN or infinite, or `radius` is another word.
+    """
+    if radius not in ("ball", "printed"):
+        raise SettingError(
+            f'radius is {radius!r}, but Eq. 1 knows "ball" (1/√|k|) and "printed" (1/|k|): choose one.'
+        )
+    dtype = k.dtype if isinstance(k, Tensor) and k.is_floating_point() else torch.get_default_dtype()
+    k = finite_curvature(k)
+    size = torch.where(k < 0, -k, 1.0)  # the 1 keeps the gradient finite where there is no rim
+    return torch.where(k < 0, size ** (-0.5 if radius == "ball" else -1.0), torch.inf).to(dtype)
+
+
+def project(x: Tensor, *, k: float | Tensor, xi: float | None = None, radius: str = "ball") -> Tensor:
+    """Eq. 1, Γ_H: rows longer than (1 - ξ)R are shortened to (1 - ξ)R; the identity for k >= 0.
+
+    Eq. 1 prints R as the threshold, which would make rows jump; the released code has (1 - ξ)R there, as here.
+
+    Args:
+        x: (..., D) points.
+        k: the curvature, broadcasting against (..., 1).
+        xi: ξ, the margin to the rim. Default 4e-3 in float32 and 1e-5 in float64 (geoopt's); 1e-3 as released.
+        radius: which R, see `ball_radius`.
+
+    Raises:
+        SettingError: also where ξ is outside [0, 1) or `radius` is unknown.
+    """
+    (x,), k, dtype = _prepare(x, k=k)
+    xi = (1e-5 if dtype == torch.float64 else 4e-3) if xi is None else xi
+    if not 0 <= xi < 1:
+        raise SettingError(
+            f"xi is {xi}, but the margin ξ of Eq. 1 lies in [0, 1): the released code has 1e-3."
+        )
+    # 1e-5 as released: it protects the division, so that a zero row stays zero with a finite gradient
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-5)
+    clipped = norm > (1 - xi) * ball_radius(k.detach(), radius)
+    limit = (1 - xi) * ball_radius(torch.where(clipped, k, -1.0), radius)  # the -1 keeps the gradient finite
+    return torch.where(clipped, x * (limit / norm), x).to(dtype)
+
+
+def conformal_factor(x: Tensor, *, k: float | Tensor) -> Tensor:
+    """λ_k(x) = 2/(1 + k|x|²), shape (..., 1): 2 in flat space, without bound towards the rim of the ball."""
+    (x,), k, dtype = _prepare(x, k=k)
+    return (2 / _one_plus(x, k, dtype)).to(dtype)
+
+
+def mobius_add(x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
+    """Eq. 2 for (..., D) points, with -k for its |c|, which makes it hold for k >= 0 as well.
+
+    x ⊕_k y = [(1 - 2k<x,y> - k|y|²)x + (1 + k|x|²)y] / [1 - 2k<x,y> + k²|x|²|y|²]
+    """
+    (x, y), k, dtype = _prepare(x, y, k=k)
+    return stereographic.mobius_add(x, y, k=k).to(dtype)
+
+
+def expmap0(v: Tensor, *, k: float | Tensor) -> Tensor:
+    """exp_0(v) = tan_k(|v|)v/|v|, the inverse of `logmap0`, for (..., D) tangent vectors at the origin.
+
+    Rounding puts a long v on the rim itself: follow it with `project` where a margin is needed.
+    """
+    (v,), k, dtype = _prepare(v, k=k)
+    return (v * tan_ratio(k * _square(v))).to(dtype)
+
+
+def logmap0(x: Tensor, *, k: float | Tensor) -> Tensor:
+    """Eq. 3 at z = 0, where λ = 2: log_0(x) = artan_k(|x|)x/|x|, for (..., D) points.
+
+    On and beyond the rim, where Eq. 1 with its "printed" radius puts points, artanh's argument is clamped to
+    1 - eps of the dtype; the gradient passes through the clamp, with artanh's slope there, as in the released code.
+    """
+    (x,), k, dtype = _prepare(x, k=k)
+    return (x * artan_ratio(k * _square(x), _one_plus(x, k, dtype))).to(dtype)
+
+
+def expmap(z: Tensor, v: Tensor, *, k: float | Tensor) -> Tensor:
+    """exp_z(v) = z ⊕_k tan_k(λ_k(z)|v|/2)v/|v|, the inverse of `logmap`, for (..., D) points and vectors."""
+    (z, v), k, dtype = _prepare(z, v, k=k)
+    return mobius_add(z, expmap0(v / _one_plus(z, k, dtype), k=k), k=k).to(dtype)
+
+
+def logmap(z: Tensor, x: Tensor, *, k: float | Tensor) -> Tensor:
+    """Eq. 3: log_z(x) = 2/λ_k(z) artan_k(|-z ⊕_k x|)(-z ⊕_k x)/|-z ⊕_k x|, for (..., D) points."""
+    (z, x), k, dtype = _prepare(z, x, k=k)
+    w_z, w_x, gap = _one_plus(z, k, dtype), _one_plus(x, k, dtype), _square(x - z)
+    _, u, w, denominator = _moved_to_origin(gap, w_z * w_x, k)
+    moved = (w_z * (x - z) + k * gap * z) / denominator  # Eq. 2 for -z ⊕ x, without cancellation where x = z
+    return (w_z * moved * artan_ratio(u, w)).to(dtype)
+
+
+def distance(x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
+    """Geodesic distance 2 artan_k(|-x ⊕_k y|) of (..., D) points, shape (...); 2|x - y| in flat space.
+
+    Between coincident points, where the distance has a kink, its gradient is the zero vector.
+    """
+    (x, y), k, dtype = _prepare(x, y, k=k)
+    return _distance(_square(x - y), _one_plus(x, k, dtype) * _one_plus(y, k, dtype), k).squeeze(-1).to(dtype)
+
+
+def distance0(x: Tensor, *, k: float | Tensor) -> Tensor:
+    """Distance of (..., D) points to the origin, 2 artan_k(|x|), shape (...)."""
+    return distance(x, torch.zeros_like(x), k=k)
+
+
+def pairwise_distance(x: Tensor, y: Tensor | None = None, *, k: float | Tensor) -> Tensor:
+    """`distance` of all (N, D) points x to all (M, D) points y (x itself where not given), shape (N, M).
+
+    The memory is O(NM): no differences of all pairs are stored.
+
+    Raises:
+        SettingError: also where x or y is not a matrix, or k is not a single number.
+    """
+    y = x if y is None else y
+    k = finite_curvature(k)
+    if x.ndim != 2 or y.ndim != 2 or k.numel() != 1:
+        raise SettingError(
+            f"pairwise_distance takes (N, D) and (M, D) points and one number k, but got {tuple(x.shape)}, "
+            f"{tuple(y.shape)} and {tuple(k.shape)}: use distance where each row has its own curvature."
+        )
+    (rows, columns), k, dtype = _prepare(x.unsqueeze(1), y.unsqueeze(0), k=k.reshape(()))
+    gap = _pairwise_square(rows.squeeze(1), columns.squeeze(0)).unsqueeze(-1)
+    return _distance(gap, _one_plus(rows, k, dtype) * _one_plus(columns, k, dtype), k).squeeze(-1).to(dtype)
+
+
+def geodesic(t: float | Tensor, x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
+    """The point a share t of the way from x to y (..., D): x at t = 0, y at t = 1; t broadcasts against (..., 1)."""
+    (x, y), k, dtype = _prepare(x, y, k=k)
+    t = torch.as_tensor(t, dtype=x.dtype, device=x.device)
+    return expmap(x, t * logmap(x, y, k=k), k=k).to(dtype)
+
+
+def midpoint(x: Tensor, *, k: float | Tensor, weights: Tensor | None = None) -> Tensor:
+    """Gyro-midpoint of (N, D) points, shape (D,): 1/2 ⊗_k [Σ w_i λ_i x_i / Σ w_i(λ_i - 1)] (Ungar 2010).
+
+    It is the mean on the hyperboloid or sphere, scaled back onto it; in flat space the mean.
+
+    Args:
+        x: (..., N, D) points; the dimensions before N are kept.
+        k: the curvature that all N share: a number, or (..., 1, 1).
+        weights: (N,) w, not negative; equal where not given.
+
+    Raises:
+        SettingError: also where there is no point, k differs between the N, or the weights are of another shape,
+            negative or all zero.
+    """
+    (x,), k, dtype = _prepare(x, k=k)
+    n = x.shape[-2] if x.ndim > 1 else 0
+    if n == 0 or (k.ndim > 1 and k.shape[-2] != 1):
+        raise SettingError(
+            f"midpoint takes (N, D) points and one curvature for them all, but got {tuple(x.shape)} and "
+            f"{tuple(k.shape)}: points of different curvature lie in different spaces."
+        )
+    weights = x.new_ones(n) if weights is None else weights.to(x.dtype)
+    if weights.shape != (n,) or not bool((weights >= 0).all() & (weights.sum() > 0)):
+        raise SettingError(f"The weights must be {n} numbers, one a point, not negative and not all zero.")
+    share = (weights / weights.sum()).unsqueeze(-1)
+    factor = 2 / _one_plus(x, k, dtype)
+    space, time = (share * factor).mT @ x, (share * (factor - 1)).sum(-2, keepdim=True)
+    # The mean has length >= 1 on the hyperboloid, and 0 on the sphere if the points balance: this protects
+    # sqrt.
+    length = (time**2 + k * _square(space)).clamp_min(1e-30)
+    length = torch.where(k < 0, length.clamp_min(1.0), length).sqrt()
+    return (space / (time + length)).squeeze(-2).to(dtype)
+
+
+def parallel_transport(x: Tensor, y: Tensor, v: Tensor, *, k: float | Tensor) -> Tensor:
+    """Tangent vectors v at x carried along the geodesic to y: gyr[y, -x]v λ_k(x)/λ_k(y); λ|v| does not change."""
+    (x, y, v), k, dtype = _prepare(x, y, v, k=k)
+    return stereographic.parallel_transport(x, y, v, k=k).to(dtype)
+
+
+def _square(x: Tensor) -> Tensor:
+    return x.square().sum(-1, keepdim=True)
+
+
+def _one_plus(x: Tensor, k: Tensor, dtype: torch.dtype) -> Tensor:
+    """1 + k|x|² = 2/λ_k(x), clamped to the open ball, which protects λ, the denominator of Eq. 2 and artanh."""
+    return (1 + k * _square(x)).clamp_min(rim_margin(dtype))
+
+
+def _moved_to_origin(gap: Tensor, product: Tensor, k: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """q = |-x ⊕ y|², u = kq, 1 + u and Eq. 2's denominator, from gap = |x - y|² and product = (1 + k|x|²)(1 + k|y|²).
+
+    The denominator 1 + 2k<x,y> + k²|x|²|y|² equals product - k gap, and q = gap/denominator: for k < 0 nothing
+    cancels, at the rim as little as between coincident points.
+    """
+    denominator = (product - k * gap).clamp_min(
+        1e-30
+    )  # zero for antipodes on the sphere: protects the division
+    return gap / denominator, k * gap / denominator, product / denominator, denominator
+
+
+def _distance(gap: Tensor, product: Tensor, k: Tensor) -> Tensor:
+    """2 artan_k(√q) of `_moved_to_origin`; √q has no slope at q = 0: there it gets the subgradient 0."""
+    q, u, w, _ = _moved_to_origin(gap, product, k)
+    root = torch.where(q > 0, torch.where(q > 0, q, 1.0).sqrt(), 0.0)
+    return 2 * root * artan_ratio(u, w)
+
+
+def _pairwise_square(x: Tensor, y: Tensor) -> Tensor:
+    """(N, M) |x_i - y_j|² through inner products, and through differences for the pairs where those cancel."""
+    total = _square(x) + _square(y).mT
+    square = total - 2 * x @ y.mT
+    i, j = (square <= 1e-3 * total).nonzero(as_tuple=True)
+    if len(i) > 4 * (
+        len(x) + len(y)
+    ):  # points that huddle: differences for all, slower but still O(NM) memory
+        return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square()
+    return square.index_put((i, j), (x[i] - y[j]).square().sum(-1))
+
+
+def _prepare(*points: Tensor, k: float | Tensor) -> tuple[tuple[Tensor, ...], Tensor, torch.dtype]:
+    """The points and k in float64, and the dtype to round the result to."""
+    dtype = points[0].dtype
+    for point in points[1:]:
+        dtype = torch.promote_types(dtype, point.dtype)
+    if not dtype.is_floating_point:
+        raise SettingError(
+            f"The points are {dtype}, but geometry needs real numbers: call .float() on them first."
+        )
+    k = finite_curvature(k, points[0].device)
+    try:
+        if k.ndim > 0 and k.shape[-1] != 1:
+            raise RuntimeError
+        torch.broadcast_shapes(*(point.shape for point in points))
+        torch.broadcast_shapes(k.shape, *((*point.shape[:-1], 1) for point in points))
+    except RuntimeError:
+        shapes = " and ".join(str(tuple(point.shape)) for point in points)
+        raise SettingError(
+            f"k of shape {tuple(k.shape)} does not fit points of shape {shapes}: "
+            "pass k as a number or so that it broadcasts against (..., 1), as (N, 1) does for N points."
+        ) from None
+    return tuple(point.double() for point in points), k, dtype
