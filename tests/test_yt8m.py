@@ -1,0 +1,592 @@
+"""The yt8m-mini door: reading the npz, TFRecord files, and building the npz from video-level shards."""
+
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hypav.data.features import SPLITS
+from hypav.data.tfexample import make_example, parse_example, read_videos
+from hypav.data.tfrecord import crc32c, crc32c_many, masked, read_records, write_records
+from hypav.data.wordvectors import write_word_vectors
+from hypav.data.yt8m import YT8M_FILE, dequantise, quantise, read_yt8m
+from hypav.data.yt8m_build import build_yt8m, draw_roles
+from hypav.data.yt8m_text import text_vectors, yt8m_classes
+from hypav.errors import DataError, SettingError
+
+CLASSES = yt8m_classes()
+# Per super-group of the real set: how many classes are seen, val-unseen, test-unseen.
+ROLE_COUNTS = {
+    "music": (9, 5, 5),
+    "animals": (6, 2, 2),
+    "sports": (17, 8, 8),
+    "vehicles": (6, 3, 3),
+    "home life": (10, 6, 6),
+    "nature and events": (2, 2, 2),
+    "games": (3, 2, 2),
+}
+
+
+def one_sentence(error):
+    message = str(error.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    return message
+
+
+# ---------------------------------------------------------------- making files
+
+
+def small_arrays(**changes):
+    rng = np.random.default_rng(0)
+    split = np.array([0, 0, 0, 1, 3, 2, 2, 3, 4, 4], dtype=np.uint8)
+    label = np.array([0, 0, 0, 0, 0, 1, 1, 1, 2, 2], dtype=np.uint8)
+    text = rng.normal(size=(3, 8))
+    arrays = {
+        "audio": rng.integers(0, 256, (10, 128), dtype=np.uint8),
+        "video": rng.integers(0, 256, (10, 1024), dtype=np.uint8),
+        "label": label,
+        "split": split,
+        "id": np.array([f"v{i:03d}" for i in range(10)]),
+        "names": np.array(["Piano", "Train", "Rain"]),
+        "parent": np.array(["keys", "vehicles", "nature"]),
+        "super": np.array(["music", "vehicles", "nature"]),
+        "text_minilm": (text / np.linalg.norm(text, axis=1, keepdims=True)).astype(np.float16),
+    }
+    arrays.update(changes)
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def save(folder, **changes):
+    path = folder / YT8M_FILE
+    np.savez_compressed(path, **small_arrays(**changes))
+    return path
+
+
+def example(identity, labels, rgb, audio, /, packed=True, **changes):
+    features = {
+        "id": [identity.encode()],
+        "labels": np.array(labels, dtype=np.int64),
+        "mean_rgb": np.asarray(rgb, dtype=np.float32),
+        "mean_audio": np.asarray(audio, dtype=np.float32),
+    }
+    features.update(changes)
+    return make_example({name: value for name, value in features.items() if value is not None}, packed=packed)
+
+
+@pytest.fixture(scope="module")
+def rgb_audio():
+    rng = np.random.default_rng(1)
+    return rng.normal(size=1024).astype(np.float32), rng.normal(size=128).astype(np.float32)
+
+
+@pytest.fixture
+def text_file(tmp_path):
+    rng = np.random.default_rng(2)
+    path = tmp_path / "text.npz"
+    np.savez(path, names=np.array([c.name for c in CLASSES]), text=rng.normal(size=(len(CLASSES), 16)))
+    return path
+
+
+def features_of(number):
+    """Features that say which video they are: the value of video i is i/5000 - 0.4 in every dimension but two."""
+    value = number / 5000 - 0.4
+    rgb, audio = np.full(1024, value, dtype=np.float32), np.full(128, value, dtype=np.float32)
+    rgb[0], audio[0], rgb[1] = 5.0, -5.0, number % 4
+    return rgb, audio
+
+
+def make_shards(folder, counts, per_shard=400, noise=()):
+    """Shards with counts[class name] videos of each class; returns the paths and the class and number by id."""
+    folder.mkdir(exist_ok=True)
+    index_of = {c.name: c.yt8m_index for c in CLASSES}
+    payloads, known = [], {}
+    for name, count in counts.items():
+        for _ in range(count):
+            number = len(known)
+            identity = f"{number:04d}"
+            payloads.append(example(identity, [3000, index_of[name], 3001], *features_of(number)))
+            known[identity] = (name, number)
+    payloads += [example(f"x{i:03d}", labels, *features_of(0)) for i, labels in enumerate(noise)]
+    order = np.random.default_rng(3).permutation(len(payloads))
+    paths = []
+    for start in range(0, len(order), per_shard):
+        paths.append(folder / f"validate{len(paths):04d}.tfrecord")
+        write_records(paths[-1], [payloads[i] for i in order[start : start + per_shard]])
+    return paths, known
+
+
+FEW = {"Piano": 40, "Accordion": 17, "Flute": 15, "Dog": 26, "Cat": 50, "Horse": 14}
+
+
+# ---------------------------------------------------------------- reading
+
+
+def test_quantised_values_come_back_within_half_a_step():
+    values = np.linspace(-2, 2, 1001)
+    assert np.abs(dequantise(quantise(values)) - values).max() <= 2 / 255 + 1e-6
+    codes = np.arange(256, dtype=np.uint8)
+    assert np.array_equal(quantise(dequantise(codes)), codes)
+    assert quantise([-9.0, 9.0]).tolist() == [0, 255]
+
+
+def test_read_gives_features_splits_and_groups(tmp_path):
+    arrays = small_arrays()
+    path = save(tmp_path)
+    for where in (path, tmp_path):
+        data = read_yt8m(where)
+        expected = arrays["video"].astype(np.float64) / 255 * 4 - 2
+        assert torch.equal(data.video, torch.tensor(expected, dtype=torch.float32))
+        assert data.audio.dtype == data.text.dtype == torch.float32
+        assert {name: index.tolist() for name, index in data.splits.items()} == {
+            "stage_1_train": [0, 1, 2],
+            "stage_1_val_seen": [3],
+            "stage_1_val_unseen": [5, 6],
+            "stage_2_test_seen": [4, 7],
+            "stage_2_test_unseen": [8, 9],
+        }
+        assert data.groups == ("keys", "vehicles", "nature")
+        assert data.super_groups == ("music", "vehicles", "nature")
+        assert data.ids[3] == "v003"
+        assert "CC BY 4.0" in data.source
+        assert "changed" in data.source
+        assert not data.simulated
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"video": None}, "array video is missing"),
+        ({"text_minilm": None}, "array text_minilm is missing"),
+        ({"audio": np.zeros((10, 64), dtype=np.uint8)}, r"audio has shape \(10, 64\)"),
+        ({"audio": np.zeros((9, 128), dtype=np.uint8)}, r"audio has shape \(9, 128\)"),
+        ({"video": np.zeros((10, 1024))}, "video is float64"),
+        ({"split": np.zeros(9, dtype=np.uint8)}, r"split has shape \(9,\)"),
+        ({"split": np.full(10, 7, dtype=np.uint8)}, "split holds 7"),
+        ({"label": np.zeros(10)}, "label is float64"),
+        ({"names": np.array([1, 2, 3])}, "names is int64"),
+        ({"parent": np.array(["keys"])}, "parent is <U4"),
+        ({"id": np.zeros(10)}, "id is float64"),
+        ({"text_minilm": np.zeros((2, 8), dtype=np.float16)}, r"text vectors are float16 \(2, 8\)"),
+        ({"label": np.full(10, 9, dtype=np.uint8)}, "labels run from 9"),
+        ({"names": np.array([object(), "b", "c"], dtype=object)}, "pickled objects, which are never opened"),
+    ],
+)
+def test_a_wrong_file_is_one_sentence(tmp_path, changes, message):
+    path = save(tmp_path, **changes)
+    with pytest.raises(DataError, match=message) as error:
+        read_yt8m(path)
+    one_sentence(error)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 0.3, 0.9, -1])
+def test_a_truncated_file_is_one_sentence(tmp_path, keep):
+    path = save(tmp_path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(keep * len(data)) if 0 < keep < 1 else keep])
+    with pytest.raises(DataError, match="damaged") as error:
+        read_yt8m(path)
+    assert str(path) in one_sentence(error)
+
+
+def test_flipped_bytes_never_pass_unseen(tmp_path):
+    path = save(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="damaged"):
+        read_yt8m(path)
+
+
+def test_a_missing_file_says_what_to_do(tmp_path):
+    with pytest.raises(DataError, match="hypav data build-yt8m") as error:
+        read_yt8m(tmp_path)
+    one_sentence(error)
+
+
+def test_a_pickle_is_never_opened(tmp_path):
+    path = tmp_path / YT8M_FILE
+    np.save(path.with_suffix(".npy"), np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    path.with_suffix(".npy").rename(path)
+    with pytest.raises(DataError, match="pickled"):
+        read_yt8m(path)
+
+
+# ---------------------------------------------------------------- TFRecord
+
+
+def test_crc32c_is_that_of_rfc_3720():
+    assert crc32c(b"123456789") == 0xE3069283
+    assert crc32c(bytes(32)) == 0x8A9136AA
+    assert crc32c(b"\xff" * 32) == 0x62A8AB43
+    assert crc32c(bytes(range(32))) == 0x46DD794E
+    assert crc32c(b"") == 0
+
+
+def test_many_crcs_are_those_of_one_by_one():
+    def bitwise(data):
+        state = 0xFFFFFFFF
+        for byte in data:
+            state ^= byte
+            for _ in range(8):
+                state = (state >> 1) ^ (0x82F63B78 * (state & 1))
+        return state ^ 0xFFFFFFFF
+
+    rng = np.random.default_rng(0)
+    messages = [rng.bytes(int(n)) for n in rng.permutation(np.r_[0:12, 97, 130, np.full(260, 3)])]
+    assert crc32c_many(messages).tolist() == [bitwise(message) for message in messages]
+
+
+def test_a_record_is_laid_out_as_tensorflow_writes_it(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    write_records(path, [b"123456789"])
+    length = struct.pack("<Q", 9)
+    rotated = ((0xE3069283 >> 15) | (0xE3069283 << 17)) + 0xA282EAD8 & 0xFFFFFFFF
+    expected = length + struct.pack("<I", masked(crc32c(length))) + b"123456789" + struct.pack("<I", rotated)
+    assert path.read_bytes() == expected
+    assert [(offset, bytes(data)) for offset, data in read_records(path)] == [(0, b"123456789")]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda d: d[:-1], "cut off: it ends inside the record at byte 24"),
+        (lambda d: d[:30], "cut off: it ends inside the record at byte 24"),
+        (lambda d: d[:40], "cut off: it ends inside the record at byte 24"),
+        (lambda d: flipped(d, 2), "length of the record at byte 0 fails its CRC"),
+        (lambda d: flipped(d, 34), "length of the record at byte 24 fails its CRC"),
+        (lambda d: flipped(d, 13), "record at byte 0 fails its CRC"),
+        (lambda d: flipped(d, 45), "record at byte 24 fails its CRC"),
+        (lambda d: flipped(d, len(d) - 1), "record at byte 24 fails its CRC"),
+        (lambda d: b"<html>404 Not Found</html>", "not a TFRecord file"),
+        (lambda d: long_record(), "longer than 1048576 bytes"),
+    ],
+)
+def test_a_damaged_record_names_file_and_offset(tmp_path, damage, message):
+    path = tmp_path / "a.tfrecord"
+    write_records(path, [b"eight by", b"a second record"])
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError, match=message) as error:
+        list(read_records(path))
+    assert str(path) in one_sentence(error)
+
+
+def flipped(data, position):
+    return data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]
+
+
+def long_record():
+    length = struct.pack("<Q", 1 << 40)
+    return length + struct.pack("<I", masked(crc32c(length)))
+
+
+def test_the_length_check_alone_leaves_the_data_unchecked(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    write_records(path, [b"eight by"])
+    path.write_bytes(flipped(path.read_bytes(), 13))
+    assert len(list(read_records(path, check="length"))) == 1
+    path.write_bytes(flipped(path.read_bytes(), 2))
+    with pytest.raises(DataError, match="length"):
+        list(read_records(path, check="length"))
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_videos_come_back_exactly_packed_or_not(tmp_path, rgb_audio, packed):
+    rgb, audio = rgb_audio
+    write_records(tmp_path / "a", [example("Rgat", [0, 300, 3861, -1], rgb, audio, packed=packed)])
+    (video,) = read_videos(tmp_path / "a")
+    assert video.id == "Rgat"
+    assert video.labels.tolist() == [0, 300, 3861, -1]
+    assert np.array_equal(video.rgb, rgb)
+    assert np.array_equal(video.audio, audio)
+
+
+def test_an_example_written_by_hand_is_read():
+    # Example{features{feature{key: "a" value{int64_list{value: [3] value: 150}}}}}, packed and single values mixed
+    int64_list = bytes([0x0A, 1, 3, 0x08, 0x96, 0x01])
+    feature = bytes([0x1A, len(int64_list)]) + int64_list
+    entry = bytes([0x0A, 1]) + b"a" + bytes([0x12, len(feature)]) + feature
+    features = bytes([0x0A, len(entry)]) + entry
+    parsed = parse_example(bytes([0x0A, len(features)]) + features)
+    assert list(parsed) == ["a"]
+    assert parsed["a"].tolist() == [3, 150]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mean_audio": None}, "has no feature mean_audio"),
+        ({"id": [b"a", b"b"]}, "2 values of id"),
+        ({"mean_rgb": np.zeros(1000, dtype=np.float32)}, "1000 values of mean_rgb but should have 1024"),
+        ({"mean_rgb": np.full(1024, np.nan, dtype=np.float32)}, "NaN or infinite values in mean_rgb"),
+        ({"mean_rgb": np.zeros(1024, dtype=np.int64)}, "mean_rgb of another type"),
+        ({"labels": [b"dog"]}, "labels of another type"),
+        ({"id": [b"\xff\xff"]}, "not plain ASCII"),
+    ],
+)
+def test_a_wrong_feature_names_file_and_offset(tmp_path, rgb_audio, changes, message):
+    path = tmp_path / "validate0007.tfrecord"
+    first = example("good", [1], *rgb_audio)
+    write_records(path, [first, example("bad!", [1], *rgb_audio, **changes)])
+    with pytest.raises(DataError, match=message) as error:
+        list(read_videos(path))
+    assert f"{path}: the record at byte {len(first) + 16} " in one_sentence(error)
+
+
+def test_broken_protobufs_are_one_sentence(tmp_path, rgb_audio):
+    whole = example("good", [1, 300], *rgb_audio)
+    rng = np.random.default_rng(4)
+    for i in range(30):
+        broken = bytearray(whole)
+        for position in rng.integers(0, 60, 3):
+            broken[position] = rng.integers(256)
+        write_records(tmp_path / "a", [bytes(broken[: rng.integers(1, len(whole))] if i % 2 else broken)])
+        try:
+            list(read_videos(tmp_path / "a"))
+        except DataError as error:
+            assert str(error).startswith(f"{tmp_path / 'a'}: the record at byte 0 ")  # noqa: PT017
+
+
+# ---------------------------------------------------------------- building
+
+
+def test_the_shipped_classes_have_the_documented_roles():
+    assert len(CLASSES) == len({c.name for c in CLASSES}) == len({c.yt8m_index for c in CLASSES}) == 109
+    assert len({c.parent for c in CLASSES}) == 17
+    found = {
+        group: tuple(
+            sum(c.super_group == group and c.role == role for c in CLASSES)
+            for role in ("seen", "val_unseen", "test_unseen")
+        )
+        for group in dict.fromkeys(c.super_group for c in CLASSES)
+    }
+    assert found == ROLE_COUNTS
+
+
+def test_drawn_roles_keep_the_counts_of_every_super_group():
+    drawn = draw_roles(CLASSES, seed=5)
+    assert drawn == draw_roles(CLASSES, seed=5)
+    assert [c.role for c in drawn] != [c.role for c in draw_roles(CLASSES, seed=6)]
+    for group, counts in ROLE_COUNTS.items():
+        roles = [c.role for c in drawn if c.super_group == group]
+        assert tuple(roles.count(role) for role in ("seen", "val_unseen", "test_unseen")) == counts
+
+
+def test_build_keeps_the_right_videos_in_the_right_splits(tmp_path, text_file):
+    noise = [[12, 52], [3000], [34, 31, 5], []]  # two candidate classes, none, two, no label
+    shards, known = make_shards(tmp_path / "s", FEW, per_shard=50, noise=noise)
+    report = build_yt8m(shards, tmp_path, text=text_file)
+    assert report.path == tmp_path / YT8M_FILE
+    assert (report.videos, report.shards) == (sum(FEW.values()) + 4, 4)
+    assert "Horse" in report.dropped  # 14 videos
+    assert len(report.dropped) == 109 - 5
+    data = read_yt8m(tmp_path)
+    assert data.class_names == ("Piano", "Accordion", "Flute", "Dog", "Cat")
+    assert report.kept == len(data) == 40 + 17 + 15 + 26 + 40
+    # Piano, Dog, Cat are seen, Accordion val-unseen, Flute test-unseen; a tenth of n, rounded half up
+    counts = {
+        split: [int((data.label[index] == c).sum()) for c in range(5)] for split, index in data.splits.items()
+    }
+    assert counts == {
+        "stage_1_train": [32, 0, 0, 20, 32],
+        "stage_1_val_seen": [4, 0, 0, 3, 4],
+        "stage_1_val_unseen": [0, 15, 0, 0, 0],
+        "stage_2_test_seen": [4, 2, 0, 3, 4],
+        "stage_2_test_unseen": [0, 0, 15, 0, 0],
+    }
+    assert report.splits["stage_2_test_seen"] == (13, 4)
+    for row, identity in enumerate(data.ids):
+        name, number = known[identity]
+        assert data.class_names[int(data.label[row])] == name
+        rgb, audio = features_of(number)
+        assert np.abs(data.video[row].numpy() - np.clip(rgb, -2, 2)).max() <= 2 / 255 + 1e-6
+        assert np.abs(data.audio[row].numpy() - np.clip(audio, -2, 2)).max() <= 2 / 255 + 1e-6
+    with np.load(tmp_path / YT8M_FILE) as arrays:
+        assert "CC BY 4.0" in str(arrays["attribution"])
+        assert arrays["yt8m_index"].tolist() == [31, 154, 300, 67, 170]
+        assert arrays["role"].tolist() == [0, 1, 2, 0, 0]
+
+
+def test_the_bytes_depend_on_the_seed_and_not_on_the_order_of_shards(tmp_path, text_file, monkeypatch):
+    shards, _ = make_shards(tmp_path / "s", FEW, per_shard=60)
+    build_yt8m(shards, tmp_path / "a.npz", text=text_file)
+    monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
+    build_yt8m(shards[::-1], tmp_path / "b.npz", text=text_file)
+    build_yt8m(shards, tmp_path / "c.npz", text=text_file, seed=1)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert set(read_yt8m(tmp_path / "a.npz").ids) != set(read_yt8m(tmp_path / "c.npz").ids)
+
+
+def test_build_refuses_what_it_cannot_use(tmp_path, text_file, monkeypatch):
+    shards, _ = make_shards(tmp_path / "s", FEW)
+    out = tmp_path / "out.npz"
+    with pytest.raises(DataError, match=r"No shard"):
+        build_yt8m([], out, text=text_file)
+    with pytest.raises(SettingError, match="--text FILE") as error:
+        build_yt8m(shards, out)
+    one_sentence(error)
+    with pytest.raises(SettingError, match="min_per_class = 50") as error:
+        build_yt8m(shards, out, text=text_file, min_per_class=50)
+    one_sentence(error)
+    with pytest.raises(DataError, match="give each shard once") as error:
+        build_yt8m([shards[0], shards[0]], out, text=text_file)
+    one_sentence(error)
+    with pytest.raises(DataError, match="none of them val_unseen; give more shards") as error:
+        build_yt8m(shards, out, text=text_file, min_per_class=20)
+    one_sentence(error)
+    with pytest.raises(DataError, match="cannot be read"):
+        build_yt8m([tmp_path / "gone"], out, text=text_file)
+    monkeypatch.setattr("hypav.data.yt8m_build.read_yt8m", lambda path: read_yt8m(path / "no"))
+    with pytest.raises(DataError):
+        build_yt8m(shards, out, text=text_file)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["s", "text.npz"]
+
+
+def test_a_vocabulary_of_another_edition_is_refused(tmp_path, text_file):
+    shards, _ = make_shards(tmp_path / "s", FEW)
+    vocabulary = tmp_path / "vocabulary.csv"
+    rows = [f"{c.yt8m_index},12,{c.name}" for c in CLASSES]
+    vocabulary.write_text("Index,TrainVideoCount,Name\n" + "\n".join(rows))
+    build_yt8m(shards, tmp_path / "a.npz", text=text_file, vocabulary=vocabulary)
+    vocabulary.write_text(vocabulary.read_text().replace("Banjo", "Lute"))
+    with pytest.raises(DataError, match="row 550 is 'Lute' but should be 'Banjo'") as error:
+        build_yt8m(shards, tmp_path / "a.npz", text=text_file, vocabulary=vocabulary)
+    one_sentence(error)
+    vocabulary.write_text("no such columns\n1\n")
+    with pytest.raises(DataError, match="not Google's vocabulary"):
+        build_yt8m(shards, tmp_path / "a.npz", text=text_file, vocabulary=vocabulary)
+
+
+# ---------------------------------------------------------------- text vectors
+
+THREE = tuple(
+    c for c in CLASSES if c.name in ("Banjo", "Dog", "Soup")
+)  # "playing banjo", "dog barking", no phrase
+
+
+def test_text_of_an_existing_file_is_kept_bit_for_bit(tmp_path):
+    minilm = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float16)
+    np.savez(tmp_path / "t.npz", names=np.array(["Soup", "Other", "Banjo", "Dog"]), text_minilm=minilm)
+    name, rows = text_vectors(tmp_path / "t.npz", THREE)
+    assert name == "text_minilm"
+    assert rows.dtype == np.float16
+    assert np.array_equal(rows, minilm[[2, 3, 0]])
+
+
+def test_text_vectors_by_name_become_unit_rows(tmp_path):
+    vectors = {
+        "Banjo": np.array([3.0, 4.0]),
+        "vggsound:dog barking": np.array([0.0, 2.0]),
+        "Soup": np.array([-1.0, 0.0]),
+    }
+    expected = np.array([[0.6, 0.8], [0, 1], [-1, 0]], dtype=np.float32)
+    np.savez(tmp_path / "t.npz", **vectors)
+    write_word_vectors(vectors, tmp_path / "t.npy")
+    for source in (vectors, tmp_path / "t.npz", tmp_path / "t.npy"):
+        name, rows = text_vectors(source, THREE)
+        assert name == "text"
+        assert np.array_equal(rows, expected)
+
+
+def test_word_vectors_are_averaged_over_the_phrase_or_the_name(tmp_path):
+    path = tmp_path / "wiki.vec"
+    path.write_text("5 2\nplaying 2 0\nbanjo 0 2\ndog 1 0\nsoup 0 -3\nunused x y\n")
+    name, rows = text_vectors(path, THREE)
+    assert name == "text"
+    np.testing.assert_allclose(rows, [[2**-0.5, 2**-0.5], [1, 0], [0, -1]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("banjo 1 0\ndog 1 0\n", "no vector for any word of class 'Soup'"),
+        ("banjo 1 0\ndog one 0\nsoup 1 1\n", "line 2: a word and numbers"),
+        ("banjo 1 0\ndog 1 0 3\nsoup 1 1\n", "differ in length"),
+        ("banjo 1 0\ndog 0 0\nsoup 1 1\n", "'Dog' is zero, NaN or infinite"),
+        ("banjo 1 0\ndog nan 0\nsoup 1 1\n", "'Dog' is zero, NaN or infinite"),
+    ],
+)
+def test_unusable_word_vectors_are_one_sentence(tmp_path, content, message):
+    path = tmp_path / "wiki.vec"
+    path.write_text(content)
+    with pytest.raises(DataError, match=message) as error:
+        text_vectors(path, THREE)
+    one_sentence(error)
+
+
+def test_unusable_npz_text_is_one_sentence(tmp_path):
+    np.savez(tmp_path / "a.npz", Banjo=np.ones(2), Dog=np.ones(2))
+    with pytest.raises(DataError, match="no vector for 1 classes, the first is 'Soup'"):
+        text_vectors(tmp_path / "a.npz", THREE)
+    np.savez(tmp_path / "a.npz", Banjo=np.ones(2), Dog=np.ones(3), Soup=np.ones(2))
+    with pytest.raises(DataError, match="of class 'Dog' is float64"):
+        text_vectors(tmp_path / "a.npz", THREE)
+    np.savez(tmp_path / "a.npz", names=np.array(["Banjo"]), text=np.ones((2, 2)))
+    with pytest.raises(DataError, match="one row for each of names"):
+        text_vectors(tmp_path / "a.npz", THREE)
+    with pytest.raises(DataError, match="no file of text vectors"):
+        text_vectors(tmp_path / "gone.vec", THREE)
+    with pytest.raises(DataError, match=r"no \.npz, \.npy"):
+        text_vectors((tmp_path / "a.npz").rename(tmp_path / "a.h5"), THREE)
+
+
+# ---------------------------------------------------------------- the real set
+
+real = pytest.mark.skipif("HYPAV_DATA" not in os.environ, reason="no real data")
+
+
+@real
+@pytest.mark.real_data
+def test_the_real_file_has_the_documented_counts():
+    data = read_yt8m(os.environ["HYPAV_DATA"])
+    assert tuple(data.audio.shape) == (3734, 128)
+    assert tuple(data.video.shape) == (3734, 1024)
+    assert tuple(data.text.shape) == (109, 384)
+    counts = {name: (len(data.splits[name]), len(data.split_classes[name])) for name in SPLITS}
+    assert counts == REAL_COUNTS
+    assert len(data.phase("train_val")) == 2463
+    assert len(set(data.groups)) == 17
+    assert len(set(data.super_groups)) == 7
+    assert torch.allclose(data.text.norm(dim=1), torch.ones(109), atol=1e-3)
+    assert data.class_names == tuple(c.name for c in CLASSES)
+
+
+REAL_COUNTS = {
+    "stage_1_train": (1437, 53),
+    "stage_1_val_seen": (182, 53),
+    "stage_1_val_unseen": (844, 28),
+    "stage_2_test_seen": (276, 81),
+    "stage_2_test_unseen": (995, 28),
+}
+
+
+@real
+@pytest.mark.real_data
+def test_the_real_set_survives_shards_and_build(tmp_path):
+    folder = Path(os.environ["HYPAV_DATA"])
+    data = read_yt8m(folder)
+    payloads = [
+        example(data.ids[i], [CLASSES[int(data.label[i])].yt8m_index, 3500], data.video[i], data.audio[i])
+        for i in range(len(data))
+    ]
+    shards = []
+    for start in range(0, len(payloads), 300):
+        shards.append(tmp_path / f"validate{start // 300:04d}.tfrecord")
+        write_records(shards[-1], payloads[start : start + 300])
+    report = build_yt8m(shards, tmp_path / "out.npz", text=folder / YT8M_FILE)
+    assert report.splits == REAL_COUNTS
+    built = read_yt8m(tmp_path / "out.npz")
+    assert built.class_names == data.class_names
+    assert torch.equal(built.text, data.text)
+    assert torch.equal(torch.bincount(built.label), torch.bincount(data.label))
+    row_of = {identity: row for row, identity in enumerate(data.ids)}
+    rows = torch.tensor([row_of[identity] for identity in built.ids])
+    assert torch.equal(built.label, data.label[rows])
+    assert torch.equal(built.audio, data.audio[rows])  # values on the grid stay on it
+    assert torch.equal(built.video, data.video[rows])
+    for split in SPLITS:  # the same number of videos of every class in every split
+        ours, theirs = (torch.bincount(d.label[d.splits[split]], minlength=109) for d in (built, data))
+        assert torch.equal(ours, theirs)
