@@ -146,6 +146,16 @@ def test_no_grid_beats_the_exact_optimum(seed: int, ties: bool, grid: list[float
     assert by_definition(problem, best.beta)[4] == pytest.approx(best.HM, abs=1e-12)
 
 
+def test_an_optimum_that_holds_at_one_float_only_is_found() -> None:
+    # All switch at t. At t itself class 0 already wins, having the smaller id, and class 2 does not yet: a state
+    # without width, and the best one. The last bit of t is odd, so halving the gap below it rounds away from t.
+    t = 1 + 2**-52
+    distances = torch.tensor([[t, 0.0, 9.0], [9.0, 0.0, t], [9.0, 0.0, t]], dtype=torch.float64)
+    ids = torch.arange(3)
+    best = protocol.exact_optimum(distances, ids, ids, ids[1:2], ids[0::2])
+    assert (best.S, best.U, best.beta) == (1.0, 0.5, t)
+
+
 def test_the_exact_optimum_is_above_the_released_grid(golden_problem: Problem) -> None:
     best, grid = protocol.exact_optimum(*golden_problem), protocol.sweep(*golden_problem).best()
     assert best.HM > grid.HM + 5e-4
@@ -221,6 +231,7 @@ def test_gradients_and_dtypes_of_the_distances_do_not_reach_the_metrics() -> Non
         assert curve.HM.dtype == torch.float64
         assert not curve.HM.requires_grad
         assert torch.equal(curve.HM, expected.HM)
+        assert not protocol.exact_curve(distances.to(dtype).requires_grad_(), *rest).betas.requires_grad
 
 
 def test_class_distances_are_euclidean() -> None:
