@@ -25,6 +25,7 @@ from hypav.data.batches import TripletBatch, sampling_weights
 from hypav.errors import DataError
 from hypav.hyperbolicity import gromov_delta
 from hypav.learner import Learner, RunConfig, TrainConfig, train_step
+from hypav.machine import threads
 from hypav.objective import avca_terms, total
 from hypav.protocol import class_distances, confusion, sweep
 
@@ -67,12 +68,8 @@ def run_parity(folder: Path | str) -> Iterator[Row]:
     folder = Path(folder)
     state = {name: torch.from_numpy(array) for name, array in _load(folder / "state.npz").items()}
     batch = _load(folder / "batch.npz")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with threads(1):
         yield from _all_rows(folder, state, batch)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _all_rows(folder: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Row]:

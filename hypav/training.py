@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,13 @@ from hypav.data.batches import TripletSampler, make_batch
 from hypav.data.features import FeatureSet, Phase
 from hypav.errors import RunError, SettingError
 from hypav.learner import Learner, RunConfig, train_step
+from hypav.machine import pick_device
 from hypav.protocol import Curve, Metrics, class_distances, gzsl, sweep
 
 __all__ = [
     "RunResult",
     "embed_phase",
     "evaluate",
-    "pick_device",
     "train",
     "validate",
 ]
@@ -50,22 +50,6 @@ class RunResult:
     model: AVCA
     alignment: Alignment | None
     seconds: float
-
-
-def pick_device(name: str = "auto") -> torch.device:
-    """ "auto" is the first CUDA device where there is one, else the CPU; any other name is torch's own.
-
-    Raises:
-        SettingError: there is no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise SettingError(f"There is no device {name!r} here; use auto or cpu.") from error
-    return device
 
 
 def embed_phase(model: AVCA, phase: Phase, *, chunk: int = 4096) -> tuple[Tensor, Tensor, Tensor]:
@@ -117,7 +101,7 @@ def train(
         RunError: the loss became NaN or infinite, or the checkpoint cannot be written or read.
     """
     start = time.perf_counter()
-    device = pick_device(device) if isinstance(device, str) else device
+    device = pick_device(device)
     _check_network(data, config.network)
     run = _Run(data, config, folder, device, after_epoch)
     run.restore()
@@ -159,15 +143,18 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.learner = Learner.fresh(self.config, self.device)
+        # what a checkpoint belongs to, as it comes back from JSON (tuples are lists there)
+        self.belongs = json.loads(json.dumps({"config": self.config.to_dict(), "data": self.data.digest}))
 
     def restore(self) -> None:
         saved = None if self.folder is None else load_checkpoint(self.folder)
         if saved is None:
             return
         tensors, state = saved
-        if state["config"] != _as_json(self.config):
+        if {"config": state["config"], "data": state["data"]} != self.belongs:
             raise RunError(
-                f"{self.folder} holds a checkpoint of another configuration; choose another folder or remove it."
+                f"{self.folder} holds a checkpoint of another configuration or other data; "
+                "choose another folder or remove it."
             )
         self.learner.restore(tensors, state["learner"])
         self.history, self.best_epoch, self.val = (
@@ -228,7 +215,7 @@ class _Run:
         state = {
             "stage": row["stage"],
             "epoch": row["epoch"],
-            "config": _as_json(self.config),
+            **self.belongs,
             "learner": self.learner.plain(),
             "history": self.history,
             "best_epoch": self.best_epoch,
@@ -237,23 +224,8 @@ class _Run:
         save_checkpoint(self.folder, self.learner.tensors(), state)
 
 
-def _as_json(config: RunConfig) -> dict[str, Any]:
-    """The configuration as it comes back from a JSON file (tuples are lists there)."""
-    return json.loads(json.dumps(config.to_dict()))
-
-
 def _on(phase: Phase, device: torch.device, config: RunConfig) -> Phase:
-    dtype = getattr(torch, config.train.dtype)
-    return replace(
-        phase,
-        audio=phase.audio.to(device, dtype),
-        video=phase.video.to(device, dtype),
-        text=phase.text.to(device, dtype),
-        label=phase.label.to(device),
-        classes=phase.classes.to(device),
-        seen=phase.seen.to(device),
-        unseen=phase.unseen.to(device),
-    )
+    return phase.to(device, getattr(torch, config.train.dtype))
 
 
 def _check_network(data: FeatureSet, network: AVCAConfig) -> None:

@@ -6,9 +6,12 @@ AVCA benchmark (its sixth, stage_2_train, is the union of the first three).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,6 +55,12 @@ class Phase:
 
     def __len__(self) -> int:
         return int(self.label.shape[0])
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Phase:
+        """The phase on a device, its features in a dtype; None leaves either as it is."""
+        moved = {name: getattr(self, name).to(device) for name in ("label", "classes", "seen", "unseen")}
+        floats = {name: getattr(self, name).to(device, dtype) for name in ("audio", "video", "text")}
+        return replace(self, **moved, **floats)
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,19 @@ class FeatureSet:
     def __len__(self) -> int:
         return int(self.label.shape[0])
 
+    @cached_property
+    def digest(self) -> str:
+        """A hash of all that a run can see of the set: features, labels, text, class names, splits."""
+        hashed = hashlib.blake2b(digest_size=16)
+        for tensor in (self.audio, self.video, self.label, self.text):
+            hashed.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+            hashed.update(tensor.detach().cpu().contiguous().numpy().reshape(-1).view(np.uint8).data)
+        for name in SPLITS:
+            split = [self.splits[name].tolist(), self.split_classes[name].tolist()]
+            hashed.update(repr(split).encode())
+        hashed.update(repr(self.class_names).encode())
+        return hashed.hexdigest()
+
     def phase(self, name: str) -> Phase:
         """The samples and classes of "train", "val", "train_val" or "test" (official-style: samples whose class is
         not among the phase's classes are left out)."""
@@ -147,12 +169,16 @@ def _union(parts: list[Tensor]) -> Tensor:
 def _check_arrays(data: FeatureSet) -> None:
     rows = data.label.shape[0] if data.label.ndim == 1 else -1
     if rows < 1:
-        raise DataError(f"{data.name}: label must be a list with one class id a sample, not {tuple(data.label.shape)}.")
+        raise DataError(
+            f"{data.name}: label must be a list with one class id a sample, not {tuple(data.label.shape)}."
+        )
     if data.label.dtype != torch.int64:
         raise DataError(f"{data.name}: label must hold whole numbers (int64), not {data.label.dtype}.")
     for what, array in (("audio", data.audio), ("video", data.video), ("text", data.text)):
         if array.ndim != 2 or array.shape[1] < 1:
-            raise DataError(f"{data.name}: {what} must be a table (rows, dimensions), not of shape {tuple(array.shape)}.")
+            raise DataError(
+                f"{data.name}: {what} must be a table (rows, dimensions), not of shape {tuple(array.shape)}."
+            )
         if not array.is_floating_point():
             raise DataError(f"{data.name}: {what} must hold floating-point numbers, not {array.dtype}.")
         if what != "text" and array.shape[0] != rows:
@@ -168,9 +194,13 @@ def _check_arrays(data: FeatureSet) -> None:
                 "remove or repair these samples."
             )
         if array.shape[0] > 1 and bool((array == array[0]).all()):
-            raise DataError(f"{data.name}: all rows of {what} are the same, so nothing can be learned; check the extractor.")
+            raise DataError(
+                f"{data.name}: all rows of {what} are the same, so nothing can be learned; check the extractor."
+            )
     if data.text.shape[0] != len(data.class_names):
-        raise DataError(f"{data.name}: {data.text.shape[0]} text vectors for {len(data.class_names)} class names.")
+        raise DataError(
+            f"{data.name}: {data.text.shape[0]} text vectors for {len(data.class_names)} class names."
+        )
     if len(set(data.class_names)) != len(data.class_names):
         twice = sorted({n for n in data.class_names if data.class_names.count(n) > 1})
         raise DataError(f"{data.name}: the class name {twice[0]!r} stands twice; class names must differ.")
@@ -189,32 +219,44 @@ def _check_arrays(data: FeatureSet) -> None:
 def _check_splits(data: FeatureSet) -> None:
     if set(data.splits) != set(SPLITS):
         missing = sorted(set(SPLITS) - set(data.splits)) or sorted(set(data.splits) - set(SPLITS))
-        raise DataError(f"{data.name}: splits must be exactly {', '.join(SPLITS)}; look at {', '.join(missing)}.")
+        raise DataError(
+            f"{data.name}: splits must be exactly {', '.join(SPLITS)}; look at {', '.join(missing)}."
+        )
     for name, index in data.splits.items():
         if index.numel() and (int(index.min()) < 0 or int(index.max()) >= len(data)):
             raise DataError(f"{data.name}: split {name} names sample {int(index.max())} of {len(data)}.")
     every = torch.cat([data.splits[name] for name in SPLITS])
     if every.numel() != torch.unique(every).numel():
-        raise DataError(f"{data.name}: a sample stands in two splits (or twice in one); splits must be disjoint.")
+        raise DataError(
+            f"{data.name}: a sample stands in two splits (or twice in one); splits must be disjoint."
+        )
 
 
 def _check_classes(data: FeatureSet) -> None:
     for split in SPLITS:
         classes = data.split_classes[split]
         if classes.numel() == 0:
-            raise DataError(f"{data.name}: split {split} has no class; zero-shot evaluation needs seen and unseen classes.")
+            raise DataError(
+                f"{data.name}: split {split} has no class; zero-shot evaluation needs seen and unseen classes."
+            )
         counts = torch.bincount(data.label[data.splits[split]], minlength=len(data.class_names))[classes]
         if bool((counts == 0).any()):
             empty = data.class_names[int(classes[counts == 0][0])]
-            raise DataError(f"{data.name}: class {empty!r} has no sample in split {split}; add samples or drop the class.")
+            raise DataError(
+                f"{data.name}: class {empty!r} has no sample in split {split}; add samples or drop the class."
+            )
     train = data.split_classes["stage_1_train"]
     counts = torch.bincount(data.label[data.splits["stage_1_train"]], minlength=len(data.class_names))[train]
     if bool((counts == 1).any()):
         lone = data.class_names[int(train[counts == 1][0])]
-        raise DataError(f"{data.name}: class {lone!r} has a single training sample; give it at least two or drop it.")
+        raise DataError(
+            f"{data.name}: class {lone!r} has a single training sample; give it at least two or drop it."
+        )
     for phase in ("val", "test"):
         seen_splits, unseen_splits = PHASES[phase]
-        both = set(data.split_classes[seen_splits[0]].tolist()) & set(data.split_classes[unseen_splits[0]].tolist())
+        both = set(data.split_classes[seen_splits[0]].tolist()) & set(
+            data.split_classes[unseen_splits[0]].tolist()
+        )
         if both:
             raise DataError(
                 f"{data.name}: class {data.class_names[min(both)]!r} is both seen and unseen in {phase}; "

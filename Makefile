@@ -1,0 +1,40 @@
+# The two commands: `make run` and `make test`. Both set up .venv first, from the pinned versions.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export MPLBACKEND ?= Agg
+
+.PHONY: run test lint lab bench clean help
+
+help:
+	@echo "make run    train and test the four methods on simulated features; prints the table and where it is kept"
+	@echo "make test   every test, with ruff and mypy"
+	@echo "make lab    JupyterLab with the environment"
+	@echo "make bench  the benchmarks of tests/benchmarks"
+	@echo "make clean  remove .venv and runs"
+
+run: $(READY)
+	$(BIN)/hypav compare --data simulated --seeds 3 --preset paper --out runs
+
+test: $(READY)
+	$(BIN)/ruff check hypav tests
+	$(BIN)/ruff format --check hypav tests
+	$(BIN)/mypy
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+
+lab: $(READY)
+	$(BIN)/jupyter lab
+
+bench: $(READY)
+	$(BIN)/pytest tests/benchmarks --benchmark-enable --benchmark-only
+
+# requirements.lock only constrains: pip takes torch's CPU wheel where one lies on disk or is asked for with PIP_INDEX_URL
+$(READY): pyproject.toml requirements.lock
+	$(PYTHON) -c "import sys; sys.exit('hypav needs Python 3.11 or newer, this is ' + sys.version.split()[0] + ': set PYTHON=python3.11' if sys.version_info < (3, 11) else 0)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[test]"
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) runs

@@ -1,0 +1,110 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hypav.alignment import PRESETS
+from hypav.data.doors import DOORS_HELP
+from hypav.experiments.recipes import RECIPES, Recipe
+
+__all__ = ["data_options", "echo_json", "json_option", "machine_options", "recipe_changes", "recipe_options"]
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _together(*options: Decorator) -> Decorator:
+    return lambda command: reduce(lambda inner, option: option(inner), reversed(options), command)
+
+
+json_option: Decorator = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object instead of text."
+)
+
+
+def data_options(default: str | None = "simulated") -> Decorator:
+    """--data and how to read it."""
+    return _together(
+        click.option(
+            "--data",
+            "door",
+            default=default,
+            show_default=default is not None,
+            help=f"The features: {DOORS_HELP}.",
+        ),
+        click.option(
+            "--features",
+            type=click.Choice(["main", "cls"]),
+            default="main",
+            show_default=True,
+            help="Which features of an official folder.",
+        ),
+        click.option(
+            "--text-alignment",
+            type=click.Choice(["correct", "official"]),
+            default="correct",
+            show_default=True,
+            help="Word vectors of an official folder: each class its own, or shifted as the released loader does.",
+        ),
+        click.option("--data-seed", default=0, show_default=True, help="Seed of the simulated features."),
+    )
+
+
+def machine_options() -> Decorator:
+    """Where runs are kept and what they run on."""
+    return _together(
+        click.option(
+            "--out",
+            type=click.Path(file_okay=False, path_type=Path),
+            default=Path("runs"),
+            show_default=True,
+            help="Folder for checkpoints, records and tables; a broken-off run found there goes on.",
+        ),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1."),
+    )
+
+
+def recipe_options() -> Decorator:
+    """The settings of training."""
+    return _together(
+        click.option(
+            "--preset",
+            "preset_name",
+            type=click.Choice(list(PRESETS)),
+            default="paper",
+            show_default=True,
+            help="The alignment loss: as printed, as released (also as first released), or one in which curvature matters.",
+        ),
+        click.option(
+            "--recipe",
+            "recipe_name",
+            type=click.Choice(list(RECIPES)),
+            help="Network and schedule; by default the one that belongs to the data.",
+        ),
+        click.option("--epochs", type=int, help="Epochs a stage at most, in place of the recipe's."),
+        click.option("--batches", type=int, help="Batches an epoch, in place of the recipe's."),
+        click.option("--batch-size", type=int, help="Samples a batch, in place of the recipe's."),
+        click.option("--lr", type=float, help="Learning rate of Adam, in place of the recipe's."),
+        click.option(
+            "--parity",
+            "parity_name",
+            type=click.Choice(["clean", "official"]),
+            help="clean: the objective without waste (default); official: the released step, unused passes and all.",
+        ),
+    )
+
+
+def recipe_changes(recipe: Recipe, **settings: Any) -> Recipe:
+    """The recipe with the options the user gave."""
+    return recipe.changed({name: value for name, value in settings.items() if value is not None})
+
+
+def echo_json(value: Any) -> None:
+    """One JSON object on the output stream."""
+    click.echo(json.dumps(value, indent=1, allow_nan=False))

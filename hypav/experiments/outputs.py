@@ -1,0 +1,38 @@
+"""Where a comparison goes: JSON with every number, the table as Markdown, a picture."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hypav.experiments.compare import Comparison
+from hypav.experiments.tables import comparison_table
+from hypav.files import make_folder, replacing, write_json
+from hypav.plots import plot_comparison
+from hypav.style import save_figure
+
+__all__ = ["save_comparison"]
+
+
+def save_comparison(comparison: Comparison, root: Path) -> tuple[Path, Path, Path]:
+    """Writes comparison-DATA-PRESET.json, .md and .png below `root` and returns their paths.
+
+    Raises:
+        RunError: they cannot be written.
+    """
+    make_folder(root)
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{comparison.data} {comparison.preset}".lower()).strip("-")
+    stem = root / f"comparison-{slug}"
+    paths = stem.with_suffix(".json"), stem.with_suffix(".md"), stem.with_suffix(".png")
+    write_json(paths[0], comparison.to_dict())
+    with replacing(paths[1]) as temporary:
+        temporary.write_text(comparison_table(comparison) + "\n", encoding="utf-8")
+    names = {row.spec: row.method if row.spec == row.method.lower() else row.spec for row in comparison.rows}
+    figure, _ = plot_comparison(
+        {names[row.spec]: row.intervals for row in comparison.rows},
+        {names[row.spec]: row.paper._asdict() for row in comparison.rows if row.paper is not None},
+        data=comparison.data,
+        same_data=not comparison.simulated,
+    )
+    save_figure(figure, paths[2])
+    return paths
