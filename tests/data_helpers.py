@@ -1,0 +1,106 @@
+"""Small sets for tests: features with class structure, at the published counts or a few samples a class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from hypav.data import SPLITS, FeatureSet, write_official
+
+UCF_CLASSES = 101
+# (classes, samples) of each split of UCF-GZSL with main features, as counted from the benchmark's tables.
+UCF_COUNTS = {
+    "stage_1_train": (30, 3174),
+    "stage_1_val_seen": (30, 353),
+    "stage_1_val_unseen": (12, 1467),
+    "stage_2_test_seen": (42, 555),
+    "stage_2_test_unseen": (9, 1267),
+}
+SMALL_COUNTS = {
+    "stage_1_train": (4, 26),
+    "stage_1_val_seen": (4, 9),
+    "stage_1_val_unseen": (2, 11),
+    "stage_2_test_seen": (6, 13),
+    "stage_2_test_unseen": (3, 10),
+}
+# One class whose manual name sorts elsewhere shifts the rows between, as UCF's Weight Lifting does.
+UCF_MANUAL = {"Class020": "Weight Lifting"}
+
+
+def small_set(
+    *,
+    counts: Mapping[str, tuple[int, int]] = SMALL_COUNTS,
+    classes: int | None = None,
+    dims: tuple[int, int, int] = (8, 12, 6),
+    seed: int = 0,
+    name: str = "small (main)",
+    groups: bool = False,
+    **fields: object,
+) -> FeatureSet:
+    """Class means plus noise, sorted class names, samples in the order that a folder is read in.
+
+    Classes: first those that train, then the val-unseen, then the test-unseen, then those that no split uses;
+    seen test classes are the first two together, as in the benchmark.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    roles = _roles(counts)
+    total = classes or 1 + max(max(role) for role in roles.values())
+    names = tuple(f"Class{row:03d}" for row in range(total))
+    label = torch.cat([_spread(roles[split], counts[split][1]) for split in SPLITS])
+    text = torch.nn.functional.normalize(torch.randn(total, dims[2], generator=generator), dim=1)
+
+    def view(dim: int) -> torch.Tensor:
+        means = text @ torch.randn(dims[2], dim, generator=generator)
+        return means[label] + 0.5 * torch.randn(len(label), dim, generator=generator)
+
+    starts = [0, *torch.tensor([counts[split][1] for split in SPLITS]).cumsum(0).tolist()]
+    return FeatureSet(
+        name=name,
+        audio=view(dims[0]),
+        video=view(dims[1]),
+        label=label,
+        text=text,
+        class_names=names,
+        splits={split: torch.arange(starts[i], starts[i + 1]) for i, split in enumerate(SPLITS)},
+        groups=tuple(f"group{row % 3}" for row in range(total)) if groups else (),
+        super_groups=tuple(f"super{row % 3 // 2}" for row in range(total)) if groups else (),
+        ids=tuple(f"v_{names[row]}_{i:05d}" for i, row in enumerate(label.tolist())),
+        **fields,
+    )
+
+
+def official_folder(
+    root: Path,
+    *,
+    features: str = "main",
+    dataset: str = "ucf",
+    stage_2_train: bool = False,
+    dims: tuple[int, int, int] = (8, 12, 6),
+    seed: int = 0,
+) -> Path:
+    """A folder of the AVCA form with UCF-GZSL's class and sample counts; with dims=(512, 512, 300) it is taken for
+    the published set."""
+    data = small_set(counts=UCF_COUNTS, classes=UCF_CLASSES, dims=dims, seed=seed, name="UCF-GZSL counts")
+    write_official(data, root, features, dataset=dataset, manual=UCF_MANUAL, stage_2_train=stage_2_train)
+    (root / "hypav.json").unlink()  # the published folders have none
+    return root
+
+
+def _roles(counts: Mapping[str, tuple[int, int]]) -> dict[str, range]:
+    train, val_unseen = counts["stage_1_train"][0], counts["stage_1_val_unseen"][0]
+    return {
+        "stage_1_train": range(train),
+        "stage_1_val_seen": range(train),
+        "stage_1_val_unseen": range(train, train + val_unseen),
+        "stage_2_test_seen": range(train + val_unseen),
+        "stage_2_test_unseen": range(
+            train + val_unseen, train + val_unseen + counts["stage_2_test_unseen"][0]
+        ),
+    }
+
+
+def _spread(classes: Sequence[int], samples: int) -> torch.Tensor:
+    """Class ids of `samples` samples, as even as can be, sorted."""
+    return torch.arange(samples).remainder(len(classes)).sort().values + classes[0]
