@@ -1,0 +1,101 @@
+"""The house rules that a machine can hold: imports flow one way, nothing unpickles, no environment or global seed."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "hypav"
+
+# every module imports only from earlier lines
+ORDER = (
+    ("errors",),
+    ("files", "machine"),
+    ("trigonometry",),
+    ("geometry",),
+    ("hyperbolicity",),
+    ("data",),
+    ("linear",),
+    ("avca",),
+    ("checkpoint", "objective", "curvature"),
+    ("alignment",),
+    ("predictions",),
+    ("protocol",),
+    ("intervals",),
+    ("learner",),
+    ("training",),
+    ("parity",),
+    ("style",),
+    ("plots",),
+    ("experiments",),
+    ("widgets", "checks", "notebooks", "classroom"),
+    ("cli",),
+)
+RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def layer(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return next((name for name in sorted(RANK, key=len, reverse=True) if parts[0].startswith(name)), parts[0])
+
+
+def imports(path: Path) -> set[str]:
+    """The modules directly below hypav that a file imports, at its top or inside a function."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "hypav":
+            found |= {
+                alias.name for alias in node.names if (PACKAGE / alias.name).with_suffix(".py").exists()
+            }
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hypav."):
+            found.add(str(node.module).split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("hypav.")}
+    return found
+
+
+def test_every_module_has_its_place() -> None:
+    strangers = {layer(path) for path in FILES if path.parent != PACKAGE or path.name != "__init__.py"} - set(
+        RANK
+    )
+    assert not strangers, f"put {strangers} into ORDER"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_flow_one_way(path: Path) -> None:
+    if path == PACKAGE / "__init__.py":
+        assert imports(path) == set()
+        return
+    own = layer(path)
+    for name in imports(path):
+        other = next(n for n in sorted(RANK, key=len, reverse=True) if name.startswith(n))
+        assert RANK[other] < RANK[own] or other == own, f"{path.name} ({own}) imports {name}"
+
+
+FORBIDDEN = {
+    ("pickle", "load"),
+    ("pickle", "loads"),
+    ("torch", "load"),
+    ("torch", "manual_seed"),
+    ("np.random", "seed"),
+    ("random", "seed"),
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_pickle_no_global_seed(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            call = (ast.unparse(node.func.value), node.func.attr)
+            assert call not in FORBIDDEN, f"{path.name}:{node.lineno} calls {'.'.join(call)}"
+            for keyword in node.keywords:
+                if keyword.arg == "allow_pickle":
+                    assert ast.unparse(keyword.value) == "False", f"{path.name}:{node.lineno} unpickles"
+
+
+def test_only_the_doors_read_the_environment() -> None:
+    readers = {path.name for path in FILES if "os.environ" in path.read_text(encoding="utf-8")}
+    assert readers <= {"doors.py", "conftest.py"}
