@@ -217,6 +217,12 @@ def test_a_cut_connection_is_resumed_where_it_stopped(fetch, server, shards):
     assert list(fetch.folder.iterdir()) == [path]
 
 
+def test_another_part_than_asked_for_is_thrown_away(fetch, server, shards):
+    server.faults[fetch.path] = ["cut", "wrong range"]
+    assert fetch()[0].read_bytes() == shards[0]
+    assert [ranged is None for ranged in gets(server, fetch.path)] == [True, False, True]
+
+
 def test_a_second_run_goes_on_where_the_first_gave_up(fetch, server, shards):
     server.faults[fetch.path] = ["cut", 503, 503, 503]
     with pytest.raises(DataError, match="answers 503"):

@@ -376,7 +376,7 @@ def test_drawn_roles_keep_the_counts_of_every_super_group():
 
 
 def test_build_keeps_the_right_videos_in_the_right_splits(tmp_path, text_file):
-    noise = [[12, 52], [3000], [34, 31, 5], []]  # two candidate classes, none, two, no label
+    noise = [[154, 300], [3000], [300, 154, 5], []]  # Accordion and Flute, no candidate, both again, no label
     shards, known = make_shards(tmp_path / "s", FEW, per_shard=50, noise=noise)
     report = build_yt8m(shards, tmp_path, text=text_file)
     assert report.path == tmp_path / YT8M_FILE
