@@ -2,26 +2,38 @@
 
 from hypav.data.arrays import from_arrays, load_npz, save_npz, split_by_class
 from hypav.data.batches import TripletBatch, TripletSampler, make_batch, sampling_weights
+from hypav.data.describe import describe, describe_text
 from hypav.data.features import PHASES, SPLITS, FeatureSet, Phase
+from hypav.data.findings import Finding, Report
 from hypav.data.official import read_official
 from hypav.data.official_write import write_official
+from hypav.data.verify import verify
 from hypav.data.wordvectors import read_word_vectors, write_word_vectors
+from hypav.data.yt8m import read_yt8m
+from hypav.data.yt8m_build import build_yt8m
 
 __all__ = [
     "PHASES",
     "SPLITS",
     "FeatureSet",
+    "Finding",
     "Phase",
+    "Report",
     "TripletBatch",
     "TripletSampler",
+    "build_yt8m",
+    "describe",
+    "describe_text",
     "from_arrays",
     "load_npz",
     "make_batch",
     "read_official",
     "read_word_vectors",
+    "read_yt8m",
     "sampling_weights",
     "save_npz",
     "split_by_class",
+    "verify",
     "write_official",
     "write_word_vectors",
 ]

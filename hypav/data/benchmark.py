@@ -32,6 +32,7 @@ class Published(NamedTuple):
         return dict(zip(SPLITS, (*self.counts[:-1], last), strict=True))
 
 
+# Counted from the benchmark's tables; VGGSound's stage_1_train samples are as the AVCA paper states them (Table 1).
 PUBLISHED: Mapping[str, Published] = {
     "ucf": Published("UCF-GZSL", 101, ((30, 3174), (30, 353), (12, 1467), (42, 555), (9, 1267)), (6, 845)),
     "activitynet": Published(
