@@ -18,6 +18,7 @@ UCF_COUNTS = {
     "stage_2_test_seen": (42, 555),
     "stage_2_test_unseen": (9, 1267),
 }
+UCF_CLS_UNSEEN = {"stage_2_test_unseen": (6, 845)}
 SMALL_COUNTS = {
     "stage_1_train": (4, 26),
     "stage_1_val_seen": (4, 9),
@@ -80,11 +81,14 @@ def official_folder(
     dims: tuple[int, int, int] = (8, 12, 6),
     seed: int = 0,
 ) -> Path:
-    """A folder of the AVCA form with UCF-GZSL's class and sample counts; with dims=(512, 512, 300) it is taken for
-    the published set."""
-    data = small_set(counts=UCF_COUNTS, classes=UCF_CLASSES, dims=dims, seed=seed, name="UCF-GZSL counts")
+    """A folder of the AVCA form with UCF-GZSL's class and sample counts.
+
+    With the published dimensions, (512, 512, 300) or for cls (128, 4096, 300), it is taken for the published set.
+    """
+    counts = UCF_COUNTS if features == "main" else UCF_COUNTS | UCF_CLS_UNSEEN
+    data = small_set(counts=counts, classes=UCF_CLASSES, dims=dims, seed=seed, name="UCF-GZSL counts")
     write_official(data, root, features, dataset=dataset, manual=UCF_MANUAL, stage_2_train=stage_2_train)
-    (root / "hypav.json").unlink()  # the published folders have none
+    (root / "features" / f"{features}_features" / "hypav.json").unlink()  # the published folders have none
     return root
 
 

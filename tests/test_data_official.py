@@ -113,10 +113,17 @@ def test_the_papers_set_is_recognised(tmp_path, features, dims):
     counts["stage_2_test_unseen"] = (unseen, unseen)
     data = small_set(counts=counts, classes=101, dims=dims)
     write_official(data, tmp_path / "UCF", features, dataset="ucf", stage_2_train=False)
-    (tmp_path / "UCF" / "hypav.json").unlink()
+    (tmp_path / "UCF" / "features" / f"{features}_features" / "hypav.json").unlink()
     data = read_official(tmp_path / "UCF", features)
     assert data.paper_key == ("UCF-GZSL", features)
     assert "Mercea" in data.source
+
+
+def test_other_features_under_a_published_name_are_not_the_papers(tmp_path):
+    counts = {split: (classes, 2 * classes) for split, (classes, _) in UCF_COUNTS.items()}
+    data = small_set(counts=counts, classes=101, dims=(512, 512, 300), name="mine", source="My extractor.")
+    found = read_official(write_official(data, tmp_path / "UCF", dataset="ucf", stage_2_train=False))
+    assert (found.name, found.source, found.paper_key) == ("mine", "My extractor.", None)
 
 
 def test_official_rows_are_the_shifted_ones(ucf):
@@ -195,11 +202,13 @@ def test_round_trip_of_unsorted_classes_keeps_every_sample(tmp_path):
 
 def test_both_kinds_in_one_folder(tmp_path):
     root = tmp_path / "set"
-    main, cls = small_set(), small_set(dims=(5, 7, 4), seed=3)
+    main, cls = small_set(), small_set(dims=(5, 7, 4), seed=3, name="small (cls)", simulated=True)
     write_official(main, root)
     write_official(cls, root, "cls")
     assert_equal_sets(read_official(root), main)
     assert_equal_sets(read_official(root, "cls"), cls)
+    assert [read_official(root, kind).simulated for kind in ("main", "cls")] == [False, True]
+    assert [read_official(root, kind).name for kind in ("main", "cls")] == ["small (main)", "small (cls)"]
 
 
 @pytest.mark.parametrize(("dataset", "same"), [("ucf", True), ("activitynet", True), ("vggsound", False)])
@@ -289,7 +298,7 @@ def test_simulated_features_stay_called_so(tmp_path):
 def test_which_dataset(own):
     shutil.copy(own / "class-split/own_w2v_class_names.csv", own / "class-split/other_w2v_class_names.csv")
     refused(own, "several files (other, own)")
-    assert read_official(own, dataset="own").name == "small (main) (main)"
+    assert read_official(own, dataset="own").name == "small (main)"
     refused(own, "no file third_w2v", dataset="third")
 
 

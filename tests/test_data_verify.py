@@ -253,7 +253,7 @@ FAULTS = [
     ("note", shrink("stage_2_test_unseen.txt"), ("Class008.h5", "left out")),
     ("warning", shrink("stage_1_val_seen.txt"), ("differs from stage_1_train in 1 classes",)),
     ("warning", shrink("stage_2_test_seen.txt"), ("1 trained classes are not in stage_2_test_seen",)),
-    ("error", lambda r: (r / "hypav.json").write_text("{"), ("hypav.json", "damaged")),
+    ("error", lambda r: (r / FEATURES / "hypav.json").write_text("{"), ("hypav.json", "damaged")),
 ]
 
 

@@ -65,10 +65,12 @@ def read_official(
     root = Path(root)
     folder = open_official(root, features, dataset)
     text = text_table(folder, text_alignment)
-    provenance = read_provenance(root)
+    provenance = read_provenance(folder.place)
     block = _read_pairs(folder)
-    known = None if provenance.simulated else folder.published
-    name = f"{known.name if known else provenance.name or folder.dataset} ({features})"
+    # Features that this package wrote under a published name are the published ones only if they came from there.
+    own = provenance.simulated or provenance.source not in ("", AVCA_SOURCE)
+    known = None if own else folder.published
+    name = provenance.name or f"{known.name if known else folder.dataset} ({features})"
     expected = [classes for classes, _ in known.expected(features).values()] if known else None
     dims = (block.audio.shape[1], block.video.shape[1], text.shape[1])
     genuine = expected == [len(folder.lists[split]) for split in SPLITS] and dims == FEATURE_DIMS[features]

@@ -73,6 +73,11 @@ class OfficialFolder:
     left_out: list[Path] = field(default_factory=list)
 
     @property
+    def place(self) -> Path:
+        """The folder of this kind's features."""
+        return self.root / "features" / f"{self.features}_features"
+
+    @property
     def published(self) -> Published | None:
         """The published set of this name and number of classes."""
         known = PUBLISHED.get(self.dataset.lower())
@@ -221,7 +226,7 @@ def _read_csv(folder: OfficialFolder, path: Path, complain: Complain) -> None:
 
 
 def _read_vectors(folder: OfficialFolder, complain: Complain) -> None:
-    place = folder.root / "features" / f"{folder.features}_features" / "text"
+    place = folder.place / "text"
     path = place / vectors_name(folder.dataset)
     if not path.is_file():
         others = sorted(place.glob("*.npy"))
@@ -242,10 +247,9 @@ def _read_vectors(folder: OfficialFolder, complain: Complain) -> None:
 
 
 def _find_pairs(folder: OfficialFolder, split: str, complain: Complain) -> None:
-    place = folder.root / "features" / f"{folder.features}_features"
     files: dict[str, dict[int, Path]] = {}
     for modality in ("audio", "video"):
-        files[modality] = _class_files(folder, place / modality / split, complain)
+        files[modality] = _class_files(folder, folder.place / modality / split, complain)
     for row in folder.lists[split]:
         audio, video = files["audio"].get(row), files["video"].get(row)
         if audio and video:
@@ -253,7 +257,7 @@ def _find_pairs(folder: OfficialFolder, split: str, complain: Complain) -> None:
             continue
         for modality in ("audio", "video"):
             if files[modality] and row not in files[modality]:
-                where, name = str(place / modality / split), folder.names[row]
+                where, name = str(folder.place / modality / split), folder.names[row]
                 complain(where, f"the class {name!r} has no sample in it: the file {name}.h5 is missing.")
     listed = set(folder.lists[split])
     folder.left_out += [path for found in files.values() for row, path in found.items() if row not in listed]

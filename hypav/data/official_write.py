@@ -33,8 +33,8 @@ def write_official(
     """Writes the folder that `read_official` describes, each file whole or not at all.
 
     Reading it gives the same float32 values. Class ids become ranks of the sorted class names, and samples the
-    order that `read_official` names. A small file hypav.json keeps the name, the source and whether the
-    features are simulated.
+    order that `read_official` names. A small file hypav.json beside the features keeps the name, the
+    source and whether they are simulated.
 
     Args:
         data: what to write; floats are stored as float32, samples without ids get sample_0000000 and so on.
@@ -75,7 +75,7 @@ def write_official(
                 write_features(target, table[chosen].cpu().numpy(), names)
     vectors = {manual_names[row]: data.text[row].cpu().numpy() for row in order}
     write_word_vectors(vectors, make_folder(place / "text") / vectors_name(dataset))
-    write_provenance(data, root)
+    write_provenance(data, place)
     return root
 
 

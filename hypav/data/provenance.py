@@ -1,4 +1,4 @@
-"""Where a written folder's features come from: a small file beside them, so that simulated data stay called so."""
+"""Where written features come from: a small file beside them, so that simulated features stay called so."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Provenance(NamedTuple):
     simulated: bool = False
 
 
-def read_provenance(root: Path) -> Provenance:
+def read_provenance(folder: Path) -> Provenance:
     """What `write_provenance` left in a folder; nothing known where it left nothing.
 
     Raises:
         DataError: the file is there but damaged.
     """
-    path = root / PROVENANCE_FILE
+    path = folder / PROVENANCE_FILE
     if not path.exists():
         return Provenance()
     try:
@@ -42,12 +42,12 @@ def read_provenance(root: Path) -> Provenance:
     return found
 
 
-def write_provenance(data: FeatureSet, root: Path) -> None:
+def write_provenance(data: FeatureSet, folder: Path) -> None:
     """Writes the name, the source and whether the features were simulated.
 
     Raises:
         RunError: the file cannot be written.
     """
     write_json(
-        root / PROVENANCE_FILE, {"name": data.name, "source": data.source, "simulated": data.simulated}
+        folder / PROVENANCE_FILE, {"name": data.name, "source": data.source, "simulated": data.simulated}
     )

@@ -62,8 +62,6 @@ def verify(path: Path | str) -> Report:
 def _verify_official(root: Path, report: Report) -> None:
     try:
         dataset = find_dataset(root)
-        if read_provenance(root).simulated:
-            report.add("note", root, "the features are SIMULATED.")
     except DataError as error:
         report.caught(error)
         return
@@ -74,9 +72,18 @@ def _verify_official(root: Path, report: Report) -> None:
         folder = open_official(root, kind, dataset, report.error)
         name = folder.published.name if folder.published else f"own dataset {dataset!r}"
         report.holds.append(f"{name}, {kind} features, {len(folder.names)} classes")
+        _verify_provenance(folder, report)
         _verify_lists(folder, report)
         _verify_vectors(folder, report)
         _verify_features(folder, report)
+
+
+def _verify_provenance(folder: OfficialFolder, report: Report) -> None:
+    try:
+        if read_provenance(folder.place).simulated:
+            report.add("note", folder.place, "the features are SIMULATED.")
+    except DataError as error:
+        report.caught(error)
 
 
 def _verify_lists(folder: OfficialFolder, report: Report) -> None:
@@ -101,7 +108,7 @@ def _verify_lists(folder: OfficialFolder, report: Report) -> None:
 
 
 def _verify_vectors(folder: OfficialFolder, report: Report) -> None:
-    where = folder.root / "features" / f"{folder.features}_features" / "text"
+    where = folder.place / "text"
     if not folder.vectors or not folder.manual:
         return
     check_unit(where, np.stack(list(folder.vectors.values())), report)
@@ -129,13 +136,12 @@ def _verify_features(folder: OfficialFolder, report: Report) -> None:
         names = _verify_pair(pair, ranges, report)
         counts[pair.split][pair.class_id] = len(names)
         repeated += [name for name in names if split_of.setdefault(name, pair.split) != pair.split]
-    place = folder.root / "features" / f"{folder.features}_features"
     if repeated:
         where = f"{len(repeated)} videos stand in two splits, the first is {repeated[0]!r}; tests would be leaked into."
-        report.add("warning", place, where)
+        report.add("warning", folder.place, where)
     for what, extent in ranges.items():
-        extent.check(place / what, what, report)
-    check_lone(place, folder.names, counts, report)
+        extent.check(folder.place / what, what, report)
+    check_lone(folder.place, folder.names, counts, report)
     _hold_counts(folder, counts, ranges, report)
 
 
@@ -172,7 +178,6 @@ def _hold_counts(
     """What stands in the folder, and where it differs from what is published under its name."""
     known = folder.published
     expected = known.expected(folder.features) if known else {}
-    place = folder.root / "features" / f"{folder.features}_features"
     for split in SPLITS:
         found = (len(folder.lists[split]), sum(counts[split].values()))
         report.holds.append(f"  {split:<22}{found[0]:>5} classes {found[1]:>7} samples")
@@ -180,7 +185,7 @@ def _hold_counts(
             want = (
                 f"{known.name} has {expected[split][0]} classes and {expected[split][1]} samples in {split}"
             )
-            report.add("warning", place, f"{want}, this folder {found[0]} and {found[1]}.")
+            report.add("warning", folder.place, f"{want}, this folder {found[0]} and {found[1]}.")
     text = next(iter(folder.vectors.values())).shape[0] if folder.vectors else 0
     dims = (ranges["audio"].dim, ranges["video"].dim, text)
     report.holds.append("  dimensions: audio {}, video {}, text {}".format(*dims))
@@ -189,7 +194,7 @@ def _hold_counts(
         message = (
             f"{known.name} {folder.features} has {want} dimensions (audio, video, text), this folder {dims}."
         )
-        report.add("warning", place, message)
+        report.add("warning", folder.place, message)
 
 
 # --- npz files --------------------------------------------------------------------------------------------------------
