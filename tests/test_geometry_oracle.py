@@ -138,7 +138,7 @@ def test_values(name, dtype):
         )
         rtol, atol = (1e-7, 1e-15) if dtype == torch.float32 else (4e-15, 1e-15)
         torch.testing.assert_close(
-            value.double(), expected, rtol=rtol, atol=atol, msg=lambda m: f"k={k}: {m}"
+            value.double(), expected, rtol=rtol, atol=atol, msg=lambda m, k=k: f"k={k}: {m}"
         )
 
 

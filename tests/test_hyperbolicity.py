@@ -1,0 +1,310 @@
+"""δ against its definition, the released code's numbers, trees and circles; δ_rel, its samples and its null."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hypav import hyperbolicity
+from hypav.errors import DataError, SettingError
+from hypav.geometry import pairwise_distance
+from hypav.hyperbolicity import (
+    delta_rel,
+    four_point_delta,
+    gaussian_null,
+    gromov_delta,
+    gromov_delta_all,
+    sampled_delta_rel,
+)
+
+GOLDEN = np.load(Path(__file__).parent / "golden" / "delta.npz")
+quick = settings(max_examples=30, deadline=None, derandomize=True)
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def definition(d, base):
+    """max_ij [max_k min(A_ik, A_kj) - A_ij] in one n x n x n array."""
+    a = 0.5 * (d[base][:, None] + d[base][None, :] - d)
+    return np.max(np.max(np.minimum(a[:, :, None], a[None, :, :]), axis=1) - a)
+
+
+def euclidean(x):
+    return np.sqrt(((x[:, None] - x[None]) ** 2).sum(-1))
+
+
+def clouds(seed, n, kind, dtype):
+    generator = np.random.default_rng(seed)
+    if kind == "noise":
+        d = euclidean(generator.normal(size=(n, 5)))
+    elif kind == "clusters":  # near-duplicates leave the bounds of the search empty
+        x = generator.normal(size=(3, 5))[generator.integers(3, size=n)]
+        d = euclidean(x + 1e-3 * generator.normal(size=(n, 5)))
+    elif kind == "duplicates":
+        d = euclidean(generator.normal(size=(4, 2))[generator.integers(4, size=n)])
+    else:  # symmetric, but no metric: the definition still has a value
+        d = generator.uniform(0, 1, (n, n))
+        d = d + d.T
+        np.fill_diagonal(d, 0)
+    return d.astype(dtype)
+
+
+@quick
+@given(
+    st.integers(0, 2**32),
+    st.integers(4, 30),
+    st.sampled_from(["noise", "clusters", "duplicates", "not metric"]),
+    st.sampled_from([np.float32, np.float64]),
+    st.integers(0, 3),
+)
+def test_delta_is_the_definition_bit_by_bit(seed, n, kind, dtype, base):
+    d = clouds(seed, n, kind, dtype)
+    delta = gromov_delta(d, base=base)
+    assert delta.dtype == torch.as_tensor(d).dtype
+    assert delta.ndim == 0
+    assert delta.item() == definition(d, base)
+
+
+def test_delta_is_the_definition_in_blocks(monkeypatch):
+    d = clouds(1, 60, "clusters", np.float64)
+    monkeypatch.setattr(hyperbolicity, "BLOCK", 150)
+    assert gromov_delta(d, base=2).item() == definition(d, 2)
+
+
+def test_memory_is_quadratic():
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Largest(TorchDispatchMode):
+        size = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            result = function(*args, **(kwargs or {}))
+            if isinstance(result, torch.Tensor):
+                self.size = max(self.size, result.numel())
+            return result
+
+    for kind in ("noise", "clusters"):
+        d = torch.from_numpy(clouds(0, 400, kind, np.float64))
+        with Largest() as largest:
+            gromov_delta(d)
+        assert 400**2 <= largest.size <= max(400**2, hyperbolicity.BLOCK)
+
+
+def test_the_released_codes_numbers():
+    for name, points in (("X", GOLDEN["X"]), ("circle", GOLDEN["circle"])):
+        found = delta_rel(points, convention="released")
+        assert found.delta == pytest.approx(float(GOLDEN[f"delta_{name}"]), rel=1e-13)
+        assert found.diameter == pytest.approx(float(GOLDEN[f"diam_{name}"]), rel=1e-14)
+        assert found.delta_rel == pytest.approx(
+            float(GOLDEN[f"delta_{name}"] / GOLDEN[f"diam_{name}"]), rel=1e-13
+        )
+    d = euclidean(GOLDEN["X"])
+    assert gromov_delta(d).item() == definition(d, 0)
+
+
+def test_a_tree_has_delta_zero():
+    tree = GOLDEN["tree_dist"]
+    assert [gromov_delta(tree, base=b).item() for b in (0, 1, 126)] == [0, 0, 0]
+    assert gromov_delta_all(tree[:40, :40]).item() == 0
+    found = delta_rel(tree.astype(int), precomputed=True)
+    assert (found.delta, found.diameter, found.delta_rel) == (0, 12, 0)
+
+
+def test_a_cycle_has_the_known_delta():
+    """The cycle of 4m points has δ = m (from its four quarter points)."""
+    for m in (1, 2, 5):
+        i = torch.arange(4 * m)
+        gap = (i - i.unsqueeze(1)).abs()
+        cycle = torch.minimum(gap, 4 * m - gap)
+        assert gromov_delta_all(cycle).item() == m
+        assert four_point_delta(cycle, [0, m, 2 * m, 3 * m]).item() == m
+
+
+@quick
+@given(st.integers(0, 2**32), st.sampled_from(["noise", "clusters", "duplicates"]))
+def test_delta_over_all_bases_is_the_largest_of_all_quadruples(seed, kind):
+    d = clouds(seed, 9, kind, np.float64)
+    exact = max(four_point_delta(d, q).item() for q in itertools.combinations(range(9), 4))
+    everywhere = gromov_delta_all(d).item()
+    at_bases = [gromov_delta(d, base=b).item() for b in range(9)]
+    assert everywhere == pytest.approx(exact, rel=1e-13, abs=1e-15)
+    assert max(at_bases) == pytest.approx(exact, rel=1e-13, abs=1e-15)
+    assert all(exact <= 2 * delta + 1e-14 for delta in at_bases)  # a fixed base sees at least half
+
+
+def test_four_points():
+    square = torch.tensor([[0.0, 1, 2, 1], [1, 0, 1, 2], [2, 1, 0, 1], [1, 2, 1, 0]])
+    assert four_point_delta(square, (0, 1, 2, 3)) == 1
+    assert four_point_delta(square, (3, 1, 0, 2)) == 1
+    assert four_point_delta(square, (0, 0, 1, 2)) == 0
+
+
+def test_conventions():
+    x = torch.randn(30, 4, generator=rng())
+    ours, released = delta_rel(x), delta_rel(x, convention="released")
+    assert ours.delta_rel == 2 * ours.delta / ours.diameter == 2 * released.delta_rel
+    assert (ours.convention, released.convention, ours.n, ours.base) == ("khrulkov", "released", 30, 0)
+    assert ours.std is None
+    assert ours.interval is None
+    assert ours.values == (ours.delta_rel,)
+
+
+def test_features_and_their_distances_agree():
+    x = torch.randn(30, 4, generator=rng(), dtype=torch.float64)
+    from_distances = delta_rel(euclidean(x.numpy()), precomputed=True, base=3)
+    assert delta_rel(x, base=3).delta_rel == pytest.approx(from_distances.delta_rel, rel=1e-13)
+    assert delta_rel(x.float(), base=3).delta_rel == pytest.approx(from_distances.delta_rel, rel=1e-6)
+    assert delta_rel(10 * x).delta_rel == pytest.approx(delta_rel(x).delta_rel, rel=1e-13)
+
+
+def test_hyperbolic_distances_are_more_tree_like():
+    x = torch.randn(60, 2, generator=rng(), dtype=torch.float64)
+    x = 0.999 * x / x.norm(dim=1, keepdim=True)
+    assert delta_rel(pairwise_distance(x, k=-1.0), precomputed=True).delta_rel < 0.5 * delta_rel(x).delta_rel
+
+
+# -------------------------------------------------------------------------------------------- samples and the null
+
+
+def test_a_sample_of_all_points_is_the_whole():
+    x = torch.randn(40, 4, generator=rng())
+    found = sampled_delta_rel(x, generator=rng(1), size=1500, tries=3, base=0)
+    order = torch.randperm(40, generator=rng(1))  # the first try's base point is a random one
+    assert found.n == 40
+    assert found.values[0] == pytest.approx(delta_rel(x, base=int(order[0])).delta_rel, rel=1e-13)
+
+
+def test_samples_have_a_mean_a_deviation_and_an_interval():
+    x = torch.randn(200, 6, generator=rng())
+    found = sampled_delta_rel(x, generator=rng(2), size=50, tries=8)
+    values = torch.tensor(found.values, dtype=torch.float64)
+    assert (len(values), found.n) == (8, 50)
+    assert found.delta_rel == pytest.approx(float(values.mean()))
+    assert found.std == pytest.approx(float(values.std()))
+    low, high = found.interval
+    assert low < found.delta_rel < high
+    # a bootstrap of the mean: its half-width is about 1.96 s sqrt(7/8)/sqrt(8)
+    assert (high - low) / 2 == pytest.approx(1.96 * found.std * (7 / 8) ** 0.5 / 8**0.5, rel=0.15)
+    assert found == sampled_delta_rel(x, generator=rng(2), size=50, tries=8)
+    assert found != sampled_delta_rel(x, generator=rng(3), size=50, tries=8)
+    assert sampled_delta_rel(x, generator=rng(2), size=50, tries=1).interval is None
+
+
+def test_samples_of_a_matrix_are_samples_of_its_points():
+    x = torch.randn(60, 6, generator=rng(), dtype=torch.float64)
+    of_points = sampled_delta_rel(x, generator=rng(4), size=20, tries=3)
+    of_matrix = sampled_delta_rel(euclidean(x.numpy()), generator=rng(4), size=20, tries=3, precomputed=True)
+    assert of_matrix.values == pytest.approx(of_points.values, rel=1e-12)
+
+
+def test_with_replacement_as_released():
+    square = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
+    without = sampled_delta_rel(square, generator=rng(), size=6, tries=20)
+    drawn = sampled_delta_rel(square, generator=rng(), size=6, tries=20, replacement=True)
+    assert (without.n, drawn.n) == (4, 6)
+    assert np.ptp(without.values) < 1e-12
+    assert np.ptp(drawn.values) > 0.1  # some tries miss a corner: three corners have δ = 0
+
+
+def test_the_null_of_noise():
+    null = gaussian_null(150, 64, generator=rng(), tries=4)
+    assert (null.n, len(null.values), null.convention) == (150, 4, "khrulkov")
+    assert 0.28 < null.delta_rel < 0.36  # noise in 64 dimensions: no evidence of a tree
+    half = gaussian_null(150, 64, generator=rng(), tries=4, convention="released")
+    assert half.delta_rel == pytest.approx(null.delta_rel / 2)
+    assert gaussian_null(150, 2, generator=rng(), tries=4).delta_rel != null.delta_rel
+
+
+def test_the_result_is_frozen():
+    found = delta_rel(np.eye(4))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.delta = 0.0
+
+
+# ------------------------------------------------------------------------------------------------------- bad input
+
+D = euclidean(np.random.default_rng(0).normal(size=(6, 3)))
+X = np.random.default_rng(0).normal(size=(6, 3))
+
+
+def changed(i, j, value):
+    d = D.copy()
+    d[i, j] = value
+    return d
+
+
+@pytest.mark.parametrize(
+    "function", [gromov_delta, gromov_delta_all, lambda d: delta_rel(d, precomputed=True)]
+)
+@pytest.mark.parametrize(
+    ("matrix", "words"),
+    [
+        (D[:5], "square, but this has shape"),
+        (D[0], "square, but this has shape"),
+        (D[:3, :3], "at least 4 points, but the distance matrix has 3"),
+        (changed(1, 2, np.nan), "NaN or infinite"),
+        (changed(1, 2, np.inf), "NaN or infinite"),
+        (changed(1, 2, 5.0), "not symmetric"),
+        (-D, "negative numbers"),
+        (np.ones((5, 5)), "diagonal that is not zero"),
+    ],
+)
+def test_bad_matrices(function, matrix, words):
+    with pytest.raises(DataError, match=words) as caught:
+        function(matrix)
+    assert "\n" not in str(caught.value)
+
+
+def test_rounding_is_no_asymmetry():
+    assert gromov_delta(changed(1, 2, D[1, 2] * (1 + 1e-6))).item() == pytest.approx(
+        gromov_delta(D).item(), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: delta_rel(X[:3]), DataError, "at least 4 points"),
+        (lambda: delta_rel(X[0]), DataError, "at least 4 points"),
+        (lambda: delta_rel(np.where(X > 0, X, np.nan)), DataError, "rows of the features hold NaN"),
+        (lambda: delta_rel(np.ones((5, 3))), DataError, "diameter is 0"),
+        (lambda: delta_rel(np.zeros((5, 5)), precomputed=True), DataError, "diameter is 0"),
+        (lambda: sampled_delta_rel(X[:3], generator=rng()), DataError, "at least 4 points"),
+        (lambda: delta_rel(X, convention="half"), SettingError, "convention is 'half'"),
+        (lambda: delta_rel(X, base=6), SettingError, "no point 6 among 6"),
+        (lambda: gromov_delta(D, base=-1), SettingError, "no point -1 among 6"),
+        (lambda: four_point_delta(D, (0, 1, 2)), SettingError, "got 3 indices"),
+        (lambda: four_point_delta(D, (0, 1, 2, 6)), SettingError, "no point 6 among 6"),
+        (lambda: sampled_delta_rel(X, generator=rng(), size=3), SettingError, "size is 3"),
+        (lambda: sampled_delta_rel(X, generator=rng(), tries=0), SettingError, "tries 0"),
+        (lambda: gaussian_null(3, 2, generator=rng()), SettingError, "n is 3"),
+        (lambda: gaussian_null(5, 0, generator=rng()), SettingError, "dim 0"),
+        (lambda: gaussian_null(5, 2, generator=rng(), tries=0), SettingError, "tries 0"),
+    ],
+)
+def test_bad_settings(call, error, words):
+    with pytest.raises(error, match=words) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif("HYPAV_DATA" not in os.environ, reason="no real data")
+def test_real_features():
+    archive = np.load(next(Path(os.environ["HYPAV_DATA"]).glob("*.npz")))
+    x = archive["audio"].astype(np.float64)
+    found = sampled_delta_rel(x, generator=rng(), size=150, tries=4)
+    null = gaussian_null(150, x.shape[1], generator=rng(), tries=4)
+    assert 0 < found.delta_rel < 1
+    # what the null is for: real features are not far from noise of their dimension
+    assert abs(found.delta_rel - null.delta_rel) < 0.2
