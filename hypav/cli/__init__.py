@@ -38,10 +38,7 @@ def main() -> None:
     except click.exceptions.Abort:
         _fail("Stopped. The same command goes on from the last finished epoch.", 130)
     except click.ClickException as error:
-        if "--json" in sys.argv:
-            _fail(error.format_message(), 2)
-        error.show()
-        sys.exit(2)
+        _fail(f"{error.format_message().rstrip('.')}. Try {_tried(error)} --help.", 2)
     except HypavError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt:
@@ -50,6 +47,11 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tried(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return "hypav" if context is None else context.command_path.replace("__main__.py", "hypav")
 
 
 def _fail(sentence: str, code: int) -> None:

@@ -16,7 +16,7 @@ from hypav.cli.options import (
 )
 from hypav.data.doors import open_data
 from hypav.errors import SettingError
-from hypav.experiments import compare as comparing
+from hypav.experiments import comparison as comparing
 from hypav.experiments import recipe_for, tables
 from hypav.experiments.outputs import save_comparison
 from hypav.experiments.reports import phase_report, report_text

@@ -14,7 +14,15 @@ from hypav.alignment import PRESETS
 from hypav.data.doors import DOORS_HELP
 from hypav.experiments.recipes import RECIPES, Recipe
 
-__all__ = ["data_options", "echo_json", "json_option", "machine_options", "recipe_changes", "recipe_options"]
+__all__ = [
+    "data_options",
+    "echo_json",
+    "json_option",
+    "machine_options",
+    "reading_options",
+    "recipe_changes",
+    "recipe_options",
+]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -28,16 +36,17 @@ json_option: Decorator = click.option(
 )
 
 
-def data_options(default: str | None = "simulated") -> Decorator:
+def data_options() -> Decorator:
     """--data and how to read it."""
+    door = click.option(
+        "--data", "door", default="simulated", show_default=True, help=f"The features: {DOORS_HELP}."
+    )
+    return _together(door, reading_options())
+
+
+def reading_options() -> Decorator:
+    """How to read what is behind a door."""
     return _together(
-        click.option(
-            "--data",
-            "door",
-            default=default,
-            show_default=default is not None,
-            help=f"The features: {DOORS_HELP}.",
-        ),
         click.option(
             "--features",
             type=click.Choice(["main", "cls"]),
@@ -79,7 +88,7 @@ def recipe_options() -> Decorator:
             type=click.Choice(list(PRESETS)),
             default="paper",
             show_default=True,
-            help="The alignment loss: as printed, as released (also as first released), or one in which curvature matters.",
+            help="The alignment loss: as printed, as released (or first released), or one in which curvature matters.",
         ),
         click.option(
             "--recipe",

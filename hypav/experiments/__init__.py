@@ -1,6 +1,6 @@
 """Experiments: recipes, variants, runs in folders, comparisons over seeds, and what the paper reports."""
 
-from hypav.experiments.compare import Comparison, compare
+from hypav.experiments.comparison import Comparison, compare
 from hypav.experiments.paper import paper_row, paper_settings, paper_tables
 from hypav.experiments.recipes import RECIPES, Recipe, network_for, recipe_for
 from hypav.experiments.runs import load_model, load_record, run

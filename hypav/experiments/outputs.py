@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hypav.experiments.compare import Comparison
+from hypav.experiments.comparison import Comparison
 from hypav.experiments.tables import comparison_table
 from hypav.files import make_folder, replacing, write_json
 from hypav.plots import plot_comparison

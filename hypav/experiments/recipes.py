@@ -37,7 +37,13 @@ class Recipe:
         unknown = set(settings) - set(train) - set(network)
         if unknown:
             raise SettingError(f"There is no setting {sorted(unknown)[0]!r} in a recipe.")
-        return replace(self, network={**self.network, **network}, train=replace(self.train, **train))
+        told = ", ".join(f"{key} {value}" for key, value in settings.items())
+        return replace(
+            self,
+            network={**self.network, **network},
+            train=replace(self.train, **train),
+            name=f"{self.name} with {told}" if told else self.name,
+        )
 
 
 def _released(enc: float, proj: float, dec: float, momentum: float, batch_size: int = 256) -> Recipe:

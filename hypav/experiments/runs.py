@@ -7,6 +7,7 @@ import json
 import platform
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 
 import hypav
 from hypav.alignment import Alignment
-from hypav.avca import AVCA
+from hypav.avca import AVCA, build_avca
 from hypav.checkpoint import load_tensors, save_tensors
 from hypav.data.features import FeatureSet
 from hypav.errors import RunError
@@ -42,7 +43,7 @@ def run_folder(root: Path, data: FeatureSet, config: RunConfig, method: str) -> 
 
 
 def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).strip("-")
+    return re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).strip("-.") or "data"  # ".." would leave the root
 
 
 def run(
@@ -66,15 +67,33 @@ def run(
         RunError: the folder cannot be written, or holds a damaged record; DataError, SettingError as `train`.
     """
     folder = run_folder(root, data, config, method)
-    if (folder / RESULT).exists():
-        return load_record(folder)
+    if not (folder / RESULT).exists():
+        _train_and_record(data, config, folder, method, labels or {}, device, thread_count, progress)
+    record = load_record(folder)
+    # the record and the network hold all that is needed
+    for spent in (*folder.glob("*checkpoint*"), *folder.glob(".*.tmp")):
+        with suppress(OSError):
+            spent.unlink()
+    return record
+
+
+def _train_and_record(
+    data: FeatureSet,
+    config: RunConfig,
+    folder: Path,
+    method: str,
+    labels: Mapping[str, Any],
+    device: str,
+    thread_count: int,
+    progress: bool | None,
+) -> None:
     make_folder(folder)
     with threads(thread_count):
         result = train(data, config, folder=folder, device=device, progress=progress, label=method)
     save_tensors(folder / MODEL, _model_tensors(result))
     record = {
         "method": method,
-        **(labels or {}),
+        **labels,
         "data": {
             "name": data.name,
             "digest": data.digest,
@@ -97,9 +116,6 @@ def run(
         },
     }
     write_json(folder / RESULT, record)
-    for spent in folder.glob("checkpoint*"):  # the record and the network hold all that is needed
-        spent.unlink()
-    return load_record(folder)
 
 
 def _model_tensors(result: RunResult) -> dict[str, torch.Tensor]:
@@ -141,9 +157,9 @@ def load_model(folder: Path) -> tuple[AVCA, Alignment | None, dict[str, Any]]:
     tensors = load_tensors(folder / MODEL)
     parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "alignment": {}}
     for key, tensor in tensors.items():
-        part, name = key.split(".", 1)
-        parts[part][name] = tensor
-    model = AVCA(config.network)
+        part, _, name = key.partition(".")
+        parts.setdefault(part, {})[name] = tensor
+    model = build_avca(config.network, torch.Generator())
     alignment = None
     if config.alignment is not None:
         alignment = Alignment(config.alignment, config.network.dim_phi, torch.Generator())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypav.experiments.compare import METRICS, Comparison, MethodRow
+from hypav.experiments.comparison import METRICS, Comparison, MethodRow
 from hypav.intervals import Interval
 
 __all__ = ["comparison_table", "interval_text"]
@@ -42,7 +42,8 @@ def _cells(row: MethodRow, with_paper: bool) -> list[str]:
 
 def _provenance(c: Comparison) -> list[str]:
     seeds = ", ".join(map(str, c.seeds))
-    lines = [f"data: {c.data}" + (" - SIMULATED features, not a real set" if c.simulated else "")]
+    marked = c.simulated and "SIMULATED" not in c.data
+    lines = [f"data: {c.data}" + (" (SIMULATED)" if marked else "")]
     lines += [f"      {c.source}"] if c.source else []
     return [
         *lines,

@@ -19,6 +19,7 @@ from hypav.experiments.runs import run
 from hypav.experiments.variants import Variant, parse_variant
 from hypav.intervals import Interval, t_interval
 from hypav.learner import RunConfig
+from hypav.machine import pick_device
 
 __all__ = ["METRICS", "Comparison", "MethodRow", "compare", "plan"]
 
@@ -74,6 +75,13 @@ def plan(
     settings = paper_settings(data.paper_key)
     network = network_for(data, recipe)
     variants = [parse_variant(spec, preset_name, settings) for spec in specs]
+    same: dict[Any, Variant] = {}
+    for v in variants:
+        other = same.setdefault((v.method, v.alignment), v)
+        if other is not v:
+            raise SettingError(
+                f"The variants {other.spec} and {v.spec} are one and the same here; leave one out."
+            )
     base = RunConfig(network, recipe.train)
     return [(v, replace(base, alignment=v.alignment, seed=seed)) for v in variants for seed in seeds]
 
@@ -124,7 +132,7 @@ def _job_count(jobs: int | None, device: str, runs: int) -> int:
     if jobs is not None and jobs < 1:
         raise SettingError(f"jobs is {jobs}; it must be at least 1.")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    on_gpu = device not in ("auto", "cpu")
+    on_gpu = pick_device(device).type != "cpu"
     return min(runs, jobs if jobs is not None else 1 if on_gpu else cores)
 
 
@@ -151,7 +159,7 @@ def _comparison(
             values=values[spec],
             intervals={metric: t_interval(values[spec][metric]) for metric in METRICS},
             difference=_paired(values[spec], baseline) if variant.alignment is not None else None,
-            paper=paper_row(data.paper_key, variant.method),
+            paper=_paper_row(data, variant, preset_name),
         )
         for spec, variant in methods.items()
     )
@@ -167,6 +175,15 @@ def _comparison(
         rows=rows,
         seconds=sum(record["seconds"] for record in records),
     )
+
+
+def _paper_row(data: FeatureSet, variant: Variant, preset_name: str) -> PaperRow | None:
+    """The paper's row for a method with the paper's curvatures; with others it is not what the paper reports."""
+    row = paper_row(data.paper_key, variant.method)
+    if row is None:
+        return None
+    papers_own = parse_variant(variant.method, preset_name, paper_settings(data.paper_key))
+    return row if variant.alignment == papers_own.alignment else None
 
 
 def _paired(own: dict[str, list[float]], baseline: dict[str, list[float]] | None) -> Interval | None:

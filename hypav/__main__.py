@@ -1,0 +1,5 @@
+"""python -m hypav is the hypav command."""
+
+from hypav.cli import main
+
+main()

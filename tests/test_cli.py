@@ -1,0 +1,224 @@
+"""The hypav command as a user meets it: help, results, one-sentence errors, exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from hypav.cli import cli, main
+from hypav.data import FeatureSet, write_official
+from hypav.data.simulated import simulated
+
+GOLDEN = Path(__file__).parent / "golden"
+QUICK = ("--epochs", "2", "--batches", "2", "--batch-size", "16")
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def hypav(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """The command in this process, as the entry point runs it; HYPAV_DATA is not set."""
+    monkeypatch.delenv("HYPAV_DATA", raising=False)
+
+    def call(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["hypav", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        out, err = capfd.readouterr()
+        return Done(int(stop.value.code or 0), out, err)
+
+    return call
+
+
+def sentence(done: Done) -> str:
+    """The one sentence of a failed command."""
+    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def walk(command: object, path: Sequence[str] = ()) -> list[tuple[str, ...]]:
+    below = getattr(command, "commands", {})
+    return [tuple(path), *(leaf for name, one in below.items() for leaf in walk(one, (*path, name)))]
+
+
+@pytest.mark.parametrize("path", walk(cli), ids=" ".join)
+def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
+    from click.testing import CliRunner
+
+    done = CliRunner().invoke(cli, [*path, "--help"])
+    assert done.exit_code == 0
+    assert len(done.output.split("Options:")[0].split()) > 12, "a student needs more than the usage line"
+    for line in done.output.split("Options:")[1].splitlines():
+        assert not re.fullmatch(r"\s+--?[a-z-]+( [A-Z]+)?", line), f"{line.strip()} says nothing"
+
+
+def test_compare_prints_a_table_and_writes_it(tmp_path: Path, hypav: Command) -> None:
+    arguments = ("compare", "--data", "simulated:small", "--seeds", "2", *QUICK, "--out", tmp_path)
+    done = hypav(*arguments, "--variants", "avca,hyper-multiple:2")
+    assert done.returncode == 0, done.stderr
+    assert "SIMULATED" in done.stdout
+    assert re.search(r"\| AVCA +\| +\d+\.\d ± \d+\.\d", done.stdout)
+    assert "Hyper-multiple" in done.stdout
+    found = json.loads(next(tmp_path.glob("comparison-*.json")).read_text())
+    assert [row["method"] for row in found["rows"]] == ["AVCA", "Hyper-multiple"]
+    assert next(tmp_path.glob("comparison-*.png")).read_bytes().startswith(b"\x89PNG")
+    again = hypav(*arguments, "--variants", "avca,hyper-multiple:2", "--json")
+    assert json.loads(again.stdout)["rows"] == found["rows"]
+
+
+def test_train_then_evaluate(tmp_path: Path, hypav: Command) -> None:
+    train = (
+        "train",
+        "--data",
+        "simulated:small",
+        "--variant",
+        "hyper-single",
+        *QUICK,
+        "--out",
+        tmp_path,
+        "--json",
+    )
+    done = hypav(*train)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    looked = hypav("evaluate", record["folder"], "--data", "simulated:small", "--json")
+    report = json.loads(looked.stdout)
+    assert {m: report[m] for m in ("S", "U", "HM", "ZSL", "beta")} == record["metrics"]
+    assert report["trained_on_these_data"] is True
+    text = hypav("evaluate", record["folder"], "--data", "simulated:small").stdout
+    assert "AUSUC" in text
+    assert "super-group" in text
+    other = hypav("evaluate", record["folder"], "--data", "simulated:small", "--data-seed", "5")
+    assert "other data" in other.stderr
+
+
+def test_delta_stands_beside_its_null(hypav: Command) -> None:
+    done = hypav("delta", "--data", "simulated:small", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    for row in found["rows"]:
+        assert 0 <= row["delta_rel"] <= 1
+        assert 0 <= row["noise"] <= 1
+        assert row["released"] == pytest.approx(row["delta_rel"] / 2)
+    assert "noise" in hypav("delta", "--data", "simulated:small").stdout
+
+
+def test_parity_exit_codes(tmp_path: Path, hypav: Command) -> None:
+    done = hypav("parity", GOLDEN, "--quiet")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 past their tolerance" in done.stdout
+    for name in ("state.npz", "batch.npz"):
+        (tmp_path / name).write_bytes((GOLDEN / name).read_bytes())
+    weights = json.loads((GOLDEN / "sampler.json").read_text())
+    weights["weights"][0] *= 1 + 1e-8
+    (tmp_path / "sampler.json").write_text(json.dumps(weights))
+    done = hypav("parity", tmp_path)
+    assert done.returncode == 1
+    assert "FAIL" in done.stdout
+    (tmp_path / "sampler.json").unlink()
+    assert "none of the records" in sentence(hypav("parity", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("compare", "--data", "nowhere"), "nowhere"),
+        (("compare", "--data", "yt8m-mini"), "HYPAV_DATA"),
+        (("compare", "--data", "simulated:huge"), "huge"),
+        (("train", "--variant", "hyper-alignment:0.2"), "not hyperbolic"),
+        (("train", "--variant", "hyper-multiple:0"), "N_c is 0"),
+        (("train", "--variant", "hyperbolic"), "no variant"),
+        (("train", "--epochs", "0"), "epochs is 0"),
+        (("train", "--device", "abacus"), "abacus"),
+        (("train", "--lr", "-1"), "lr is -1"),
+        (("train", "--threads", "0"), "threads is 0"),
+        (("compare", "--seeds", "0"), "at least one variant and one seed"),
+        (("compare", "--variants", "avca,avca"), "twice"),
+        (("evaluate", "nowhere"), "no finished run"),
+        (("parity", "nowhere"), "nowhere"),
+        (("data", "verify", "nowhere"), "nowhere"),
+        (("delta", "--data", "nowhere"), "nowhere"),
+        (("frobnicate",), "frobnicate"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_bad_input_is_one_sentence(
+    arguments: tuple[str, ...], said: str, tmp_path: Path, hypav: Command
+) -> None:
+    place = ("--out", str(tmp_path / "runs")) if arguments[0] in ("train", "compare") else ()
+    done = hypav(*arguments, *place)
+    assert said in sentence(done)
+    as_json = hypav(*arguments, *place, "--json")
+    assert as_json.returncode == 2
+    assert said in json.loads(as_json.stdout)["error"]
+
+
+def test_the_installed_command(tmp_path: Path) -> None:
+    """python -m hypav in a process of its own; a terminal's Ctrl-C and a closed pipe are no tracebacks either."""
+    done = subprocess.run(
+        [sys.executable, "-m", "hypav", "data", "describe", "nowhere"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: There is no door")
+    assert done.stdout == ""
+
+
+def test_unwritable_run_folder(tmp_path: Path, hypav: Command) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = hypav("train", "--data", "simulated:small", *QUICK, "--out", tmp_path / "file" / "runs")
+    assert "Cannot write" in sentence(done)
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def ucf_sized(folder: Path) -> FeatureSet:
+    """Simulated features with UCF-GZSL's class and sample counts, as a folder in the benchmark's layout."""
+    data = simulated("ucf-gzsl", seed=3)
+    write_official(data, folder, "main", dataset="ucf")
+    return data
+
+
+def test_official_folder_end_to_end(tmp_path: Path, hypav: Command) -> None:
+    root = tmp_path / "UCF"
+    data = ucf_sized(root)
+    assert hypav("data", "verify", root).returncode == 0
+    described = json.loads(hypav("data", "describe", root, "--json").stdout)
+    counts = {name: split["samples"] for name, split in described["splits"].items()}
+    assert counts == {name: len(index) for name, index in data.splits.items()}
+    arguments = (
+        "train",
+        "--data",
+        root,
+        "--recipe",
+        "course",
+        "--epochs",
+        "2",
+        "--batches",
+        "8",
+        "--out",
+        tmp_path / "runs",
+    )
+    done = hypav(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["config"]["network"]["dim_audio"] == data.dim_audio
+    looked = hypav("evaluate", record["folder"], "--data", root, "--json")
+    assert json.loads(looked.stdout)["HM"] == record["metrics"]["HM"]
