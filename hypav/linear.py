@@ -11,7 +11,7 @@ goes where `hypav.protocol` asks for distances. gamma, lambda and beta are to be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -24,6 +24,7 @@ __all__ = [
     "GAMMAS",
     "LAMBDAS",
     "MODALITIES",
+    "YT8M_MINI_REFERENCE",
     "Ridge",
     "choose_ridge",
     "compatibility",
@@ -35,6 +36,14 @@ __all__ = [
 MODALITIES = ("audio", "video", "both")
 GAMMAS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 LAMBDAS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+
+# S, U, HM, ZSL in per cent on the real set yt8m-mini: ridges and beta of greatest HM on val, then fitted on
+# train and val together and read once on test. No figure of the paper may stand beside them: other data.
+YT8M_MINI_REFERENCE: Mapping[str, tuple[float, float, float, float]] = {
+    "audio": (20.1, 24.1, 21.9, 29.5),
+    "video": (55.8, 28.5, 37.7, 32.1),
+    "both": (57.4, 38.2, 45.9, 41.9),
+}
 
 
 class Ridge(NamedTuple):
@@ -58,7 +67,8 @@ def fit_eszsl(features: Tensor, label: Tensor, text: Tensor, *, gamma: float, la
         DataError: where the shapes do not go together.
     """
     _check(features, label, text, gamma, lam)
-    return _Solver(features, label, text).solve(gamma, lam)
+    solver = _Solver(features, label, text)
+    return solver.x_vectors @ solver.solve(gamma, lam) @ solver.w_vectors.T
 
 
 def compatibility(features: Tensor, V: Tensor, text: Tensor) -> Tensor:
@@ -123,7 +133,8 @@ def choose_ridge(
     text = train.text.double()
     _check(features, row, text, min(gammas), min(lams))
     solver = _Solver(features, row, text)
-    val_features, val_text = linear_features(val, modality), val.text.double()
+    val_features = linear_features(val, modality) @ solver.x_vectors
+    val_text = val.text.double() @ solver.w_vectors
     best, chosen = -torch.inf, Ridge(gammas[0], lams[0])
     for gamma in gammas:
         for lam in lams:
@@ -134,7 +145,7 @@ def choose_ridge(
 
 
 class _Solver:
-    """The eigenvectors of X^T X and W^T W, found once and shared by all ridges."""
+    """The eigenvectors of X^T X and W^T W, found once for all ridges; in their basis V is a division."""
 
     def __init__(self, features: Tensor, label: Tensor, text: Tensor) -> None:
         self.x_values, self.x_vectors = torch.linalg.eigh(features.T @ features)
@@ -143,8 +154,8 @@ class _Solver:
         self.middle = self.x_vectors.T @ (features.T @ text[label]) @ self.w_vectors
 
     def solve(self, gamma: float, lam: float) -> Tensor:
-        inner = self.middle / (self.x_values[:, None] + gamma) / (self.w_values + lam)
-        return self.x_vectors @ inner @ self.w_vectors.T
+        """V in the basis of the eigenvectors, (D, D_w)."""
+        return self.middle / (self.x_values[:, None] + gamma) / (self.w_values + lam)
 
 
 def _check(features: Tensor, label: Tensor, text: Tensor, gamma: float, lam: float) -> None:

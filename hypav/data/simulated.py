@@ -1,134 +1,49 @@
 """The simulated door: audio, video and text features drawn from one class tree, shaped like a real set.
 
 Every class c lies at the end of a path super-group > group > c. For each view m (audio, video, text) its
-position is the sum of one vector a level l, in a latent space of R dimensions:
+position is the sum of one vector a level l, in a latent space of R dimensions, less the mean of all classes:
 
-    z^m_c = sum_l sqrt(v^m_l) (sqrt(rho_m) u_l + sqrt(1 - rho_m) w^m_l),    u_l, w^m_l ~ N(0, I_R / R)    (1)
+    z^m_c = sum_l sqrt(v^m_l) a^m_l unit(sqrt(rho^m_l) u_l + sqrt(1 - rho^m_l) w^m_l),   u, w ~ N(0, I)   (1)
 
 v^m_l is the share of variance of that level (the three sum to 1); u_l is what all views agree on, w^m_l what
-only this view knows, rho_m the share of agreement (1 for text). A text says no more than its class:
+only this view knows, rho^m_l the share of agreement (1 for text). a^m_l is 1 but for the class level, where it
+is log-normal with mean square 1: some classes have a sound of their own, some have none. A text is
 
-    t_c = f / ||f||,    f = o_t n_t + B_t z^t_c                                                           (2)
+    t_c = unit(o_t n_t + B_t z^t_c + tau_t e_c),    e_c ~ N(0, I / D_t)                                   (2)
 
 Sample i of class c has its own latent deviation, in part common to its sound and its picture, and noise:
 
-    h^m_i = sqrt(kappa) h_i + sqrt(1 - kappa) g^m_i,    h_i, g^m_i ~ N(0, I_R / R)                        (3)
+    h^m_i = sqrt(kappa) h_i + sqrt(1 - kappa) g^m_i,    h_i, g^m_i ~ N(0, I / R)                          (3)
     x^m_i ~ gamma^m_i (o_m n_m + B_m (z^m_c + omega_m h^m_i) + tau_m e^m_i),    e^m_i ~ N(0, I / D_m)     (4)
 
 scaled to the standard deviation s_m. B_m is a random (D_m, R) matrix with entries N(0, 1 / D_m): each view
 has a basis of its own. n_m is a random unit vector, the middle of the narrow cone that makes the modality gap
 (Liang et al., NeurIPS 2022, "Mind the gap"). gamma is a log-normal gain (loudness, contrast).
 
-The constants in VIEWS are set so that `simulated("yt8m-mini")` has the statistics of the real set of that
-name. Nothing here is real: a result on these features says how a method behaves on this model, no more.
+The constants in `hypav.data.simulated_settings` are set so that `simulated("yt8m-mini")` has the statistics of
+the real set of that name. Nothing here is real: a result on it says how a method behaves on this model, no more.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from hypav.data.features import SPLITS, FeatureSet
+from hypav.data.simulated_settings import COUNTS, VIEWS, Counts, View
 from hypav.errors import SettingError
 
 __all__ = ["COUNTS", "VIEWS", "Counts", "View", "simulated"]
 
-
-@dataclass(frozen=True)
-class Counts:
-    """How many of everything: the class tree, the GZSL roles, the samples of each split and the dimensions.
-
-    Args:
-        title: what tables call the set, after the word SIMULATED.
-        tree: for each super-group the number of classes of each of its groups.
-        val_unseen, test_unseen: numbers of classes; all others are seen in stage 1.
-        samples: numbers of samples in the order of SPLITS.
-        dim_audio, dim_video, dim_text: D_a, D_v, D_w.
-    """
-
-    title: str
-    tree: tuple[tuple[int, ...], ...]
-    val_unseen: int
-    test_unseen: int
-    samples: tuple[int, int, int, int, int]
-    dim_audio: int
-    dim_video: int
-    dim_text: int
-
-    @property
-    def classes(self) -> int:
-        return sum(map(sum, self.tree))
-
-
-@dataclass(frozen=True)
-class View:
-    """The constants of one view m in Eq. 1-4 above; `instance` ... `std` play no role for text.
-
-    Args:
-        levels: v^m_l for super-group, group, class.
-        agreement: rho_m, the share of the view's class positions that text speaks of too.
-        offset: o_m, length of the view's mean next to class positions of length 1.
-        instance: omega_m, length of a sample's own latent deviation.
-        noise: tau_m, length of the observation noise.
-        gain: standard deviation of log gamma_m.
-        std: s_m, standard deviation of one dimension, up to the bracket of Eq. 4, which has length `length`.
-    """
-
-    levels: tuple[float, float, float]
-    agreement: float = 1.0
-    offset: float = 0.0
-    instance: float = 0.0
-    noise: float = 0.0
-    gain: float = 0.0
-    std: float = 1.0
-
-    @property
-    def length(self) -> float:
-        """Root mean square length of the bracket of Eq. 4, gain included."""
-        inside = self.offset**2 + 1.0 + self.instance**2 + self.noise**2
-        return math.sqrt(inside * math.exp(2 * self.gain**2))
-
-
-_UCF_TREE = ((3, 3, 3),) * 3 + ((3, 3),) * 4
-COUNTS: Mapping[str, Counts] = {
-    "ucf-gzsl": Counts("UCF-GZSL counts", _UCF_TREE, 12, 9, (3174, 353, 1467, 555, 1267), 512, 512, 300),
-    "ucf-gzsl-cls": Counts(
-        "UCF-GZSL counts, cls",
-        ((3, 3, 2),) * 3 + ((3, 3),) * 4,
-        12,
-        6,
-        (3174, 353, 1467, 555, 845),
-        128,
-        4096,
-        300,
-    ),
-    "yt8m-mini": Counts(
-        "yt8m-mini counts",
-        ((10,), (7,), (4, 11, 7), (2, 4, 3, 1, 5, 4), (6,), (9, 6, 12, 6), (12,)),
-        28,
-        28,
-        (1437, 182, 844, 276, 995),
-        128,
-        1024,
-        384,
-    ),
-    "small": Counts("small", ((4, 4), (4, 3), (5,)), 5, 4, (220, 40, 80, 50, 70), 24, 32, 16),
-}
-
 LATENT = 48  # R
-SYNCHRONY = 0.3  # kappa
-GAIN_CORRELATION = 0.4
-SPREAD_OF_CLASS_SIZES = 0.25  # the real sets' class sizes vary by about a quarter of their mean
-
-VIEWS: Mapping[str, View] = {
-    "audio": View((0.12, 0.16, 0.72), 0.35, 0.18, 1.2, 1.7, 0.29, 0.719),
-    "video": View((0.03, 0.12, 0.85), 0.35, 0.13, 1.6, 1.7, 0.37, 0.493),
-    "text": View((0.11, 0.11, 0.78), offset=0.56),
-}
+CLASS_LEVEL = 2  # after super-group and group
+SYNCHRONY = 0.5  # kappa
+GAIN_CORRELATION = 0.4  # of log gamma between sound and picture of a sample
+CLASS_SIZES = 0.25  # a class has up to this share more or fewer samples than the mean, as in the real sets
 
 
 def simulated(
@@ -150,7 +65,8 @@ def simulated(
         FeatureSet, float32: audio (N, D_a), video (N, D_v), text (C, D_w) of unit rows; `simulated` is True.
 
     Raises:
-        SettingError: where `counts` is not known or leaves a class without samples.
+        SettingError: where `counts` is not known, leaves no seen class or a class with less than two samples, or
+            where `views` lacks a view.
     """
     if isinstance(counts, str):
         if counts not in COUNTS:
@@ -158,6 +74,14 @@ def simulated(
                 f"There are no counts {counts!r}; choose one of {', '.join(COUNTS)}, or give Counts."
             )
         counts = COUNTS[counts]
+    missing = {"audio", "video", "text"} - set(views)
+    if missing:
+        raise SettingError(f"views has no constants for {' and '.join(sorted(missing))}; start from VIEWS.")
+    if counts.classes <= counts.val_unseen + counts.test_unseen:
+        raise SettingError(
+            f"{counts.val_unseen} val-unseen and {counts.test_unseen} test-unseen classes of {counts.classes} "
+            "leave no seen class; make fewer classes unseen."
+        )
     rng = torch.Generator().manual_seed(seed) if generator is None else generator
     supers, groups = _paths(counts.tree)
     roles = _roles(supers, counts, rng)
@@ -167,7 +91,8 @@ def simulated(
     ]
     paths = (supers, groups, torch.arange(len(groups)))
     text = _prototypes(views["text"], shared, paths, rng) @ _basis(counts.dim_text, rng)
-    text = text + views["text"].offset * _unit(counts.dim_text, rng)
+    text += views["text"].offset * _unit(counts.dim_text, rng)
+    text += views["text"].noise * torch.randn(text.shape, generator=rng) / math.sqrt(counts.dim_text)
     common = torch.randn(len(label), LATENT, generator=rng)
     loud = torch.randn(len(label), generator=rng)
     features = {
@@ -180,7 +105,7 @@ def simulated(
         audio=features["audio"],
         video=features["video"],
         label=label,
-        text=text / text.norm(dim=1, keepdim=True),
+        text=normalize(text, dim=1),
         class_names=tuple(f"{group}/class{c}" for c, group in enumerate(group_names)),
         splits=splits,
         groups=group_names,
@@ -224,7 +149,7 @@ def _samples(counts: Counts, roles: Tensor, rng: torch.Generator) -> tuple[Tenso
         "stage_2_test_seen": roles != 2,
         "stage_2_test_unseen": roles == 2,
     }
-    weight = 1 + SPREAD_OF_CLASS_SIZES * (2 * torch.rand(len(roles), generator=rng) - 1)
+    weight = 1 + CLASS_SIZES * (2 * torch.rand(len(roles), generator=rng) - 1)
     labels: list[Tensor] = []
     splits: dict[str, Tensor] = {}
     start = 0
@@ -250,13 +175,17 @@ def _share(total: int, weight: Tensor) -> Tensor:
 
 
 def _prototypes(view: View, shared: list[Tensor], paths: tuple[Tensor, ...], rng: torch.Generator) -> Tensor:
-    """Eq. 1: z^m_c, (C, R)."""
+    """Eq. 1: z^m_c, (C, R), less its mean over the classes, so that the offset alone makes the cone."""
     position = torch.zeros(len(paths[0]), LATENT)
-    for variance, agreed, path in zip(view.levels, shared, paths, strict=True):
+    for level, (agreed, path) in enumerate(zip(shared, paths, strict=True)):
+        rho = view.agreement[level]
         own = torch.randn(agreed.shape, generator=rng)
-        vector = math.sqrt(view.agreement) * agreed + math.sqrt(1 - view.agreement) * own
-        position += math.sqrt(variance / LATENT) * vector[path]
-    return position
+        vector = normalize(math.sqrt(rho) * agreed + math.sqrt(1 - rho) * own, dim=1)
+        if level == CLASS_LEVEL:
+            length = torch.exp(view.unevenness * torch.randn(len(vector), 1, generator=rng))
+            vector = vector * length / length.square().mean().sqrt()
+        position += math.sqrt(view.levels[level]) * vector[path]
+    return position - position.mean(dim=0)
 
 
 def _view(
@@ -281,4 +210,4 @@ def _basis(dim: int, rng: torch.Generator) -> Tensor:
 
 def _unit(dim: int, rng: torch.Generator) -> Tensor:
     direction = torch.randn(dim, generator=rng)
-    return direction / direction.norm()
+    return normalize(direction, dim=0)

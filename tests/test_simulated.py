@@ -1,0 +1,238 @@
+"""The simulated door: its counts, its tree, its label, and that it looks like the real set in what we measure."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import torch
+from linear_reference import linear_reference
+
+from hypav.data.features import SPLITS
+from hypav.data.simulated import COUNTS, VIEWS, Counts, View, simulated
+from hypav.data.statistics import YT8M_MINI_STATISTICS, class_means, set_statistics, tree_cosines
+from hypav.data.yt8m import read_yt8m
+from hypav.errors import DataError, SettingError
+from hypav.linear import MODALITIES, YT8M_MINI_REFERENCE
+
+# classes / samples of each split: Table 1 of Mercea et al. (CVPR 2022) and the released split files; yt8m-mini's own
+EXPECTED = {
+    "ucf-gzsl": ((30, 30, 12, 42, 9), (3174, 353, 1467, 555, 1267), (512, 512, 300), 51),
+    "ucf-gzsl-cls": ((30, 30, 12, 42, 6), (3174, 353, 1467, 555, 845), (128, 4096, 300), 48),
+    "yt8m-mini": ((53, 53, 28, 81, 28), (1437, 182, 844, 276, 995), (128, 1024, 384), 109),
+}
+
+
+@pytest.fixture(scope="module")
+def ucf():
+    return simulated()
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return simulated("yt8m-mini")
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_counts_are_the_real_sets(name):
+    data = simulated(name)
+    classes, samples, dims, total = EXPECTED[name]
+    assert tuple(len(data.split_classes[split]) for split in SPLITS) == classes
+    assert tuple(len(data.splits[split]) for split in SPLITS) == samples
+    assert (data.dim_audio, data.dim_video, data.dim_text) == dims
+    assert len(data.class_names) == total == COUNTS[name].classes
+    assert (len(set(data.super_groups)), len(set(data.groups))) == (7, 17)
+    assert torch.equal(data.split_classes["stage_1_train"], data.split_classes["stage_1_val_seen"])
+
+
+def test_default_is_labelled_simulated(ucf):
+    assert ucf.simulated
+    assert ucf.name == "SIMULATED (UCF-GZSL counts)"
+    assert ucf.source.startswith("SIMULATED")
+    assert ucf.paper_key is None, "no number of the paper belongs beside simulated features"
+
+
+def test_same_seed_same_set_other_seed_other_set():
+    first, again, other = (simulated("small", seed=seed) for seed in (4, 4, 5))
+    for field in ("audio", "video", "text", "label"):
+        assert torch.equal(getattr(first, field), getattr(again, field))
+    assert not torch.equal(first.audio, other.audio)
+    given = simulated("small", generator=torch.Generator().manual_seed(4))
+    assert torch.equal(given.video, first.video)
+
+
+def test_global_random_state_is_neither_used_nor_changed():
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    first = simulated("small")
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(2)
+    assert torch.equal(simulated("small").audio, first.audio)
+
+
+def test_class_names_spell_the_tree(ucf):
+    for name, group, above in zip(ucf.class_names, ucf.groups, ucf.super_groups, strict=True):
+        assert name.startswith(group + "/class")
+        assert group.startswith(above + "/group")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_super_group_gives_unseen_classes_in_proportion(seed):
+    data = simulated("yt8m-mini", seed=seed)
+    size = Counter(data.super_groups)
+    for split, total in (("stage_2_test_unseen", 28), ("stage_1_val_unseen", 28)):
+        here = Counter(data.super_groups[c] for c in data.split_classes[split].tolist())
+        for name, classes in size.items():
+            assert abs(here[name] - classes * total / 109) < 1.5, (split, name)
+
+
+def test_class_sizes_vary_about_as_in_the_benchmark(ucf):
+    """UCF-GZSL has 85 to 135 samples a class in stage_1_train."""
+    sizes = torch.bincount(ucf.label[ucf.splits["stage_1_train"]])
+    sizes = sizes[sizes > 0]
+    assert 75 <= int(sizes.min()) < 95
+    assert 115 < int(sizes.max()) <= 140
+
+
+def test_text_has_unit_rows_and_features_the_real_scale(mini):
+    torch.testing.assert_close(mini.text.norm(dim=1), torch.ones(109))
+    assert float(mini.audio.std()) == pytest.approx(VIEWS["audio"].std, rel=0.05)
+    assert float(mini.video.std()) == pytest.approx(VIEWS["video"].std, rel=0.05)
+
+
+def test_default_has_a_tree_in_every_view_and_a_modality_gap(ucf):
+    found = set_statistics(ucf, sample_size=20, tries=1)
+    for view in ("audio", "video", "text"):
+        levels = [found[f"{view}_cosine_{level}"] for level in ("within_group", "between_groups")]
+        assert levels[0] > levels[1] + 0.03
+        assert levels[1] > found[f"{view}_cosine_between_super_groups"] + 0.015
+    # a set without a gap: two draws from one view, 0.02 apart at this size
+    assert found["modality_gap"] > 0.08
+    none = {name: replace(view, offset=0.0) for name, view in VIEWS.items()}
+    flat = set_statistics(simulated(views=none), sample_size=20, tries=1)
+    assert flat["modality_gap"] < 0.03
+
+
+def test_without_a_tree_there_are_no_groups_in_the_features():
+    flat = {name: replace(view, levels=(0.0, 0.0, 1.0)) for name, view in VIEWS.items()}
+    found = set_statistics(simulated("yt8m-mini", views=flat), sample_size=20, tries=1)
+    for view in ("audio", "video", "text"):
+        assert abs(found[f"{view}_cosine_within_group"]) < 0.03
+
+
+def test_sound_and_picture_of_a_sample_go_together(mini):
+    """The residuals' likeness within a class agrees between audio and video (0.16 in the real set)."""
+
+    def likeness(rows, members):
+        unit = torch.nn.functional.normalize(rows[members].double(), dim=1)
+        unit = torch.nn.functional.normalize(unit - unit.mean(dim=0), dim=1)
+        i, j = torch.triu_indices(len(unit), len(unit), 1)
+        return (unit @ unit.T)[i, j]
+
+    correlation = []
+    for c in range(109):
+        members = (mini.label == c).nonzero()[:, 0]
+        pair = torch.stack([likeness(mini.audio, members), likeness(mini.video, members)])
+        correlation.append(float(torch.corrcoef(pair)[0, 1]))
+    assert sum(correlation) / 109 == pytest.approx(0.16, abs=0.04)
+
+
+def test_own_counts_and_views():
+    counts = Counts("mine", ((2, 3), (4,)), 2, 2, (40, 20, 12, 20, 12), 6, 6, 5)
+    data = simulated(counts, views={**VIEWS, "audio": View((0.0, 0.0, 1.0), std=3.0)})
+    assert data.name == "SIMULATED (mine)"
+    means = class_means(data.audio, data.label)
+    assert torch.allclose(data.audio, means[data.label], atol=1e-4), "no noise was asked for"
+
+
+def test_wrong_counts_get_one_sentence():
+    with pytest.raises(SettingError, match="There are no counts 'kinetics'; choose one of ucf-gzsl,"):
+        simulated("kinetics")
+    poor = replace(COUNTS["small"], samples=(220, 40, 80, 20, 70))
+    with pytest.raises(SettingError, match="20 samples are too few for the 16 classes of stage_2_test_seen"):
+        simulated(poor)
+    with pytest.raises(SettingError, match="leave no seen class"):
+        simulated(replace(COUNTS["small"], val_unseen=15, test_unseen=5))
+    with pytest.raises(SettingError, match="no constants for text"):
+        simulated("small", views={name: VIEWS[name] for name in ("audio", "video")})
+
+
+def test_tree_cosines_of_a_known_tree():
+    # two super-groups at right angles to the rest; the second has one group, so no pair between its groups
+    means = torch.tensor([[1.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]], dtype=torch.float64)
+    groups, above = ["a", "a", "b", "c", "c"], ["x", "x", "x", "y", "y"]
+    found = tree_cosines(means, groups, above)
+    unit = torch.nn.functional.normalize(means - means.mean(dim=0), dim=1)
+    assert found["within_group"] == pytest.approx(1.0)
+    assert found["between_groups"] == pytest.approx(float(unit[0] @ unit[2]))
+    assert found["between_super_groups"] == pytest.approx(
+        float((4 * unit[0] @ unit[3] + 2 * unit[2] @ unit[3]) / 6)
+    )
+    assert "between_groups" not in tree_cosines(means, ["g"] * 5, ["x", "x", "x", "y", "y"])
+    with pytest.raises(DataError, match="5 class means, 4 groups"):
+        tree_cosines(means, groups[:4], above)
+
+
+def test_a_group_name_shared_by_two_super_groups_is_two_groups():
+    means = torch.eye(3, dtype=torch.float64)
+    assert set(tree_cosines(means, ["g", "g", "g"], ["x", "y", "z"])) == {"between_super_groups"}
+
+
+def test_statistics_leave_out_what_a_set_does_not_have(mini, ucf):
+    assert "modality_gap" not in set_statistics(mini, sample_size=10, tries=1)
+    bare = replace(ucf, groups=(), super_groups=())
+    assert not [key for key in set_statistics(bare, sample_size=10, tries=1) if "cosine" in key]
+
+
+def test_spread_is_one_without_noise_and_near_zero_with_one_prototype():
+    still = {**VIEWS, "audio": View((0.1, 0.1, 0.8)), "video": View((0.0, 0.0, 0.0), noise=1.0)}
+    found = set_statistics(simulated("yt8m-mini", views=still), sample_size=10, tries=1)
+    assert found["audio_spread"] == pytest.approx(1.0)
+    assert found["video_spread"] < 0.05
+
+
+def allowed(key: str, real: float) -> float:
+    """20 % of the real figure; 0.02 for cosines so near 0 that a fifth of them is below their scatter over seeds."""
+    return max(0.2 * abs(real), 0.02 if "cosine" in key else 0.0)
+
+
+def test_statistics_are_within_a_fifth_of_the_real_sets(mini):
+    found = set_statistics(mini)
+    assert set(found) == set(YT8M_MINI_STATISTICS)
+    wrong = {
+        key: (round(found[key], 4), real)
+        for key, real in YT8M_MINI_STATISTICS.items()
+        if abs(found[key] - real) > allowed(key, real)
+    }
+    assert not wrong, "simulated, real"
+
+
+@pytest.mark.real_data
+def test_simulated_and_real_set_side_by_side():
+    """The recorded figures are the real set's, and the linear reference does as well on both: means of three seeds."""
+    if "HYPAV_DATA" not in os.environ:
+        pytest.skip("no real data")
+    real = set_statistics(read_yt8m(os.environ["HYPAV_DATA"]))
+    assert real == pytest.approx(dict(YT8M_MINI_STATISTICS), abs=2e-4)
+    names = ("S", "U", "HM", "ZSL")
+    for modality, values in YT8M_MINI_REFERENCE.items():
+        real |= {f"{modality}_{name}": value / 100 for name, value in zip(names, values, strict=True)}
+    drawn = []
+    for seed in range(3):
+        data = simulated("yt8m-mini", seed=seed)
+        found = set_statistics(data)
+        for modality in MODALITIES:
+            metrics, _ = linear_reference(data, modality)
+            found |= {f"{modality}_{name}": getattr(metrics, name) for name in names}
+        drawn.append(found)
+    mean = {key: sum(found[key] for found in drawn) / 3 for key in real}
+    print(f"\n{'':36}{'real':>9}{'simulated':>11}{'ratio':>7}   seeds 0, 1, 2")
+    for key, value in real.items():
+        each = ", ".join(f"{found[key]:.3f}" for found in drawn)
+        print(f"{key:36}{value:9.4f}{mean[key]:11.4f}{mean[key] / value:7.2f}   {each}")
+    wrong = {
+        key: (mean[key], value) for key, value in real.items() if abs(mean[key] - value) > allowed(key, value)
+    }
+    assert not wrong, "simulated, real"
