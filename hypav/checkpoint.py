@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,10 @@ def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[
     name = f"checkpoint-{state['stage']}-{state['epoch']:04d}.safetensors"
     save_tensors(folder / name, tensors)
     write_json(folder / NAME, {**state, "tensors": name})
-    for old in folder.glob("checkpoint-*.safetensors"):
-        if old.name != name:
-            old.unlink(missing_ok=True)
+    for old in folder.glob("*checkpoint*"):  # the one before, and what a kill left half-written
+        if old.name not in (name, NAME):
+            with suppress(OSError):  # does no harm where it stays
+                old.unlink()
 
 
 def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -74,10 +76,10 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
         return None
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
-        name = state["tensors"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        name = Path(state["tensors"]).name
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(f"{path} is damaged ({error}); remove the run's folder and train again.") from error
-    return load_tensors(folder / Path(name).name), state
+    return load_tensors(folder / name), state
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -40,9 +40,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batches", 1), ("batch_size", 2), ("patience", 0)):
-            if getattr(self, name) < least:
-                raise SettingError(f"{name} is {getattr(self, name)}; it must be at least {least}.")
-        if not (math.isfinite(self.lr) and self.lr > 0 and self.weight_decay >= 0):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise SettingError(f"{name} is {value}; it must be a whole number, at least {least}.")
+        if not (0 < self.lr < math.inf and 0 <= self.weight_decay < math.inf):
             raise SettingError(
                 f"lr is {self.lr} and weight_decay {self.weight_decay}; lr must be > 0, the other >= 0."
             )
@@ -60,6 +61,10 @@ class RunConfig:
     train: TrainConfig = TrainConfig()
     alignment: AlignmentConfig | None = None
     seed: int = 42
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
+            raise SettingError(f"seed is {self.seed}; it must be a whole number from 0 to 2^63 - 1.")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `from_dict` brings them back."""

@@ -23,7 +23,8 @@ def pick_device(name: str | torch.device = "auto") -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.Generator(device)  # "meta" has tensors but no random numbers
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise SettingError(f"There is no device {name!r} here; use auto or cpu.") from error
     return device
 

@@ -25,7 +25,7 @@ from hypav.avca import AVCA, AVCAConfig
 from hypav.checkpoint import load_checkpoint, save_checkpoint
 from hypav.data.batches import TripletSampler, make_batch
 from hypav.data.features import FeatureSet, Phase
-from hypav.errors import RunError, SettingError
+from hypav.errors import DataError, RunError, SettingError
 from hypav.learner import Learner, RunConfig, train_step
 from hypav.machine import pick_device
 from hypav.protocol import Curve, Metrics, class_distances, gzsl, sweep
@@ -41,7 +41,10 @@ __all__ = [
 
 @dataclass
 class RunResult:
-    """What a run found: metrics on test, the epoch and beta that validation chose, the history, the trained network."""
+    """What a run found: metrics on test, the epoch and beta that validation chose, the history, the trained network.
+
+    seconds counts what the run took before it was broken off, too.
+    """
 
     metrics: Metrics
     best_epoch: int
@@ -98,9 +101,8 @@ def train(
         after_epoch: called with each epoch's row of the history, once its checkpoint is on disk.
 
     Raises:
-        RunError: the loss became NaN or infinite, or the checkpoint cannot be written or read.
+        RunError: the loss or the embeddings became NaN or infinite, or the checkpoint cannot be written or read.
     """
-    start = time.perf_counter()
     device = pick_device(device)
     _check_network(data, config.network)
     run = _Run(data, config, folder, device, after_epoch)
@@ -124,7 +126,7 @@ def train(
         history=run.history,
         model=run.learner.model.eval(),
         alignment=run.learner.alignment,
-        seconds=time.perf_counter() - start,
+        seconds=time.perf_counter() - run.started,
     )
 
 
@@ -139,6 +141,7 @@ class _Run:
     after_epoch: Callable[[dict[str, Any]], None] | None
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
+    started: float = field(default_factory=time.perf_counter)
     val: Metrics = field(default_factory=lambda: Metrics(0.0, 0.0, 0.0, 0.0, 0.0))
 
     def __post_init__(self) -> None:
@@ -151,17 +154,21 @@ class _Run:
         if saved is None:
             return
         tensors, state = saved
-        if {"config": state["config"], "data": state["data"]} != self.belongs:
+        try:
+            if {"config": state["config"], "data": state["data"]} != self.belongs:
+                raise RunError(
+                    f"{self.folder} holds a checkpoint of another configuration or other data; "
+                    "choose another folder or remove it."
+                )
+            self.learner.restore(tensors, state["learner"])
+            self.history, self.best_epoch = state["history"], state["best_epoch"]
+            self.val = Metrics(**state["val"])
+            self.started -= state["seconds"]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise RunError(
-                f"{self.folder} holds a checkpoint of another configuration or other data; "
-                "choose another folder or remove it."
-            )
-        self.learner.restore(tensors, state["learner"])
-        self.history, self.best_epoch, self.val = (
-            state["history"],
-            state["best_epoch"],
-            Metrics(**state["val"]),
-        )
+                f"The checkpoint in {self.folder} is damaged ({type(error).__name__}); "
+                "remove the folder and train again."
+            ) from error
 
     def stage(self, number: int, bar: tqdm, until: int) -> None:
         done = [row for row in self.history if row["stage"] == number]
@@ -176,7 +183,12 @@ class _Run:
         )
         for epoch in range(len(done) + 1, until + 1):
             row = {"stage": number, "epoch": epoch, **self._epoch(phase, sampler)}
-            best = validate(self.learner.model, val).best()
+            if not math.isfinite(row["total"]):
+                raise _diverged(f"The loss became {row['total']}", row)
+            try:
+                best = validate(self.learner.model, val).best()
+            except DataError as error:  # the last step broke the network after its loss was taken
+                raise _diverged("The embeddings became NaN or infinite", row) from error
             row |= {"lr": self.learner.optimizer.param_groups[0]["lr"], **asdict(best)}
             self.learner.scheduler.step(best.HM)
             self.history.append(row)
@@ -201,13 +213,7 @@ class _Run:
             )
             for name, value in losses.items():
                 sums[name] = sums[name] + value if name in sums else value
-        means: dict[str, Any] = {name: (value / len(indices)).tolist() for name, value in sums.items()}
-        if not math.isfinite(means["total"]):
-            raise RunError(
-                f"The loss became {means['total']} in epoch {len(self.history) + 1}; the checkpoint of the epoch before "
-                "is kept: lower the learning rate or the alignment weight, and look at the features with verify."
-            )
-        return means
+        return {name: (value / len(indices)).tolist() for name, value in sums.items()}
 
     def _save(self, row: dict[str, Any]) -> None:
         if self.folder is None:
@@ -219,9 +225,17 @@ class _Run:
             "learner": self.learner.plain(),
             "history": self.history,
             "best_epoch": self.best_epoch,
+            "seconds": time.perf_counter() - self.started,
             "val": asdict(self.val),
         }
         save_checkpoint(self.folder, self.learner.tensors(), state)
+
+
+def _diverged(what: str, row: dict[str, Any]) -> RunError:
+    return RunError(
+        f"{what} in epoch {row['epoch']} of stage {row['stage']}; the checkpoint of the epoch before is kept: "
+        "lower the learning rate or the alignment weight, and look at the features with verify."
+    )
 
 
 def _on(phase: Phase, device: torch.device, config: RunConfig) -> Phase:

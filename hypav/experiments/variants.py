@@ -77,8 +77,10 @@ def _hyperbolic(text: str, spec: str) -> float:
 
 
 def _count(text: str, spec: str) -> int:
-    if not text.lstrip("-").isdigit():
-        raise SettingError(f"N_c {text!r} in {spec!r} is no whole number: {_HELP}.")
-    if int(text) < 1:
+    try:
+        count = int(text)
+    except ValueError:
+        raise SettingError(f"N_c {text!r} in {spec!r} is no whole number: {_HELP}.") from None
+    if count < 1:
         raise SettingError(f"N_c is {text} in {spec!r}, but Hyper-multiple needs 1 curvature or more.")
-    return int(text)
+    return count
