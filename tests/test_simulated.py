@@ -74,8 +74,12 @@ def test_global_random_state_is_neither_used_nor_changed():
 
 def test_class_names_spell_the_tree(ucf):
     for name, group, above in zip(ucf.class_names, ucf.groups, ucf.super_groups, strict=True):
-        assert name.startswith(group + "/class")
-        assert group.startswith(above + "/group")
+        assert name.startswith(group + ".class")
+        assert group.startswith(above + ".group")
+    assert list(ucf.class_names) == sorted(ucf.class_names), (
+        "the benchmark's layout numbers classes in this order"
+    )
+    assert not any(set(name) & set("/\\:") for name in ucf.class_names), "class names become file names there"
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -99,14 +99,15 @@ def simulated(
         name: _view(views[name], dim, _prototypes(views[name], shared, paths, rng)[label], common, loud, rng)
         for name, dim in (("audio", counts.dim_audio), ("video", counts.dim_video))
     }
-    group_names = tuple(f"super{int(s)}/group{int(g)}" for s, g in zip(supers, groups, strict=True))
+    # class names are file names in the benchmark's layout, which sorts them: padded, so that ids stay as they are
+    group_names = tuple(f"super{int(s)}.group{int(g):02d}" for s, g in zip(supers, groups, strict=True))
     return FeatureSet(
         name=f"SIMULATED ({counts.title})",
         audio=features["audio"],
         video=features["video"],
         label=label,
         text=normalize(text, dim=1),
-        class_names=tuple(f"{group}/class{c}" for c, group in enumerate(group_names)),
+        class_names=tuple(f"{group}.class{c:03d}" for c, group in enumerate(group_names)),
         splits=splits,
         groups=group_names,
         super_groups=tuple(f"super{int(s)}" for s in supers),
