@@ -21,7 +21,7 @@ from torch import Generator, Tensor, nn
 
 from hypav import geometry
 from hypav.avca import Embeddings
-from hypav.curvature import Adaptive, AdaptiveCurvature, FixedCurvature
+from hypav.curvature import Adaptive, AdaptiveCurvature, FixedCurvature, is_number
 from hypav.errors import SettingError
 
 __all__ = [
@@ -53,7 +53,8 @@ class AlignmentConfig:
     normalise: "frobenius" M/|M|_F (paper), "row" each row to length 1 (Tung & Mori, ICCV 2019), "none" (released).
     base: the point z of the log map (Eq. 3): "origin" (paper) or the gyro-"midpoint" of the batch's video and audio.
     to_ball: "project" takes phi as a point and clips it (Eq. 1); "expmap0" takes it as a tangent vector at the origin.
-    clip_radius: "ball" 1/sqrt|k|, or "printed" 1/|k| as Eq. 1 prints it (outside the ball for |k| < 1).
+    clip_radius: "ball" 1/sqrt|k|, or "printed" 1/|k| as Eq. 1 prints it. For |k| < 1 that lies outside the ball, where
+        Eq. 3's artanh has no value: such points are clipped once more, to the ball.
     curvatures: one k a head, or Adaptive(N_c, c_0). Where points of one batch are compared inside the space (distance,
         kernel, midpoint) a head needs one k: it takes the mean of its adaptive curvatures over the batch.
     aligned: which embeddings are aligned (Table 6).
@@ -83,13 +84,13 @@ class AlignmentConfig:
                     f"AlignmentConfig.{name} is {getattr(self, name)!r}; choose {', '.join(get_args(kind))}."
                 )
         if isinstance(self.curvatures, int | float):
-            object.__setattr__(self, "curvatures", (float(self.curvatures),))
+            object.__setattr__(self, "curvatures", (self.curvatures,))
         if not isinstance(self.curvatures, Adaptive):
-            FixedCurvature(self.curvatures)  # raises where a curvature is not finite
-        if self.scale <= 0 or not 0 < self.xi < 1 or self.weight < 0:
-            raise SettingError(
-                f"scale {self.scale}, xi {self.xi} and weight {self.weight} must be > 0, in (0, 1) and >= 0."
-            )
+            object.__setattr__(self, "curvatures", FixedCurvature(self.curvatures).curvatures)
+        if not (is_number(self.scale) and self.scale > 0 and is_number(self.weight) and self.weight >= 0):
+            raise SettingError(f"scale {self.scale!r} must be above 0 and weight {self.weight!r} at least 0.")
+        if not (is_number(self.xi) and 0 < self.xi < 1):
+            raise SettingError(f"xi is {self.xi!r}; Eq. 1's small number lies in (0, 1), e.g. 1e-3.")
 
     @property
     def compares_in_space(self) -> bool:
@@ -102,14 +103,19 @@ class AlignmentConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AlignmentConfig:
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`.
+
+        Raises:
+            SettingError: a field is unknown, or its value is none that it may have.
+        """
         values = dict(values)
         k = values.get("curvatures")
-        if isinstance(k, Mapping):
-            values["curvatures"] = Adaptive(**k)
-        elif k is not None:
-            values["curvatures"] = tuple(k)
-        return cls(**values)
+        try:
+            if isinstance(k, Mapping):
+                values["curvatures"] = Adaptive(**k)
+            return cls(**values)
+        except TypeError as error:
+            raise SettingError(f"These are not the fields of an AlignmentConfig: {error}.") from error
 
 
 _CHOICES = {
@@ -150,7 +156,9 @@ def _to_space(phi: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
     if config.to_ball == "expmap0":
         phi = geometry.expmap0(phi, k=k)
     # after expmap0 the clip only protects the maps that follow from points that rounding put on the rim
-    return geometry.project(phi, k=k, xi=config.xi, radius=config.clip_radius)  # Eq. 1
+    points = geometry.project(phi, k=k, xi=config.xi, radius=config.clip_radius)  # Eq. 1
+    # printed, Eq. 1 leaves points outside the ball where |k| < 1; Eq. 3 has no value there, nor a usable gradient
+    return points if config.clip_radius == "ball" else geometry.project(points, k=k, xi=config.xi)
 
 
 def _to_tangent(
@@ -178,9 +186,9 @@ def similarity_matrix(x: Tensor, kind: Similarity, k: Tensor | float = 0.0) -> T
 
 
 def _normalised(matrix: Tensor, kind: Normalise) -> Tensor:
-    # the clamps keep 0/0 away where all points of a batch coincide
+    # the clamps, F.normalize's own 1e-12, keep 0/0 away where all points of a batch coincide
     if kind == "frobenius":
-        return matrix / matrix.norm().clamp_min(torch.finfo(matrix.dtype).tiny)
+        return matrix / matrix.norm().clamp_min(1e-12)
     return F.normalize(matrix, dim=1) if kind == "row" else matrix
 
 

@@ -59,11 +59,14 @@ class AVCAConfig:
         for name in ("dropout_enc", "dropout_proj", "dropout_dec"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingError(f"{name} is {getattr(self, name)}; a dropout rate lies in [0, 1).")
+        if not 0 <= self.momentum <= 1:
+            raise SettingError(f"momentum is {self.momentum}; that of a batch norm lies in [0, 1].")
         for item in fields(self):
             value = getattr(self, item.name)
             least = 0 if item.name.startswith("hidden") else 1
-            if isinstance(value, int) and value < least and not item.name.startswith(("dropout", "momentum")):
-                raise SettingError(f"{item.name} is {value}; it must be at least {least}.")
+            size = not item.name.startswith(("dropout", "momentum"))
+            if size and not (isinstance(value, int) and value >= least):
+                raise SettingError(f"{item.name} is {value!r}; it must be a whole number, at least {least}.")
 
 
 class Embeddings(NamedTuple):
@@ -292,7 +295,8 @@ def load_official_state(model: AVCA, state: Mapping[str, Tensor]) -> dict[str, T
     (fusenet1.*, the curvature layer).
 
     Raises:
-        DataError: where a key is missing or a tensor has another shape than the model's.
+        DataError: where a key is missing, a tensor has another shape than the model's, or the checkpoint has a
+            hidden layer that the model lacks. The model is then as it was.
     """
     own = model.state_dict()
     for name, tensor in own.items():
@@ -304,6 +308,12 @@ def load_official_state(model: AVCA, state: Mapping[str, Tensor]) -> dict[str, T
                 f"{key!r} is {tuple(state[key].shape)} in the checkpoint but {tuple(tensor.shape)} in this model; "
                 "build the model with the checkpoint's sizes."
             )
-    model.load_state_dict({name: state[official_name(name, model)] for name in own})
     known = {official_name(name, model) for name in own}
-    return {key: tensor for key, tensor in state.items() if key not in known}
+    rest = {key: tensor for key, tensor in state.items() if key not in known}
+    for key in rest:
+        if key.split(".")[0] in {"cross_attention", *_MODULES}:
+            raise DataError(
+                f"The released checkpoint has {key!r}, a layer that this model was built without."
+            )
+    model.load_state_dict({name: state[official_name(name, model)] for name in own})
+    return rest

@@ -16,7 +16,12 @@ from torch import Generator, Tensor, nn
 from hypav.avca import isolated_init
 from hypav.errors import SettingError
 
-__all__ = ["Adaptive", "AdaptiveCurvature", "FixedCurvature"]
+__all__ = ["Adaptive", "AdaptiveCurvature", "FixedCurvature", "is_number"]
+
+
+def is_number(value: object) -> bool:
+    """Whether value is a finite int or float."""
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,9 @@ class Adaptive:
     c_0: float = -0.4
 
     def __post_init__(self) -> None:
-        if self.N_c < 1:
+        if not isinstance(self.N_c, int) or self.N_c < 1:
             raise SettingError(f"N_c is {self.N_c}; Hyper-single has N_c = 1, Hyper-multiple 2 or more.")
-        if not math.isfinite(self.c_0) or self.c_0 == 0:
+        if not is_number(self.c_0) or self.c_0 == 0:
             raise SettingError(f"c_0 is {self.c_0}; the curvatures lie between 0 and c_0, e.g. c_0 = -0.4.")
 
 
@@ -38,9 +43,9 @@ class FixedCurvature(nn.Module):
 
     def __init__(self, curvatures: Sequence[float]) -> None:
         super().__init__()
-        if not curvatures or not all(math.isfinite(k) for k in curvatures):
+        if not isinstance(curvatures, Sequence) or not curvatures or not all(map(is_number, curvatures)):
             raise SettingError(
-                f"The curvatures are {list(curvatures)}; give one finite number or more, e.g. -0.2."
+                f"The curvatures are {curvatures!r}; give one finite number or more, e.g. -0.2, or Adaptive(N_c, c_0)."
             )
         self.curvatures = tuple(float(k) for k in curvatures)
 

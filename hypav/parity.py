@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -79,7 +81,7 @@ def _all_rows(folder: Path, state: Mapping[str, Tensor], batch: Arrays) -> Itera
             found = True
             try:
                 yield from check(path, state, batch)
-            except (KeyError, RuntimeError, ValueError) as error:
+            except (LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
                 raise DataError(f"{path} is not laid out like the recorded numbers: {error}.") from error
     if not found:
         raise DataError(
@@ -89,10 +91,17 @@ def _all_rows(folder: Path, state: Mapping[str, Tensor], batch: Arrays) -> Itera
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError) as error:
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise DataError(f"{path} holds one bare array, not an npz archive of named arrays.")
+        with archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"Cannot read {path}: {error}.") from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
+            raise DataError(f"{path}: {name!r} is not an array of numbers.")
+    return arrays
 
 
 def _json(path: Path) -> dict:
@@ -328,6 +337,8 @@ def _alignment(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterat
             # the recorded gradient is rounding noise about zero, and so is ours: both against the loss, which is not
             scale = float(recorded[f"total_{match[2]}"]) if match[1].startswith("grad") else 0.0
             yield _row(path, term, own, value, scale=scale)
+        else:
+            raise ValueError(f"unknown term {term!r}")
 
 
 def _framework_numbers(
@@ -335,13 +346,15 @@ def _framework_numbers(
 ) -> dict[str, Tensor]:
     """Total loss, curvatures (released sign) and largest gradient of the curvature layer for one train-mode batch."""
     config, _ = _framework(name)
+    if config is None:
+        raise ValueError(f"{name!r} has no alignment")
     model, triplets = _model(state, dtype), _batch(batch, dtype)
-    alignment = Alignment(config or preset("released"), model.config.dim_phi, Generator()).to(dtype)
+    alignment = Alignment(config, model.config.dim_phi, Generator()).to(dtype)
     _load_curvature_layer(alignment, state)
     e = model.train()(*triplets, replay=True)
     aligned = alignment(e)
     loss = total(avca_terms(e, triplets.text)) + aligned.total
-    numbers = {"total": loss, "curv": -aligned.curvatures}
+    numbers = {"total": loss.detach(), "curv": -aligned.curvatures.detach()}
     if isinstance(alignment.curvature, AdaptiveCurvature):
         gradient = torch.autograd.grad(loss, alignment.curvature.layer.weight)[0]
         numbers["grad_fusenet_w_absmax"] = gradient.abs().max()
@@ -408,18 +421,49 @@ def _masks(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[R
 
 
 def _invariance(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Row]:
+    """All but the recorded differences between curvatures: those are rounding, of which no two programs make the same."""
     for kind, recorded in _json(path).items():
-        dtype = torch.float32 if kind == "f32" else torch.float64
+        dtype = {"f32": torch.float32, "f64": torch.float64}[kind]
+        flat = _flat_numbers(state, batch, dtype)
         for term, value in recorded.items():
-            if match := re.fullmatch(r"total_(Hyper-.+|AVCA)", term):
-                name = match[1] if match[1] != "AVCA" else "AVCA_c0_n0"
-                own = _framework_numbers(name, state, batch, dtype)["total"] if match[1] != "AVCA" else None
-                if own is not None:
-                    yield _row(path, f"{kind} {term}", own, value, kind=str(dtype).removeprefix("torch."))
-            elif match := re.fullmatch(r"curvatures_range_(Hyper-.+)", term):
-                k = _framework_numbers(match[1], state, batch, dtype)["curv"]
-                own = torch.stack((k.min(), k.max()))
-                yield _row(path, f"{kind} {term}", own, value, kind=str(dtype).removeprefix("torch."))
+            scale = 0.0
+            if match := re.fullmatch(
+                r"(total|curvatures_range|fusenet1_weight_grad_absmax)_(Hyper-.+)", term
+            ):
+                numbers = _framework_numbers(match[2], state, batch, dtype)
+                numbers["curvatures_range"] = torch.stack(numbers["curv"].aminmax())
+                own = numbers[match[1].replace("fusenet1_weight_grad", "grad_fusenet_w")]
+                # a gradient that is zero but for rounding, ours and the recorded one: against the loss
+                scale = float(numbers["total"]) if "grad" in match[1] else 0.0
+            elif term.startswith("max_"):
+                continue
+            else:
+                own = flat[term]
+            yield _row(
+                path, f"{kind} {term}", own, value, scale=scale, kind=str(dtype).removeprefix("torch.")
+            )
+
+
+def _flat_numbers(state: Mapping[str, Tensor], batch: Arrays, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The flat alignment loss (k = 0) beside L_avca, and what each contributes to the encoders' gradient."""
+    model, triplets = _model(state, dtype).train(), _batch(batch, dtype)
+    e = model(*triplets, replay=True)
+    released = preset("released", curvatures=(0.0,))
+    align = Alignment(released, model.config.dim_phi, Generator())(e)
+    avca = total(avca_terms(e, triplets.text))
+    encoders = [*model.encode_a.parameters(), *model.encode_v.parameters()]
+
+    def gradient_norm(loss: Tensor) -> Tensor:
+        gradients = torch.autograd.grad(loss, encoders, retain_graph=True)
+        return torch.cat([g.flatten() for g in gradients]).norm()
+
+    return {
+        "total_AVCA": avca,
+        "euclid_loss": align.heads.mean(),
+        "phi_norm_mean": e.phi_a.norm(dim=1).mean(),
+        "encoder_grad_norm_1e-3_align": gradient_norm(align.total),
+        "encoder_grad_norm_total": gradient_norm(avca + align.total),
+    }
 
 
 _CHECKS: Mapping[str, Callable[[Path, Mapping[str, Tensor], Arrays], Iterator[Row]]] = {
