@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,10 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from data_helpers import UCF_COUNTS, official_folder, small_set
+from test_data_verify import FAULTS
 
 from hypav.cli import cli, main
-from hypav.data import FeatureSet, write_official
-from hypav.data.simulated import simulated
+from hypav.data import write_official
 
 GOLDEN = Path(__file__).parent / "golden"
 QUICK = ("--epochs", "2", "--batches", "2", "--batch-size", "16")
@@ -189,36 +192,57 @@ def test_unwritable_run_folder(tmp_path: Path, hypav: Command) -> None:
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-def ucf_sized(folder: Path) -> FeatureSet:
-    """Simulated features with UCF-GZSL's class and sample counts, as a folder in the benchmark's layout."""
-    data = simulated("ucf-gzsl", seed=3)
-    write_official(data, folder, "main", dataset="ucf")
-    return data
-
-
 def test_official_folder_end_to_end(tmp_path: Path, hypav: Command) -> None:
-    root = tmp_path / "UCF"
-    data = ucf_sized(root)
+    """A folder at UCF-GZSL's exact class and sample counts and dimensions: verified, trained on, evaluated."""
+    root = official_folder(tmp_path / "UCF", dims=(512, 512, 300))
     assert hypav("data", "verify", root).returncode == 0
     described = json.loads(hypav("data", "describe", root, "--json").stdout)
-    counts = {name: split["samples"] for name, split in described["splits"].items()}
-    assert counts == {name: len(index) for name, index in data.splits.items()}
-    arguments = (
-        "train",
-        "--data",
-        root,
-        "--recipe",
-        "course",
-        "--epochs",
-        "2",
-        "--batches",
-        "8",
-        "--out",
-        tmp_path / "runs",
-    )
-    done = hypav(*arguments, "--json")
+    counts = {name: (split["classes"], split["samples"]) for name, split in described["splits"].items()}
+    assert counts == UCF_COUNTS
+    runs = tmp_path / "runs"
+    short = ("--recipe", "course", "--epochs", "1", "--batches", "5", "--out", runs)
+    done = hypav("train", "--data", root, *short, "--json")
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
-    assert record["config"]["network"]["dim_audio"] == data.dim_audio
     looked = hypav("evaluate", record["folder"], "--data", root, "--json")
     assert json.loads(looked.stdout)["HM"] == record["metrics"]["HM"]
+    table = hypav(
+        "compare", "--data", root, *short, "--seeds", "1", "--variants", "avca", "--jobs", "1"
+    ).stdout
+    assert re.search(r"\| AVCA .*51\.53 +\| 18\.43 +\| 27\.15 +\| 20\.01", table), (
+        "the paper's row of UCF-GZSL (main)"
+    )
+    assert "SIMULATED" not in table
+
+
+@pytest.mark.parametrize("damage", [fault[1] for fault in FAULTS if fault[0] == "error"])
+def test_broken_data_stop_training_with_one_sentence(
+    damage: Callable[[Path], object], tmp_path: Path, hypav: Command
+) -> None:
+    root = write_official(small_set(name="own (main)"), tmp_path / "own", "main")
+    damage(root)
+    done = hypav("train", "--data", root, *QUICK, "--out", tmp_path / "runs")
+    sentence(done)
+    assert not (tmp_path / "runs").exists(), "nothing is left of a run that could not start"
+    assert not (root / "PWNED").exists()
+    report = hypav("data", "verify", root)
+    assert report.returncode == 2
+    assert "error: " in report.stdout
+
+
+def test_disk_full_while_saving(tmp_path: Path, hypav: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ("train", "--data", "simulated:small", *QUICK, "--out", tmp_path / "runs")
+    whole = hypav("train", "--data", "simulated:small", *QUICK, "--out", tmp_path / "other", "--json")
+    before = os.fsync
+    calls = iter(range(100))
+
+    def full(descriptor: int) -> None:
+        if next(calls) >= 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        before(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert "No space left" in sentence(hypav(*command))
+    monkeypatch.setattr(os, "fsync", before)
+    again = json.loads(hypav(*command, "--json").stdout)
+    assert again["metrics"] == json.loads(whole.stdout)["metrics"], "it goes on to the same result"

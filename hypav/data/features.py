@@ -81,6 +81,7 @@ class FeatureSet:
         source: where the features come from, one sentence, with the attribution they need.
         simulated: True where the features were drawn from a generator: every table says so.
         paper_key: ("UCF-GZSL", "main") and the like where the paper reports this very set, else None.
+        modelled_on: the same key where a simulated set has only the counts and dimensions of a published one.
 
     Raises:
         DataError: on the first thing that no run could use (shapes, NaN, constant features, labels out of
@@ -102,6 +103,7 @@ class FeatureSet:
     source: str = ""
     simulated: bool = False
     paper_key: tuple[str, str] | None = None
+    modelled_on: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         _check_arrays(self)
@@ -122,6 +124,11 @@ class FeatureSet:
     @property
     def dim_text(self) -> int:
         return int(self.text.shape[1])
+
+    @property
+    def reference_key(self) -> tuple[str, str] | None:
+        """The paper's set whose settings fit, and whose rows may stand beside: the set itself or its model."""
+        return self.paper_key or self.modelled_on
 
     def __len__(self) -> int:
         return int(self.label.shape[0])

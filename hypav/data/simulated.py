@@ -113,6 +113,7 @@ def simulated(
         super_groups=tuple(f"super{int(s)}" for s in supers),
         source="SIMULATED features drawn from a class tree; no recording stands behind them.",
         simulated=True,
+        modelled_on=counts.modelled_on,
     )
 
 

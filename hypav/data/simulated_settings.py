@@ -24,6 +24,7 @@ class Counts:
         val_unseen, test_unseen: numbers of classes; all others are seen in stage 1.
         samples: numbers of samples in the order of SPLITS.
         dim_audio, dim_video, dim_text: D_a, D_v, D_w.
+        modelled_on: the published set that has these counts.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Counts:
     dim_audio: int
     dim_video: int
     dim_text: int
+    modelled_on: tuple[str, str] | None = None
 
     @property
     def classes(self) -> int:
@@ -73,7 +75,17 @@ class View:
 
 _UCF_TREE = ((3, 3, 3),) * 3 + ((3, 3),) * 4
 COUNTS: Mapping[str, Counts] = {
-    "ucf-gzsl": Counts("UCF-GZSL counts", _UCF_TREE, 12, 9, (3174, 353, 1467, 555, 1267), 512, 512, 300),
+    "ucf-gzsl": Counts(
+        "UCF-GZSL counts",
+        _UCF_TREE,
+        12,
+        9,
+        (3174, 353, 1467, 555, 1267),
+        512,
+        512,
+        300,
+        modelled_on=("UCF-GZSL", "main"),
+    ),
     "ucf-gzsl-cls": Counts(
         "UCF-GZSL counts, cls",
         ((3, 3, 2),) * 3 + ((3, 3),) * 4,
@@ -83,6 +95,7 @@ COUNTS: Mapping[str, Counts] = {
         128,
         4096,
         300,
+        modelled_on=("UCF-GZSL", "cls"),
     ),
     "yt8m-mini": Counts(
         "yt8m-mini counts",

@@ -72,7 +72,7 @@ def plan(
     for what, items in (("variant", specs), ("seed", seeds)):
         if len(set(items)) < len(items):
             raise SettingError(f"A {what} stands twice in {', '.join(map(str, items))}.")
-    settings = paper_settings(data.paper_key)
+    settings = paper_settings(data.reference_key)
     network = network_for(data, recipe)
     variants = [parse_variant(spec, preset_name, settings) for spec in specs]
     same: dict[Any, Variant] = {}
@@ -167,7 +167,7 @@ def _comparison(
         data=data.name,
         source=data.source,
         simulated=data.simulated,
-        paper_set=None if data.paper_key is None else f"{data.paper_key[0]} ({data.paper_key[1]})",
+        paper_set=None if data.reference_key is None else "{} ({})".format(*data.reference_key),
         preset=preset_name,
         recipe=recipe.name,
         recipe_source=recipe.source,
@@ -179,10 +179,10 @@ def _comparison(
 
 def _paper_row(data: FeatureSet, variant: Variant, preset_name: str) -> PaperRow | None:
     """The paper's row for a method with the paper's curvatures; with others it is not what the paper reports."""
-    row = paper_row(data.paper_key, variant.method)
+    row = paper_row(data.reference_key, variant.method)
     if row is None:
         return None
-    papers_own = parse_variant(variant.method, preset_name, paper_settings(data.paper_key))
+    papers_own = parse_variant(variant.method, preset_name, paper_settings(data.reference_key))
     return row if variant.alignment == papers_own.alignment else None
 
 
