@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 
 import pytest
@@ -20,6 +24,7 @@ from hypav.cli import cli, main
 from hypav.data import write_official
 
 GOLDEN = Path(__file__).parent / "golden"
+REAL_DATA = os.environ.get("HYPAV_DATA")
 QUICK = ("--epochs", "2", "--batches", "2", "--batch-size", "16")
 
 
@@ -246,3 +251,67 @@ def test_disk_full_while_saving(tmp_path: Path, hypav: Command, monkeypatch: pyt
     monkeypatch.setattr(os, "fsync", before)
     again = json.loads(hypav(*command, "--json").stdout)
     assert again["metrics"] == json.loads(whole.stdout)["metrics"], "it goes on to the same result"
+
+
+def test_data_commands(tmp_path: Path, hypav: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "drive.google.com" in hypav("data", "fetch", "official").stdout
+    folder = tmp_path / "Own"
+    assert hypav("data", "write-official", "simulated:small", folder).returncode == 0
+    assert "SIMULATED" in hypav("data", "describe", folder).stdout
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("UCF/class-split/all_class.txt", "A\n")
+    assert "1 file" in hypav("data", "unpack", tmp_path / "set.zip").stdout
+    assert hypav("data", "unpack", tmp_path / "set.zip", tmp_path / "out").returncode == 0
+    assert (tmp_path / "out/UCF/class-split/all_class.txt").read_text() == "A\n"
+    assert "no file of text vectors" in sentence(
+        hypav("data", "build-yt8m", "nowhere.tfrecord", "--text", folder / "x.npz")
+    )
+    assert "0-139" in sentence(hypav("data", "fetch", "yt8m", "--shards", "few"))
+
+
+def test_fetch_asks_first(tmp_path: Path, hypav: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a yes nothing is asked for but the size: the server sees one HEAD request and no GET."""
+    seen = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            seen.append("HEAD")
+            self.send_response(200)
+            self.send_header("Content-Length", "1000000")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            seen.append("GET")
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Server) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+        url = f"http://127.0.0.1:{server.server_port}"
+        done = hypav(
+            "data", "fetch", "yt8m", "--to", tmp_path / "s", "--shards", "0-2", "--url", url, "--plan", ""
+        )
+        server.shutdown()
+    assert done.returncode == 0
+    assert "3" in done.stdout
+    assert "MB" in done.stdout
+    assert "Nothing was downloaded" in done.stdout
+    assert seen == ["HEAD"]
+
+
+@pytest.mark.real_data
+def test_compare_on_real_features(tmp_path: Path, hypav: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not REAL_DATA:
+        pytest.skip("no real data")
+    monkeypatch.setenv("HYPAV_DATA", REAL_DATA)
+    quick = ("--epochs", "1", "--batches", "2", "--batch-size", "32", "--jobs", "1")
+    done = hypav("compare", "--data", "yt8m-mini", "--seeds", "3", *quick, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "YouTube-8M (2018), Google LLC, CC BY 4.0" in done.stdout
+    for method in ("AVCA", "Hyper-alignment", "Hyper-single", "Hyper-multiple"):
+        assert re.search(rf"\| {method} +\| +\d+\.\d ± ", done.stdout)
+    assert "paper S" not in done.stdout, "the paper's numbers are of other data"
+    assert "SIMULATED" not in done.stdout

@@ -16,6 +16,8 @@ from hypav.errors import HypavError
 
 __all__ = ["cli", "main"]
 
+STOPPED = "Stopped. Give the same command again and it goes on where it was."
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(hypav.__version__, package_name="hypav")
@@ -36,13 +38,13 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
-        _fail("Stopped. The same command goes on from the last finished epoch.", 130)
+        _fail(STOPPED, 130)
     except click.ClickException as error:
         _fail(f"{error.format_message().rstrip('.')}. Try {_tried(error)} --help.", 2)
     except HypavError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt:
-        _fail("Stopped. The same command goes on from the last finished epoch.", 130)
+        _fail(STOPPED, 130)
     except BrokenPipeError:  # the reader (head, less) has seen enough
         sys.stderr.close()
         sys.exit(0)
