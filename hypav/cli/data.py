@@ -155,9 +155,8 @@ def unpack(archive: Path, folder: Path | None) -> None:
     Members that would land outside the folder, links and pickles stay out.
     """
     report = check_archive(archive) if folder is None else safe_extract(archive, folder)
-    click.echo(
-        f"{report.path}: {report.files} file{'' if report.files == 1 else 's'}, {report.size / 1e6:.0f} MB, {report.pickles} pickles left out"
-    )
+    files = f"{report.files} file{'' if report.files == 1 else 's'}"
+    click.echo(f"{report.path}: {files}, {report.size / 1e6:.0f} MB, {report.pickles} pickles left out")
     for dataset, features in report.found:
         click.echo(f"  {dataset}: {features}")
 
