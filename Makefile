@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export MPLBACKEND ?= Agg
 
-.PHONY: run test lint lab bench clean help
+.PHONY: run test lint lab notebooks bench clean help
 
 help:
 	@echo "make run    train and test the four methods on simulated features; prints the table and where it is kept"
 	@echo "make test   every test, with ruff and mypy"
 	@echo "make lab    JupyterLab with the environment"
+	@echo "make notebooks  executes all notebooks anew and brings them to one form"
 	@echo "make bench  the benchmarks of tests/benchmarks"
 	@echo "make clean  remove .venv and runs"
 
@@ -25,6 +26,9 @@ test: $(READY)
 
 lab: $(READY)
 	$(BIN)/jupyter lab
+
+notebooks: $(READY)
+	$(BIN)/python -m hypav.notebooks
 
 bench: $(READY)
 	$(BIN)/pytest tests/benchmarks --benchmark-enable --benchmark-only

@@ -15,11 +15,22 @@ from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from PIL import Image
 
 from hypav.errors import SettingError
 from hypav.files import replacing
 
-__all__ = ["CUES", "INK", "OKABE_ITO", "Cue", "DescribedFigure", "cues", "save_figure", "use_style"]
+__all__ = [
+    "CUES",
+    "INK",
+    "OKABE_ITO",
+    "Cue",
+    "DescribedFigure",
+    "cues",
+    "png_bytes",
+    "save_figure",
+    "use_style",
+]
 
 # Okabe and Ito (2008), "Color Universal Design"; its yellow is left out, being too light for a line on white
 OKABE_ITO = {
@@ -115,7 +126,7 @@ class DescribedFigure(Figure):
     alt_text: str = ""
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
-        png = base64.b64encode(_png(self)).decode("ascii")
+        png = base64.b64encode(_fewer_colors(png_bytes(self))).decode("ascii")
         return {"image/png": png, "text/plain": self.alt_text}, {"image/png": {"alt": self.alt_text}}
 
 
@@ -125,15 +136,26 @@ def save_figure(figure: Figure, path: Path | str) -> None:
     Raises:
         RunError: where the file cannot be written.
     """
-    png = _png(figure)
+    png = png_bytes(figure)
     with replacing(path) as temporary:
         temporary.write_bytes(png)
 
 
-def _png(figure: Figure) -> bytes:
+def png_bytes(figure: Figure) -> bytes:
+    """The figure as a PNG in the course's style, its alt text among the file's own texts."""
     buffer = io.BytesIO()
     # no version of matplotlib in the file: the same figure is the same bytes
     metadata = {"Software": None, "Description": getattr(figure, "alt_text", "") or None}
     with use_style():
         figure.savefig(buffer, format="png", metadata=metadata)
+    return buffer.getvalue()
+
+
+def _fewer_colors(png: bytes) -> bytes:
+    """The picture with a palette of 128 colours, which a drawing is not seen to miss: a third of the bytes, so that a
+    notebook stays small.
+    """
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

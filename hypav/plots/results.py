@@ -1,4 +1,4 @@
-"""The course's figures. Each asks its question in its title and returns (figure, the plotted numbers).
+"""Figures of results: comparisons, curves, histories.
 
 Numbers are in percent, as the paper prints them. There is no pyplot here: a figure belongs to its caller and nothing
 global changes. `figure.alt_text` says in words what the figure shows.

@@ -1,0 +1,70 @@
+"""`python -m hypav.notebooks [--check] [PATH ...]`: executes and normalises notebooks, or compares with a new run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import nbformat
+from tqdm import tqdm
+
+from hypav.errors import RunError
+from hypav.notebooks import execute, problems, strict_nbval, write_pages
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--html", type=click.Path(path_type=Path), help="Execute nothing: write HTML pages into this folder."
+)
+@click.option("--check", is_flag=True, help="Write nothing: gate and strict nbval on the stored notebooks.")
+def main(paths: tuple[Path, ...], check: bool, html: Path | None) -> None:
+    """Executes the notebooks at PATHS (default: notebooks/*.ipynb), normalises them and names what the gate finds."""
+    pages = list(paths) or sorted(Path("notebooks").glob("*.ipynb"))
+    if not pages:
+        raise click.UsageError("There is no notebook in notebooks/: run this from the project's folder.")
+    if html is not None:
+        for page in write_pages(pages, html):
+            click.echo(f"wrote {page}")
+        return
+    failed = False
+    for page in pages:
+        found = _compare(page) if check else _refresh(page)
+        for problem in found:
+            click.echo(problem)
+        failed |= bool(found)
+    sys.exit(1 if failed else 0)
+
+
+def _refresh(page: Path) -> list[str]:
+    try:
+        # a reader at a terminal sees a bar, a log only the line below
+        with tqdm(desc=page.stem, unit="cell", leave=False, disable=None) as bar:
+
+            def advance(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            seconds = execute(page, progress=advance)
+    except RunError as error:
+        return [str(error)]
+    click.echo(f"{page.name}: executed in {seconds:.0f} s")
+    found = problems(page)
+    limit = nbformat.read(page, as_version=4).metadata.hypav.get("max_seconds")
+    if limit is not None and seconds > limit:
+        found.append(f"{page.name}: took {seconds:.0f} s, longer than the {limit} s it promises")
+    return found
+
+
+def _compare(page: Path) -> list[str]:
+    found = problems(page)
+    if found:
+        return found
+    same, report = strict_nbval(page)
+    click.echo(f"{page.name}: {'every output came out again' if same else 'outputs differ'}")
+    return [] if same else [report]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Executing a notebook and bringing it to one form, so that the same run is the same file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from hypav.errors import RunError
+from hypav.files import replacing
+from hypav.notebooks.gate import WIDGET_VIEW
+from hypav.notebooks.template import code_cells
+
+__all__ = ["CELL_SECONDS", "execute", "kernel_environment", "normalise"]
+
+CELL_SECONDS = 120
+
+
+def execute(path: Path | str, *, progress: Callable[[int, int], None] | None = None) -> float:
+    """Runs every cell in a new kernel with one thread, normalises, writes the file; the seconds it took.
+
+    Args:
+        path: the notebook; the kernel starts in its folder.
+        progress: called with (cells done, cells) after each code cell.
+
+    Raises:
+        RunError: a cell failed or took longer than CELL_SECONDS; the file stays as it was.
+    """
+    path = Path(path)
+    notebook = nbformat.read(path, as_version=4)
+    total, done = len(code_cells(notebook)), 0
+
+    def count(**_: Any) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_SECONDS,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        store_widget_state=False,
+        extra_arguments=[
+            "--log-level=ERROR"
+        ],  # the kernel otherwise warns of its local socket on the terminal
+        on_cell_executed=count,
+    )
+    start = time.perf_counter()
+    try:
+        client.execute(env=kernel_environment(threads=1))
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        raise RunError(f"{path.name}: code cell {done} of {total} failed: {str(error).strip()}") from None
+    seconds = time.perf_counter() - start
+    text = nbformat.writes(normalise(notebook))
+    with replacing(path) as temporary:
+        temporary.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    return seconds
+
+
+def normalise(notebook: Any) -> Any:
+    """The notebook without what differs from run to run or machine to machine: times, versions, widgets' ids."""
+    notebook.metadata = nbformat.from_dict(
+        {
+            "hypav": notebook.metadata.get("hypav", {}),
+            "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+    )
+    for cell in notebook.cells:
+        kept = {key: cell.metadata[key] for key in ("tags", "hypav") if key in cell.metadata}
+        cell.metadata = nbformat.from_dict(kept)
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET_VIEW, None)
+    return notebook
+
+
+def kernel_environment(*, threads: int) -> dict[str, str]:
+    """The environment of a kernel with so many threads and no window system."""
+    threaded = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return os.environ | dict.fromkeys(threaded, str(threads)) | {"MPLBACKEND": "Agg", "PYTHONHASHSEED": "0"}

@@ -1,0 +1,55 @@
+"""Strict nbval: every stored output is compared with a new run's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from hypav.notebooks.execute import CELL_SECONDS, kernel_environment
+
+__all__ = ["strict_nbval"]
+
+
+def strict_nbval(path: Path | str, *, threads: int = 1, seconds: float = 900) -> tuple[bool, str]:
+    """Whether every output of a notebook comes out again, and nbval's report.
+
+    Args:
+        threads: of the kernel. The setup cell's torch.set_num_threads(1) is set to as many, in a copy.
+        seconds: after which the run is stopped; a cell may take CELL_SECONDS.
+    """
+    path = Path(path).resolve()
+    with tempfile.TemporaryDirectory(prefix="hypav-nbval-") as folder:
+        if threads != 1:
+            text = path.read_text(encoding="utf-8")
+            path = Path(folder) / path.name
+            path.write_text(
+                text.replace("torch.set_num_threads(1)", f"torch.set_num_threads({threads})"), "utf-8"
+            )
+        settings = Path(folder) / "pytest.ini"
+        settings.write_text(
+            "[pytest]\n", encoding="utf-8"
+        )  # not the project's: its options are not for pages
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            str(path),
+            "--nbval",
+            "--nbval-current-env",
+            "-rA",
+            "--color=no",
+        ]
+        command += [f"--nbval-cell-timeout={CELL_SECONDS}", "-p", "no:cacheprovider", "-c", str(settings)]
+        try:
+            run = subprocess.run(
+                [*command, f"--rootdir={path.parent}"],
+                env=kernel_environment(threads=threads),
+                capture_output=True,
+                text=True,
+                timeout=seconds,
+            )
+        except subprocess.TimeoutExpired:
+            return False, f"{path.name} took longer than {seconds:.0f} s."
+    return run.returncode == 0, run.stdout + run.stderr

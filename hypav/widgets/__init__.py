@@ -1,0 +1,6 @@
+"""What a reader moves: figures with sliders, which remain figures where nothing can be moved."""
+
+from hypav.widgets.curvature import curvature_explorer
+from hypav.widgets.explorer import Control, Explorer
+
+__all__ = ["Control", "Explorer", "curvature_explorer"]

@@ -1,0 +1,132 @@
+"""A figure with sliders. The figure comes first: where there is no kernel or no ipywidgets, it is what remains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from hypav.errors import SettingError
+from hypav.show import figure_bundle
+from hypav.style import DescribedFigure, png_bytes
+
+try:
+    import ipywidgets
+except ImportError:  # the notebooks then show the figure alone
+    ipywidgets = None
+
+__all__ = ["Control", "Explorer"]
+
+
+@dataclass(frozen=True)
+class Control:
+    """A slider: the name of draw's argument, the label beside it, its value at first and after reset, its range."""
+
+    name: str
+    label: str
+    value: float
+    low: float
+    high: float
+    step: float
+
+
+class Explorer:
+    """Sliders that redraw a figure. As the last line of a cell it shows itself.
+
+    Every slider has a label, its value, and two buttons that go one step; all of it works from the keyboard. Below
+    the picture stands in words what it shows, announced by screen readers at every change. Redrawing goes through
+    `observe` into an image, never through interact or Output, whose outputs differ at each run.
+
+    Args:
+        draw: a function of `hypav.plots` taking every control by name, returning (figure, data).
+        controls: the sliders.
+
+    Attributes:
+        figure, data: what is drawn now.
+        sliders: the ipywidgets sliders by name; empty without ipywidgets.
+    """
+
+    def __init__(self, draw: Callable[..., tuple[DescribedFigure, Any]], controls: Sequence[Control]) -> None:
+        self._draw = draw
+        self._controls = list(controls)
+        self.figure, self.data = draw(**{control.name: control.value for control in controls})
+        self.sliders: dict[str, Any] = {}
+        self._paused = False
+        if ipywidgets is not None:
+            self._build()
+
+    def reset(self, *_: Any) -> None:
+        """Every slider back to where it was at first, with one redraw."""
+        if not self.sliders:
+            return
+        self._paused = True
+        for control in self._controls:
+            self.sliders[control.name].value = control.value
+        self._paused = False
+        self._redraw()
+
+    def _build(self) -> None:
+        rows = [self._row(control) for control in self._controls]
+        reset = ipywidgets.Button(description="Reset", tooltip="All sliders back to where they were at first")
+        reset.on_click(self.reset)
+        self.image, self.readout = ipywidgets.Image(format="png"), ipywidgets.HTML()
+        self._show()
+        self.box = ipywidgets.VBox([*rows, reset, self.image, self.readout])
+
+    def _row(self, control: Control) -> Any:
+        slider = ipywidgets.FloatSlider(
+            description=control.label,
+            value=control.value,
+            min=control.low,
+            max=control.high,
+            step=control.step,
+            readout_format=".2f",
+            style={"description_width": "initial"},
+            layout={"width": "28em"},
+        )
+        slider.observe(self._redraw, names="value")
+        self.sliders[control.name] = slider
+        buttons = []
+        for sign, mark, word in ((-1, "−", "less"), (1, "+", "more")):
+            button = ipywidgets.Button(
+                description=f"{mark}{control.step:g}",
+                tooltip=f"{control.label}: {word} by {control.step:g}",
+                layout={"width": "5em"},
+            )
+            button.on_click(self._step(control, sign))
+            buttons.append(button)
+        return ipywidgets.HBox([slider, *buttons])
+
+    def _step(self, control: Control, sign: int) -> Callable[[Any], None]:
+        def go(_: Any) -> None:
+            slider = self.sliders[control.name]
+            slider.value = round(min(max(slider.value + sign * control.step, control.low), control.high), 6)
+
+        return go
+
+    def _redraw(self, _: Any = None) -> None:
+        if self._paused:
+            return
+        values = {name: round(slider.value, 6) for name, slider in self.sliders.items()}
+        try:
+            figure, data = self._draw(**values)
+        except SettingError as error:  # the last picture stays
+            self.readout.value = self._words(str(error))
+            return
+        self.figure, self.data = figure, data
+        self._show()
+
+    def _show(self) -> None:
+        self.image.value = png_bytes(self.figure)
+        self.image.tooltip = self.figure.alt_text  # an ipywidgets image has no alt: its title is read instead
+        self.readout.value = self._words(self.figure.alt_text)
+
+    @staticmethod
+    def _words(text: str) -> str:
+        return f'<p role="status" aria-live="polite" style="max-width: 45em; line-height: 1.4">{escape(text)}</p>'
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle, metadata = figure_bundle(self.figure, self.data)
+        live = self.box._repr_mimebundle_() if ipywidgets is not None else {}
+        return {**live, **bundle}, metadata
