@@ -8,7 +8,7 @@ export MPLBACKEND ?= Agg
 .PHONY: run test lint lab notebooks bench clean help
 
 help:
-	@echo "make run    train and test the four methods on simulated features; prints the table and where it is kept"
+	@echo "make run    train and test the four methods on simulated features, execute the course; says where table and pages are"
 	@echo "make test   every test, with ruff and mypy"
 	@echo "make lab    JupyterLab with the environment"
 	@echo "make notebooks  executes all notebooks anew and brings them to one form"
@@ -17,6 +17,7 @@ help:
 
 run: $(READY)
 	$(BIN)/hypav compare --data simulated --seeds 3 --preset paper --out runs
+	$(BIN)/python -m hypav.notebooks --to runs/course
 
 test: $(READY)
 	$(BIN)/ruff check hypav tests

@@ -1,7 +1,8 @@
-"""`python -m hypav.notebooks [--check] [PATH ...]`: executes and normalises notebooks, or compares with a new run."""
+"""`python -m hypav.notebooks [--check] [--to FOLDER] [PATH ...]`: executes notebooks, or compares them with a new run."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import nbformat
 from tqdm import tqdm
 
 from hypav.errors import RunError
+from hypav.files import make_folder
 from hypav.notebooks import execute, problems, strict_nbval, write_pages
 
 
@@ -19,7 +21,13 @@ from hypav.notebooks import execute, problems, strict_nbval, write_pages
     "--html", type=click.Path(path_type=Path), help="Execute nothing: write HTML pages into this folder."
 )
 @click.option("--check", is_flag=True, help="Write nothing: gate and strict nbval on the stored notebooks.")
-def main(paths: tuple[Path, ...], check: bool, html: Path | None) -> None:
+@click.option(
+    "--to",
+    "copies",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Leave the notebooks alone: execute copies in this folder and write them as HTML pages too.",
+)
+def main(paths: tuple[Path, ...], check: bool, html: Path | None, copies: Path | None) -> None:
     """Executes the notebooks at PATHS (default: notebooks/*.ipynb), normalises them and names what the gate finds."""
     pages = list(paths) or sorted(Path("notebooks").glob("*.ipynb"))
     if not pages:
@@ -28,12 +36,18 @@ def main(paths: tuple[Path, ...], check: bool, html: Path | None) -> None:
         for page in write_pages(pages, html):
             click.echo(f"wrote {page}")
         return
+    if copies is not None:
+        folder = make_folder(copies)
+        pages = [Path(shutil.copy(page, folder)) for page in pages]
     failed = False
     for page in pages:
         found = _compare(page) if check else _refresh(page)
         for problem in found:
             click.echo(problem)
         failed |= bool(found)
+    if copies is not None:
+        write_pages(pages, copies)
+        click.echo(f"The course's pages, executed here, are {copies}/*.html")
     sys.exit(1 if failed else 0)
 
 
