@@ -30,8 +30,8 @@ def plot_space(k: float, *, edge: float = 1.2) -> tuple[DescribedFigure, dict[st
 
     Returns:
         figure and {"k", "grid" (L, P, 2), "circles" (3, P, 2), "triangle" (3, P, 2), "angle_sum" in degrees,
-        "circle_length", "tree" (N, 2), "edges" (N - 1, P, 2), "crowded": how many of the N vertices have another
-        closer than half an edge}.
+        "circle_length", "tree" (N, 2), "edges" (N - 1, P, 2), "crowded": how many of the N vertices have an edge
+        that is not theirs closer than half an edge's length}.
     """
     space = _space(k, edge)
     with use_style():
@@ -148,7 +148,14 @@ def _space(k: float, edge: float) -> dict[str, Any]:
     points, parents, _ = shapes.tree(3, 4, edge, k=k)
     corners = shapes.triangle(2 * edge, k=k)
     centers = torch.stack([torch.zeros(2), *shapes.circle(torch.zeros(2), 2.0 * edge, k=k, points=5)[[0, 2]]])
-    nearest = geometry.pairwise_distance(points, k=k).fill_diagonal_(torch.inf).amin(0)
+    edges = shapes.segment(points[parents[1:]], points[1:], k=k, points=9)
+    to_edges = (
+        geometry.pairwise_distance(points, edges.flatten(0, 1), k=k).unflatten(1, edges.shape[:2]).amin(-1)
+    )
+    child = torch.arange(1, len(points))
+    to_edges[child, child - 1] = to_edges[parents[1:], child - 1] = (
+        torch.inf
+    )  # a vertex's own edges do not crowd it
     return {
         "k": k,
         "grid": shapes.grid(0.5 * edge, 2.5 * edge, k=k),
@@ -157,8 +164,8 @@ def _space(k: float, edge: float) -> dict[str, Any]:
         "angle_sum": shapes.angle_sum(corners, k=k),
         "circle_length": float(shapes.circle_length(4 * edge, k=k)),
         "tree": points,
-        "edges": shapes.segment(points[parents[1:]], points[1:], k=k, points=9),
-        "crowded": int((nearest < 0.5 * edge).sum()),
+        "edges": edges,
+        "crowded": int((to_edges.amin(1) < 0.5 * edge).sum()),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -36,7 +37,7 @@ class Explorer:
 
     Every slider has a label, its value, and two buttons that go one step; all of it works from the keyboard. Below
     the picture stands in words what it shows, announced by screen readers at every change. Redrawing goes through
-    `observe` into an image, never through interact or Output, whose outputs differ at each run.
+    `observe` into one HTML image, never through interact or Output, whose outputs differ at each run.
 
     Args:
         draw: a function of `hypav.plots` taking every control by name, returning (figure, data).
@@ -70,7 +71,7 @@ class Explorer:
         rows = [self._row(control) for control in self._controls]
         reset = ipywidgets.Button(description="Reset", tooltip="All sliders back to where they were at first")
         reset.on_click(self.reset)
-        self.image, self.readout = ipywidgets.Image(format="png"), ipywidgets.HTML()
+        self.image, self.readout = ipywidgets.HTML(), ipywidgets.HTML()
         self._show()
         self.box = ipywidgets.VBox([*rows, reset, self.image, self.readout])
 
@@ -118,8 +119,13 @@ class Explorer:
         self._show()
 
     def _show(self) -> None:
-        self.image.value = png_bytes(self.figure)
-        self.image.tooltip = self.figure.alt_text  # an ipywidgets image has no alt: its title is read instead
+        # not ipywidgets.Image: it has no alt text, and given a tooltip instead JupyterLab fails to draw it
+        picture = base64.b64encode(png_bytes(self.figure)).decode("ascii")
+        width, height = (round(inches * self.figure.dpi) for inches in self.figure.get_size_inches())
+        self.image.value = (
+            f'<img src="data:image/png;base64,{picture}" width="{width}" height="{height}" '
+            f'alt="{escape(self.figure.alt_text)}">'
+        )
         self.readout.value = self._words(self.figure.alt_text)
 
     @staticmethod
