@@ -126,10 +126,8 @@ def plot_addition(x: Tensor, y: Tensor, k: float = -1.0) -> tuple[DescribedFigur
             frame(axes, k, 1.08 / math.sqrt(-k))
         marks = (("x", x, "s", INK), ("y", y, "D", INK), ("x ⊕ y", data["x_plus_y"], "o", _BLUE))
         for name, point, marker, color in (*marks, ("y ⊕ x", data["y_plus_x"], "^", _RED)):
-            left.plot(*point, marker, color=color)
-            left.annotate(
-                name, point.tolist(), (-6, -13), textcoords="offset points", color=color, ha="right"
-            )
+            left.plot(*point, marker, color=color, linestyle="none", label=name)
+        left.legend(loc="lower center", bbox_to_anchor=(0.5, 0.15), ncols=2)
         left.set_title("two points, two sums")
         right.add_collection(LineCollection(list(lines.numpy()), colors=INK, linestyles="--", linewidths=0.8))
         right.add_collection(
