@@ -1,25 +1,35 @@
 """The course's figures. Each asks its question in its title and returns (figure, the plotted numbers).
 
-`ball` draws the Poincaré disk, `space` the plane of curvature k, `results` runs. There is no pyplot here: a figure
-belongs to its caller and nothing global changes. `figure.alt_text` says in words what the figure shows.
+`ball` draws the Poincaré disk, `geometries` all three geometries, `clinic` numerical errors, `space` the plane of
+curvature k, `results` runs, `start` the first page. There is no pyplot here: a figure belongs to its caller and
+nothing global changes. `figure.alt_text` says in words what the figure shows.
 """
 
 from hypav.plots.ball import plot_addition, plot_depth, plot_geodesics, plot_maps, plot_means
+from hypav.plots.clinic import plot_printed_radius, plot_rim_errors
+from hypav.plots.geometries import plot_artan, plot_circles, plot_light, plot_two_points, plot_two_points_row
 from hypav.plots.results import METRICS, plot_comparison, plot_history, plot_seen_unseen_curve
 from hypav.plots.space import plot_curvatures, plot_growth, plot_space, plot_tilings
 
 __all__ = [
     "METRICS",
     "plot_addition",
+    "plot_artan",
+    "plot_circles",
     "plot_comparison",
     "plot_curvatures",
     "plot_depth",
     "plot_geodesics",
     "plot_growth",
     "plot_history",
+    "plot_light",
     "plot_maps",
     "plot_means",
+    "plot_printed_radius",
+    "plot_rim_errors",
     "plot_seen_unseen_curve",
     "plot_space",
     "plot_tilings",
+    "plot_two_points",
+    "plot_two_points_row",
 ]

@@ -2,5 +2,6 @@
 
 from hypav.widgets.curvature import curvature_explorer
 from hypav.widgets.explorer import Control, Explorer
+from hypav.widgets.geometries import geometries_explorer
 
-__all__ = ["Control", "Explorer", "curvature_explorer"]
+__all__ = ["Control", "Explorer", "curvature_explorer", "geometries_explorer"]
