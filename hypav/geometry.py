@@ -240,9 +240,8 @@ def _moved_to_origin(gap: Tensor, product: Tensor, k: Tensor) -> tuple[Tensor, T
     The denominator 1 + 2k<x,y> + k²|x|²|y|² equals product - k gap, and q = gap/denominator: for k < 0 nothing
     cancels, at the rim as little as between coincident points.
     """
-    denominator = (product - k * gap).clamp_min(
-        1e-30
-    )  # zero for antipodes on the sphere: protects the division
+    denominator = product - k * gap
+    denominator = denominator.clamp_min(1e-30)  # zero for antipodes on the sphere: protects the division
     return gap / denominator, k * gap / denominator, product / denominator, denominator
 
 
@@ -258,9 +257,7 @@ def _pairwise_square(x: Tensor, y: Tensor) -> Tensor:
     total = _square(x) + _square(y).mT
     square = total - 2 * x @ y.mT
     i, j = (square <= 1e-3 * total).nonzero(as_tuple=True)
-    if len(i) > 4 * (
-        len(x) + len(y)
-    ):  # points that huddle: differences for all, slower but still O(NM) memory
+    if len(i) > 4 * (len(x) + len(y)):  # points that huddle: differences for all, slower, still O(NM) memory
         return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square()
     return square.index_put((i, j), (x[i] - y[j]).square().sum(-1))
 
