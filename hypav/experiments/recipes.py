@@ -64,9 +64,9 @@ _TABLE = {
         "the released UCF-GZSL (main) settings, but 320 steps of 64 a stage, not 25 000 of 256, and dropout_dec .1",
     ),
     "yt8m-mini": Recipe(
-        {"dropout_enc": 0.2, "dropout_proj": 0.2, "dropout_dec": 0.1, "momentum": 0.1},
-        TrainConfig(epochs=20, batches=50, batch_size=64),
-        "tuned on the validation HM of AVCA on yt8m-mini, never on test",
+        {"hidden_enc": 0, "dropout_enc": 0.4, "dropout_proj": 0.2, "dropout_dec": 0.05, "momentum": 0.1},
+        TrainConfig(epochs=12, batches=150, batch_size=64, weight_decay=0.03, patience=5),
+        "the best of 35 settings by the validation HM of AVCA with seed 0; test samples chose nothing",
     ),
 }
 RECIPES: Mapping[str, Recipe] = {name: replace(recipe, name=name) for name, recipe in _TABLE.items()}
