@@ -10,25 +10,33 @@ from hypav.plots.clinic import plot_printed_radius, plot_rim_errors
 from hypav.plots.geometries import plot_artan, plot_circles, plot_light, plot_two_points, plot_two_points_row
 from hypav.plots.results import METRICS, plot_comparison, plot_history, plot_seen_unseen_curve
 from hypav.plots.space import plot_curvatures, plot_growth, plot_space, plot_tilings
+from hypav.plots.splits import plot_draws, plot_phases
+from hypav.plots.zero_shot import plot_answers, plot_beta, plot_peeking, plot_switches
 
 __all__ = [
     "METRICS",
     "plot_addition",
+    "plot_answers",
     "plot_artan",
+    "plot_beta",
     "plot_circles",
     "plot_comparison",
     "plot_curvatures",
     "plot_depth",
+    "plot_draws",
     "plot_geodesics",
     "plot_growth",
     "plot_history",
     "plot_light",
     "plot_maps",
     "plot_means",
+    "plot_peeking",
+    "plot_phases",
     "plot_printed_radius",
     "plot_rim_errors",
     "plot_seen_unseen_curve",
     "plot_space",
+    "plot_switches",
     "plot_tilings",
     "plot_two_points",
     "plot_two_points_row",

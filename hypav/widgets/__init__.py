@@ -3,5 +3,6 @@
 from hypav.widgets.curvature import curvature_explorer
 from hypav.widgets.explorer import Control, Explorer
 from hypav.widgets.geometries import geometries_explorer
+from hypav.widgets.zero_shot import beta_explorer
 
-__all__ = ["Control", "Explorer", "curvature_explorer", "geometries_explorer"]
+__all__ = ["Control", "Explorer", "beta_explorer", "curvature_explorer", "geometries_explorer"]
