@@ -122,7 +122,7 @@ class FunctionCheck:
     def _close(self, a: Tensor, b: Tensor) -> bool:
         scale = float(b[b.isfinite()].abs().max()) if bool(b.isfinite().any()) else 1.0
         close = a.shape == b.shape and torch.allclose(
-            a, b, rtol=0.0, atol=self.tolerance * scale, equal_nan=True
+            a.to(b.dtype), b, rtol=0.0, atol=self.tolerance * scale, equal_nan=True
         )
         return bool(close)
 
