@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export MPLBACKEND ?= Agg
 
-.PHONY: run test lint lab notebooks bench clean help
+.PHONY: run test lint lab notebooks classroom bench clean help
 
 help:
 	@echo "make run    train and test the four methods on simulated features, execute the course; says where table and pages are"
 	@echo "make test   every test, with ruff and mypy"
 	@echo "make lab    JupyterLab with the environment"
 	@echo "make notebooks  executes all notebooks anew and brings them to one form"
+	@echo "make classroom  writes build/classroom: the course as pages and student notebooks, the instructor's page and solutions"
 	@echo "make bench  the benchmarks of tests/benchmarks"
 	@echo "make clean  remove .venv and runs"
 
@@ -30,6 +31,9 @@ lab: $(READY)
 
 notebooks: $(READY)
 	$(BIN)/python -m hypav.notebooks
+
+classroom: $(READY)
+	$(BIN)/python -m hypav.classroom
 
 bench: $(READY)
 	$(BIN)/pytest tests/benchmarks --benchmark-enable --benchmark-only

@@ -8,6 +8,7 @@ import sys
 import click
 
 import hypav
+from hypav.cli.classroom import classroom
 from hypav.cli.data import data
 from hypav.cli.delta import delta
 from hypav.cli.experiment import compare, evaluate, train
@@ -29,7 +30,7 @@ def cli() -> None:
     """
 
 
-for command in (compare, train, evaluate, delta, data, parity):
+for command in (compare, train, evaluate, delta, data, parity, classroom):
     cli.add_command(command)
 
 
