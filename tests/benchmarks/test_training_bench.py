@@ -1,4 +1,4 @@
-"""The training step, clean against the released one's calls, at UCF-GZSL (main) sizes: read the ratio, not the seconds."""
+"""The training step, clean against the released calls, at UCF-GZSL (main) sizes: read the ratio, not the seconds."""
 
 from __future__ import annotations
 
