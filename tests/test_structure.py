@@ -16,6 +16,7 @@ ORDER = (
     ("trigonometry",),
     ("geometry",),
     ("hyperbolicity",),
+    ("trees",),
     ("data",),
     ("linear",),
     ("avca",),

@@ -5,13 +5,33 @@ curvature k, `results` runs, `start` the first page. There is no pyplot here: a 
 nothing global changes. `figure.alt_text` says in words what the figure shows.
 """
 
-from hypav.plots.ball import plot_addition, plot_depth, plot_geodesics, plot_maps, plot_means
+from hypav.plots.ball import (
+    plot_addition,
+    plot_depth,
+    plot_geodesics,
+    plot_maps,
+    plot_means,
+)
 from hypav.plots.clinic import plot_printed_radius, plot_rim_errors
 from hypav.plots.geometries import plot_artan, plot_circles, plot_light, plot_two_points, plot_two_points_row
 from hypav.plots.results import METRICS, plot_comparison, plot_history, plot_seen_unseen_curve
 from hypav.plots.space import plot_curvatures, plot_growth, plot_space, plot_tilings
 from hypav.plots.splits import plot_draws, plot_phases
-from hypav.plots.zero_shot import plot_answers, plot_beta, plot_peeking, plot_switches
+from hypav.plots.trees import (
+    plot_class_tree,
+    plot_distortions,
+    plot_four_point_cases,
+    plot_four_points,
+    plot_noise,
+    plot_thin_triangles,
+    plot_tree_embeddings,
+)
+from hypav.plots.zero_shot import (
+    plot_answers,
+    plot_beta,
+    plot_peeking,
+    plot_switches,
+)
 
 __all__ = [
     "METRICS",
@@ -20,16 +40,21 @@ __all__ = [
     "plot_artan",
     "plot_beta",
     "plot_circles",
+    "plot_class_tree",
     "plot_comparison",
     "plot_curvatures",
     "plot_depth",
+    "plot_distortions",
     "plot_draws",
+    "plot_four_point_cases",
+    "plot_four_points",
     "plot_geodesics",
     "plot_growth",
     "plot_history",
     "plot_light",
     "plot_maps",
     "plot_means",
+    "plot_noise",
     "plot_peeking",
     "plot_phases",
     "plot_printed_radius",
@@ -37,7 +62,9 @@ __all__ = [
     "plot_seen_unseen_curve",
     "plot_space",
     "plot_switches",
+    "plot_thin_triangles",
     "plot_tilings",
+    "plot_tree_embeddings",
     "plot_two_points",
     "plot_two_points_row",
 ]

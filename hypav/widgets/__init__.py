@@ -2,7 +2,15 @@
 
 from hypav.widgets.curvature import curvature_explorer
 from hypav.widgets.explorer import Control, Explorer
+from hypav.widgets.four_points import four_point_explorer
 from hypav.widgets.geometries import geometries_explorer
 from hypav.widgets.zero_shot import beta_explorer
 
-__all__ = ["Control", "Explorer", "beta_explorer", "curvature_explorer", "geometries_explorer"]
+__all__ = [
+    "Control",
+    "Explorer",
+    "beta_explorer",
+    "curvature_explorer",
+    "four_point_explorer",
+    "geometries_explorer",
+]

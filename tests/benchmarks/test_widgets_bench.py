@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from hypav.protocol import sweep
-from hypav.widgets import beta_explorer, curvature_explorer, geometries_explorer
+from hypav.widgets import beta_explorer, curvature_explorer, four_point_explorer, geometries_explorer
 
 
 def test_redraw(benchmark: Any) -> None:
@@ -45,3 +45,14 @@ def test_redraw_of_two_points(benchmark: Any) -> None:
 
     benchmark.pedantic(move, rounds=12, warmup_rounds=2)
     assert explorer.data["k"] == explorer.sliders["k"].value
+
+
+def test_redraw_of_four_points(benchmark: Any) -> None:
+    explorer = four_point_explorer()
+    values = cycle((-120.0, -30.0, 60.0, 140.0))
+
+    def move() -> None:
+        explorer.sliders["angle"].value = next(values)
+
+    benchmark.pedantic(move, rounds=12, warmup_rounds=2)
+    assert explorer.data["sums"].shape == (3,)

@@ -1,0 +1,286 @@
+"""Trees: a class tree from labels, its distances, and embeddings of any distances in the space of curvature k.
+
+The distances are met by Riemannian Adam (Bécigneul, Ganea, ICLR 2019; geoopt's) on the mean square of the relative
+error. Distortion is the mean relative error, D_avg of Sala et al., "Representation Tradeoffs for Hyperbolic
+Embeddings", ICML 2018. Nothing here is random.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hypav import geometry  # before geoopt, whose warnings it silences
+from hypav.errors import DataError, SettingError
+
+from geoopt import ManifoldParameter, Stereographic  # isort: skip
+from geoopt.optim import RiemannianAdam  # isort: skip
+
+__all__ = [
+    "ClassTree",
+    "Embedding",
+    "class_tree",
+    "distortion",
+    "embed",
+    "embed_tree",
+    "equal_angles_layout",
+    "radial_layout",
+    "tree_distances",
+]
+
+
+@dataclass(frozen=True)
+class ClassTree:
+    """A rooted tree, every vertex after its parent.
+
+    Attributes:
+        names: of the n vertices; the root's is "".
+        parents: (n,) index of each vertex's parent, -1 for the root, vertex 0.
+        depths: (n,) edges to the root.
+    """
+
+    names: tuple[str, ...]
+    parents: Tensor
+    depths: Tensor
+
+    @property
+    def leaves(self) -> Tensor:
+        """The vertices without children, in order."""
+        inner = torch.isin(torch.arange(len(self.parents)), self.parents)
+        return (~inner).nonzero().squeeze(1)
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Points whose geodesic distances stand for given ones.
+
+    Attributes:
+        points: (n, D) in the space of curvature k, or (S, n, D) in S spaces.
+        k: () or (S,) curvatures.
+        distortion: () or (S,), see `distortion`.
+        start_distortion: () or (S,), before the first step.
+    """
+
+    points: Tensor
+    k: Tensor
+    distortion: Tensor
+    start_distortion: Tensor
+
+
+def class_tree(*levels: Sequence[str]) -> ClassTree:
+    """The tree of classes given by their names on each level, the coarsest level first.
+
+    Two groups of one name are two vertices if their super-groups differ. Level by level, in order of appearance.
+
+    Raises:
+        DataError: no level, no class, levels of different lengths, or two classes with the same path.
+    """
+    if not levels or not levels[0] or len({len(level) for level in levels}) != 1:
+        raise DataError(
+            "class_tree needs one name a class on each level, and at least one level and one class."
+        )
+    paths = list(zip(*levels, strict=True))
+    if len(set(paths)) < len(paths):
+        twice = next(path for path in paths if paths.count(path) > 1)
+        raise DataError(f"Two classes have the path {' > '.join(twice)}: give every class a name of its own.")
+    index: dict[tuple[str, ...], int] = {(): 0}
+    parents = [-1]
+    for depth in range(1, len(levels) + 1):
+        for path in paths:
+            if path[:depth] not in index:
+                index[path[:depth]] = len(parents)
+                parents.append(index[path[: depth - 1]])
+    names = tuple(path[-1] if path else "" for path in index)
+    return ClassTree(names, torch.tensor(parents), torch.tensor([len(path) for path in index]))
+
+
+def tree_distances(parents: Tensor) -> Tensor:
+    """Edges on the way from each vertex to each, (n, n) float64.
+
+    Args:
+        parents: (n,) as in `ClassTree`.
+
+    Raises:
+        DataError: vertex 0 is not the root, or a vertex comes before its parent.
+    """
+    _require_tree(parents)
+    distance = torch.zeros(len(parents), len(parents), dtype=torch.float64)
+    for v, parent in enumerate(parents.tolist()[1:], 1):
+        distance[v, :v] = distance[parent, :v] + 1
+        distance[:v, v] = distance[v, :v]
+    return distance
+
+
+def radial_layout(parents: Tensor) -> Tensor:
+    """A drawing of a tree (n, 2) for `embed`: the leaves at equal angles around the root, distances as depths.
+
+    Tangent vectors at the origin, of half the depth: the conformal factor there is 2. Raises DataError as
+    `tree_distances`.
+    """
+    _require_tree(parents)
+    above, n = parents.tolist(), len(parents)
+    leaves, depth, first, free = [0] * n, [0] * n, [0] * n, [0] * n
+    for v in range(n - 1, -1, -1):
+        leaves[v] = leaves[v] or 1
+        if v:
+            leaves[above[v]] += leaves[v]
+    for v in range(1, n):  # every vertex takes the next free part of its parent's sector
+        first[v] = free[v] = free[above[v]]
+        free[above[v]] += leaves[v]
+        depth[v] = depth[above[v]] + 1
+    middle = torch.tensor(first, dtype=torch.float64) + torch.tensor(leaves, dtype=torch.float64) / 2
+    return (
+        torch.tensor(depth, dtype=torch.float64).unsqueeze(-1) / 2 * _unit(2 * math.pi * middle / leaves[0])
+    )
+
+
+def equal_angles_layout(parents: Tensor, *, k: float) -> Tensor:
+    """Sarkar's drawing of a tree (n, 2) for `embed`: all edges of length 1, neighbours of a vertex at equal angles.
+
+    Sarkar, "Low Distortion Delaunay Embedding of Trees in Hyperbolic Plane", Graph Drawing 2011: for k -> -∞ its
+    distortion goes to 0. Tangent vectors at the origin, log_0 of the points. Raises DataError as `tree_distances`.
+    """
+    _require_tree(parents)
+    points = torch.zeros(len(parents), 2, dtype=torch.float64)
+    above = parents.tolist()
+    for v, point in enumerate(points):
+        children = (parents == v).nonzero().squeeze(1)
+        neighbours = len(children) + (v > 0)
+        home = geometry.logmap(point, points[above[v]], k=k) if v else points.new_tensor([1.0, 0.0])
+        turns = torch.arange(len(children)).double() + (v > 0)
+        ways = _unit(torch.atan2(home[1], home[0]) + 2 * math.pi * turns / max(1, neighbours))
+        points[children] = geometry.expmap(point, ways / geometry.conformal_factor(point, k=k), k=k)
+    return geometry.logmap0(points, k=k)
+
+
+def distortion(embedded: Tensor, wanted: Tensor) -> Tensor:
+    """Mean of |embedded/wanted - 1| over the pairs i < j of (..., n, n) and (n, n) distances, shape (...).
+
+    Raises:
+        DataError: the shapes differ, or two points are wanted at distance 0.
+    """
+    if embedded.shape[-2:] != wanted.shape:
+        raise DataError(f"The distances have shapes {tuple(embedded.shape)} and {tuple(wanted.shape)}.")
+    i, j = _pairs(wanted)
+    return (embedded[..., i, j] / wanted[i, j] - 1).abs().mean(-1)
+
+
+def embed(
+    distances: Tensor,
+    start: Tensor,
+    *,
+    k: float | Sequence[float] | Tensor,
+    steps: int = 100,
+    lr: float = 0.1,
+) -> Embedding:
+    """Points of the space of curvature k with the given distances, as nearly as Riemannian Adam finds them.
+
+    The loss is the mean of (embedded/wanted - 1)² over all pairs; the step length falls linearly to lr/100. In flat
+    space the size of the distances does not matter, in curved space it does: multiplying them by s is multiplying k
+    by s².
+
+    Args:
+        distances: (n, n), positive off the diagonal.
+        start: (n, D) or (S, n, D) tangent vectors at the origin: exp_0 of them is where the points begin.
+        k: a number, or one for each of the S starts.
+        steps, lr: of Riemannian Adam.
+
+    Raises:
+        DataError: distances are not square and positive, or start has another n.
+        SettingError: fewer than one step, or not one curvature for each start.
+    """
+    pairs = _pairs(distances)
+    if start.ndim not in (2, 3) or start.shape[-2] != len(distances):
+        raise DataError(f"start has shape {tuple(start.shape)}, but there are {len(distances)} points.")
+    if steps < 1:
+        raise SettingError(f"steps is {steps}, but there must be at least one.")
+    given = torch.as_tensor(k, dtype=torch.float64)
+    if given.ndim and given.shape != start.shape[:-2]:
+        raise SettingError(f"k holds {given.numel()} curvatures, but start has shape {tuple(start.shape)}.")
+    curvatures = given.expand(start.shape[:-2])
+    with _one_thread():
+        points, after, before = _descend(distances.double(), pairs, start.double(), curvatures, steps, lr)
+    return Embedding(points, curvatures, after, before)
+
+
+def embed_tree(parents: Tensor, *, k: Sequence[float], steps: int = 100, lr: float = 0.1) -> Embedding:
+    """`embed` of a tree in the plane, for each curvature from both layouts; of the two results the better is kept.
+
+    Args:
+        parents: (n,) as in `ClassTree`.
+        k: curvatures, at least one.
+        steps, lr: as in `embed`.
+
+    Raises:
+        DataError: as `tree_distances`.
+        SettingError: no curvature, or fewer than one step.
+    """
+    if not k:
+        raise SettingError("embed_tree needs at least one curvature.")
+    radial = radial_layout(parents)
+    starts = torch.stack([layout for c in k for layout in (radial, equal_angles_layout(parents, k=c))])
+    both = embed(tree_distances(parents), starts, k=[c for c in k for _ in range(2)], steps=steps, lr=lr)
+    best = 2 * torch.arange(len(k)) + both.distortion.view(-1, 2).argmin(1)
+    return Embedding(both.points[best], both.k[best], both.distortion[best], both.start_distortion[best])
+
+
+def _descend(
+    distances: Tensor, pairs: tuple[Tensor, Tensor], start: Tensor, k: Tensor, steps: int, lr: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Points, and their distortions after and before the descent; every start goes its own way."""
+    i, j = pairs
+    wanted, curvature = distances[i, j], k[..., None, None]
+    points = ManifoldParameter(geometry.expmap0(start, k=curvature), manifold=Stereographic(k=curvature))
+    optimizer = RiemannianAdam([points], lr=lr)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, steps)
+
+    def errors() -> Tensor:
+        x, y = points.index_select(-2, i), points.index_select(-2, j)
+        return geometry.distance(x, y, k=curvature) / wanted - 1
+
+    before = errors().abs().mean(-1).detach()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        errors().square().mean(-1).sum().backward()
+        optimizer.step()
+        schedule.step()
+    return points.detach().as_subclass(Tensor), errors().abs().mean(-1).detach(), before
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Work so small is slower on several threads, on a busy machine ten times; and its sums come out the same."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _unit(angles: Tensor) -> Tensor:
+    return torch.stack([angles.cos(), angles.sin()], -1)
+
+
+def _pairs(distances: Tensor) -> tuple[Tensor, Tensor]:
+    if distances.ndim != 2 or len(distances) != distances.shape[1] or len(distances) < 2:
+        raise DataError(
+            f"Distances form a square matrix of two points or more, not {tuple(distances.shape)}."
+        )
+    i, j = torch.triu_indices(len(distances), len(distances), 1)
+    if not bool((distances[i, j] > 0).all()) or not bool(distances.isfinite().all()):
+        raise DataError("The distances between different points must be positive and finite.")
+    return i, j
+
+
+def _require_tree(parents: Tensor) -> None:
+    if parents.ndim != 1 or len(parents) == 0 or int(parents[0]) != -1:
+        raise DataError("The parents of a tree are a vector that begins with -1, the root's.")
+    order = torch.arange(1, len(parents))
+    if not bool(((parents[1:] >= 0) & (parents[1:] < order)).all()):
+        raise DataError("Every vertex but the root needs a parent before it.")
