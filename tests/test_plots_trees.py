@@ -18,7 +18,7 @@ from hypav.plots import (
     plot_thin_triangles,
     plot_tree_embeddings,
 )
-from hypav.plots.trees import four_points
+from hypav.plots.delta import four_points
 from hypav.trees import class_tree, embed_tree
 from hypav.widgets import four_point_explorer
 

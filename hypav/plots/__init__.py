@@ -13,19 +13,12 @@ from hypav.plots.ball import (
     plot_means,
 )
 from hypav.plots.clinic import plot_printed_radius, plot_rim_errors
+from hypav.plots.delta import plot_four_point_cases, plot_four_points, plot_noise, plot_thin_triangles
 from hypav.plots.geometries import plot_artan, plot_circles, plot_light, plot_two_points, plot_two_points_row
 from hypav.plots.results import METRICS, plot_comparison, plot_history, plot_seen_unseen_curve
 from hypav.plots.space import plot_curvatures, plot_growth, plot_space, plot_tilings
 from hypav.plots.splits import plot_draws, plot_phases
-from hypav.plots.trees import (
-    plot_class_tree,
-    plot_distortions,
-    plot_four_point_cases,
-    plot_four_points,
-    plot_noise,
-    plot_thin_triangles,
-    plot_tree_embeddings,
-)
+from hypav.plots.trees import plot_class_tree, plot_distortions, plot_tree_embeddings
 from hypav.plots.zero_shot import (
     plot_answers,
     plot_beta,
