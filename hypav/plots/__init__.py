@@ -18,6 +18,7 @@ from hypav.plots.geometries import plot_artan, plot_circles, plot_light, plot_tw
 from hypav.plots.results import METRICS, plot_comparison, plot_history, plot_seen_unseen_curve
 from hypav.plots.space import plot_curvatures, plot_growth, plot_space, plot_tilings
 from hypav.plots.splits import plot_draws, plot_phases
+from hypav.plots.start import plot_felt_curvature, plot_task, plot_words
 from hypav.plots.trees import plot_class_tree, plot_distortions, plot_tree_embeddings
 from hypav.plots.zero_shot import (
     plot_answers,
@@ -39,6 +40,7 @@ __all__ = [
     "plot_depth",
     "plot_distortions",
     "plot_draws",
+    "plot_felt_curvature",
     "plot_four_point_cases",
     "plot_four_points",
     "plot_geodesics",
@@ -55,9 +57,11 @@ __all__ = [
     "plot_seen_unseen_curve",
     "plot_space",
     "plot_switches",
+    "plot_task",
     "plot_thin_triangles",
     "plot_tilings",
     "plot_tree_embeddings",
     "plot_two_points",
     "plot_two_points_row",
+    "plot_words",
 ]
