@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export MPLBACKEND ?= Agg
 
-.PHONY: run test lint lab notebooks classroom bench clean help
+.PHONY: run test test-browser lint lab notebooks classroom bench clean help
 
 help:
 	@echo "make run    train and test the four methods on simulated features, execute the course; says where table and pages are"
 	@echo "make test   every test, with ruff and mypy"
+	@echo "make test-browser  every widget, by the keyboard in JupyterLab; needs Chromium"
 	@echo "make lab    JupyterLab with the environment"
 	@echo "make notebooks  executes all notebooks anew and brings them to one form"
 	@echo "make classroom  writes build/classroom: the course as pages and student notebooks, the instructor's page and solutions"
@@ -25,6 +26,17 @@ test: $(READY)
 	$(BIN)/ruff format --check hypav tests
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+
+# two workers, each with its own JupyterLab and Chromium
+test-browser: $(VENV)/.browser
+	@if [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && ! command -v chromium >/dev/null; then \
+		echo "installing Chromium: apt-get install -y chromium"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium >/dev/null || true; fi
+	$(BIN)/pytest tests/browser -n 2 --dist worksteal
+
+$(VENV)/.browser: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[test,browser]"
+	touch $@
 
 lab: $(READY)
 	$(BIN)/jupyter lab

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import io
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,6 +91,9 @@ _SETTINGS: Any = {
     "figure.dpi": 100,
 }
 
+# rcParams are the process's, and JupyterLab moves widgets in another thread than the one that runs cells
+_ONE_AT_A_TIME = threading.RLock()
+
 
 def cues(names: Iterable[str], *, reuse: bool = False) -> dict[str, Cue]:
     """The looks of the series of one figure: of the paper's variants always the same, of others what is left.
@@ -111,8 +115,8 @@ def cues(names: Iterable[str], *, reuse: bool = False) -> dict[str, Cue]:
 
 @contextmanager
 def use_style() -> Iterator[None]:
-    """The course's settings inside the with block; matplotlib's own come back after it."""
-    with matplotlib.rc_context(_SETTINGS):
+    """The course's settings inside the with block; matplotlib's own come back after it. One thread at a time."""
+    with _ONE_AT_A_TIME, matplotlib.rc_context(_SETTINGS):
         yield
 
 

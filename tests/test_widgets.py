@@ -8,6 +8,7 @@ import io
 import re
 import subprocess
 import sys
+import threading
 
 import ipywidgets
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 
 from hypav.errors import SettingError
 from hypav.plots import plot_space
+from hypav.style import use_style
 from hypav.widgets import Control, Explorer, curvature_explorer
 
 
@@ -121,6 +123,8 @@ def test_the_whole_range_of_the_curvature_explorer_can_be_drawn() -> None:
             explorer.sliders["k"].value, explorer.sliders["edge"].value = k, edge
             assert explorer.data["k"] == k
             assert "fit on the sphere" not in explorer.readout.value
+    # at k = 0.3 and edge 1.5 the tree's radius, 6, is more than the way to the antipode
+    assert "the tree reaches around the sphere" in explorer.readout.value
 
 
 def test_shows_the_sliders_and_the_picture_for_those_who_have_no_kernel() -> None:
@@ -144,3 +148,25 @@ print(sorted(bundle), explorer.sliders, explorer.data["k"])
 def test_without_ipywidgets_the_picture_remains() -> None:
     run = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
     assert run.stdout == "['image/png', 'text/plain'] {} -0.5\n"
+
+
+def test_threads_do_not_mix_their_styles() -> None:
+    """JupyterLab moves a widget in another thread than the one that runs cells; matplotlib's settings are shared."""
+    inside = threading.Event()
+
+    def draw() -> None:
+        with use_style():
+            inside.set()
+
+    with use_style():
+        other = threading.Thread(target=draw)
+        other.start()
+        assert not inside.wait(0.2)
+    other.join(10)
+    assert inside.is_set()
+
+
+def test_sliders_lie_below_each_other_and_say_their_range() -> None:
+    sliders = curvature_explorer().sliders.values()
+    assert len({(slider.style.description_width, slider.layout.width) for slider in sliders}) == 1
+    assert "length of an edge, from 0.6 to 1.5" in {slider.tooltip for slider in sliders}

@@ -170,9 +170,15 @@ def _space(k: float, edge: float) -> dict[str, Any]:
 
 
 def _told(space: dict[str, Any]) -> str:
+    length = space["circle_length"]
+    circle = (
+        "the tree reaches around the sphere"  # beyond the antipode the formula's length is negative
+        if length <= 0
+        else f"a circle as wide as the tree is {length:.0f} long"
+    )
     return (
-        f"the triangle's angles sum to {space['angle_sum']:.0f} degrees, a circle as wide as the tree is "
-        f"{space['circle_length']:.0f} long, {space['crowded']} of the tree's {len(space['tree'])} vertices are crowded"
+        f"the triangle's angles sum to {space['angle_sum']:.0f} degrees, {circle}, {space['crowded']} of the tree's "
+        f"{len(space['tree'])} vertices are crowded"
     )
 
 

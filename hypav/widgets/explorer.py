@@ -76,6 +76,7 @@ class Explorer:
         self.box = ipywidgets.VBox([*rows, reset, self.image, self.readout])
 
     def _row(self, control: Control) -> Any:
+        letters = max(len(each.label) for each in self._controls)  # so that the sliders lie below each other
         slider = ipywidgets.FloatSlider(
             description=control.label,
             value=control.value,
@@ -83,8 +84,9 @@ class Explorer:
             max=control.high,
             step=control.step,
             readout_format=".2f",
-            style={"description_width": "initial"},
-            layout={"width": "28em"},
+            tooltip=f"{control.label}, from {control.low:g} to {control.high:g}",  # without one it reads "null"
+            style={"description_width": f"{letters}ch"},
+            layout={"width": f"calc({letters}ch + 22em)"},
         )
         slider.observe(self._redraw, names="value")
         self.sliders[control.name] = slider

@@ -1,0 +1,161 @@
+"""Every notebook with a widget, as a reader has it: opened in JupyterLab, run from the menu, moved with the keyboard.
+
+What the page shows is compared with what the widget's drawing function says, asked in the notebook's own kernel.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from conftest import NOTEBOOKS, Lab, playwright
+
+from hypav.notebooks.template import has_tag
+
+expect = playwright.expect
+# what the drawing function says to given values: alt text and picture, by the function alone
+DRAW = (
+    "(lambda figure: (figure.alt_text, __import__('hashlib').sha256("
+    "__import__('hypav.style').style.png_bytes(figure)).hexdigest()))({explorer}._draw(**{values})[0])"
+)
+
+
+def pages_with_a_widget() -> list[Path]:
+    return [
+        path
+        for path in sorted(NOTEBOOKS.glob("*.ipynb"))
+        if any(has_tag(cell, "widget") for cell in nbformat.read(path, as_version=4).cells)
+    ]
+
+
+class Widget:
+    """The explorer of the active cell, and what its kernel knows of it."""
+
+    def __init__(self, page: Any, lab: Lab, count: int) -> None:
+        self.page, self.lab, self.explorer = page, lab, f"Out[{count}]"
+        # the notebook stores a static picture in the same cell: only the live box is looked at
+        self.box = page.locator(".jp-Cell.jp-mod-active .jp-OutputArea-output > .widget-vbox")
+        expect(self.box).to_be_visible()
+        self.controls = lab.evaluate(
+            f"[(c.name, c.label, c.value, c.low, c.high, c.step) for c in {self.explorer}._controls]"
+        )
+        self.at_first = {name: value for name, _, value, *_ in self.controls}
+        self.sliders, self.picture = self.box.get_by_role("slider"), self.box.get_by_role("img")
+        self.words = self.box.get_by_role("status")
+
+    def shown(self) -> tuple[str, str]:
+        """The words below the picture, and the digest of the picture."""
+        png = base64.b64decode(self.picture.get_attribute("src").partition("base64,")[2])
+        return self.words.inner_text(), hashlib.sha256(png).hexdigest()
+
+    def expect_drawn(self, values: dict[str, float]) -> None:
+        """Waits until words, picture, alt text and numbers beside the sliders are those of the values."""
+        values = {name: round(value, 6) for name, value in values.items()}
+        words, digest = self.lab.evaluate(DRAW.format(explorer=self.explorer, values=values))
+        expect(self.words).to_have_text(words)
+        expect(self.picture).to_have_attribute("alt", words)
+        assert self.shown() == (words, digest)
+        numbers = [text.replace("−", "-") for text in self.box.locator(".widget-readout").all_inner_texts()]
+        assert [float(number) for number in numbers] == pytest.approx(list(values.values()))
+
+    def tab_to(self, target: Any) -> None:
+        """Goes on with the Tab key until the target has the focus."""
+        for _ in range(30):
+            if target.evaluate("element => element === document.activeElement"):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError("the Tab key does not lead there")
+
+    def back_to(self, target: Any) -> None:
+        self.box.page.locator(".jp-Cell.jp-mod-active").focus()
+        self.tab_to(target)
+
+    def reset(self, key: str) -> None:
+        self.back_to(self.box.get_by_role("button", name="Reset", exact=True))
+        self.page.keyboard.press(key)
+        self.expect_drawn(self.at_first)
+
+
+def open_and_run(page: Any, lab: Lab, path: Path) -> Any:
+    """Opens the server's copy of a notebook and runs all its cells from the menu; what the copy holds."""
+    notebook = nbformat.read(lab.folder / "notebooks" / path.name, as_version=4)
+    page.goto(f"{lab.url}lab/tree/{path.name}?token={lab.token}&reset")
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    count = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in notebook.cells)
+    progress = page.locator(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator")
+    expect(progress).to_have_text(re.compile(rf"Executed {count} cells"))
+    expect(progress).to_have_attribute("data-status", "idle")
+    return notebook
+
+
+def go_to(page: Any, notebook: Any, place: int) -> int:
+    """Goes to a cell with the arrow keys from the last one, where running all ends; its execution count."""
+    last = page.locator(".jp-Cell.jp-mod-active")
+    page.keyboard.press("Escape")
+    for _ in range(len(notebook.cells) - 1 - place):
+        page.keyboard.press("ArrowUp")
+    count = sum(cell.cell_type == "code" for cell in notebook.cells[: place + 1])
+    expect(last.locator(".jp-InputArea-prompt")).to_have_text(f"[{count}]:")
+    return count
+
+
+def check_names(widget: Widget) -> None:
+    """What a screen reader is told. ipywidgets gives the slider itself no name, but the buttons beside it have one."""
+    expect(widget.sliders).to_have_count(len(widget.controls))
+    for place, (_, label, _, low, high, step) in enumerate(widget.controls):
+        expect(widget.box.locator("label").get_by_text(label, exact=True)).to_be_visible()
+        slider = widget.sliders.nth(place)
+        limits = [float(slider.get_attribute(name)) for name in ("aria-valuemin", "aria-valuemax")]
+        assert limits == pytest.approx([low, high], abs=0.05)
+        for word in ("less", "more"):
+            expect(widget.box.get_by_title(f"{label}: {word} by {step:g}", exact=True)).to_be_visible()
+    assert widget.box.get_by_title("null").filter(visible=True).count() == 0
+    expect(widget.words).to_have_attribute("aria-live", "polite")
+    expect(widget.picture).to_have_accessible_name(widget.words.inner_text())
+
+
+def check_keys(widget: Widget, place: int) -> None:
+    """One slider with the arrow keys, to both ends, and with its buttons; after each the reset."""
+    name, label, value, low, high, step = widget.controls[place]
+    key, moved = ("ArrowRight", value + step) if value + step < high + 1e-9 else ("ArrowLeft", value - step)
+    first = widget.shown()
+    widget.back_to(widget.sliders.nth(place))
+    widget.page.keyboard.press(key)
+    widget.expect_drawn(widget.at_first | {name: moved})
+    words, picture = widget.shown()
+    assert words != first[0]
+    assert picture != first[1]
+    for end, there in (("Home", low), ("End", high)):
+        widget.page.keyboard.press(end)
+        widget.expect_drawn(widget.at_first | {name: there})
+    widget.reset("Enter")
+    assert widget.shown() == first
+    word, moved = ("more", value + step) if key == "ArrowRight" else ("less", value - step)
+    widget.back_to(widget.box.get_by_title(f"{label}: {word} by {step:g}", exact=True))
+    widget.page.keyboard.press("Space")
+    widget.expect_drawn(widget.at_first | {name: moved})
+    widget.reset("Space")
+
+
+def test_there_are_widgets() -> None:
+    assert pages_with_a_widget()
+
+
+@pytest.mark.parametrize("path", pages_with_a_widget(), ids=lambda path: path.stem)
+def test_widgets_move_from_the_keyboard(page: Any, lab: Lab, path: Path) -> None:
+    notebook = open_and_run(page, lab, path)
+    for place in reversed(range(len(notebook.cells))):
+        if has_tag(notebook.cells[place], "widget"):
+            count = go_to(page, notebook, place)
+            widget = Widget(page, lab, count)
+            widget.expect_drawn(widget.at_first)
+            check_names(widget)
+            for slider in range(len(widget.controls)):
+                check_keys(widget, slider)
