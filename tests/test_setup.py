@@ -46,7 +46,7 @@ def test_conda_has_the_same_pins() -> None:
 
 def test_lock_holds_every_pin() -> None:
     wanted = PYPROJECT | BROWSER
-    assert {name: LOCK.get(name) for name in wanted} == wanted
+    assert not {name: number for name, number in wanted.items() if LOCK.get(name) != number}
 
 
 def test_core_packages_are_dependencies() -> None:
@@ -72,8 +72,7 @@ def test_lock_is_closed() -> None:
 
 
 def test_this_environment_is_the_locked_one() -> None:
-    installed = {name: version(name).split("+")[0] for name in PYPROJECT}
-    assert installed == PYPROJECT
+    assert not {name: number for name, number in PYPROJECT.items() if version(name).split("+")[0] != number}
 
 
 @pytest.mark.parametrize("target", ["run", "test", "test-browser", "lab", "bench"])

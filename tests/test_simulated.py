@@ -240,3 +240,13 @@ def test_simulated_and_real_set_side_by_side():
         key: (mean[key], value) for key, value in real.items() if abs(mean[key] - value) > allowed(key, value)
     }
     assert not wrong, "simulated, real"
+
+
+def test_one_seed_is_one_set_whatever_the_default_dtype() -> None:
+    plain = simulated("small").digest
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert simulated("small").digest == plain
+    finally:
+        torch.set_default_dtype(before)

@@ -86,15 +86,13 @@ def simulated(
     supers, groups = _paths(counts.tree)
     roles = _roles(supers, counts, rng)
     label, splits = _samples(counts, roles, rng)
-    shared = [
-        torch.randn(n, LATENT, generator=rng) for n in (len(counts.tree), int(groups.max()) + 1, len(groups))
-    ]
+    shared = [_normal(rng, n, LATENT) for n in (len(counts.tree), int(groups.max()) + 1, len(groups))]
     paths = (supers, groups, torch.arange(len(groups)))
     text = _prototypes(views["text"], shared, paths, rng) @ _basis(counts.dim_text, rng)
     text += views["text"].offset * _unit(counts.dim_text, rng)
-    text += views["text"].noise * torch.randn(text.shape, generator=rng) / math.sqrt(counts.dim_text)
-    common = torch.randn(len(label), LATENT, generator=rng)
-    loud = torch.randn(len(label), generator=rng)
+    text += views["text"].noise * _normal(rng, *text.shape) / math.sqrt(counts.dim_text)
+    common = _normal(rng, len(label), LATENT)
+    loud = _normal(rng, len(label))
     features = {
         name: _view(views[name], dim, _prototypes(views[name], shared, paths, rng)[label], common, loud, rng)
         for name, dim in (("audio", counts.dim_audio), ("video", counts.dim_video))
@@ -130,11 +128,11 @@ def _roles(supers: Tensor, counts: Counts, rng: torch.Generator) -> Tensor:
 
     The shuffled classes of a super-group are spread evenly over [0, 1); the first of all become unseen.
     """
-    place = torch.empty(len(supers))
+    place = torch.empty(len(supers), dtype=torch.float32)
     for group in supers.unique():
         members = (supers == group).nonzero()[:, 0]
         order = torch.randperm(len(members), generator=rng)
-        place[members] = (order + torch.rand(1, generator=rng)) / len(members)
+        place[members] = (order + torch.rand(1, generator=rng, dtype=torch.float32)) / len(members)
     ranked = place.argsort()
     roles = torch.zeros(len(supers), dtype=torch.int64)
     roles[ranked[: counts.test_unseen]] = 2
@@ -151,7 +149,7 @@ def _samples(counts: Counts, roles: Tensor, rng: torch.Generator) -> tuple[Tenso
         "stage_2_test_seen": roles != 2,
         "stage_2_test_unseen": roles == 2,
     }
-    weight = 1 + CLASS_SIZES * (2 * torch.rand(len(roles), generator=rng) - 1)
+    weight = 1 + CLASS_SIZES * (2 * torch.rand(len(roles), generator=rng, dtype=torch.float32) - 1)
     labels: list[Tensor] = []
     splits: dict[str, Tensor] = {}
     start = 0
@@ -178,13 +176,13 @@ def _share(total: int, weight: Tensor) -> Tensor:
 
 def _prototypes(view: View, shared: list[Tensor], paths: tuple[Tensor, ...], rng: torch.Generator) -> Tensor:
     """Eq. 1: z^m_c, (C, R), less its mean over the classes, so that the offset alone makes the cone."""
-    position = torch.zeros(len(paths[0]), LATENT)
+    position = torch.zeros(len(paths[0]), LATENT, dtype=torch.float32)
     for level, (agreed, path) in enumerate(zip(shared, paths, strict=True)):
         rho = view.agreement[level]
-        own = torch.randn(agreed.shape, generator=rng)
+        own = _normal(rng, *agreed.shape)
         vector = normalize(math.sqrt(rho) * agreed + math.sqrt(1 - rho) * own, dim=1)
         if level == CLASS_LEVEL:
-            length = torch.exp(view.unevenness * torch.randn(len(vector), 1, generator=rng))
+            length = torch.exp(view.unevenness * _normal(rng, len(vector), 1))
             vector = vector * length / length.square().mean().sqrt()
         position += math.sqrt(view.levels[level]) * vector[path]
     return position - position.mean(dim=0)
@@ -194,22 +192,27 @@ def _view(
     view: View, dim: int, position: Tensor, common: Tensor, loud: Tensor, rng: torch.Generator
 ) -> Tensor:
     """Eq. 3-4: x^m_i, (N, D_m), from the positions of each sample's class."""
-    own = torch.randn(common.shape, generator=rng)
+    own = _normal(rng, *common.shape)
     deviation = (math.sqrt(SYNCHRONY) * common + math.sqrt(1 - SYNCHRONY) * own) / math.sqrt(LATENT)
-    noise = torch.randn(len(position), dim, generator=rng) / math.sqrt(dim)
+    noise = _normal(rng, len(position), dim) / math.sqrt(dim)
     inside = (position + view.instance * deviation) @ _basis(dim, rng)
     inside += view.offset * _unit(dim, rng) + view.noise * noise
     loudness = math.sqrt(GAIN_CORRELATION) * loud
-    loudness += math.sqrt(1 - GAIN_CORRELATION) * torch.randn(len(loud), generator=rng)
+    loudness += math.sqrt(1 - GAIN_CORRELATION) * _normal(rng, len(loud))
     gain = torch.exp(view.gain * loudness)[:, None]
     return view.std * math.sqrt(dim) / view.length * gain * inside
 
 
 def _basis(dim: int, rng: torch.Generator) -> Tensor:
     """B_m transposed, (R, D_m): keeps squared lengths in the mean."""
-    return torch.randn(LATENT, dim, generator=rng) / math.sqrt(dim)
+    return _normal(rng, LATENT, dim) / math.sqrt(dim)
 
 
 def _unit(dim: int, rng: torch.Generator) -> Tensor:
-    direction = torch.randn(dim, generator=rng)
+    direction = _normal(rng, dim)
     return normalize(direction, dim=0)
+
+
+def _normal(rng: torch.Generator, *shape: int) -> Tensor:
+    """Standard normal numbers in float32, whatever torch's default is: one seed, one set."""
+    return torch.randn(shape, generator=rng, dtype=torch.float32)
