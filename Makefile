@@ -20,6 +20,8 @@ help:
 run: $(READY)
 	$(BIN)/hypav compare --data simulated --seeds 3 --preset paper --out runs
 	$(BIN)/python -m hypav.notebooks --to runs/course
+	$(BIN)/hypav classroom --to runs/pages runs/course/*.ipynb >/dev/null
+	@echo "The course, executed here: open runs/pages/students/index.html"
 
 test: $(READY)
 	$(BIN)/ruff check hypav tests

@@ -25,7 +25,7 @@ from hypav.notebooks import execute, problems, strict_nbval, write_pages
     "--to",
     "copies",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Leave the notebooks alone: execute copies in this folder and write them as HTML pages too.",
+    help="Leave the notebooks alone: execute copies of them in this folder.",
 )
 def main(paths: tuple[Path, ...], check: bool, html: Path | None, copies: Path | None) -> None:
     """Executes the notebooks at PATHS (default: notebooks/*.ipynb), normalises them and names what the gate finds."""
@@ -41,17 +41,15 @@ def main(paths: tuple[Path, ...], check: bool, html: Path | None, copies: Path |
         pages = [Path(shutil.copy(page, folder)) for page in pages]
     failed = False
     for page in pages:
-        found = _compare(page) if check else _refresh(page)
+        # the promised time is the author's affair: a reader's machine may be slow or busy
+        found = _compare(page) if check else _refresh(page, in_time=copies is None)
         for problem in found:
             click.echo(problem)
         failed |= bool(found)
-    if copies is not None:
-        write_pages(pages, copies)
-        click.echo(f"The course's pages, executed here, are {copies}/*.html")
     sys.exit(1 if failed else 0)
 
 
-def _refresh(page: Path) -> list[str]:
+def _refresh(page: Path, *, in_time: bool) -> list[str]:
     try:
         # a reader at a terminal sees a bar, a log only the line below
         with tqdm(desc=page.stem, unit="cell", leave=False, disable=None) as bar:
@@ -66,7 +64,7 @@ def _refresh(page: Path) -> list[str]:
     click.echo(f"{page.name}: executed in {seconds:.0f} s")
     found = problems(page)
     limit = nbformat.read(page, as_version=4).metadata.hypav.get("max_seconds")
-    if limit is not None and seconds > limit:
+    if in_time and limit is not None and seconds > limit:
         found.append(f"{page.name}: took {seconds:.0f} s, longer than the {limit} s it promises")
     return found
 
