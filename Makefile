@@ -52,7 +52,7 @@ classroom: $(READY)
 bench: $(READY)
 	$(BIN)/pytest tests/benchmarks --benchmark-enable --benchmark-only
 
-# requirements.lock only constrains: pip takes torch's CPU wheel where one lies on disk or is asked for with PIP_INDEX_URL
+# requirements.lock only constrains the versions: which build of torch comes is up to pip (README, GPU)
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c "import sys; sys.exit('hypav needs Python 3.11 or newer, this is ' + sys.version.split()[0] + ': set PYTHON=python3.11' if sys.version_info < (3, 11) else 0)"
 	$(PYTHON) -m venv $(VENV)

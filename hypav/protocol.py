@@ -146,6 +146,10 @@ def choose_beta(
             "beta must not be chosen on test samples: choose it on val, "
             "or call choose_beta_on_test to see what peeking would give."
         )
+    if phase != "val":
+        raise SettingError(
+            f"beta is chosen on val, whose unseen classes no training has seen, not on {phase}."
+        )
     return sweep(distances, label, classes, seen, unseen, betas).best().beta
 
 

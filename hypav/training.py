@@ -69,7 +69,15 @@ def embed_phase(model: AVCA, phase: Phase, *, chunk: int = 4096) -> tuple[Tensor
 
 
 def validate(model: AVCA, phase: Phase) -> Curve:
-    """S, U, HM over the released grid of betas; classification is by theta_v alone, as released."""
+    """S, U, HM over the released grid of betas; classification is by theta_v alone, as released.
+
+    Raises:
+        SettingError: phase is not val. What is best on a curve is a choice, and test samples choose nothing.
+    """
+    if phase.name != "val":
+        raise SettingError(
+            f"Epoch and beta are chosen on val, not on {phase.name}: use evaluate with a chosen beta."
+        )
     _, theta_v, theta_w = embed_phase(model, phase)
     return sweep(class_distances(theta_v, theta_w), phase.label, phase.classes, phase.seen, phase.unseen)
 
@@ -147,7 +155,11 @@ class _Run:
     def __post_init__(self) -> None:
         self.learner = Learner.fresh(self.config, self.device)
         # what a checkpoint belongs to, as it comes back from JSON (tuples are lists there)
-        self.belongs = json.loads(json.dumps({"config": self.config.to_dict(), "data": self.data.digest}))
+        self.belongs = json.loads(
+            json.dumps(
+                {"config": self.config.to_dict(), "data": self.data.digest, "device": self.device.type}
+            )
+        )
 
     def restore(self) -> None:
         saved = None if self.folder is None else load_checkpoint(self.folder)
@@ -155,10 +167,10 @@ class _Run:
             return
         tensors, state = saved
         try:
-            if {"config": state["config"], "data": state["data"]} != self.belongs:
+            if {name: state[name] for name in self.belongs} != self.belongs:
                 raise RunError(
-                    f"{self.folder} holds a checkpoint of another configuration or other data; "
-                    "choose another folder or remove it."
+                    f"{self.folder} holds a checkpoint of another configuration or other data, or one begun on another "
+                    f"device ({state['device']}); choose another folder, that device, or remove it."
                 )
             self.learner.restore(tensors, state["learner"])
             self.history, self.best_epoch = state["history"], state["best_epoch"]

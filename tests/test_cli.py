@@ -75,6 +75,8 @@ def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
     done = CliRunner().invoke(cli, [*path, "--help"])
     assert done.exit_code == 0
     assert len(done.output.split("Options:")[0].split()) > 12, "a student needs more than the usage line"
+    if path and path != ("data",):
+        assert "--json" in done.output
     for line in done.output.split("Options:")[1].splitlines():
         assert not re.fullmatch(r"\s+--?[a-z-]+( [A-Z]+)?", line), f"{line.strip()} says nothing"
 
@@ -142,7 +144,10 @@ def test_parity_exit_codes(tmp_path: Path, hypav: Command) -> None:
     done = hypav("parity", tmp_path)
     assert done.returncode == 1
     assert "FAIL" in done.stdout
+    (tmp_path / "other.npz").write_bytes(b"")
+    assert "not compared: other.npz" in hypav("parity", tmp_path).stdout
     (tmp_path / "sampler.json").unlink()
+    (tmp_path / "align_f64_seed2.npz").write_bytes((GOLDEN / "delta.npz").read_bytes())
     assert "none of the records" in sentence(hypav("parity", tmp_path))
 
 
@@ -159,6 +164,8 @@ def test_parity_exit_codes(tmp_path: Path, hypav: Command) -> None:
         (("train", "--device", "abacus"), "abacus"),
         (("train", "--lr", "-1"), "lr is -1"),
         (("train", "--threads", "0"), "threads is 0"),
+        (("delta", "--data", "simulated:small", "--seed", "-1"), "--seed"),
+        (("data", "describe", "simulated:small", "--data-seed", "9" * 30), "--data-seed"),
         (("compare", "--seeds", "0"), "at least one variant and one seed"),
         (("compare", "--variants", "avca,avca"), "twice"),
         (("evaluate", "nowhere"), "no finished run"),

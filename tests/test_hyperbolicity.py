@@ -299,7 +299,7 @@ def test_bad_settings(call, error, words):
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif("HYPAV_DATA" not in os.environ, reason="no real data")
+@pytest.mark.skipif(not os.environ.get("HYPAV_DATA"), reason="no real data")
 def test_real_features():
     archive = np.load(next(Path(os.environ["HYPAV_DATA"]).glob("*.npz")))
     x = archive["audio"].astype(np.float64)

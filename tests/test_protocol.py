@@ -249,6 +249,8 @@ def test_beta_is_not_chosen_on_test_unless_asked_for_by_name() -> None:
         protocol.choose_beta(*problem, phase="test")
     with pytest.raises(SettingError, match="no phase 'validation'"):
         protocol.choose_beta(*problem, phase="validation")
+    with pytest.raises(SettingError, match="not on train"):
+        protocol.choose_beta(*problem, phase="train_val")
     best = protocol.sweep(*problem).best().beta
     assert protocol.choose_beta(*problem, phase="val") == protocol.choose_beta_on_test(*problem) == best
 

@@ -159,7 +159,7 @@ def test_only_clean_training_moves_the_positional_embedding(parity: str) -> None
 @pytest.mark.parametrize(
     ("parity", "passes"),
     [
-        # official-behaviour: how often each batch norm is updated in one released step
+        # the released code: how often each batch norm is updated in one released step
         ("official", {"encode_a": 3, "encode_v": 3, "project_w": 3, "decode": 6, "project_a": 4, "project_v": 4,
                       "reconstruct_a": 1, "reconstruct_v": 1}),
         ("clean", {"encode_a": 2, "encode_v": 2, "project_w": 2, "decode": 5, "project_a": 2, "project_v": 2,
@@ -437,3 +437,9 @@ def test_the_bar_shows_the_label(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Hyper-multiple" in shown()
     train_tiny(tiny(epochs=1), progress=False)
     assert shown() == ""
+
+
+def test_a_curve_to_choose_from_is_drawn_on_val_alone() -> None:
+    learner = Learner.fresh(tiny(), torch.device("cpu"))
+    with pytest.raises(SettingError, match="chosen on val, not on test"):
+        validate(learner.model, small().phase("test"))

@@ -83,15 +83,27 @@ def describe(door: str, features: str, text_alignment: str, data_seed: int, as_j
 )
 @click.option("--plan", default=PLAN_URL, show_default=True, help="List of their MD5 sums; empty for none.")
 @click.option("--yes", is_flag=True, help="Do not ask before downloading.")
-def fetch(what: str, folder: Path, shards: str, text: Path | None, url: str, plan: str, yes: bool) -> None:
+@json_option
+def fetch(
+    what: str,
+    folder: Path,
+    shards: str,
+    text: Path | None,
+    url: str,
+    plan: str,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Get real features: "yt8m" downloads Google's public validation shards, "official" says where the archive is.
 
     The size is said first and nothing is downloaded without a yes. A download that is cut off goes on where it stopped
     when the command is given again; every shard is checked.
     """
     if what == "official":
-        click.echo(official_archive_help())
+        _say(official_archive_help(), {"help": official_archive_help()}, as_json)
         return
+    if as_json and not yes:
+        raise SettingError("With --json nothing can be asked: add --yes to agree to the download.")
     paths = fetch_yt8m(
         folder,
         confirm=(lambda question: True) if yes else lambda question: click.confirm(question, default=False),
@@ -100,13 +112,16 @@ def fetch(what: str, folder: Path, shards: str, text: Path | None, url: str, pla
         plan_url=plan or None,
     )
     if not paths:
-        click.echo("Nothing was downloaded.")
+        _say("Nothing was downloaded.", {"shards": []}, as_json)
         return
-    click.echo(f"{len(paths)} shards are in {folder}.")
-    if text is None:
-        click.echo(f"Build the set with: hypav data build-yt8m {folder}/*.tfrecord --text FILE --to {folder}")
-    else:
-        _build(tuple(paths), folder / YT8M_FILE, text, None)
+    if text is not None:
+        _build(tuple(paths), folder / YT8M_FILE, text, None, as_json)
+        return
+    told = (
+        f"{len(paths)} shards are in {folder}.\n"
+        f"Build the set with: hypav data build-yt8m {folder}/*.tfrecord --text FILE --to {folder}"
+    )
+    _say(told, {"shards": [str(path) for path in paths]}, as_json)
 
 
 @data.command("build-yt8m")
@@ -128,51 +143,64 @@ def fetch(what: str, folder: Path, shards: str, text: Path | None, url: str, pla
 @click.option(
     "--vocabulary", type=click.Path(path_type=Path), help="Google's vocabulary.csv, to check the classes."
 )
-def build(shards: tuple[Path, ...], out: Path, text: Path, vocabulary: Path | None) -> None:
+@json_option
+def build(shards: tuple[Path, ...], out: Path, text: Path, vocabulary: Path | None, as_json: bool) -> None:
     """Make the yt8m-mini set from YouTube-8M's video-level TFRecord SHARDS (validateXXXX.tfrecord).
 
     A video is kept when exactly one of its labels is a candidate class, at least 15 and at most 40 a class. The same
     shards and vectors give the same bytes. Point HYPAV_DATA at the folder and use --data yt8m-mini.
     """
-    _build(shards, out, text, vocabulary)
+    _build(shards, out, text, vocabulary, as_json)
 
 
-def _build(shards: tuple[Path, ...], out: Path, text: Path, vocabulary: Path | None) -> None:
+def _build(shards: tuple[Path, ...], out: Path, text: Path, vocabulary: Path | None, as_json: bool) -> None:
     report = build_yt8m(shards, out, text=text, vocabulary=vocabulary)
-    click.echo(f"{report.path}: {report.kept} of {report.videos} videos from {report.shards} shards")
-    for split, (videos, classes) in report.splits.items():
-        click.echo(f"  {split}: {videos} videos of {classes} classes")
-    if report.dropped:
-        click.echo(f"  too few videos, left out: {', '.join(report.dropped)}")
+    lines = [f"{report.path}: {report.kept} of {report.videos} videos from {report.shards} shards"]
+    lines += [
+        f"  {split}: {videos} videos of {classes} classes"
+        for split, (videos, classes) in report.splits.items()
+    ]
+    lines += [f"  too few videos, left out: {', '.join(report.dropped)}"] if report.dropped else []
+    _say("\n".join(lines), {**asdict(report), "path": str(report.path)}, as_json)
 
 
 @data.command()
 @click.argument("archive", type=click.Path(path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
-def unpack(archive: Path, folder: Path | None) -> None:
+@json_option
+def unpack(archive: Path, folder: Path | None, as_json: bool) -> None:
     """Check the official ARCHIVE (a zip you downloaded) and unpack it into FOLDER; without FOLDER only check it.
 
     Members that would land outside the folder, links and pickles stay out.
     """
     report = check_archive(archive) if folder is None else safe_extract(archive, folder)
     files = f"{report.files} file{'' if report.files == 1 else 's'}"
-    click.echo(f"{report.path}: {files}, {report.size / 1e6:.0f} MB, {report.pickles} pickles left out")
-    for dataset, features in report.found:
-        click.echo(f"  {dataset}: {features}")
+    lines = [f"{report.path}: {files}, {report.size / 1e6:.0f} MB, {report.pickles} pickles left out"]
+    lines += [f"  {dataset}: {features}" for dataset, features in report.found]
+    _say("\n".join(lines), {**asdict(report), "path": str(report.path)}, as_json)
 
 
 @data.command("write-official")
 @click.argument("door")
 @click.argument("folder", type=click.Path(path_type=Path))
 @reading_options()
-def write(door: str, folder: Path, features: str, text_alignment: str, data_seed: int) -> None:
+@json_option
+def write(door: str, folder: Path, features: str, text_alignment: str, data_seed: int, as_json: bool) -> None:
     """Write the set behind DOOR as a FOLDER in the benchmark's layout, for other code that reads that layout.
 
     Example: hypav data write-official my.npz MySet
     """
     found = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed)
     write_official(found, folder, features)
-    click.echo(f"{found.name} is written to {folder}; hypav data verify {folder} looks at it.")
+    told = f"{found.name} is written to {folder}; hypav data verify {folder} looks at it."
+    _say(told, {"name": found.name, "folder": str(folder)}, as_json)
+
+
+def _say(text: str, value: dict[str, object], as_json: bool) -> None:
+    if as_json:
+        echo_json(value)
+    else:
+        click.echo(text)
 
 
 def _numbers(text: str) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from torch import Generator, Tensor
 
-from hypav.cli.options import data_options, echo_json, json_option
+from hypav.cli.options import SEED, data_options, echo_json, json_option
 from hypav.data.doors import open_data
 from hypav.data.features import FeatureSet
 from hypav.errors import SettingError
@@ -33,7 +33,7 @@ __all__ = ["delta"]
 )  # fmt: skip
 @click.option("--size", default=500, show_default=True, help="Points in a sub-sample (released code: 1500).")
 @click.option("--tries", default=10, show_default=True, help="Sub-samples; the interval is over them.")
-@click.option("--seed", default=0, show_default=True, help="Of the sub-samples and the noise.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the sub-samples and the noise.")
 @json_option
 def delta(
     door: str,
@@ -63,17 +63,27 @@ def delta(
     if as_json:
         echo_json({"data": found.name, "simulated": found.simulated, "phase": phase, "rows": rows})
         return
-    kind = " (SIMULATED)" if found.simulated else ""
-    click.echo(f"delta_rel on {found.name}{kind}, {phase}, mean and 95 % interval over {tries} sub-samples")
-    click.echo("| what    | points | dim  | delta_rel          | noise | released (no factor 2) |")
-    click.echo("| ------- | ------ | ---- | ------------------ | ----- | ---------------------- |")
-    for row in rows:
-        low, high = row["interval"] or (row["delta_rel"], row["delta_rel"])
-        value = f"{row['delta_rel']:.3f} [{low:.3f}, {high:.3f}]"
+    kind = " (SIMULATED)" if found.simulated and "SIMULATED" not in found.name else ""
+    click.echo(f"delta_rel on {found.name}{kind}, {phase}; in brackets the 95 % interval over sub-samples")
+    lines = [["what", "points", "dim", "delta_rel", "noise", "released (no factor 2)"]]
+    lines += [_cells(row) for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    for line in [lines[0], ["-" * width for width in widths], *lines[1:]]:
         click.echo(
-            f"| {row['what']:7} | {row['points']:6} | {row['dim']:4} | {value} | {row['noise']:.3f} "
-            f"| {row['released']:.3f}                  |"
+            "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
         )
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    spread = "one sample" if row["interval"] is None else "[{:.3f}, {:.3f}]".format(*row["interval"])
+    return [
+        row["what"],
+        str(row["points"]),
+        str(row["dim"]),
+        f"{row['delta_rel']:.3f} {spread}",
+        f"{row['noise']:.3f}",
+        f"{row['released']:.3f}",
+    ]
 
 
 def _views(found: FeatureSet, phase_name: str, run_path: Path | None) -> dict[str, Tensor]:
@@ -92,12 +102,12 @@ def _views(found: FeatureSet, phase_name: str, run_path: Path | None) -> dict[st
 
 def _measure(name: str, points: Tensor, size: int, tries: int, seed: int) -> dict[str, Any]:
     rows, dim = points.shape
-    tries = 1 if size >= rows else tries  # a sub-sample of all points is always the same
+    tries = 1 if size >= rows else tries  # samples of all points differ in nothing but the base point
     own = sampled_delta_rel(points, generator=Generator().manual_seed(seed), size=size, tries=tries)
     noise = gaussian_null(min(size, rows), dim, generator=Generator().manual_seed(seed), tries=min(tries, 3))
     return {
         "what": name,
-        "points": rows,
+        "points": min(size, rows),
         "dim": dim,
         "delta_rel": own.delta_rel,
         "interval": own.interval,

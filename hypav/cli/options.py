@@ -15,6 +15,7 @@ from hypav.data.doors import DOORS_HELP
 from hypav.experiments.recipes import RECIPES, Recipe
 
 __all__ = [
+    "SEED",
     "data_options",
     "echo_json",
     "json_option",
@@ -23,6 +24,8 @@ __all__ = [
     "recipe_changes",
     "recipe_options",
 ]
+
+SEED = click.IntRange(0, 2**63 - 1)
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -61,7 +64,9 @@ def reading_options() -> Decorator:
             show_default=True,
             help="Word vectors of an official folder: each class its own, or shifted as the released loader does.",
         ),
-        click.option("--data-seed", default=0, show_default=True, help="Seed of the simulated features."),
+        click.option(
+            "--data-seed", type=SEED, default=0, show_default=True, help="Seed of the simulated features."
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from hypav.cli.options import echo_json, json_option
-from hypav.parity import Row, run_parity
+from hypav.parity import Row, not_compared, run_parity
 
 __all__ = ["parity"]
 
@@ -31,6 +31,7 @@ def parity(context: click.Context, folder: Path, quiet: bool, as_json: bool) -> 
             {
                 "folder": str(folder),
                 "passed": not failed,
+                "not_compared": not_compared(folder),
                 "rows": [
                     {**row._asdict(), "error": _finite(row.error), "passed": row.passed} for row in rows
                 ],
@@ -39,6 +40,8 @@ def parity(context: click.Context, folder: Path, quiet: bool, as_json: bool) -> 
     else:
         for name, group in groupby(rows, key=lambda row: row.file):
             _print_file(name, list(group), quiet)
+        for told in not_compared(folder):
+            click.echo(f"not compared: {told}")
         click.echo(f"{len(rows)} terms compared, {len(failed)} past their tolerance.")
     context.exit(1 if failed else 0)
 

@@ -32,8 +32,11 @@ RESULT, MODEL = "result.json", "model.safetensors"
 
 
 def run_key(data: FeatureSet, config: RunConfig) -> str:
-    """Twelve hex digits that any change of configuration or data changes."""
-    determines = json.dumps({"config": config.to_dict(), "data": data.digest}, sort_keys=True)
+    """Twelve hex digits that any change of configuration, data, or version of hypav or torch changes."""
+    versions = [hypav.__version__, torch.__version__]
+    determines = json.dumps(
+        {"config": config.to_dict(), "data": data.digest, "program": versions}, sort_keys=True
+    )
     return hashlib.blake2b(determines.encode(), digest_size=6).hexdigest()
 
 

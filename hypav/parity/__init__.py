@@ -18,10 +18,10 @@ from hypav.errors import DataError
 from hypav.machine import threads
 from hypav.parity.alignment import alignment, invariance
 from hypav.parity.evaluation import delta, metrics, sampler
-from hypav.parity.network import forward, gradients, masks, steps
-from hypav.parity.records import TOLERANCE, Arrays, Row, load_arrays
+from hypav.parity.network import forward, gradients, masks, same_torch, steps
+from hypav.parity.records import TOLERANCE, Arrays, Row, load_arrays, load_json
 
-__all__ = ["TOLERANCE", "Row", "run_parity"]
+__all__ = ["TOLERANCE", "Row", "not_compared", "run_parity"]
 
 
 def run_parity(folder: Path | str) -> Iterator[Row]:
@@ -41,15 +41,28 @@ def _all_rows(folder: Path, state: Mapping[str, Tensor], batch: Arrays) -> Itera
     found = False
     for pattern, check in _CHECKS.items():
         for path in sorted(p for p in folder.iterdir() if re.fullmatch(pattern, p.name)):
-            found = True
             try:
-                yield from check(path, state, batch)
+                for row in check(path, state, batch):
+                    found = True
+                    yield row
             except (LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
                 raise DataError(f"{path} is not laid out like the recorded numbers: {error}.") from error
     if not found:
         raise DataError(
             f"{folder} holds none of the records to compare with (forward_*.npz, steps3_*.npz, …)."
         )
+
+
+def not_compared(folder: Path | str) -> list[str]:
+    """The .npz and .json files of a folder that `run_parity` passes over, each with the reason."""
+    told = []
+    for path in sorted(Path(folder).iterdir()):
+        known = any(re.fullmatch(pattern, path.name) for pattern in _CHECKS)
+        if path.suffix in (".npz", ".json") and not known and path.name not in ("state.npz", "batch.npz"):
+            told.append(f"{path.name}: no record of this name is known")
+        elif path.name == "dropout_seq.json" and not same_torch(load_json(path)):
+            told.append(f"{path.name}: its random stream is another torch version's")
+    return told
 
 
 _CHECKS: Mapping[str, Callable[[Path, Mapping[str, Tensor], Arrays], Iterator[Row]]] = {

@@ -15,7 +15,7 @@ from hypav.objective import avca_terms, total
 from hypav.parity.records import Arrays, Row, compare, load_arrays, load_json
 from hypav.parity.released import batch_of, dtype_of, framework, learner_of, model_of, network_of
 
-__all__ = ["forward", "gradients", "masks", "steps"]
+__all__ = ["forward", "gradients", "masks", "same_torch", "steps"]
 
 # a bias in front of a batch norm has gradient 0; Adam divides the 1e-14 that rounding leaves by the weight decay's
 # 1e-6, so each step moves it by 1e-3 x 1e-8 at random, and the mean that the batch norm sees with it
@@ -103,11 +103,16 @@ def _adam_noise(key: str) -> float:
     return ADAM_NOISE if before_norm or leaf == "running_mean" else 0.0
 
 
+def same_torch(recorded: Mapping[str, object]) -> bool:
+    """Whether a record was made with this version of torch."""
+    return str(recorded.get("torch")).split("+")[0] == torch.__version__.split("+")[0]
+
+
 def masks(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Row]:
     """Five float32 steps with dropout: equal only if every mask is drawn in the released order. The random stream is
     that of one torch version, so that under another one there is nothing to compare."""
     recorded = load_json(path)
-    if recorded.get("torch", "").split("+")[0] != torch.__version__.split("+")[0]:
+    if not same_torch(recorded):
         return
     triplets = batch_of(batch, torch.float32)
     network = network_of(state, momentum=0.99, dropout_enc=0.2, dropout_proj=0.3, dropout_dec=0.5)
