@@ -170,7 +170,7 @@ class _Run:
             if {name: state[name] for name in self.belongs} != self.belongs:
                 raise RunError(
                     f"{self.folder} holds a checkpoint of another configuration or other data, or one begun on another "
-                    f"device ({state['device']}); choose another folder, that device, or remove it."
+                    f"device ({state['device']}): choose another folder, or that device."
                 )
             self.learner.restore(tensors, state["learner"])
             self.history, self.best_epoch = state["history"], state["best_epoch"]

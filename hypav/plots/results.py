@@ -194,6 +194,9 @@ def plot_history(
         f"the loss goes from {columns['total'][0]:.3g} to {columns['total'][-1]:.3g}; "
         f"HM is highest in epoch {columns['epoch'][columns['HM'].index(top)]}, {top:.1f} percent."
     )
+    if "align" in columns:
+        first, last = (1e5 * columns["align"][i] for i in (0, -1))
+        figure.alt_text += f" The alignment loss, times 100 000, goes from {first:.1f} to {last:.1f}."
     return figure, shown
 
 

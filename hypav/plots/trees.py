@@ -93,7 +93,8 @@ def plot_tree_embeddings(tree: ClassTree, embedding: Embedding) -> tuple[Describ
         figure.suptitle("Where does the tree find room?")
     figure.alt_text = (
         f"A tree of {len(tree.parents)} vertices embedded in {count} planes. Distances in the plane differ from those in "
-        f"the tree on average by {', '.join(told)}. The flatter the plane, the more branches crowd and cross."
+        f"the tree on average by {', '.join(told)}. On the page the flat tree looks roomiest "
+        "and the most curved one huddles at the rim; the errors go the other way."
     )
     return figure, data
 
