@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -95,7 +96,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         json.dumps({"fetchNews": "false", "checkForUpdates": False}), encoding="utf-8"
     )
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    command += ["--ServerApp.ip=127.0.0.1", "--LabApp.extension_manager=readonly"]
+    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={_free_port()}"]
+    command += ["--LabApp.extension_manager=readonly"]
     with (folder / "lab.log").open("wb") as log:
         server = subprocess.Popen(
             command,
@@ -114,8 +116,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             server.kill()
 
 
+def _free_port() -> int:
+    """One that the system picks: two workers that both look for the first free one find the same."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def _started(server: subprocess.Popen[bytes], folder: Path) -> Lab:
-    """The server takes the first free port and writes which; it is there when it answers."""
+    """The server writes its address and token; it is there when it answers."""
     file = folder / "runtime" / f"jpserver-{server.pid}.json"
     for _ in range(SECONDS * 5):
         assert server.poll() is None, (folder / "lab.log").read_text(encoding="utf-8")
