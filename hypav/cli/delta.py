@@ -13,6 +13,7 @@ from hypav.data.doors import open_data
 from hypav.data.features import FeatureSet
 from hypav.errors import SettingError
 from hypav.experiments.runs import load_model
+from hypav.experiments.tables import markdown_table
 from hypav.hyperbolicity import gaussian_null, sampled_delta_rel
 from hypav.training import embed_phase
 
@@ -65,13 +66,8 @@ def delta(
         return
     kind = " (SIMULATED)" if found.simulated and "SIMULATED" not in found.name else ""
     click.echo(f"delta_rel on {found.name}{kind}, {phase}; in brackets the 95 % interval over sub-samples")
-    lines = [["what", "points", "dim", "delta_rel", "noise", "released (no factor 2)"]]
-    lines += [_cells(row) for row in rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    for line in [lines[0], ["-" * width for width in widths], *lines[1:]]:
-        click.echo(
-            "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
-        )
+    header = ["what", "points", "dim", "delta_rel", "noise", "released (no factor 2)"]
+    click.echo(markdown_table(header, [_cells(row) for row in rows]))
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

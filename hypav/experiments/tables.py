@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypav.experiments.comparison import METRICS, Comparison, MethodRow
 from hypav.intervals import Interval
 
-__all__ = ["comparison_table", "interval_text"]
+__all__ = ["comparison_table", "interval_text", "markdown_table"]
 
 
 def interval_text(interval: Interval) -> str:
@@ -21,14 +23,18 @@ def comparison_table(comparison: Comparison) -> str:
     with_paper = any(row.paper is not None for row in c.rows)
     header = ["method", *METRICS, "HM - AVCA"]
     header += [f"paper {metric}" for metric in METRICS] if with_paper else []
-    lines = [header, *(_cells(row, with_paper) for row in c.rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-    rule = ["-" * width for width in widths]
-    table = "\n".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
-        for line in [lines[0], rule, *lines[1:]]
-    )
+    table = markdown_table(header, [_cells(row, with_paper) for row in c.rows])
     return "\n".join([*_provenance(c), "", table, "", *_notes(c, with_paper)])
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose columns also stand in line in a terminal."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    rule = ["-" * width for width in widths]
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        for line in (header, rule, *rows)
+    )
 
 
 def _cells(row: MethodRow, with_paper: bool) -> list[str]:
