@@ -13,9 +13,10 @@ from hypav.data.simulated import COUNTS, simulated
 from hypav.data.yt8m import YT8M_FILE, read_yt8m
 from hypav.errors import DataError, SettingError
 
-__all__ = ["DATA_VARIABLE", "DOORS_HELP", "open_data"]
+__all__ = ["COURSE_VARIABLE", "DATA_VARIABLE", "DOORS_HELP", "course_data", "open_data"]
 
 DATA_VARIABLE = "HYPAV_DATA"
+COURSE_VARIABLE = "HYPAV_COURSE"
 DOORS_HELP = (
     f"simulated[:{'|'.join(COUNTS)}], yt8m-mini (read from the folder ${DATA_VARIABLE}), "
     "a folder in the layout of the AVCA benchmark, or a .npz file"
@@ -68,3 +69,15 @@ def open_data(
     if path.suffix == ".npz":
         return load_npz(path)
     raise DataError(f"{path} is neither a folder nor a .npz file; choose {DOORS_HELP}.")
+
+
+def course_data(*, environment: Mapping[str, str] | None = None) -> FeatureSet:
+    """The set that the course's notebooks train on: the door that HYPAV_COURSE names, else simulated features.
+
+    `make notebooks DATA=yt8m-mini` sets the variable, so that every notebook runs on other data without an edit.
+
+    Raises:
+        DataError: there is no such door, or what is behind it cannot be used.
+    """
+    environment = os.environ if environment is None else environment
+    return open_data(environment.get(COURSE_VARIABLE) or "simulated", environment=environment)
