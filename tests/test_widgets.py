@@ -17,7 +17,7 @@ from PIL import Image
 from hypav.errors import SettingError
 from hypav.plots import plot_space
 from hypav.style import use_style
-from hypav.widgets import Control, Explorer, curvature_explorer
+from hypav.widgets import Choice, Control, Explorer, curvature_explorer
 
 
 def widgets_of(explorer: Explorer, kind: type) -> list[ipywidgets.Widget]:
@@ -170,3 +170,21 @@ def test_sliders_lie_below_each_other_and_say_their_range() -> None:
     sliders = curvature_explorer().sliders.values()
     assert len({(slider.style.description_width, slider.layout.width) for slider in sliders}) == 1
     assert "length of an edge, from 0.6 to 1.5" in {slider.tooltip for slider in sliders}
+
+
+def test_a_menu_redraws_resets_and_says_its_options() -> None:
+    drawn = []
+
+    def draw(**values: float | str) -> tuple:
+        drawn.append(values)
+        return plot_space(values["k"])
+
+    menu = Choice("kind", "kind of figure", "plain", ("plain", "fancy"))
+    explorer = Explorer(draw, [Control("k", "k", -0.5, -1, 0, 0.1), menu])
+    box = explorer.sliders["kind"]
+    assert (box.description, box.tooltip) == ("kind of figure", "kind of figure: plain, fancy")
+    assert box.layout.width == explorer.sliders["k"].layout.width
+    box.value = "fancy"
+    assert drawn[-1] == {"k": -0.5, "kind": "fancy"}
+    explorer.reset()
+    assert drawn[-1] == {"k": -0.5, "kind": "plain"}

@@ -1,12 +1,13 @@
 """What a reader moves: figures with sliders, which remain figures where nothing can be moved."""
 
 from hypav.widgets.curvature import curvature_explorer
-from hypav.widgets.explorer import Control, Explorer
+from hypav.widgets.explorer import Choice, Control, Explorer
 from hypav.widgets.four_points import four_point_explorer
 from hypav.widgets.geometries import geometries_explorer
 from hypav.widgets.zero_shot import beta_explorer
 
 __all__ = [
+    "Choice",
     "Control",
     "Explorer",
     "beta_explorer",

@@ -17,7 +17,7 @@ try:
 except ImportError:  # the notebooks then show the figure alone
     ipywidgets = None
 
-__all__ = ["Control", "Explorer"]
+__all__ = ["Choice", "Control", "Explorer"]
 
 
 @dataclass(frozen=True)
@@ -32,23 +32,35 @@ class Control:
     step: float
 
 
-class Explorer:
-    """Sliders that redraw a figure. As the last line of a cell it shows itself.
+@dataclass(frozen=True)
+class Choice:
+    """A menu: the name of draw's argument, the label beside it, its value at first and after reset, its options."""
 
-    Every slider has a label, its value, and two buttons that go one step; all of it works from the keyboard. Below
+    name: str
+    label: str
+    value: str
+    options: tuple[str, ...]
+
+
+class Explorer:
+    """Sliders and menus that redraw a figure. As the last line of a cell it shows itself.
+
+    Each has a label; a slider shows its value and has two buttons that go one step; all works from the keyboard. Below
     the picture stands in words what it shows, announced by screen readers at every change. Redrawing goes through
     `observe` into one HTML image, never through interact or Output, whose outputs differ at each run.
 
     Args:
         draw: a function of `hypav.plots` taking every control by name, returning (figure, data).
-        controls: the sliders.
+        controls: the sliders (Control) and menus (Choice).
 
     Attributes:
         figure, data: what is drawn now.
-        sliders: the ipywidgets sliders by name; empty without ipywidgets.
+        sliders: the ipywidgets sliders and menus by name; empty without ipywidgets.
     """
 
-    def __init__(self, draw: Callable[..., tuple[DescribedFigure, Any]], controls: Sequence[Control]) -> None:
+    def __init__(
+        self, draw: Callable[..., tuple[DescribedFigure, Any]], controls: Sequence[Control | Choice]
+    ) -> None:
         self._draw = draw
         self._controls = list(controls)
         self.figure, self.data = draw(**{control.name: control.value for control in controls})
@@ -58,7 +70,7 @@ class Explorer:
             self._build()
 
     def reset(self, *_: Any) -> None:
-        """Every slider back to where it was at first, with one redraw."""
+        """Every slider and menu back to where it was at first, with one redraw."""
         if not self.sliders:
             return
         self._paused = True
@@ -75,8 +87,10 @@ class Explorer:
         self._show()
         self.box = ipywidgets.VBox([*rows, reset, self.image, self.readout])
 
-    def _row(self, control: Control) -> Any:
-        letters = max(len(each.label) for each in self._controls)  # so that the sliders lie below each other
+    def _row(self, control: Control | Choice) -> Any:
+        letters = max(len(each.label) for each in self._controls)  # so that the controls lie below each other
+        if isinstance(control, Choice):
+            return self._menu(control, letters)
         slider = ipywidgets.FloatSlider(
             description=control.label,
             value=control.value,
@@ -101,6 +115,19 @@ class Explorer:
             buttons.append(button)
         return ipywidgets.HBox([slider, *buttons])
 
+    def _menu(self, choice: Choice, letters: int) -> Any:
+        menu = ipywidgets.Dropdown(
+            description=choice.label,
+            options=choice.options,
+            value=choice.value,
+            tooltip=f"{choice.label}: {', '.join(choice.options)}",
+            style={"description_width": f"{letters}ch"},
+            layout={"width": f"calc({letters}ch + 22em)"},
+        )
+        menu.observe(self._redraw, names="value")
+        self.sliders[choice.name] = menu
+        return menu
+
     def _step(self, control: Control, sign: int) -> Callable[[Any], None]:
         def go(_: Any) -> None:
             slider = self.sliders[control.name]
@@ -111,7 +138,10 @@ class Explorer:
     def _redraw(self, _: Any = None) -> None:
         if self._paused:
             return
-        values = {name: round(slider.value, 6) for name, slider in self.sliders.items()}
+        values = {
+            name: round(slider.value, 6) if isinstance(slider.value, float) else slider.value
+            for name, slider in self.sliders.items()
+        }
         try:
             figure, data = self._draw(**values)
         except SettingError as error:  # the last picture stays
