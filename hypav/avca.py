@@ -4,7 +4,7 @@ Symbols: phi = encoder output, phi_att = after cross-attention, theta = joint em
 space; suffix _a audio, _v video, _w words, _neg the negative sample. Every phi, theta, rho ends in ReLU and dropout,
 so all are non-negative.
 
-Dropout masks come from a generator that the caller passes, never from torch's global one.
+Dropout masks come from a generator that the caller passes, never from torch's global one (`hypav.layers`).
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from hypav.errors import DataError, SettingError
+from hypav.layers import CrossAttention, EmbeddingNet, Masks, isolated_init
 
 __all__ = [
     "AVCA",
     "AVCAConfig",
     "Embeddings",
     "build_avca",
-    "isolated_init",
     "load_official_state",
     "official_name",
     "official_state",
@@ -95,55 +94,6 @@ class Embeddings(NamedTuple):
     phi_v_rec: Tensor
 
 
-def dropout(x: Tensor, rate: float, generator: Generator | None) -> Tensor:
-    """Inverted dropout with masks from `generator` (None: the caller is not training, x passes unchanged)."""
-    if generator is None or rate == 0:
-        return x
-    return x * torch.empty_like(x).bernoulli_(1 - rate, generator=generator).div_(1 - rate)
-
-
-class EmbeddingNet(nn.Module):
-    """[Linear, BatchNorm, ReLU, Dropout] once, or twice with a hidden layer: (B, dim_in) -> (B, dim_out)."""
-
-    def __init__(
-        self, dim_in: int, dim_out: int, *, rate: float, hidden: int = 0, momentum: float = 0.1
-    ) -> None:
-        super().__init__()
-        self.rate = rate
-        self.hidden = nn.Linear(dim_in, hidden) if hidden else None
-        self.hidden_norm = nn.BatchNorm1d(hidden) if hidden else None
-        self.out = nn.Linear(hidden or dim_in, dim_out)
-        self.out_norm = nn.BatchNorm1d(dim_out, momentum=momentum if hidden else 0.1)
-
-    def forward(self, x: Tensor, generator: Generator | None = None) -> Tensor:
-        if self.hidden is not None and self.hidden_norm is not None:
-            x = dropout(F.relu(self.hidden_norm(self.hidden(x))), self.rate, generator)
-        return dropout(F.relu(self.out_norm(self.out(x))), self.rate, generator)
-
-
-class CrossAttention(nn.Module):
-    """One pre-norm transformer layer over the two tokens (audio, video): (B, 2, dim) -> (B, 2, dim)."""
-
-    def __init__(self, dim: int, *, heads: int, head_dim: int, dim_mlp: int, rate: float) -> None:
-        super().__init__()
-        self.heads, self.rate = heads, rate
-        self.norm = nn.LayerNorm(dim)
-        self.to_qkv = nn.Linear(dim, 3 * heads * head_dim, bias=False)
-        self.to_out = nn.Linear(heads * head_dim, dim)
-        self.mlp_norm = nn.LayerNorm(dim)
-        self.mlp_in = nn.Linear(dim, dim_mlp)
-        self.mlp_out = nn.Linear(dim_mlp, dim)
-
-    def forward(self, tokens: Tensor, generator: Generator | None = None) -> Tensor:
-        batch, count, _ = tokens.shape
-        q, k, v = self.to_qkv(self.norm(tokens)).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        weights = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(dim=-1)
-        heads = (weights @ v).transpose(1, 2).reshape(batch, count, -1)
-        tokens = tokens + dropout(self.to_out(heads), self.rate, generator)
-        inner = dropout(F.gelu(self.mlp_in(self.mlp_norm(tokens))), self.rate, generator)
-        return tokens + dropout(self.mlp_out(inner), self.rate, generator)
-
-
 class AVCA(nn.Module):
     """The two-branch network. The parts are built in the released order, so that one seed gives the released weights."""
 
@@ -166,22 +116,21 @@ class AVCA(nn.Module):
         # row 0 audio, row 1 video; the released code never gives it to the optimiser
         self.positional = nn.Parameter(torch.randn(2, c.dim_phi))
 
-    def attend(self, phi_a: Tensor, phi_v: Tensor, generator: Generator | None) -> tuple[Tensor, Tensor]:
+    def attend(self, phi_a: Tensor, phi_v: Tensor, masks: Masks | None) -> tuple[Tensor, Tensor]:
         """phi_a,att and phi_v,att, each (B, dim_phi). The layer's output already holds phi, so phi enters twice."""
         tokens = torch.stack((phi_a + self.positional[0], phi_v + self.positional[1]), dim=1)
-        attended = self.attention(tokens, generator)
+        attended = self.attention(tokens, masks)
         return phi_a + attended[:, 0], phi_v + attended[:, 1]
 
     def embed(
-        self, audio: Tensor, video: Tensor, text: Tensor, *, generator: Generator | None = None
+        self, audio: Tensor, video: Tensor, text: Tensor, *, masks: Masks | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """theta_a (N, 64), theta_v (N, 64) and theta_w (K, 64); text may have another number of rows than audio."""
-        g = generator
-        phi_a, phi_v = self.encode_a(audio, g), self.encode_v(video, g)
-        theta_w = self.project_w(text, g)
-        phi_a_att, phi_v_att = self.attend(phi_a, phi_v, g)
-        theta_v = self.project_v(phi_v_att, g)
-        theta_a = self.project_a(phi_a_att, g)
+        phi_a, phi_v = self.encode_a(audio, masks), self.encode_v(video, masks)
+        theta_w = self.project_w(text, masks)
+        phi_a_att, phi_v_att = self.attend(phi_a, phi_v, masks)
+        theta_v = self.project_v(phi_v_att, masks)
+        theta_a = self.project_a(phi_a_att, masks)
         return theta_a, theta_v, theta_w
 
     def forward(
@@ -196,54 +145,71 @@ class AVCA(nn.Module):
         generator: Generator | None = None,
         replay: bool = False,
     ) -> Embeddings:
-        """One forward of a triplet batch. The order of the calls is the released one: it fixes which dropout mask
-        and which batch-norm update comes when.
+        """One forward of a triplet batch.
+
+        Positive and negative rows go through a layer's matrix product together and through its batch norm one after
+        the other, which is what two calls compute.
 
         Args:
             audio, video, text: (B, D_a), (B, D_v), (B, D_w) and the same for the negatives.
             generator: draws the dropout masks; None means no dropout.
-            replay: also run the three passes whose results the released code never uses; they change the
-                batch-norm statistics and the dropout masks that follow.
+            replay: call by call as released, see `_replay`.
         """
-        g = generator
-        phi_a, phi_v = self.encode_a(audio, g), self.encode_v(video, g)
-        phi_a_neg, phi_v_neg = self.encode_a(audio_neg, g), self.encode_v(video_neg, g)
-        theta_w, theta_w_neg = self.project_w(text, g), self.project_w(text_neg, g)
-        rho_w = self.decode(theta_w, g)
         if replay:
-            self.decode(theta_w_neg, g)
-        phi_a_att, phi_v_att = self.attend(phi_a, phi_v, g)
-        phi_a_att_neg, phi_v_att_neg = self.attend(phi_a_neg, phi_v_neg, g)
-        theta_v, theta_v_neg = self.project_v(phi_v_att, g), self.project_v(phi_v_att_neg, g)
-        theta_a, theta_a_neg = self.project_a(phi_a_att, g), self.project_a(phi_a_att_neg, g)
-        phi_v_rec, phi_a_rec = self.reconstruct_v(theta_v, g), self.reconstruct_a(theta_a, g)
-        if replay:
-            self.project_a(phi_a_rec, g)
-            self.project_v(phi_v_rec, g)
-        rho_a, rho_a_neg = self.decode(theta_a, g), self.decode(theta_a_neg, g)
-        rho_v, rho_v_neg = self.decode(theta_v, g), self.decode(theta_v_neg, g)
+            return self._replay(audio, video, text, audio_neg, video_neg, text_neg, generator)
+        m = None if generator is None else Masks(generator)
+        both_a = self.encode_a(torch.cat((audio, audio_neg)), m, 2)
+        both_v = self.encode_v(torch.cat((video, video_neg)), m, 2)
+        theta_w, theta_w_neg = self.project_w(torch.cat((text, text_neg)), m, 2).chunk(2)
+        both_a_att, both_v_att = self.attend(both_a, both_v, m)
+        theta_v, theta_v_neg = self.project_v(both_v_att, m, 2).chunk(2)
+        theta_a, theta_a_neg = self.project_a(both_a_att, m, 2).chunk(2)
+        phi_v_rec, phi_a_rec = self.reconstruct_v(theta_v, m), self.reconstruct_a(theta_a, m)
+        thetas = torch.cat((theta_w, theta_a, theta_a_neg, theta_v, theta_v_neg))
+        rho_w, rho_a, rho_a_neg, rho_v, rho_v_neg = self.decode(thetas, m, 5).chunk(5)
+        phi_a, phi_a_neg = both_a.chunk(2)
+        phi_v, phi_v_neg = both_v.chunk(2)
+        phi_a_att, phi_a_att_neg = both_a_att.chunk(2)
+        phi_v_att, phi_v_att_neg = both_v_att.chunk(2)
         return Embeddings(
-            phi_a=phi_a, phi_v=phi_v, phi_a_neg=phi_a_neg, phi_v_neg=phi_v_neg,
-            phi_a_att=phi_a_att, phi_v_att=phi_v_att, phi_a_att_neg=phi_a_att_neg, phi_v_att_neg=phi_v_att_neg,
-            theta_a=theta_a, theta_v=theta_v, theta_w=theta_w,
-            theta_a_neg=theta_a_neg, theta_v_neg=theta_v_neg, theta_w_neg=theta_w_neg,
-            rho_a=rho_a, rho_v=rho_v, rho_w=rho_w, rho_a_neg=rho_a_neg, rho_v_neg=rho_v_neg,
-            phi_a_rec=phi_a_rec, phi_v_rec=phi_v_rec,
+            phi_a, phi_v, phi_a_neg, phi_v_neg, phi_a_att, phi_v_att, phi_a_att_neg, phi_v_att_neg,
+            theta_a, theta_v, theta_w, theta_a_neg, theta_v_neg, theta_w_neg,
+            rho_a, rho_v, rho_w, rho_a_neg, rho_v_neg, phi_a_rec, phi_v_rec,
         )  # fmt: skip
 
-
-class isolated_init:
-    """Context in which torch's default initialisers draw from a seed of `generator` and torch's global state is kept."""
-
-    def __init__(self, generator: Generator) -> None:
-        self.seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
-
-    def __enter__(self) -> None:
-        self.kept = torch.default_generator.get_state()
-        torch.default_generator.manual_seed(self.seed)
-
-    def __exit__(self, *error: object) -> None:
-        torch.default_generator.set_state(self.kept)
+    def _replay(
+        self,
+        audio: Tensor,
+        video: Tensor,
+        text: Tensor,
+        audio_neg: Tensor,
+        video_neg: Tensor,
+        text_neg: Tensor,
+        generator: Generator | None,
+    ) -> Embeddings:
+        """The released forward. The order of its calls fixes which dropout mask and which batch-norm update comes
+        when; the results of three of them are never used, but they change the masks and statistics that follow.
+        """
+        m = None if generator is None else Masks(generator, released=True)
+        phi_a, phi_v = self.encode_a(audio, m), self.encode_v(video, m)
+        phi_a_neg, phi_v_neg = self.encode_a(audio_neg, m), self.encode_v(video_neg, m)
+        theta_w, theta_w_neg = self.project_w(text, m), self.project_w(text_neg, m)
+        rho_w = self.decode(theta_w, m)
+        self.decode(theta_w_neg, m)
+        phi_a_att, phi_v_att = self.attend(phi_a, phi_v, m)
+        phi_a_att_neg, phi_v_att_neg = self.attend(phi_a_neg, phi_v_neg, m)
+        theta_v, theta_v_neg = self.project_v(phi_v_att, m), self.project_v(phi_v_att_neg, m)
+        theta_a, theta_a_neg = self.project_a(phi_a_att, m), self.project_a(phi_a_att_neg, m)
+        phi_v_rec, phi_a_rec = self.reconstruct_v(theta_v, m), self.reconstruct_a(theta_a, m)
+        self.project_a(phi_a_rec, m)
+        self.project_v(phi_v_rec, m)
+        rho_a, rho_a_neg = self.decode(theta_a, m), self.decode(theta_a_neg, m)
+        rho_v, rho_v_neg = self.decode(theta_v, m), self.decode(theta_v_neg, m)
+        return Embeddings(
+            phi_a, phi_v, phi_a_neg, phi_v_neg, phi_a_att, phi_v_att, phi_a_att_neg, phi_v_att_neg,
+            theta_a, theta_v, theta_w, theta_a_neg, theta_v_neg, theta_w_neg,
+            rho_a, rho_v, rho_w, rho_a_neg, rho_v_neg, phi_a_rec, phi_v_rec,
+        )  # fmt: skip
 
 
 def build_avca(config: AVCAConfig, generator: Generator) -> AVCA:

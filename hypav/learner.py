@@ -14,6 +14,7 @@ from hypav.avca import AVCA, AVCAConfig, build_avca
 from hypav.checkpoint import optimizer_tensors, restore_optimizer
 from hypav.data.batches import TripletBatch
 from hypav.errors import SettingError
+from hypav.layers import Masks
 from hypav.objective import avca_terms, total
 
 __all__ = ["Learner", "RunConfig", "TrainConfig", "train_step"]
@@ -170,6 +171,8 @@ def train_step(learner: Learner, batch: TripletBatch, *, replay: bool = False) -
     learner.optimizer.step()
     if replay:
         with torch.no_grad():  # its result is not used, but it moves the batch-norm statistics
-            learner.model.embed(batch.audio, batch.video, batch.text, generator=learner.masks)
+            learner.model.embed(
+                batch.audio, batch.video, batch.text, masks=Masks(learner.masks, released=True)
+            )
     report |= {"avca": terms_total, "total": loss}
     return {name: value.detach() for name, value in report.items()}

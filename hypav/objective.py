@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -26,8 +27,31 @@ TERM_GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _triplet(anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-    return F.triplet_margin_loss(anchor, positive, negative, margin=MARGIN, p=2, eps=1e-6)
+# each triplet term T(x; p; n) as (x, p, n)
+_WORDS = {"cta": ("rho_w", "rho_a", "rho_a_neg"), "ctv": ("rho_w", "rho_v", "rho_v_neg")}
+_THETAS = {
+    "ta": ("theta_w", "theta_a", "theta_a_neg"),
+    "at": ("theta_a", "theta_w", "theta_w_neg"),
+    "tv": ("theta_w", "theta_v", "theta_v_neg"),
+    "vt": ("theta_v", "theta_w", "theta_w_neg"),
+    "add_a": ("theta_a", "theta_w", "theta_a_neg"),
+    "add_v": ("theta_v", "theta_w", "theta_v_neg"),
+    "add_wa": ("theta_w", "theta_a", "theta_w_neg"),
+    "add_wv": ("theta_w", "theta_v", "theta_w_neg"),
+}
+
+
+def _triplets(e: Embeddings, wanted: Mapping[str, tuple[str, str, str]]) -> dict[str, Tensor]:
+    """Triplet terms over embeddings of one width, their distances taken together, none of them twice."""
+    names = sorted({name for triple in wanted.values() for name in triple})
+    pairs = list(dict.fromkeys((x, y) for x, p, n in wanted.values() for y in (p, n)))
+    stack = torch.stack([getattr(e, name) for name in names])
+    left, right = ([names.index(pair[side]) for pair in pairs] for side in (0, 1))
+    # torch's triplet loss adds 1e-6 to every difference, which keeps the gradient of a zero distance finite
+    distance = torch.linalg.vector_norm(stack[left] - stack[right] + 1e-6, dim=2)
+    near, far = ([pairs.index((t[0], t[side])) for t in wanted.values()] for side in (1, 2))
+    terms = (distance[near] - distance[far] + MARGIN).clamp_min(0).mean(dim=1)
+    return dict(zip(wanted, terms.unbind(), strict=True))
 
 
 def avca_terms(e: Embeddings, text: Tensor) -> dict[str, Tensor]:
@@ -38,18 +62,9 @@ def avca_terms(e: Embeddings, text: Tensor) -> dict[str, Tensor]:
         "rec_a": F.mse_loss(e.rho_a, text),
         "rec_w": F.mse_loss(e.rho_w, text),
         # l_ct: decoded words nearer to the decoded positive than to the decoded negative
-        "cta": _triplet(e.rho_w, e.rho_a, e.rho_a_neg),
-        "ctv": _triplet(e.rho_w, e.rho_v, e.rho_v_neg),
-        # l_w: words and each modality, the anchor on either side
-        "ta": _triplet(e.theta_w, e.theta_a, e.theta_a_neg),
-        "at": _triplet(e.theta_a, e.theta_w, e.theta_w_neg),
-        "tv": _triplet(e.theta_w, e.theta_v, e.theta_v_neg),
-        "vt": _triplet(e.theta_v, e.theta_w, e.theta_w_neg),
-        # l_t: the negative is of the anchor's own modality
-        "add_a": _triplet(e.theta_a, e.theta_w, e.theta_a_neg),
-        "add_v": _triplet(e.theta_v, e.theta_w, e.theta_v_neg),
-        "add_wa": _triplet(e.theta_w, e.theta_a, e.theta_w_neg),
-        "add_wv": _triplet(e.theta_w, e.theta_v, e.theta_w_neg),
+        **_triplets(e, _WORDS),
+        # l_w: words and each modality, the anchor on either side; l_t: the negative is of the anchor's own modality
+        **_triplets(e, _THETAS),
         # l_r: theta must remember phi, and lie at its word; gradients flow to both sides
         "reg_phi_v": F.mse_loss(e.phi_v_rec, e.phi_v),
         "reg_phi_a": F.mse_loss(e.phi_a_rec, e.phi_a),
@@ -60,4 +75,4 @@ def avca_terms(e: Embeddings, text: Tensor) -> dict[str, Tensor]:
 
 def total(terms: Mapping[str, Tensor]) -> Tensor:
     """L_avca: the sum of the terms, each with weight 1."""
-    return sum(terms.values())  # type: ignore[return-value]
+    return torch.stack(list(terms.values())).sum()

@@ -19,6 +19,7 @@ ORDER = (
     ("trees",),
     ("data",),
     ("linear",),
+    ("layers",),
     ("avca",),
     ("checkpoint", "objective", "curvature"),
     ("alignment",),
