@@ -96,7 +96,7 @@ def test_the_recipes_are_the_released_settings(name: str) -> None:
 
 
 def test_every_recipe_has_its_name_and_source_and_builds_a_network() -> None:
-    assert set(RECIPES) == {*RELEASED, "course", "yt8m-mini"}
+    assert set(RECIPES) == {*RELEASED, "course", "yt8m-mini", "yt8m-mini-course"}
     for name, recipe in RECIPES.items():
         assert recipe.name == name
         assert recipe.source
