@@ -12,7 +12,8 @@ help:
 	@echo "make test   every test, with ruff and mypy"
 	@echo "make test-browser  every widget, by the keyboard in JupyterLab; needs Chromium"
 	@echo "make lab    JupyterLab with the environment"
-	@echo "make notebooks  executes all notebooks anew and brings them to one form"
+	@echo "make notebooks  executes all notebooks anew and brings them to one form;"
+	@echo "                with DATA=yt8m-mini (or another door) executes copies on those data, in runs/course-yt8m-mini"
 	@echo "make classroom  writes build/classroom: the course as pages and student notebooks, the instructor's page and solutions"
 	@echo "make bench  the benchmarks of tests/benchmarks"
 	@echo "make clean  remove .venv and runs"
@@ -44,7 +45,7 @@ lab: $(READY)
 	$(BIN)/jupyter lab
 
 notebooks: $(READY)
-	$(BIN)/python -m hypav.notebooks
+	$(BIN)/python -m hypav.notebooks $(if $(DATA),--data "$(DATA)")
 
 classroom: $(READY)
 	$(BIN)/python -m hypav.classroom

@@ -1,18 +1,24 @@
-"""`python -m hypav.notebooks [--check] [--to FOLDER] [PATH ...]`: executes notebooks, or compares them with a new run."""
+"""`python -m hypav.notebooks [--check] [--data DOOR] [--to FOLDER] [PATH ...]`: executes notebooks, on simulated features
+or on others, or compares them with a new run.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 import nbformat
 from tqdm import tqdm
 
-from hypav.errors import RunError
+from hypav.data.doors import COURSE_VARIABLE, DOORS_HELP, course_data
+from hypav.errors import HypavError, RunError
 from hypav.files import make_folder
 from hypav.notebooks import execute, problems, strict_nbval, write_pages
+from hypav.notebooks.execute import CELL_SECONDS, course_environment
 
 
 @click.command()
@@ -22,13 +28,25 @@ from hypav.notebooks import execute, problems, strict_nbval, write_pages
 )
 @click.option("--check", is_flag=True, help="Write nothing: gate and strict nbval on the stored notebooks.")
 @click.option(
+    "--data",
+    "door",
+    envvar=COURSE_VARIABLE,
+    help=f"Leave the notebooks alone: execute copies of them on the data behind this door. {DOORS_HELP}.",
+)
+@click.option(
     "--to",
     "copies",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Leave the notebooks alone: execute copies of them in this folder.",
+    help="Leave the notebooks alone: execute copies of them in this folder (with --data: runs/course-DOOR).",
 )
-def main(paths: tuple[Path, ...], check: bool, html: Path | None, copies: Path | None) -> None:
-    """Executes the notebooks at PATHS (default: notebooks/*.ipynb), normalises them and names what the gate finds."""
+def main(
+    paths: tuple[Path, ...], check: bool, html: Path | None, door: str | None, copies: Path | None
+) -> None:
+    """Executes the notebooks at PATHS (default: notebooks/*.ipynb), normalises them and names what the gate finds.
+
+    The notebooks themselves are executed on simulated features, of which their prose speaks; on other data only copies
+    are. Those take what time they need.
+    """
     pages = list(paths) or sorted(Path("notebooks").glob("*.ipynb"))
     if not pages:
         raise click.UsageError("There is no notebook in notebooks/: run this from the project's folder.")
@@ -36,20 +54,35 @@ def main(paths: tuple[Path, ...], check: bool, html: Path | None, copies: Path |
         for page in write_pages(pages, html):
             click.echo(f"wrote {page}")
         return
-    if copies is not None:
-        folder = make_folder(copies)
-        pages = [Path(shutil.copy(page, folder)) for page in pages]
+    if check:
+        door = copies = None
+    course = None
+    try:
+        if door is not None:
+            course = course_environment(door)
+            data = course_data(environment=course)  # a door that does not open says so before anything runs
+            copies = copies or Path("runs") / f"course-{_slug(door)}"
+            click.echo(f"The course on {data.name}, in {copies}")
+        if copies is not None:
+            folder = make_folder(copies)
+            pages = [Path(shutil.copy(page, folder)) for page in pages]
+    except HypavError as error:
+        raise click.UsageError(str(error)) from None
     failed = False
     for page in pages:
         # the promised time is the author's affair: a reader's machine may be slow or busy
-        found = _compare(page) if check else _refresh(page, in_time=copies is None)
+        found = _compare(page) if check else _refresh(page, in_time=copies is None, course=course)
         for problem in found:
             click.echo(problem)
         failed |= bool(found)
     sys.exit(1 if failed else 0)
 
 
-def _refresh(page: Path, *, in_time: bool) -> list[str]:
+def _slug(door: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", door.lower()).strip("-.") or "data"
+
+
+def _refresh(page: Path, *, in_time: bool, course: Mapping[str, str] | None) -> list[str]:
     try:
         # a reader at a terminal sees a bar, a log only the line below
         with tqdm(desc=page.stem, unit="cell", leave=False, disable=None) as bar:
@@ -58,14 +91,16 @@ def _refresh(page: Path, *, in_time: bool) -> list[str]:
                 bar.total = total
                 bar.update(done - bar.n)
 
-            seconds = execute(page, progress=advance)
+            # nobody knows how large the reader's data are
+            limit = CELL_SECONDS if course is None else None
+            seconds = execute(page, progress=advance, course=course, cell_seconds=limit)
     except RunError as error:
         return [str(error)]
     click.echo(f"{page.name}: executed in {seconds:.0f} s")
     found = problems(page)
-    limit = nbformat.read(page, as_version=4).metadata.hypav.get("max_seconds")
-    if in_time and limit is not None and seconds > limit:
-        found.append(f"{page.name}: took {seconds:.0f} s, longer than the {limit} s it promises")
+    promised = nbformat.read(page, as_version=4).metadata.hypav.get("max_seconds")
+    if in_time and promised is not None and seconds > promised:
+        found.append(f"{page.name}: took {seconds:.0f} s, longer than the {promised} s it promises")
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +12,34 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from hypav.data.doors import COURSE_VARIABLE, DATA_VARIABLE
 from hypav.errors import RunError
 from hypav.files import replacing
 from hypav.notebooks.gate import WIDGET_VIEW
 from hypav.notebooks.template import code_cells
 
-__all__ = ["CELL_SECONDS", "execute", "kernel_environment", "normalise"]
+__all__ = ["CELL_SECONDS", "course_environment", "execute", "kernel_environment", "normalise"]
 
 CELL_SECONDS = 120
 
 
-def execute(path: Path | str, *, progress: Callable[[int, int], None] | None = None) -> float:
+def execute(
+    path: Path | str,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    course: Mapping[str, str] | None = None,
+    cell_seconds: int | None = CELL_SECONDS,
+) -> float:
     """Runs every cell in a new kernel with one thread, normalises, writes the file; the seconds it took.
 
     Args:
         path: the notebook; the kernel starts in its folder.
         progress: called with (cells done, cells) after each code cell.
+        course: of `course_environment`, to run on other data than the simulated features.
+        cell_seconds: what a cell may take at most; None is any time.
 
     Raises:
-        RunError: a cell failed or took longer than CELL_SECONDS; the file stays as it was.
+        RunError: a cell failed or took longer than it may; the file stays as it was.
     """
     path = Path(path)
     notebook = nbformat.read(path, as_version=4)
@@ -44,7 +53,7 @@ def execute(path: Path | str, *, progress: Callable[[int, int], None] | None = N
 
     client = NotebookClient(
         notebook,
-        timeout=CELL_SECONDS,
+        timeout=cell_seconds,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
         store_widget_state=False,
@@ -55,7 +64,7 @@ def execute(path: Path | str, *, progress: Callable[[int, int], None] | None = N
     )
     start = time.perf_counter()
     try:
-        client.execute(env=kernel_environment(threads=1))
+        client.execute(env=kernel_environment(threads=1, course=course))
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise RunError(f"{path.name}: code cell {done} of {total} failed: {str(error).strip()}") from None
     seconds = time.perf_counter() - start
@@ -82,10 +91,27 @@ def normalise(notebook: Any) -> Any:
     return notebook
 
 
-def kernel_environment(*, threads: int) -> dict[str, str]:
-    """The environment of a kernel with so many threads and no window system."""
+def kernel_environment(*, threads: int, course: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a kernel with so many threads and no window system.
+
+    Without `course` the kernel's course is on simulated features whatever the caller's environment says: that is what
+    the stored outputs and the prose around them speak of.
+    """
     threaded = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     fixed = {"MPLBACKEND": "Agg", "PYTHONHASHSEED": "0"}
     # threads that wait awake keep the others off a busy machine: tenfold the time on two cores
     fixed["OMP_WAIT_POLICY"] = "PASSIVE"
-    return os.environ | dict.fromkeys(threaded, str(threads)) | fixed
+    outside = {name: value for name, value in os.environ.items() if name != COURSE_VARIABLE}
+    return outside | dict.fromkeys(threaded, str(threads)) | fixed | dict(course or {})
+
+
+def course_environment(door: str) -> dict[str, str]:
+    """What a kernel must know to run the course on the data behind a door of `hypav.data.doors`.
+
+    Paths become absolute: a kernel starts in its notebook's folder, not where the command was given.
+    """
+    named = door.partition(":")[0] in ("simulated", "yt8m-mini")  # also where a folder is called so
+    course = {COURSE_VARIABLE: door if named else str(Path(door).resolve())}
+    if folder := os.environ.get(DATA_VARIABLE):
+        course[DATA_VARIABLE] = str(Path(folder).resolve())
+    return course

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from click.testing import CliRunner
 from nbformat import NotebookNode
 
 import hypav.notebooks.__main__ as command
+from hypav.data.arrays import save_npz
+from hypav.data.doors import COURSE_VARIABLE, DATA_VARIABLE, open_data
 from hypav.errors import RunError
 from hypav.notebooks import execute, html_page, normalise, problems, strict_nbval
-from hypav.notebooks.execute import kernel_environment
+from hypav.notebooks.execute import course_environment, kernel_environment
 from hypav.notebooks.gate import WIDGET_VIEW
 from hypav.notebooks.template import code_cells, has_tag, student_source
 
@@ -426,6 +429,73 @@ def test_command_executes_and_names_what_it_finds(
     result = CliRunner().invoke(command.main, ["--html", str(tmp_path / "pages"), str(page)])
     assert result.exit_code == 0
     assert "The Poincaré ball" in (tmp_path / "pages" / f"{PAGE.stem}.html").read_text(encoding="utf-8")
+
+
+def test_command_runs_copies_on_other_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The named door reaches the copies' kernels alone, from wherever the command is given, and no page is touched."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(COURSE_VARIABLE, raising=False)
+    page = nbformat.v4.new_notebook()
+    page.cells = [
+        nbformat.v4.new_code_cell("from hypav.data.doors import course_data\nprint(course_data().name)")
+    ]
+    Path("pages").mkdir()
+    path = Path("pages/09_page.ipynb")
+    nbformat.write(page, path)
+    before = path.read_bytes()
+    CliRunner().invoke(command.main, [str(path), "--data", "simulated:small"])
+    told = nbformat.read("runs/course-simulated-small/09_page.ipynb", as_version=4).cells[0].outputs[0].text
+    assert told == "SIMULATED (small)\n"
+    assert path.read_bytes() == before
+    # a path from where the command is given, while the kernel starts in the copy's folder
+    save_npz(replace(open_data("simulated:small"), name="my set"), Path("own.npz"))
+    CliRunner().invoke(command.main, [str(path), "--data", "own.npz", "--to", "copies"])
+    told = nbformat.read("copies/09_page.ipynb", as_version=4).cells[0].outputs[0].text
+    assert told == "my set\n"
+
+
+def test_a_door_in_the_environment_is_a_door_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a reader who has the variable set would overwrite the course with pages that its prose does not describe."""
+    courses = []
+
+    def pretend(path: Path, *, course: Any = None, **_: Any) -> float:
+        courses.append((path.parent.name, course))
+        return 0.0
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "execute", pretend)
+    monkeypatch.setenv(COURSE_VARIABLE, "simulated:small")
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    CliRunner().invoke(command.main, [str(PAGE)])
+    assert courses == [("course-simulated-small", {COURSE_VARIABLE: "simulated:small"})]
+    assert COURSE_VARIABLE not in kernel_environment(threads=1)
+
+
+@pytest.mark.parametrize(
+    ("door", "sentence"), [("nowhere", "There is no door and no file"), ("yt8m-mini", "needs HYPAV_DATA")]
+)
+def test_a_door_that_does_not_open_says_so_before_anything_runs(
+    door: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    result = CliRunner().invoke(command.main, ["--data", door, str(PAGE)])
+    assert result.exit_code == 2
+    assert sentence in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_paths_to_data_are_absolute_in_a_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(DATA_VARIABLE, "features")
+    Path("simulated").mkdir()  # a folder of the name of a door is not that door
+    assert course_environment("simulated")[COURSE_VARIABLE] == "simulated"
+    assert course_environment("yt8m-mini") == {
+        COURSE_VARIABLE: "yt8m-mini",
+        DATA_VARIABLE: str(tmp_path / "features"),
+    }
 
 
 def test_command_without_notebooks_says_where_to_run_it(
