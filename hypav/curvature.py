@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from hypav.avca import isolated_init
 from hypav.errors import SettingError
+from hypav.layers import isolated_init
 
 __all__ = ["Adaptive", "AdaptiveCurvature", "FixedCurvature", "is_number"]
 
@@ -41,6 +41,8 @@ class Adaptive:
 class FixedCurvature(nn.Module):
     """The same curvatures for every sample: Hyper-alignment has one, Table 4's mixtures have two."""
 
+    row: Tensor
+
     def __init__(self, curvatures: Sequence[float]) -> None:
         super().__init__()
         if not isinstance(curvatures, Sequence) or not curvatures or not all(map(is_number, curvatures)):
@@ -48,10 +50,13 @@ class FixedCurvature(nn.Module):
                 f"The curvatures are {curvatures!r}; give one finite number or more, e.g. -0.2, or Adaptive(N_c, c_0)."
             )
         self.curvatures = tuple(float(k) for k in curvatures)
+        # on the device of the training, so that no step copies it there; no part of a checkpoint
+        row = torch.tensor([self.curvatures], dtype=torch.float64)
+        self.register_buffer("row", row, persistent=False)
 
     def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
         """(1, H) in the dtype and on the device of phi_v (N, D)."""
-        return phi_v.new_tensor(self.curvatures).unsqueeze(0)
+        return self.row.to(phi_v)
 
 
 class AdaptiveCurvature(nn.Module):

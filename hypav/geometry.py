@@ -8,6 +8,9 @@ the rim all that counts is 1 + k|x|², which has lost most of its digits in floa
 The model: Bachmann, Bécigneul, Ganea, "Constant Curvature Graph Convolutional Networks", ICML 2020. Möbius addition
 and parallel transport are geoopt's; tan_k and artan_k are `hypav.trigonometry`'s, which says why.
 
+sync=False, where a function has it, keeps the host from waiting for the device, as inside a training step: k is not
+looked at, so that a k of NaN gives NaN (the training loop looks at its losses once an epoch).
+
 Raises, in every function: SettingError where k is NaN or infinite, shapes do not broadcast, or points are integers.
 """
 
@@ -58,17 +61,13 @@ def ball_radius(k: float | Tensor, radius: str = "ball") -> Tensor:
     Raises:
         SettingError: k is NaN or infinite, or `radius` is another word.
     """
-    if radius not in ("ball", "printed"):
-        raise SettingError(
-            f'radius is {radius!r}, but Eq. 1 knows "ball" (1/√|k|) and "printed" (1/|k|): choose one.'
-        )
     dtype = k.dtype if isinstance(k, Tensor) and k.is_floating_point() else torch.get_default_dtype()
-    k = finite_curvature(k)
-    size = torch.where(k < 0, -k, 1.0)  # the 1 keeps the gradient finite where there is no rim
-    return torch.where(k < 0, size ** (-0.5 if radius == "ball" else -1.0), torch.inf).to(dtype)
+    return _radius(finite_curvature(k), radius).to(dtype)
 
 
-def project(x: Tensor, *, k: float | Tensor, xi: float | None = None, radius: str = "ball") -> Tensor:
+def project(
+    x: Tensor, *, k: float | Tensor, xi: float | None = None, radius: str = "ball", sync: bool = True
+) -> Tensor:
     """Eq. 1, Γ_H: rows longer than (1 - ξ)R are shortened to (1 - ξ)R; the identity for k >= 0.
 
     Eq. 1 prints R as the threshold, which would make rows jump; the released code has (1 - ξ)R there, as here.
@@ -82,7 +81,7 @@ def project(x: Tensor, *, k: float | Tensor, xi: float | None = None, radius: st
     Raises:
         SettingError: also where ξ is outside [0, 1) or `radius` is unknown.
     """
-    (x,), k, dtype = _prepare(x, k=k)
+    (x,), k, dtype = _prepare(x, k=k, sync=sync)
     xi = (1e-5 if dtype == torch.float64 else 4e-3) if xi is None else xi
     if not 0 <= xi < 1:
         raise SettingError(
@@ -90,8 +89,8 @@ def project(x: Tensor, *, k: float | Tensor, xi: float | None = None, radius: st
         )
     # 1e-5 as released: it protects the division, so that a zero row stays zero with a finite gradient
     norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-5)
-    clipped = norm > (1 - xi) * ball_radius(k.detach(), radius)
-    limit = (1 - xi) * ball_radius(torch.where(clipped, k, -1.0), radius)  # the -1 keeps the gradient finite
+    clipped = ~(norm <= (1 - xi) * _radius(k.detach(), radius))  # true where k is NaN: NaN shall stay one
+    limit = (1 - xi) * _radius(torch.where(clipped, k, -1.0), radius)  # the -1 keeps the gradient finite
     return torch.where(clipped, x * (limit / norm), x).to(dtype)
 
 
@@ -110,22 +109,22 @@ def mobius_add(x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
     return stereographic.mobius_add(x, y, k=k).to(dtype)
 
 
-def expmap0(v: Tensor, *, k: float | Tensor) -> Tensor:
+def expmap0(v: Tensor, *, k: float | Tensor, sync: bool = True) -> Tensor:
     """exp_0(v) = tan_k(|v|)v/|v|, the inverse of `logmap0`, for (..., D) tangent vectors at the origin.
 
     Rounding puts a long v on the rim itself: follow it with `project` where a margin is needed.
     """
-    (v,), k, dtype = _prepare(v, k=k)
+    (v,), k, dtype = _prepare(v, k=k, sync=sync)
     return (v * tan_ratio(k * _square(v))).to(dtype)
 
 
-def logmap0(x: Tensor, *, k: float | Tensor) -> Tensor:
+def logmap0(x: Tensor, *, k: float | Tensor, sync: bool = True) -> Tensor:
     """Eq. 3 at z = 0, where λ = 2: log_0(x) = artan_k(|x|)x/|x|, for (..., D) points.
 
     On and beyond the rim, where Eq. 1 with its "printed" radius puts points, artanh's argument is clamped to
     1 - eps of the dtype; the gradient passes through the clamp, with artanh's slope there, as in the released code.
     """
-    (x,), k, dtype = _prepare(x, k=k)
+    (x,), k, dtype = _prepare(x, k=k, sync=sync)
     return (x * artan_ratio(k * _square(x), _one_plus(x, k, dtype))).to(dtype)
 
 
@@ -135,9 +134,9 @@ def expmap(z: Tensor, v: Tensor, *, k: float | Tensor) -> Tensor:
     return mobius_add(z, expmap0(v / _one_plus(z, k, dtype), k=k), k=k).to(dtype)
 
 
-def logmap(z: Tensor, x: Tensor, *, k: float | Tensor) -> Tensor:
+def logmap(z: Tensor, x: Tensor, *, k: float | Tensor, sync: bool = True) -> Tensor:
     """Eq. 3: log_z(x) = 2/λ_k(z) artan_k(|-z ⊕_k x|)(-z ⊕_k x)/|-z ⊕_k x|, for (..., D) points."""
-    (z, x), k, dtype = _prepare(z, x, k=k)
+    (z, x), k, dtype = _prepare(z, x, k=k, sync=sync)
     w_z, w_x, gap = _one_plus(z, k, dtype), _one_plus(x, k, dtype), _square(x - z)
     _, u, w, denominator = _moved_to_origin(gap, w_z * w_x, k)
     moved = (w_z * (x - z) + k * gap * z) / denominator  # Eq. 2 for -z ⊕ x, without cancellation where x = z
@@ -158,23 +157,24 @@ def distance0(x: Tensor, *, k: float | Tensor) -> Tensor:
     return distance(x, torch.zeros_like(x), k=k)
 
 
-def pairwise_distance(x: Tensor, y: Tensor | None = None, *, k: float | Tensor) -> Tensor:
+def pairwise_distance(x: Tensor, y: Tensor | None = None, *, k: float | Tensor, sync: bool = True) -> Tensor:
     """`distance` of all (N, D) points x to all (M, D) points y (x itself where not given), shape (N, M).
 
-    The memory is O(NM): no differences of all pairs are stored.
+    The memory is O(NM): no differences of all pairs are stored. With sync=False points nearer than 3e-7 of their
+    norms coincide, and the distance of near ones has the digits of float32.
 
     Raises:
         SettingError: also where x or y is not a matrix, or k is not a single number.
     """
     y = x if y is None else y
-    k = finite_curvature(k)
+    k = torch.as_tensor(k, dtype=torch.float64)
     if x.ndim != 2 or y.ndim != 2 or k.numel() != 1:
         raise SettingError(
             f"pairwise_distance takes (N, D) and (M, D) points and one number k, but got {tuple(x.shape)}, "
             f"{tuple(y.shape)} and {tuple(k.shape)}: use distance where each row has its own curvature."
         )
-    (rows, columns), k, dtype = _prepare(x.unsqueeze(1), y.unsqueeze(0), k=k.reshape(()))
-    gap = _pairwise_square(rows.squeeze(1), columns.squeeze(0)).unsqueeze(-1)
+    (rows, columns), k, dtype = _prepare(x.unsqueeze(1), y.unsqueeze(0), k=k.reshape(()), sync=sync)
+    gap = _pairwise_square(rows.squeeze(1), columns.squeeze(0), sync).unsqueeze(-1)
     return _distance(gap, _one_plus(rows, k, dtype) * _one_plus(columns, k, dtype), k).squeeze(-1).to(dtype)
 
 
@@ -185,7 +185,7 @@ def geodesic(t: float | Tensor, x: Tensor, y: Tensor, *, k: float | Tensor) -> T
     return expmap(x, t * logmap(x, y, k=k), k=k).to(dtype)
 
 
-def midpoint(x: Tensor, *, k: float | Tensor, weights: Tensor | None = None) -> Tensor:
+def midpoint(x: Tensor, *, k: float | Tensor, weights: Tensor | None = None, sync: bool = True) -> Tensor:
     """Gyro-midpoint of (N, D) points, shape (D,): 1/2 ⊗_k [Σ w_i λ_i x_i / Σ w_i(λ_i - 1)] (Ungar 2010).
 
     It is the mean on the hyperboloid or sphere, scaled back onto it; in flat space the mean.
@@ -199,7 +199,7 @@ def midpoint(x: Tensor, *, k: float | Tensor, weights: Tensor | None = None) -> 
         SettingError: also where there is no point, k differs between the N, or the weights are of another shape,
             negative or all zero.
     """
-    (x,), k, dtype = _prepare(x, k=k)
+    (x,), k, dtype = _prepare(x, k=k, sync=sync)
     n = x.shape[-2] if x.ndim > 1 else 0
     if n == 0 or (k.ndim > 1 and k.shape[-2] != 1):
         raise SettingError(
@@ -207,7 +207,7 @@ def midpoint(x: Tensor, *, k: float | Tensor, weights: Tensor | None = None) -> 
             f"{tuple(k.shape)}: points of different curvature lie in different spaces."
         )
     weights = x.new_ones(n) if weights is None else weights.to(x.dtype)
-    if weights.shape != (n,) or not bool((weights >= 0).all() & (weights.sum() > 0)):
+    if weights.shape != (n,) or (sync and not bool((weights >= 0).all() & (weights.sum() > 0))):
         raise SettingError(f"The weights must be {n} numbers, one a point, not negative and not all zero.")
     share = (weights / weights.sum()).unsqueeze(-1)
     factor = 2 / _one_plus(x, k, dtype)
@@ -223,6 +223,15 @@ def parallel_transport(x: Tensor, y: Tensor, v: Tensor, *, k: float | Tensor) ->
     """Tangent vectors v at x carried along the geodesic to y: gyr[y, -x]v λ_k(x)/λ_k(y); λ|v| does not change."""
     (x, y, v), k, dtype = _prepare(x, y, v, k=k)
     return stereographic.parallel_transport(x, y, v, k=k).to(dtype)
+
+
+def _radius(k: Tensor, radius: str) -> Tensor:
+    if radius not in ("ball", "printed"):
+        raise SettingError(
+            f'radius is {radius!r}, but Eq. 1 knows "ball" (1/√|k|) and "printed" (1/|k|): choose one.'
+        )
+    size = torch.where(k >= 0, 1.0, -k)  # the 1 keeps the gradient finite where there is no rim
+    return torch.where(k >= 0, torch.inf, size ** (-0.5 if radius == "ball" else -1.0))
 
 
 def _square(x: Tensor) -> Tensor:
@@ -248,21 +257,25 @@ def _moved_to_origin(gap: Tensor, product: Tensor, k: Tensor) -> tuple[Tensor, T
 def _distance(gap: Tensor, product: Tensor, k: Tensor) -> Tensor:
     """2 artan_k(√q) of `_moved_to_origin`; √q has no slope at q = 0: there it gets the subgradient 0."""
     q, u, w, _ = _moved_to_origin(gap, product, k)
-    root = torch.where(q > 0, torch.where(q > 0, q, 1.0).sqrt(), 0.0)
+    root = torch.where(q == 0, 0.0, torch.where(q == 0, 1.0, q).sqrt())
     return 2 * root * artan_ratio(u, w)
 
 
-def _pairwise_square(x: Tensor, y: Tensor) -> Tensor:
+def _pairwise_square(x: Tensor, y: Tensor, sync: bool) -> Tensor:
     """(N, M) |x_i - y_j|² through inner products, and through differences for the pairs where those cancel."""
     total = _square(x) + _square(y).mT
     square = total - 2 * x @ y.mT
+    if not sync:  # how many pairs cancel cannot be known; what is left of those is rounding, and has no slope
+        return torch.where(square <= 1e-13 * total, 0.0, square)
     i, j = (square <= 1e-3 * total).nonzero(as_tuple=True)
     if len(i) > 4 * (len(x) + len(y)):  # points that huddle: differences for all, slower, still O(NM) memory
         return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square()
     return square.index_put((i, j), (x[i] - y[j]).square().sum(-1))
 
 
-def _prepare(*points: Tensor, k: float | Tensor) -> tuple[tuple[Tensor, ...], Tensor, torch.dtype]:
+def _prepare(
+    *points: Tensor, k: float | Tensor, sync: bool = True
+) -> tuple[tuple[Tensor, ...], Tensor, torch.dtype]:
     """The points and k in float64, and the dtype to round the result to."""
     dtype = points[0].dtype
     for point in points[1:]:
@@ -271,7 +284,8 @@ def _prepare(*points: Tensor, k: float | Tensor) -> tuple[tuple[Tensor, ...], Te
         raise SettingError(
             f"The points are {dtype}, but geometry needs real numbers: call .float() on them first."
         )
-    k = finite_curvature(k, points[0].device)
+    k = torch.as_tensor(k, dtype=torch.float64, device=points[0].device)
+    k = finite_curvature(k) if sync else k
     try:
         if k.ndim > 0 and k.shape[-1] != 1:
             raise RuntimeError

@@ -103,7 +103,7 @@ class _ArtanRatio(torch.autograd.Function):
         # > 1
         near_rim = torch.log1p(s.clamp_max(1.0)) - w.clamp_max(1.0).log() / 2
         artanh = torch.where(u > NEAR[0], s.clamp_max(0.8).atanh(), near_rim)
-        g = torch.where(s > 0, torch.where(u < 0, artanh, s.atan()) / s, 1.0)
+        g = torch.where(s == 0, 1.0, torch.where(u < 0, artanh, s.atan()) / s)
         ctx.save_for_backward(u, w, g)
         return g
 
@@ -117,7 +117,7 @@ class _TanRatio(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, v: Tensor) -> Tensor:
         s = v.abs().sqrt()
-        h = torch.where(s > 0, torch.where(v < 0, s.tanh(), s.tan()) / s, 1.0)
+        h = torch.where(s == 0, 1.0, torch.where(v < 0, s.tanh(), s.tan()) / s)
         ctx.save_for_backward(v, h)
         return h
 

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import torch
+from device_helpers import nothing_waits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -366,6 +367,55 @@ def test_bad_input_gets_one_sentence(call, words):
     with pytest.raises(SettingError, match=words) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def geometry_of_a_step(x, y, k, sync):
+    """What the alignment loss asks of the geometry, in one sum."""
+    ball = G.project(G.expmap0(x, k=k, sync=sync), k=k, xi=1e-3, sync=sync)
+    rows = (ball, G.logmap0(ball, k=k, sync=sync))
+    if torch.as_tensor(k).numel() == 1:
+        z = G.midpoint(ball, k=k, sync=sync)
+        rows += (G.logmap(z, ball, k=k, sync=sync), G.pairwise_distance(ball, y, k=k, sync=sync))
+    return torch.cat([row.reshape(-1) for row in rows])
+
+
+@pytest.mark.parametrize("k", [torch.tensor([[-0.4]]), torch.tensor([[0.3]]), -0.5 * torch.rand(6, 1)])
+def test_without_waiting_the_values_are_the_same(k):
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(6, 4, generator=generator, dtype=torch.float64).requires_grad_()
+    k = k.double().requires_grad_()
+    with nothing_waits():
+        one = geometry_of_a_step(x, None, k, sync=False)
+        slopes = torch.autograd.grad(one.sin().sum(), (x, k))
+    other = geometry_of_a_step(x, None, k, sync=True)
+    torch.testing.assert_close(one, other, rtol=1e-13, atol=1e-15)
+    torch.testing.assert_close(slopes, torch.autograd.grad(other.sin().sum(), (x, k)), rtol=1e-12, atol=1e-14)
+
+
+def test_without_waiting_near_points_keep_float32s_digits_and_equal_ones_have_distance_zero():
+    x = torch.randn(5, 4, generator=torch.Generator().manual_seed(4), dtype=torch.float64) / 8
+    twins = torch.cat((x, x + 1e-3 * x.flip(0), x)).requires_grad_()
+    found = G.pairwise_distance(twins, k=-1.0, sync=False)
+    torch.testing.assert_close(found, G.pairwise_distance(twins, k=-1.0), rtol=1e-7, atol=0)
+    zero = found[torch.arange(15), [*range(10, 15), *range(5, 10), *range(5)]]
+    assert zero.tolist() == [0] * 15
+    (slope,) = torch.autograd.grad(zero.sum(), twins)
+    assert slope.abs().max() == 0
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda k: G.project(X, k=k, sync=False),
+        lambda k: G.expmap0(X, k=k, sync=False),
+        lambda k: G.logmap0(X, k=k, sync=False),
+        lambda k: G.logmap(X, X / 2, k=k, sync=False),
+        lambda k: G.midpoint(X, k=k, sync=False),
+        lambda k: G.pairwise_distance(X, X / 2, k=k, sync=False),
+    ],
+)
+def test_without_waiting_nan_stays_nan(call):
+    assert call(torch.tensor(math.nan)).isnan().all()
 
 
 def test_import_is_silent_where_warnings_are_errors():

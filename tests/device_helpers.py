@@ -1,0 +1,50 @@
+"""What a GPU would wait for, found on the CPU: operations whose result the host has to know before it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+# read a value, have a shape that depends on values, or copy from the host
+WAITING = {
+    "_local_scalar_dense", "nonzero", "masked_select", "_unique", "_unique2", "unique_dim", "unique_consecutive",
+    "unique_dim_consecutive", "bincount", "equal", "lift_fresh",
+}  # fmt: skip
+# these leave no trace in the dispatcher where the tensor is on the CPU already
+LEAVING = {"cpu", "numpy", "tolist", "__array__"}
+
+
+class HostWaits(AssertionError):
+    """The device's work was waited for."""
+
+
+class _Operations(TorchDispatchMode):
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = function.overloadpacket.__name__
+        masked = name in ("index", "index_put", "index_put_", "_index_put_impl_") and any(
+            isinstance(i, Tensor) and i.dtype in (torch.bool, torch.uint8) for i in args[1]
+        )
+        repeated = name == "repeat_interleave" and not (kwargs or {}).get("output_size")
+        if name in WAITING or masked or repeated:
+            raise HostWaits(f"{name} makes the host wait for the device")
+        return function(*args, **(kwargs or {}))
+
+
+class _Methods(TorchFunctionMode):
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(function, "__name__", "") in LEAVING:
+            raise HostWaits(f"{function.__name__} takes a tensor off the device")
+        return function(*args, **(kwargs or {}))
+
+
+@contextmanager
+def nothing_waits() -> Iterator[None]:
+    """Inside, whatever would make the host wait for a GPU raises HostWaits, on the CPU as well."""
+    with _Methods(), _Operations():
+        yield
