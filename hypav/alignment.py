@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from hypav import geometry
 from hypav.avca import Embeddings
@@ -30,6 +31,7 @@ __all__ = [
     "AlignmentConfig",
     "AlignmentLoss",
     "alignment_loss",
+    "head_losses",
     "preset",
     "similarity_matrix",
 ]
@@ -152,44 +154,102 @@ def preset(name: str, **changes: Any) -> AlignmentConfig:
 
 
 def _to_space(phi: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
+    """(H, N, D) points, one set a head, of (N, D) embeddings; k (H, 1 or N, 1)."""
     phi = phi * config.scale if config.scale != 1 else phi
     if config.to_ball == "expmap0":
-        phi = geometry.expmap0(phi, k=k)
+        phi = geometry.expmap0(phi, k=k, sync=False)
     # after expmap0 the clip only protects the maps that follow from points that rounding put on the rim
-    points = geometry.project(phi, k=k, xi=config.xi, radius=config.clip_radius)  # Eq. 1
+    points = geometry.project(phi, k=k, xi=config.xi, radius=config.clip_radius, sync=False)  # Eq. 1
     # printed, Eq. 1 leaves points outside the ball where |k| < 1; Eq. 3 has no value there, nor a usable gradient
-    return points if config.clip_radius == "ball" else geometry.project(points, k=k, xi=config.xi)
+    return points if config.clip_radius == "ball" else geometry.project(points, k=k, xi=config.xi, sync=False)
 
 
 def _to_tangent(
     points_v: Tensor, points_a: Tensor, k: Tensor, config: AlignmentConfig
 ) -> tuple[Tensor, Tensor]:
-    if config.base == "origin":
-        return geometry.logmap0(points_v, k=k), geometry.logmap0(points_a, k=k)  # Eq. 3 at z = 0
-    z = geometry.midpoint(torch.cat((points_v, points_a)), k=k)
-    return geometry.logmap(z, points_v, k=k), geometry.logmap(z, points_a, k=k)  # Eq. 3
+    if config.base == "origin":  # Eq. 3 at z = 0
+        return geometry.logmap0(points_v, k=k, sync=False), geometry.logmap0(points_a, k=k, sync=False)
+    z = geometry.midpoint(torch.cat((points_v, points_a), dim=1), k=k, sync=False).unsqueeze(1)
+    return geometry.logmap(z, points_v, k=k, sync=False), geometry.logmap(
+        z, points_a, k=k, sync=False
+    )  # Eq. 3
+
+
+def _factor(x: Tensor, kind: Similarity) -> Tensor:
+    """The u (..., N, .) whose products u u^T are the similarity matrices. A zero row has cosine 0 with all others."""
+    if kind == "cosine":
+        return F.normalize(x, dim=-1)
+    return x if kind == "inner" else torch.linalg.vector_norm(x, dim=-1, keepdim=True)
 
 
 def similarity_matrix(x: Tensor, kind: Similarity, k: Tensor | float = 0.0) -> Tensor:
     """M (N, N) of Eq. 4 for the rows of x (N, D): tangent vectors, or points of the space with curvature k for
     "distance" and "kernel". A zero row has cosine 0 with all others."""
-    if kind == "cosine":
-        unit = F.normalize(x, dim=1)
-        return unit @ unit.T
-    if kind == "inner":
-        return x @ x.T
-    if kind == "norms":
-        norm = x.norm(dim=1, keepdim=True)
-        return norm @ norm.T
-    distance = geometry.pairwise_distance(x, k=k)
+    if kind not in ("distance", "kernel"):
+        u = _factor(x, kind)
+        return u @ u.mT
+    distance = geometry.pairwise_distance(x, k=k, sync=False)
     return -distance if kind == "distance" else torch.exp(-distance)
 
 
 def _normalised(matrix: Tensor, kind: Normalise) -> Tensor:
     # the clamps, F.normalize's own 1e-12, keep 0/0 away where all points of a batch coincide
     if kind == "frobenius":
-        return matrix / matrix.norm().clamp_min(1e-12)
-    return F.normalize(matrix, dim=1) if kind == "row" else matrix
+        return matrix / torch.linalg.matrix_norm(matrix, keepdim=True).clamp_min(1e-12)
+    return F.normalize(matrix, dim=-1) if kind == "row" else matrix
+
+
+class _GramDifference(torch.autograd.Function):
+    """1/N^2 |u u^T - v v^T|_F^2 for (H, N, D) u and v, shape (H,), with one N x N matrix a head in memory.
+
+    Written out for its memory: autograd would keep both products, their squares and the gradients of all.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, v: Tensor) -> Tensor:
+        difference = torch.bmm(u, u.mT).baddbmm_(v, v.mT, alpha=-1)
+        ctx.save_for_backward(difference, u, v)
+        return torch.linalg.vector_norm(difference, dim=(1, 2)).square() / u.shape[1] ** 2
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        difference, u, v = ctx.saved_tensors
+        slope = (4 / u.shape[1] ** 2 * grads[0])[:, None, None]
+        return torch.bmm(difference, u) * slope, torch.bmm(difference, v) * -slope
+
+
+def _half_normalised(u: Tensor) -> Tensor:
+    """u / sqrt|u u^T|_F, whose products have Frobenius norm 1; |u^T u|_F is the same number, D x D."""
+    gram = u.mT @ u if u.shape[-1] < u.shape[-2] else u @ u.mT
+    return u / torch.linalg.matrix_norm(gram, keepdim=True).clamp_min(1e-12).sqrt()
+
+
+def head_losses(phi_v: Tensor, phi_a: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
+    """Eq. 4 for every head: (H,), unweighted. No call waits for the device.
+
+    Args:
+        phi_v, phi_a: (N, D) embeddings of the same N samples.
+        k: (1, H) or, one curvature a sample, (N, H).
+    """
+    k = k.T.unsqueeze(-1)
+    if config.compares_in_space:
+        k = k.mean(dim=1, keepdim=True)
+    x_v, x_a = _to_space(phi_v, k, config), _to_space(phi_a, k, config)
+    if config.similarity in ("distance", "kernel"):
+        pairs = [
+            [similarity_matrix(x, config.similarity, one) for x in points]
+            for *points, one in zip(x_v, x_a, k, strict=True)
+        ]
+        m_v, m_a = (torch.stack(side) for side in zip(*pairs, strict=True))
+    else:
+        u_v, u_a = (_factor(x, config.similarity) for x in _to_tangent(x_v, x_a, k, config))
+        if config.normalise != "row":
+            sides = (u_v, u_a) if config.normalise == "none" else map(_half_normalised, (u_v, u_a))
+            return _GramDifference.apply(*sides)
+        m_v, m_a = u_v @ u_v.mT, u_a @ u_a.mT
+    # 1/N^2 |M_v - M_a|_F^2
+    return (_normalised(m_v, config.normalise) - _normalised(m_a, config.normalise)).square().mean(dim=(1, 2))
 
 
 def alignment_loss(phi_v: Tensor, phi_a: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
@@ -199,14 +259,8 @@ def alignment_loss(phi_v: Tensor, phi_a: Tensor, k: Tensor, config: AlignmentCon
         phi_v, phi_a: (N, D) embeddings of the same N samples.
         k: (1, 1) or, one curvature a sample, (N, 1).
     """
-    if config.compares_in_space:
-        k = k.mean()
-    x_v, x_a = _to_space(phi_v, k, config), _to_space(phi_a, k, config)
-    if config.similarity not in ("distance", "kernel"):
-        x_v, x_a = _to_tangent(x_v, x_a, k, config)
-    m_v = _normalised(similarity_matrix(x_v, config.similarity, k), config.normalise)
-    m_a = _normalised(similarity_matrix(x_a, config.similarity, k), config.normalise)
-    return F.mse_loss(m_v, m_a)  # 1/N^2 |M_v - M_a|_F^2
+    (loss,) = head_losses(phi_v, phi_a, k, config)
+    return loss
 
 
 class AlignmentLoss(NamedTuple):
@@ -240,4 +294,4 @@ class Alignment(nn.Module):
         name = {"phi": "phi_{}", "phi_att": "phi_{}_att", "theta": "theta_{}"}[self.config.aligned] + suffix
         x_v, x_a = getattr(e, name.format("v")), getattr(e, name.format("a"))
         k = self.curvature(getattr(e, f"phi_v{suffix}"), getattr(e, f"phi_a{suffix}"))
-        return torch.stack([alignment_loss(x_v, x_a, one, self.config) for one in k.split(1, dim=1)]), k
+        return head_losses(x_v, x_a, k, self.config), k

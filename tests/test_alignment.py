@@ -329,7 +329,7 @@ def test_equation_4_is_bounded_by_2_over_n_squared() -> None:
 def test_no_batch_passes_the_bound(seed: int, n: int, dim: int) -> None:
     g = generator(seed)
     pair = [torch.randn(n, dim, generator=g, dtype=torch.float64) for _ in range(2)]
-    assert loss_of(preset("paper"), *pair, -0.2) <= 2 / n**2
+    assert loss_of(preset("paper"), *pair, -0.2) <= 2 / n**2 * (1 + 1e-12)  # rounding
 
 
 def test_equation_4_is_zero_for_equal_angles() -> None:
