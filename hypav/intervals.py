@@ -5,13 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import torch
 from torch import Generator, Tensor
 
 from hypav.errors import DataError, SettingError
 
-__all__ = ["Interval", "paired_difference", "t_interval", "t_quantile"]
+__all__ = [
+    "Interval",
+    "detectable_difference",
+    "holm",
+    "paired_difference",
+    "paired_p",
+    "seeds_needed",
+    "t_interval",
+    "t_quantile",
+]
+
+EXACT_UP_TO = 1000  # seeds; beyond, Student's quantiles are the normal ones and a known correction
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,88 @@ def paired_difference(
     return Interval(mean, low, high, n)
 
 
+def seeds_needed(
+    differences: Sequence[float] | Tensor, *, power: float = 0.8, level: float = 0.95
+) -> int | None:
+    """How many seeds a paired t test takes to tell a difference as large and as scattered as this one from 0.
+
+    The smallest n >= ((t_a + t_b) s / |mean|)^2, where s is the standard deviation of the differences and t_a, t_b are
+    Student's quantiles of 1 - (1 - level)/2 and of `power` with n - 1 degrees of freedom: within one of the size that
+    the non-central t gives. What few seeds say this way is rough, for their own mean and s are. None where
+    the mean is 0 or there are fewer than two.
+
+    Raises:
+        DataError: where there is no difference, or one is NaN or infinite.
+        SettingError: where level is not between 0 and 1, or power not in [0.5, 1).
+    """
+    x = _runs("differences", differences)
+    _require_power(power, level)
+    mean = abs(float(x.mean()))
+    if len(x) < 2 or mean == 0:
+        return None
+    ratio = (float(x.std()) / mean) ** 2
+    normal = sum(NormalDist().inv_cdf(p) for p in ((1 + level) / 2, power))
+    least = normal**2 * ratio  # Student's quantiles are larger than the normal ones
+    if least > EXACT_UP_TO:
+        # Guenther, The American Statistician 35 (1981): half a squared quantile more than the normal n
+        return math.ceil(least + NormalDist().inv_cdf((1 + level) / 2) ** 2 / 2)
+    n = max(2, math.ceil(least))
+    while n < _t_sum(power, level, n) ** 2 * ratio:
+        n += 1
+    return n
+
+
+def detectable_difference(
+    differences: Sequence[float] | Tensor, *, power: float = 0.8, level: float = 0.95
+) -> float | None:
+    """The mean difference that so many seeds, scattered like these, would have told from 0 with this power.
+
+    (t_a + t_b) s / sqrt(n), see `seeds_needed`. None for fewer than two.
+
+    Raises:
+        DataError, SettingError: as `seeds_needed`.
+    """
+    x = _runs("differences", differences)
+    _require_power(power, level)
+    if len(x) < 2:
+        return None
+    return _t_sum(power, level, len(x)) * float(x.std()) / math.sqrt(len(x))
+
+
+def paired_p(differences: Sequence[float] | Tensor) -> float | None:
+    """P of a mean difference at least this far from 0 where there is none (two-sided paired t test).
+
+    1 where all differences are 0, 0 where all are one other number, None for fewer than two.
+
+    Raises:
+        DataError: where there is no difference, or one is NaN or infinite.
+    """
+    x = _runs("differences", differences)
+    if len(x) < 2:
+        return None
+    mean, s = abs(float(x.mean())), float(x.std())
+    if s == 0:
+        return float(mean == 0)
+    return 1 - _within(math.atan(mean * math.sqrt(len(x)) / s / math.sqrt(len(x) - 1)), len(x) - 1)
+
+
+def holm(p_values: Sequence[float], *, level: float = 0.95) -> int:
+    """How many of several comparisons stand after Holm's correction (1979), however they depend on each other.
+
+    Raises:
+        SettingError: where level is not between 0 and 1.
+    """
+    _require_level(level)
+    for rank, p in enumerate(sorted(p_values)):
+        if p > (1 - level) / (len(p_values) - rank):
+            return rank
+    return len(p_values)
+
+
+def _t_sum(power: float, level: float, n: int) -> float:
+    return t_quantile((1 + level) / 2, n - 1) + t_quantile(power, n - 1)
+
+
 def t_quantile(p: float, df: int) -> float:
     """The t with P(T <= t) = p for Student's T of df >= 1 degrees of freedom, 0 < p < 1; good to 1e-9.
 
@@ -124,3 +218,9 @@ def _runs(name: str, values: Sequence[float] | Tensor) -> Tensor:
 def _require_level(level: float) -> None:
     if not 0 < level < 1:
         raise SettingError(f"level is {level}; it must lie between 0 and 1, as 0.95 does.")
+
+
+def _require_power(power: float, level: float) -> None:
+    _require_level(level)
+    if not 0.5 <= power < 1:
+        raise SettingError(f"power is {power}; it must lie in [0.5, 1), as 0.8 does.")

@@ -10,7 +10,16 @@ import pytest
 import torch
 
 from hypav.errors import DataError, SettingError
-from hypav.intervals import Interval, paired_difference, t_interval, t_quantile
+from hypav.intervals import (
+    Interval,
+    detectable_difference,
+    holm,
+    paired_difference,
+    paired_p,
+    seeds_needed,
+    t_interval,
+    t_quantile,
+)
 
 
 def student_cdf(t: float, df: int) -> float:
@@ -97,3 +106,72 @@ def test_what_has_no_interval_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         call(torch.Generator())
+
+
+def scattered(mean: float, s: float) -> list[float]:
+    """Three differences with exactly this mean and standard deviation."""
+    return [mean - s, mean, mean + s]
+
+
+# a paired t test with level .95 and power .8 (mean/s: exact sizes by the non-central t, as in Cohen 1988 and G*Power)
+@pytest.mark.parametrize(("effect", "n"), [(1.0, 10), (0.8, 15), (0.5, 34), (0.4, 52), (0.3, 90), (0.2, 199)])
+def test_seeds_needed_meets_the_printed_sizes(effect: float, n: int) -> None:
+    assert seeds_needed(scattered(effect, 1.0)) == n
+    assert seeds_needed(scattered(-7 * effect, 7.0)) == n  # neither sign nor unit matters
+
+
+def test_seeds_needed_beyond_the_exact_range_goes_on_smoothly() -> None:
+    # mean/s = .05: (1.959964 + .841621)^2 / .05^2 + 1.959964^2 / 2 = 3141.47
+    assert seeds_needed(scattered(0.05, 1.0)) == 3142
+    just_below, just_above = (seeds_needed(scattered(effect, 1.0)) for effect in (0.0888, 0.0884))
+    assert just_below is not None
+    assert just_above is not None
+    assert 0 < just_above - just_below < 12
+
+
+def test_seeds_needed_rises_with_power_and_level_and_says_none_where_there_is_nothing_to_tell() -> None:
+    differences = scattered(0.5, 1.0)
+    # the non-central t gives 44 and 51: iterated quantiles are off by one at most
+    assert seeds_needed(differences, power=0.9) == 45
+    assert seeds_needed(differences, level=0.99) == 50
+    assert seeds_needed([3.0, 3.0]) == 2
+    assert seeds_needed([0.0, 0.0]) is None
+    assert seeds_needed([-1.0, 1.0]) is None
+    assert seeds_needed([2.0]) is None
+
+
+def test_the_detectable_difference_is_the_other_side_of_seeds_needed() -> None:
+    ten = torch.randn(10, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    least = detectable_difference(ten)
+    assert least == pytest.approx((2.262157 + 0.883404) * float(ten.std()) / math.sqrt(10), rel=1e-6)
+    at = ten - ten.mean() + least * (1 + 1e-9)
+    assert seeds_needed(at) == 10
+    assert seeds_needed(at - 0.02 * least) == 11
+    assert detectable_difference([1.0]) is None
+
+
+@pytest.mark.parametrize("wrong", [{"power": 0.3}, {"power": 1.0}, {"level": 1.0}])
+@pytest.mark.parametrize("function", [seeds_needed, detectable_difference])
+def test_powers_and_levels_out_of_range_are_refused(function: Callable[..., object], wrong: dict) -> None:
+    with pytest.raises(SettingError):
+        function([1.0, 2.0], **wrong)
+
+
+def test_paired_p_is_students() -> None:
+    for n in (2, 5, 10):
+        x = torch.randn(n, generator=torch.Generator().manual_seed(n), dtype=torch.float64) + 0.5
+        t = float(x.mean() / x.std() * n**0.5)
+        assert paired_p(x) == pytest.approx(2 * (1 - student_cdf(abs(t), n - 1)), abs=1e-12)
+        assert paired_p(-x) == paired_p(x)
+        interval = t_interval(x)
+        assert (interval.low <= 0 <= interval.high) == (paired_p(x) >= 0.05)
+    assert paired_p([0.0, 0.0]) == 1
+    assert paired_p([2.0, 2.0]) == 0
+    assert paired_p([2.0]) is None
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == 2  # .005 <= .05/4, .01 <= .05/3, .03 > .05/2
+    assert holm([0.04, 0.045]) == 0  # each alone below .05, but .04 > .05/2
+    assert holm([0.001] * 3) == 3
+    assert holm([]) == 0

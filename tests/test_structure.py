@@ -25,7 +25,7 @@ ORDER = (
     ("alignment",),
     ("predictions",),
     ("protocol",),
-    ("intervals",),
+    ("intervals", "spreads"),
     ("learner",),
     ("training",),
     ("parity",),

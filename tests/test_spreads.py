@@ -1,0 +1,111 @@
+"""Spread over settings against spread over seeds: by hand, and where the truth is known because it was drawn."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from hypav.errors import DataError, SettingError
+from hypav.spreads import setting_effect, spreads
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def drawn(K: int, n: int, *, setting: float, seed: float, noise: float, start: int = 1) -> torch.Tensor:
+    """(K, n) values: an effect of the setting, one of the seed, and noise of each run."""
+    g = generator(start)
+    rows, columns = (torch.randn(count, generator=g, dtype=torch.float64) for count in (K, n))
+    return (
+        setting * rows[:, None] + seed * columns + noise * torch.randn(K, n, generator=g, dtype=torch.float64)
+    )
+
+
+def test_both_spreads_by_hand() -> None:
+    # over settings: variances 2 and 8, mean 5; over seeds: 2 and 0, mean 1
+    found = spreads([[1.0, -1.0], [3.0, 3.0]], generator=generator())
+    assert (found.settings, found.seeds) == pytest.approx((math.sqrt(5), 1.0))
+    assert found.ratio == pytest.approx(5)
+    assert found.shape == (2, 2)
+
+
+def test_settings_that_do_nothing_have_no_spread() -> None:
+    one = drawn(1, 10, setting=0, seed=1, noise=0)
+    found = spreads(one.expand(13, 10), generator=generator())
+    assert (found.settings, found.ratio, found.low, found.high) == (0, 0, 0, 0)
+    assert found.seeds == pytest.approx(float(one.std()))
+    assert setting_effect(one.expand(13, 10), generator=generator()) == (None, 1.0)
+
+
+def test_runs_that_drift_apart_as_seeds_do_have_a_ratio_near_one() -> None:
+    found = spreads(drawn(13, 12, setting=0, seed=0, noise=1), generator=generator())
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 1 < found.high
+    assert found.low > 0.5
+    assert found.high < 2
+
+
+def test_a_setting_that_matters_shows() -> None:
+    values = drawn(13, 10, setting=2, seed=0.3, noise=0.3)
+    found = spreads(values, generator=generator())
+    assert found.low is not None
+    assert found.low > 2
+    F, p = setting_effect(values, generator=generator())
+    assert F is not None
+    assert F > 20
+    assert p == pytest.approx(1 / 10_001)
+
+
+def test_seeds_that_do_not_scatter_give_no_ratio() -> None:
+    found = spreads([[1.0, 1.0], [2.0, 2.0]], generator=generator())
+    assert (found.seeds, found.ratio, found.low) == (0, None, None)
+
+
+def test_the_interval_of_the_ratio_covers_the_truth_about_as_often_as_it_says() -> None:
+    # noise 1 and seed effect 1: settings 1, seeds 2, so the ratio is 1/2
+    hits = 0
+    for start in range(200):
+        found = spreads(
+            drawn(8, 12, setting=0, seed=1, noise=1, start=start), generator=generator(start), draws=400
+        )
+        assert found.low is not None
+        assert found.high is not None
+        hits += found.low <= 0.5 <= found.high
+    assert hits / 200 > 0.85  # a percentile bootstrap of twelve seeds is somewhat narrow
+
+
+def test_the_effect_by_hand() -> None:
+    # settings' means -1, 1; seeds out: [[-1.5, -.5], [1.5, .5]]; F = 2*2/1 / (.5*2/1) = 4
+    F, p = setting_effect([[0.0, 0.0], [3.0, 1.0]], generator=generator(), draws=4000)
+    assert pytest.approx(4) == F
+    assert p == pytest.approx(0.5, abs=0.04)  # two of the four shuffles are as far apart
+
+
+def test_the_effects_p_is_uniform_where_there_is_no_effect() -> None:
+    found = [
+        setting_effect(drawn(5, 6, setting=0, seed=1, noise=1, start=s), generator=generator(s), draws=99)[1]
+        for s in range(300)
+    ]
+    assert sum(p <= 0.1 for p in found) / 300 == pytest.approx(0.1, abs=0.05)
+    assert sum(p <= 0.5 for p in found) / 300 == pytest.approx(0.5, abs=0.09)
+
+
+@pytest.mark.parametrize(
+    "values", [[[1.0, 2.0]], [[1.0], [2.0]], [[1.0, math.nan], [1.0, 2.0]], [[1.0, 2.0], [1.0]], []]
+)
+def test_layouts_with_holes_are_refused(values: list[list[float]]) -> None:
+    for function in (spreads, setting_effect):
+        with pytest.raises(DataError) as error:
+            function(values, generator=generator())
+        assert "\n" not in str(error.value)
+
+
+def test_draws_and_level_out_of_range_are_refused() -> None:
+    with pytest.raises(SettingError):
+        spreads(torch.rand(2, 2), generator=generator(), level=1)
+    with pytest.raises(SettingError):
+        setting_effect(torch.rand(2, 2), generator=generator(), draws=0)
