@@ -154,7 +154,7 @@ def preset(name: str, **changes: Any) -> AlignmentConfig:
 
 
 def _to_space(phi: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
-    """(H, N, D) points, one set a head, of (N, D) embeddings; k (H, 1 or N, 1)."""
+    """(2, H, N, D) points, a set for each modality and head, of (2, 1, N, D) embeddings; k (H, 1 or N, 1)."""
     phi = phi * config.scale if config.scale != 1 else phi
     if config.to_ball == "expmap0":
         phi = geometry.expmap0(phi, k=k, sync=False)
@@ -164,15 +164,12 @@ def _to_space(phi: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
     return points if config.clip_radius == "ball" else geometry.project(points, k=k, xi=config.xi, sync=False)
 
 
-def _to_tangent(
-    points_v: Tensor, points_a: Tensor, k: Tensor, config: AlignmentConfig
-) -> tuple[Tensor, Tensor]:
-    if config.base == "origin":  # Eq. 3 at z = 0
-        return geometry.logmap0(points_v, k=k, sync=False), geometry.logmap0(points_a, k=k, sync=False)
-    z = geometry.midpoint(torch.cat((points_v, points_a), dim=1), k=k, sync=False).unsqueeze(1)
-    return geometry.logmap(z, points_v, k=k, sync=False), geometry.logmap(
-        z, points_a, k=k, sync=False
-    )  # Eq. 3
+def _to_tangent(points: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
+    """Eq. 3 for (2, H, N, D) points, at the origin or at the midpoint that video and audio of a head share."""
+    if config.base == "origin":
+        return geometry.logmap0(points, k=k, sync=False)
+    z = geometry.midpoint(torch.cat(points.unbind(), dim=1), k=k, sync=False).unsqueeze(1)
+    return geometry.logmap(z, points, k=k, sync=False)
 
 
 def _factor(x: Tensor, kind: Similarity) -> Tensor:
@@ -235,19 +232,19 @@ def head_losses(phi_v: Tensor, phi_a: Tensor, k: Tensor, config: AlignmentConfig
     k = k.T.unsqueeze(-1)
     if config.compares_in_space:
         k = k.mean(dim=1, keepdim=True)
-    x_v, x_a = _to_space(phi_v, k, config), _to_space(phi_a, k, config)
+    points = _to_space(torch.stack((phi_v, phi_a)).unsqueeze(1), k, config)
     if config.similarity in ("distance", "kernel"):
-        pairs = [
-            [similarity_matrix(x, config.similarity, one) for x in points]
-            for *points, one in zip(x_v, x_a, k, strict=True)
-        ]
-        m_v, m_a = (torch.stack(side) for side in zip(*pairs, strict=True))
+        m_v, m_a = (
+            torch.stack(
+                [similarity_matrix(x, config.similarity, one) for x, one in zip(heads, k, strict=True)]
+            )
+            for heads in points
+        )
     else:
-        u_v, u_a = (_factor(x, config.similarity) for x in _to_tangent(x_v, x_a, k, config))
+        u = _factor(_to_tangent(points, k, config), config.similarity)
         if config.normalise != "row":
-            sides = (u_v, u_a) if config.normalise == "none" else map(_half_normalised, (u_v, u_a))
-            return _GramDifference.apply(*sides)
-        m_v, m_a = u_v @ u_v.mT, u_a @ u_a.mT
+            return _GramDifference.apply(*(u if config.normalise == "none" else _half_normalised(u)))
+        m_v, m_a = u @ u.mT
     # 1/N^2 |M_v - M_a|_F^2
     return (_normalised(m_v, config.normalise) - _normalised(m_a, config.normalise)).square().mean(dim=(1, 2))
 

@@ -91,7 +91,7 @@ def project(
     norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-5)
     clipped = ~(norm <= (1 - xi) * _radius(k.detach(), radius))  # true where k is NaN: NaN shall stay one
     limit = (1 - xi) * _radius(torch.where(clipped, k, -1.0), radius)  # the -1 keeps the gradient finite
-    return torch.where(clipped, x * (limit / norm), x).to(dtype)
+    return (x * torch.where(clipped, limit / norm, 1.0)).to(dtype)
 
 
 def conformal_factor(x: Tensor, *, k: float | Tensor) -> Tensor:
