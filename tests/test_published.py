@@ -144,7 +144,11 @@ def test_a_set_has_a_recipe_at_each_scale() -> None:
         recipe_for(small(), scale="half")  # type: ignore[arg-type]
 
 
-def test_the_course_recipe_of_the_mini_set_is_the_full_one_cut_short() -> None:
-    course, full = RECIPES["yt8m-mini-course"], RECIPES["yt8m-mini"]
-    assert course.network == full.network
-    assert course.train.epochs * course.train.batches < full.train.epochs * full.train.batches / 5
+def test_the_course_recipes_are_the_long_ones_made_small() -> None:
+    for name, full in (("yt8m-mini-course", "yt8m-mini"), ("course", "ucf-main")):
+        course, long = RECIPES[name], RECIPES[full]
+        rates = ("dropout_enc", "dropout_proj", "momentum")
+        assert {rate: course.network[rate] for rate in rates} == {rate: long.network[rate] for rate in rates}
+        assert (course.network["hidden_enc"], course.network["hidden_proj"]) == (0, 0)
+        assert course.train.epochs * course.train.batches <= 100
+        assert course.train.weight_decay == long.train.weight_decay

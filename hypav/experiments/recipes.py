@@ -53,7 +53,9 @@ def _released(enc: float, proj: float, dec: float, momentum: float, batch_size: 
     return Recipe(rates, TrainConfig(batch_size=batch_size), _RELEASED)
 
 
-_TABLE = {
+# a step of this network takes a third of the time, and on small sets it generalises no worse
+_COURSE = {"hidden_enc": 0, "hidden_proj": 0, "head_dim": 32}
+_TABLE: Mapping[str, Recipe] = {
     "ucf-main": _released(0.2, 0.3, 0.5, 0.1),
     "ucf-cls": _released(0.2, 0.3, 0.5, 0.99),
     "activitynet-main": _released(0.2, 0.2, 0.1, 0.99),
@@ -61,9 +63,11 @@ _TABLE = {
     "vggsound-main": _released(0.0, 0.0, 0.1, 0.1, batch_size=64),
     "vggsound-cls": _released(0.0, 0.0, 0.0, 0.99),
     "course": Recipe(
-        {"dropout_enc": 0.2, "dropout_proj": 0.3, "dropout_dec": 0.1, "momentum": 0.1},
-        TrainConfig(epochs=8, batches=40, batch_size=64),
-        "the released UCF-GZSL (main) settings, but 320 steps of 64 a stage, not 25 000 of 256, and dropout_dec .1",
+        _COURSE | {"dropout_enc": 0.2, "dropout_proj": 0.3, "dropout_dec": 0.1, "momentum": 0.1},
+        TrainConfig(epochs=4, batches=20, batch_size=64, lr=3e-3),
+        "for seconds a run: the released UCF-GZSL (main) settings, but no hidden layers, heads of 32, dropout_dec .1, "
+        "and 80 steps of 64 a stage with lr .003, not 25 000 of 256 with .001; six "
+        "settings were compared by validation HM, this one taken for its speed",
     ),
     "yt8m-mini": Recipe(
         {"hidden_enc": 0, "dropout_enc": 0.4, "dropout_proj": 0.2, "dropout_dec": 0.05, "momentum": 0.1},
@@ -71,9 +75,10 @@ _TABLE = {
         "the best of 35 settings by the validation HM of AVCA with seed 0; test samples chose nothing",
     ),
     "yt8m-mini-course": Recipe(
-        {"hidden_enc": 0, "dropout_enc": 0.4, "dropout_proj": 0.2, "dropout_dec": 0.05, "momentum": 0.1},
-        TrainConfig(epochs=4, batches=40, batch_size=64, weight_decay=0.03, patience=5),
-        "yt8m-mini, but 160 steps a stage at most, not 1800",
+        _COURSE | {"dropout_enc": 0.4, "dropout_proj": 0.2, "dropout_dec": 0.05, "momentum": 0.1},
+        TrainConfig(epochs=4, batches=20, batch_size=64, lr=3e-3, weight_decay=0.03, patience=5),
+        "for seconds a run: yt8m-mini, but no hidden layers, heads of 32, and 80 steps a stage at most with lr .003, "
+        "not 1800 with .001; six settings were compared by validation HM, this one taken for its speed",
     ),
 }
 RECIPES: Mapping[str, Recipe] = {name: replace(recipe, name=name) for name, recipe in _TABLE.items()}
