@@ -35,6 +35,11 @@ class Interval:
     high: float | None
     n: int
 
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether 0 lies outside; never where there is only one run."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+
 
 def t_interval(values: Sequence[float] | Tensor, *, level: float = 0.95) -> Interval:
     """mean ± t s / sqrt(n), Student's interval for the mean of independent runs (one value a seed).

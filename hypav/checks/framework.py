@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["FunctionCheck", "Mistake", "NumberCheck", "Verdict"]
+__all__ = ["FunctionCheck", "Mistake", "NumberCheck", "PropertyCheck", "Verdict"]
 
 PASSED, WRONG, NOT_YET = "Passed", "Not right", "Not yet"
 
@@ -140,6 +140,32 @@ class FunctionCheck:
             f"with {_words(args, kwargs)} your function gives {_short(answers[case])}, "
             f"but {_short(expected[case])} is right."
         )
+
+
+class PropertyCheck(FunctionCheck):
+    """Many answers are right: what is checked is what the values are like, rule by rule; each has its mistake.
+
+    Args:
+        rules: one a mistake, in its order: whether the values of all cases keep it.
+    """
+
+    def __init__(self, *args: Any, rules: Sequence[Callable[[list[Tensor]], bool]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rules = list(rules)
+
+    def __call__(self, function: Callable[..., Any]) -> Verdict:
+        if not callable(function):
+            return super().__call__(function)
+        answers: list[Tensor] = []
+        for (args, kwargs), right in zip(self.cases, self._values(self.reference), strict=True):
+            answer = self._answer(function, args, kwargs, right)
+            if isinstance(answer, Verdict):
+                return answer
+            answers.append(answer)
+        for rule, mistake in zip(self.rules, self.mistakes, strict=True):
+            if not rule(answers):
+                return Verdict(WRONG, mistake.told)
+        return Verdict(PASSED, f"{self.name}. {self.praise}")
 
 
 class NumberCheck:
