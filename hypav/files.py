@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 
 from hypav.errors import RunError
 
-__all__ = ["make_folder", "replacing", "write_json"]
+__all__ = ["make_folder", "replacing", "slug", "write_json"]
 
 
 @contextmanager
@@ -68,3 +69,8 @@ def make_folder(path: Path | str) -> Path:
             f"Cannot write to {path}: {error.strerror or error}; choose another folder."
         ) from error
     return path
+
+
+def slug(text: str) -> str:
+    """`text` as a file name of a-z, 0-9, dot, plus and minus; never a path, never empty."""
+    return re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).strip("-.") or "data"  # ".." would leave the folder

@@ -94,6 +94,7 @@ def train(
     config: RunConfig,
     *,
     folder: Path | None = None,
+    checkpoint_seconds: float = 0.0,
     device: str | torch.device = "auto",
     progress: bool | None = None,
     label: str = "run",
@@ -104,16 +105,17 @@ def train(
     Args:
         folder: an existing folder for the checkpoints; the run goes on from the one it finds there. None keeps
             nothing on disk. One folder holds one run: give another folder for another configuration.
+        checkpoint_seconds: a checkpoint is written after an epoch that ends so long after the last one; 0 is every epoch.
         progress: a bar in the terminal; None shows it where the error stream is a terminal.
         label: what the bar calls the run.
-        after_epoch: called with each epoch's row of the history, once its checkpoint is on disk.
+        after_epoch: called with each epoch's row of the history, once its checkpoint, if one is due, is on disk.
 
     Raises:
         RunError: the loss or the embeddings became NaN or infinite, or the checkpoint cannot be written or read.
     """
     device = pick_device(device)
     _check_network(data, config.network)
-    run = _Run(data, config, folder, device, after_epoch)
+    run = _Run(data, config, folder, checkpoint_seconds, device, after_epoch)
     run.restore()
     with tqdm(
         total=2 * config.train.epochs,
@@ -145,6 +147,7 @@ class _Run:
     data: FeatureSet
     config: RunConfig
     folder: Path | None
+    checkpoint_seconds: float
     device: torch.device
     after_epoch: Callable[[dict[str, Any]], None] | None
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -153,6 +156,7 @@ class _Run:
     val: Metrics = field(default_factory=lambda: Metrics(0.0, 0.0, 0.0, 0.0, 0.0))
 
     def __post_init__(self) -> None:
+        self.saved = self.started
         self.learner = Learner.fresh(self.config, self.device)
         # what a checkpoint belongs to, as it comes back from JSON (tuples are lists there)
         self.belongs = json.loads(
@@ -228,8 +232,10 @@ class _Run:
         return {name: (value / len(indices)).tolist() for name, value in sums.items()}
 
     def _save(self, row: dict[str, Any]) -> None:
-        if self.folder is None:
+        now = time.perf_counter()
+        if self.folder is None or now - self.saved < self.checkpoint_seconds:
             return
+        self.saved = now
         state = {
             "stage": row["stage"],
             "epoch": row["epoch"],
@@ -237,7 +243,7 @@ class _Run:
             "learner": self.learner.plain(),
             "history": self.history,
             "best_epoch": self.best_epoch,
-            "seconds": time.perf_counter() - self.started,
+            "seconds": now - self.started,
             "val": asdict(self.val),
         }
         save_checkpoint(self.folder, self.learner.tensors(), state)
@@ -245,7 +251,7 @@ class _Run:
 
 def _diverged(what: str, row: dict[str, Any]) -> RunError:
     return RunError(
-        f"{what} in epoch {row['epoch']} of stage {row['stage']}; the checkpoint of the epoch before is kept: "
+        f"{what} in epoch {row['epoch']} of stage {row['stage']}; what was saved before is kept: "
         "lower the learning rate or the alignment weight, and look at the features with verify."
     )
 

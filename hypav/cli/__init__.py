@@ -13,6 +13,8 @@ from hypav.cli.data import data
 from hypav.cli.delta import delta
 from hypav.cli.experiment import compare, evaluate, train
 from hypav.cli.parity import parity
+from hypav.cli.reproduce import reproduce
+from hypav.cli.table import table
 from hypav.errors import HypavError
 
 __all__ = ["cli", "main"]
@@ -30,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (compare, train, evaluate, delta, data, parity, classroom):
+for command in (compare, reproduce, table, train, evaluate, delta, data, parity, classroom):
     cli.add_command(command)
 
 

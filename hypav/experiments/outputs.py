@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from hypav.experiments.comparison import Comparison
 from hypav.experiments.tables import comparison_table
-from hypav.files import make_folder, replacing, write_json
+from hypav.files import make_folder, replacing, slug, write_json
 from hypav.plots import plot_comparison
 from hypav.style import save_figure
 
@@ -21,9 +20,8 @@ def save_comparison(comparison: Comparison, root: Path) -> tuple[Path, Path, Pat
         RunError: they cannot be written.
     """
     make_folder(root)
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{comparison.data} {comparison.preset}".lower()).strip("-")
-    stem = root / f"comparison-{slug}"
-    paths = stem.with_suffix(".json"), stem.with_suffix(".md"), stem.with_suffix(".png")
+    stem = f"comparison-{slug(f'{comparison.data} {comparison.preset}')}"
+    paths = root / f"{stem}.json", root / f"{stem}.md", root / f"{stem}.png"
     write_json(paths[0], comparison.to_dict())
     with replacing(paths[1]) as temporary:
         temporary.write_text(comparison_table(comparison) + "\n", encoding="utf-8")

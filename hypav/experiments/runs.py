@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -21,32 +20,42 @@ from hypav.avca import AVCA, build_avca
 from hypav.checkpoint import load_tensors, save_tensors
 from hypav.data.features import FeatureSet
 from hypav.errors import RunError
-from hypav.files import make_folder, write_json
+from hypav.experiments.program import code_version
+from hypav.experiments.recipes import Recipe
+from hypav.experiments.records import Record, new_record
+from hypav.files import make_folder, slug, write_json
+from hypav.hyperbolicity import sampled_delta_rel
 from hypav.learner import RunConfig
 from hypav.machine import pick_device, threads
-from hypav.training import RunResult, train
+from hypav.protocol import class_distances, per_class_recall
+from hypav.training import RunResult, embed_phase, train
 
-__all__ = ["load_model", "load_record", "run", "run_folder", "run_key"]
+__all__ = [
+    "keep",
+    "load_model",
+    "load_record",
+    "remove_checkpoints",
+    "run",
+    "run_folder",
+    "run_key",
+    "run_light",
+]
 
 RESULT, MODEL = "result.json", "model.safetensors"
+CHECKPOINT_SECONDS = 30.0  # between the checkpoints of `run_light`
 
 
 def run_key(data: FeatureSet, config: RunConfig) -> str:
-    """Twelve hex digits that any change of configuration, data, or version of hypav or torch changes."""
-    versions = [hypav.__version__, torch.__version__]
+    """Twelve hex digits that any change of configuration, data, program (`code_version`) or version of torch changes."""
     determines = json.dumps(
-        {"config": config.to_dict(), "data": data.digest, "program": versions}, sort_keys=True
+        {"config": config.to_dict(), "data": data.digest, "program": code_version()}, sort_keys=True
     )
     return hashlib.blake2b(determines.encode(), digest_size=6).hexdigest()
 
 
 def run_folder(root: Path, data: FeatureSet, config: RunConfig, method: str) -> Path:
     """Where a run lives below `root`: data/method-seed-key."""
-    return root / _slug(data.name) / f"{_slug(method)}-seed{config.seed}-{run_key(data, config)}"
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).strip("-.") or "data"  # ".." would leave the root
+    return root / slug(data.name) / f"{slug(method)}-seed{config.seed}-{run_key(data, config)}"
 
 
 def run(
@@ -73,11 +82,17 @@ def run(
     if not (folder / RESULT).exists():
         _train_and_record(data, config, folder, method, labels or {}, device, thread_count, progress)
     record = load_record(folder)
-    # the record and the network hold all that is needed
+    remove_checkpoints(folder)  # the record and the network hold all that is needed
+    return record
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Removes a finished run's checkpoints and what a kill left half-written, and the folder if nothing else is in it."""
     for spent in (*folder.glob("*checkpoint*"), *folder.glob(".*.tmp")):
         with suppress(OSError):
             spent.unlink()
-    return record
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _train_and_record(
@@ -93,6 +108,20 @@ def _train_and_record(
     make_folder(folder)
     with threads(thread_count):
         result = train(data, config, folder=folder, device=device, progress=progress, label=method)
+    keep(folder, data, config, result, method, labels, device, thread_count)
+
+
+def keep(
+    folder: Path,
+    data: FeatureSet,
+    config: RunConfig,
+    result: RunResult,
+    method: str,
+    labels: Mapping[str, Any],
+    device: str,
+    thread_count: int,
+) -> None:
+    """Writes the trained network and then the record of a run, which makes it a finished one."""
     save_tensors(folder / MODEL, _model_tensors(result))
     record = {
         "method": method,
@@ -176,3 +205,71 @@ def load_model(folder: Path) -> tuple[AVCA, Alignment | None, dict[str, Any]]:
             f"{folder / MODEL} does not fit its record; remove the folder and train again."
         ) from error
     return model.eval(), alignment, record
+
+
+def run_light(
+    data: FeatureSet,
+    config: RunConfig,
+    *,
+    root: Path,
+    method: str,
+    preset: str,
+    recipe: Recipe,
+    scale_name: str,
+    keep_network: bool = False,
+    measure_delta: bool = False,
+    device: str = "auto",
+    thread_count: int = 1,
+) -> Record:
+    """As `run`, but for many short runs: nothing is written beside a checkpoint every CHECKPOINT_SECONDS, which the
+    caller removes (`remove_checkpoints`) when the record is safe, and with keep_network what `run` keeps.
+
+    measure_delta: delta_rel of theta_v on test, as Table 7.
+
+    Raises: as `run`.
+    """
+    folder = make_folder(run_folder(root, data, config, method))
+    with threads(thread_count):
+        try:
+            result = train(
+                data,
+                config,
+                folder=folder,
+                checkpoint_seconds=CHECKPOINT_SECONDS,
+                device=device,
+                progress=False,
+            )
+            test = data.phase("test").to(dtype=getattr(torch, config.train.dtype))
+            _, theta_v, theta_w = embed_phase(result.model.cpu(), test)
+            distances = class_distances(theta_v, theta_w)
+            recall = per_class_recall(
+                distances, test.label, test.classes, test.seen, test.unseen, result.metrics.beta
+            )
+            delta = None
+            if measure_delta:
+                delta = sampled_delta_rel(
+                    theta_v, generator=torch.Generator().manual_seed(config.seed)
+                ).delta_rel
+        except RunError:
+            with suppress(OSError):
+                folder.rmdir()  # where nothing was saved
+            raise
+    if keep_network:
+        labels = {"preset": preset, "recipe": recipe.name}
+        keep(folder, data, config, result, method, labels, device, thread_count)
+    names = [data.class_names[i] for i in test.classes.tolist()]
+    return new_record(
+        run_key(data, config),
+        data,
+        config,
+        result,
+        method=method,
+        preset=preset,
+        recipe=recipe,
+        scale_name=scale_name,
+        per_class=dict(zip(names, recall.tolist(), strict=True)),
+        delta_rel=delta,
+        device=str(pick_device(device)),
+        threads=thread_count,
+        folder=str(folder.relative_to(root)) if keep_network else None,
+    )

@@ -1,0 +1,177 @@
+"""hypav reproduce: the runs behind the paper's tables and figures."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from hypav.alignment import PRESETS
+from hypav.cli.options import data_options, echo_json, json_option, machine_options
+from hypav.data.doors import open_data
+from hypav.errors import SettingError
+from hypav.experiments.grid import Outcome, missing
+from hypav.experiments.reproduction import Reproduction, reproduction
+from hypav.experiments.store import Choice, Store
+from hypav.experiments.suite import SUITE
+from hypav.experiments.tuning import TUNED, WEIGHTS
+from hypav.machine import pick_device
+
+__all__ = ["STORE", "reproduce"]
+
+STORE = "store.sqlite"
+
+
+@click.command()
+@click.argument("tables", nargs=-1, required=True, metavar=f"{SUITE[0]} … {SUITE[-1]} | all")
+@data_options()
+@click.option("--seeds", default=3, show_default=True, help="How many seeds (0, 1, …).")
+@click.option(
+    "--scale",
+    type=click.Choice(["course", "full"]),
+    default="course",
+    show_default=True,
+    help="course: a short schedule, seconds a run; full: the published one, hours a run without a GPU.",
+)
+@click.option(
+    "--presets", default="paper", show_default=True, help=f"Alignment losses, of {', '.join(PRESETS)}."
+)
+@click.option(
+    "--weights",
+    default="1",
+    show_default=True,
+    help=f"Weights of the alignment loss; {TUNED}: the best of {', '.join(f'{w:g}' for w in WEIGHTS)} on validation.",
+)
+@click.option("--jobs", "workers", type=int, help="Runs side by side; by default one a core, one on a GPU.")
+@click.option(
+    "--cluster", metavar="ADDRESS", help="A dask scheduler, tcp://host:8786, whose workers do the runs."
+)
+@machine_options()
+@json_option
+@click.pass_context
+def reproduce(
+    context: click.Context,
+    tables: tuple[str, ...],
+    door: str,
+    features: str,
+    text_alignment: str,
+    data_seed: int,
+    seeds: int,
+    scale: str,
+    presets: str,
+    weights: str,
+    workers: int | None,
+    cluster: str | None,
+    out: Path,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Run what the paper's tables and figures consist of, each run once, and store it in OUT/store.sqlite.
+
+    Kill it whenever you like: the same command does what is missing. Two of them on one store share the work. Runs that
+    fail are listed at the end (exit code 1); the others are not touched by that.
+
+    Example: hypav reproduce table1 table3 --data simulated --seeds 10 --presets paper,curved --weights 1e-3,1,tuned
+    """
+    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed)
+    asked = reproduction(
+        data, tables, presets=_split(presets), weights=_split(weights), seeds=seeds, scale_name=scale
+    )
+    device = str(pick_device(device))
+    workers = _workers(workers, device)
+    with Store(out / STORE) as store:
+        jobs = asked.jobs()
+        todo = missing(jobs, store)
+        seconds, why = asked.estimate(store, todo)
+        notes = asked.notes(store)
+        if not as_json:
+            for line in (
+                *_plan_lines(asked, len(jobs), len(todo), store, seconds, why, workers, cluster),
+                *notes,
+            ):
+                click.echo(line)
+        began = time.perf_counter()
+        outcome, choices = asked.run(
+            store, out, workers=workers, cluster=cluster, device=device, progress=False if as_json else None
+        )
+        took = time.perf_counter() - began
+    if as_json:
+        echo_json(
+            {
+                "store": str(out / STORE),
+                "runs": len(jobs),
+                "already_there": len(jobs) - len(todo),
+                "done": outcome.done,
+                "failed": [{"run": f.job.name, "error": f.sentence} for f in outcome.failed],
+                "tuned": [asdict(choice) for choice in choices],
+                "notes": notes,
+                "seconds": took,
+            }
+        )
+    else:
+        for line in _result_lines(asked, outcome, choices, took, door, out):
+            click.echo(line)
+    context.exit(1 if outcome.failed else 0)
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _workers(workers: int | None, device: str) -> int:
+    if workers is not None and workers < 1:
+        raise SettingError(f"jobs is {workers}; it must be at least 1.")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return workers or (cores if device == "cpu" else 1)
+
+
+def _plan_lines(
+    asked: Reproduction,
+    count: int,
+    todo: int,
+    store: Store,
+    seconds: float,
+    why: str,
+    workers: int,
+    cluster: str | None,
+) -> list[str]:
+    more = asked.most_tuned()
+    expected = (todo + more) * seconds
+    where = f"on the cluster {cluster}, in one worker's time" if cluster else f"with {workers} processes"
+    told = ", ".join(f"{weight:g}" if isinstance(weight, float) else weight for weight in asked.weights)
+    return [
+        f"{', '.join(asked.tables)} on {asked.data.name}",
+        f"  presets {', '.join(asked.presets)}; weights {told}"
+        f"; seeds 0-{len(asked.seeds) - 1}; recipe {asked.recipe.name} ({asked.scale_name})",
+        f"  {count} runs, {count - todo} already in {store.path}, {todo} to do"
+        + (f", and up to {more} with the tuned weights" if more else ""),
+        f"  about {_time(expected if cluster else expected / workers)} {where} ({seconds:.1f} s a run, {why})",
+    ]
+
+
+def _result_lines(
+    asked: Reproduction, outcome: Outcome, choices: list[Choice], took: float, door: str, out: Path
+) -> list[str]:
+    lines = [
+        f"{choice.preset}: validation chose weight {choice.weight:g} (HM {100 * choice.val_HM[choice.weight]:.1f} there)"
+        for choice in choices
+    ]
+    lines.append(f"{outcome.done} runs done in {_time(took)}.")
+    lines += [f"failed: {failure.job.name}: {failure.sentence}" for failure in outcome.failed]
+    if outcome.failed:
+        lines.append(
+            f"{len(outcome.failed)} runs failed; all others are stored. The same command tries them again."
+        )
+    for name in asked.tables:
+        kind, number = name[:-1], name[-1]
+        lines.append(f"See it: hypav {kind} {number} --data {door} --store {out / STORE}")
+    return lines
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

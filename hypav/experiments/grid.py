@@ -1,0 +1,275 @@
+"""A grid of runs: planned without duplicates, run side by side in processes or on a cluster, stored once.
+
+Killed at any moment and started again, it does what is missing. Two grids on one store share the work.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from hypav.data.features import FeatureSet
+from hypav.errors import HypavError, RunError
+from hypav.experiments.claims import claim
+from hypav.experiments.recipes import Recipe, network_for
+from hypav.experiments.records import Record
+from hypav.experiments.runs import remove_checkpoints, run_folder, run_key, run_light
+from hypav.experiments.store import Store
+from hypav.experiments.suite import Entry
+from hypav.experiments.transfer import opened, written
+from hypav.learner import RunConfig
+
+__all__ = ["Failure", "Job", "Outcome", "missing", "plan", "run_grid"]
+
+POLL_SECONDS = 0.5
+LOCKS = ".locks"  # below the root
+_BUSY = "busy"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to do: its key, all that determines it, and what the record says beside.
+
+    keep: whether the trained network is kept (the figures need it). delta: whether delta_rel is measured (Table 7).
+    """
+
+    key: str
+    config: RunConfig
+    method: str
+    preset: str
+    recipe: Recipe
+    scale_name: str
+    keep: bool = False
+    delta: bool = False
+
+    @property
+    def name(self) -> str:
+        """For a reader, e.g. "Hyper-single seed 3 (key 0123…)"."""
+        return f"{self.method} seed {self.config.seed} ({self.key})"
+
+    def done_by(self, record: Record | None) -> bool:
+        """Whether a record has all that this job asks for."""
+        if record is None or (self.delta and record.delta_rel is None):
+            return False
+        return not self.keep or record.folder is not None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that ended with an error, and its sentence."""
+
+    job: Job
+    sentence: str
+
+
+@dataclass
+class Outcome:
+    """What a grid did: runs done now, and those that failed."""
+
+    done: int = 0
+    failed: list[Failure] = field(default_factory=list)
+
+
+def plan(
+    data: FeatureSet,
+    entries: Sequence[Entry],
+    seeds: Sequence[int],
+    recipe: Recipe,
+    *,
+    scale_name: str = "course",
+) -> list[Job]:
+    """The runs that tables and figures consist of, each once, seed by seed: a grid that is broken off has whole seeds.
+
+    The networks of the figures are kept for the first seed; delta_rel is measured for Table 7's.
+    """
+    network = network_for(data, recipe)
+    jobs: dict[str, Job] = {}
+    for seed in seeds:
+        for entry in entries:
+            config = RunConfig(network, recipe.train, entry.alignment, seed)
+            key = run_key(data, config)
+            job = jobs.setdefault(key, Job(key, config, entry.method, entry.preset, recipe, scale_name))
+            keep = entry.table.startswith("figure") and seed == seeds[0]
+            jobs[key] = replace(job, keep=job.keep or keep, delta=job.delta or entry.table == "table7")
+    return list(jobs.values())
+
+
+def missing(jobs: Sequence[Job], store: Store) -> list[Job]:
+    """The jobs that the store has no complete record of."""
+    return [job for job in jobs if not job.done_by(store.get(job.key))]
+
+
+def run_grid(
+    jobs: Sequence[Job],
+    data: FeatureSet,
+    store: Store,
+    root: Path,
+    *,
+    workers: int = 1,
+    cluster: str | None = None,
+    device: str = "cpu",
+    advance: Callable[[str], None] = lambda _: None,
+) -> Outcome:
+    """Does the jobs that the store does not have, and stores each as soon as it is done; a run that fails is told in
+    the outcome and does not stop the others.
+
+    Args:
+        root: the store's folder; checkpoints and kept networks go below it. On a cluster it should be one that all
+            machines share: elsewhere a run that a machine's end breaks off begins anew.
+        workers: processes on this machine, each with one thread; 1 runs in this one.
+        cluster: address of a dask scheduler whose workers run the jobs instead.
+        advance: called with a line on each job that is done, failed, or was found done by another grid.
+
+    Raises:
+        RunError: the store cannot be written, the cluster does not answer, or a worker process died.
+    """
+    root = root.resolve()
+    outcome = Outcome()
+    waiting = list(jobs)
+    with ExitStack() as stack:
+        source = stack.enter_context(_workers(data, root, workers, cluster))
+        parent = None if cluster is not None or workers == 1 else os.getpid()
+        while waiting:
+            busy: list[Job] = []
+            found: list[Job] = []
+            tasks = (
+                delayed(_work)(job, source, root, device, parent) for job in _looked_up(waiting, store, found)
+            )
+            answers = Parallel(
+                n_jobs=workers if cluster is None else -1, return_as="generator_unordered", batch_size=1
+            )(tasks)
+            with closing(answers), _worker_death_told():
+                for job, answer in answers:
+                    if isinstance(answer, Record):
+                        _keep(job, answer, data, store, root)
+                        outcome.done += 1
+                        advance(f"{job.method} HM {100 * answer.HM:.1f}")
+                    elif answer == _BUSY:
+                        busy.append(job)
+                    else:
+                        outcome.failed.append(Failure(job, answer))
+                        advance(f"{job.method} failed")
+            for job in found:
+                advance(job.method)
+            waiting = busy
+            if busy:  # another grid is at them: its results will be in the store
+                time.sleep(POLL_SECONDS)
+    return outcome
+
+
+def _looked_up(jobs: Sequence[Job], store: Store, found: list[Job]) -> Iterator[Job]:
+    """The jobs still to do, looked up at the moment each is handed out."""
+    for job in jobs:
+        if job.done_by(store.get(job.key)):
+            found.append(job)
+        else:
+            yield job
+
+
+def _keep(job: Job, record: Record, data: FeatureSet, store: Store, root: Path) -> None:
+    store.add(record)
+    with claim(_lock(root, job)) as mine:
+        if mine:  # else another grid is writing there
+            remove_checkpoints(run_folder(root, data, job.config, job.method))
+
+
+def _lock(root: Path, job: Job) -> Path:
+    return root / LOCKS / f"{job.key}.lock"
+
+
+def _work(
+    job: Job, source: FeatureSet | Path, root: Path, device: str, parent: int | None
+) -> tuple[Job, Record | str]:
+    """In a worker: the job's record, `_BUSY` where another grid is at it, or the sentence of what went wrong."""
+    if parent is not None:
+        _end_with(parent)
+    try:
+        data = opened(source) if isinstance(source, Path) else source
+        with claim(_lock(root, job)) as mine:
+            if not mine:
+                return job, _BUSY
+            if run_key(data, job.config) != job.key:
+                raise RunError(
+                    "The program or the data in this worker are not those of the plan (was a source file edited?); "
+                    "give the command again."
+                )
+            return job, run_light(
+                data,
+                job.config,
+                root=root,
+                method=job.method,
+                preset=job.preset,
+                recipe=job.recipe,
+                scale_name=job.scale_name,
+                keep_network=job.keep,
+                measure_delta=job.delta,
+                device=device,
+            )
+    except HypavError as error:
+        return job, str(error)
+
+
+_watched: set[int] = set()
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process soon after `parent`: a planner that is killed cannot tell its workers to stop."""
+    if parent in _watched or os.getpid() == parent:
+        return
+    _watched.add(parent)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _worker_death_told() -> Iterator[None]:
+    try:
+        yield
+    except TerminatedWorkerError as error:
+        raise RunError(
+            "A worker process died, of too little memory perhaps; give the same command again with fewer --jobs, "
+            "it goes on where it was."
+        ) from error
+
+
+@contextmanager
+def _workers(data: FeatureSet, root: Path, workers: int, cluster: str | None) -> Iterator[Any]:
+    """Yields what each task is given for the data: themselves, or the path of a file that each worker opens once."""
+    if cluster is not None:
+        with _cluster(cluster) as client, parallel_config("dask", client=client, scatter=[data]):
+            yield data
+    elif workers == 1:
+        yield data
+    else:
+        with written(data, root) as path:
+            yield path
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[Any]:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise RunError(
+            "--cluster needs dask's distributed, which is not installed: pip install 'hypav[cluster]'."
+        ) from error
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise RunError(f"No dask scheduler answers at {address}; start one with: dask scheduler.") from error
+    with client:
+        yield client

@@ -1,0 +1,242 @@
+"""A run's record: one row of the store, with all it takes to use the number, and to notice that it was changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+import torch
+
+import hypav
+from hypav.alignment import AlignmentConfig
+from hypav.curvature import Adaptive
+from hypav.data.features import FeatureSet
+from hypav.experiments.program import code_version
+from hypav.experiments.recipes import Recipe
+from hypav.learner import RunConfig
+from hypav.training import RunResult
+
+__all__ = [
+    "COLUMNS",
+    "DETAILS",
+    "Record",
+    "alignment_columns",
+    "alignment_text",
+    "new_record",
+    "recipe_digest",
+    "sealed",
+]
+
+DETAILS = ("config", "per_class", "history")  # JSON; a slim export leaves them out
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run. S, U, HM, ZSL are fractions on test, at the epoch and beta that validation chose; val_HM is HM there.
+
+    key: `run_key`. data, data_digest, paper_set, simulated: the set, and the paper's set whose settings it takes.
+    preset, weight, similarity … xi: the alignment loss, empty or None for AVCA. curvatures: "-0.2", "0+-0.2" (two
+    heads), "adaptive:3:-0.4" (N_c and c_0). scale: of the embeddings. scale_name: "course" or "full".
+    delta_rel: of theta_v on test, 2 delta / diameter, mean of ten sub-samples of 1500; None where not asked for.
+    code: `code_version`. memory_mb: peak resident memory of the process that ran it. folder: of the kept network,
+    below the store's folder. config, per_class (recall of each test class), history: JSON, "" in a slim export.
+    details: hash of those three; digest: hash of all the rest and `details`.
+    """
+
+    key: str
+    data: str
+    data_digest: str
+    paper_set: str
+    simulated: int
+    method: str
+    preset: str
+    weight: float | None
+    similarity: str
+    normalise: str
+    base: str
+    to_ball: str
+    clip_radius: str
+    scale: float | None
+    xi: float | None
+    curvatures: str
+    aligned: str
+    pairs: str
+    recipe: str
+    recipe_digest: str
+    scale_name: str
+    seed: int
+    S: float
+    U: float
+    HM: float
+    ZSL: float
+    beta: float
+    val_HM: float
+    best_epoch: int
+    delta_rel: float | None
+    seconds: float
+    memory_mb: float | None
+    hypav: str
+    code: str
+    torch: str
+    numpy: str
+    python: str
+    cpu: str
+    device: str
+    threads: int
+    created: str
+    folder: str | None
+    config: str
+    per_class: str
+    history: str
+    details: str = ""
+    digest: str = ""
+
+    @property
+    def intact(self) -> bool:
+        """Whether the record is what was written, as far as its digests tell."""
+        slim = not any(getattr(self, name) for name in DETAILS)
+        return self.digest == _digest(self) and (slim or self.details == _details(self))
+
+
+COLUMNS: Mapping[str, type] = get_type_hints(Record)
+
+
+def sealed(record: Record) -> Record:
+    """The record with its values in the types of their columns and the digests that belong to them."""
+    values = {name: _typed(getattr(record, name), COLUMNS[name]) for name in COLUMNS}
+    record = Record(**values)
+    record = replace(record, details=_details(record))
+    return replace(record, digest=_digest(record))
+
+
+def _typed(value: Any, kind: Any) -> Any:
+    if value is None:
+        return None
+    return float(value) if kind in (float, float | None) else int(value) if kind is int else str(value)
+
+
+def _details(record: Record) -> str:
+    return _hash([getattr(record, name) for name in DETAILS])
+
+
+def _digest(record: Record) -> str:
+    return _hash(
+        [getattr(record, field.name) for field in fields(Record) if field.name not in (*DETAILS, "digest")]
+    )
+
+
+def _hash(values: Any, size: int = 8) -> str:
+    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=size).hexdigest()
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """Twelve hex digits for all settings of a recipe, whatever its name."""
+    return _hash({"network": dict(recipe.network), "train": asdict(recipe.train)}, 6)
+
+
+def alignment_text(curvatures: tuple[float, ...] | Adaptive) -> str:
+    """The curvatures of an alignment as the store writes them, e.g. "0+-0.2" or "adaptive:3:-0.4"."""
+    if isinstance(curvatures, Adaptive):
+        return f"adaptive:{curvatures.N_c}:{_plain(curvatures.c_0)}"
+    return "+".join(map(_plain, curvatures))
+
+
+def _plain(number: float) -> str:
+    return repr(float(number) + 0.0).removesuffix(".0")  # + 0.0: -0.0 is 0
+
+
+def alignment_columns(alignment: AlignmentConfig | None) -> dict[str, Any]:
+    """The columns that hold an alignment's configuration; empty or None for AVCA."""
+    if alignment is None:
+        numbers: dict[str, Any] = {"weight": None, "scale": None, "xi": None}
+        return numbers | dict.fromkeys(
+            ("similarity", "normalise", "base", "to_ball", "clip_radius", "curvatures", "aligned", "pairs"),
+            "",
+        )
+    own = {field.name: getattr(alignment, field.name) for field in fields(alignment)}
+    return {**own, "curvatures": alignment_text(alignment.curvatures)}
+
+
+def new_record(
+    key: str,
+    data: FeatureSet,
+    config: RunConfig,
+    result: RunResult,
+    *,
+    method: str,
+    preset: str,
+    recipe: Recipe,
+    scale_name: str,
+    per_class: Mapping[str, float],
+    delta_rel: float | None,
+    device: str,
+    threads: int,
+    folder: str | None,
+) -> Record:
+    """The record of a run that this process has just finished, with the versions and the machine it ran on."""
+    metrics = asdict(result.metrics)
+    return sealed(
+        Record(
+            key=key,
+            data=data.name,
+            data_digest=data.digest,
+            paper_set="" if data.reference_key is None else "{} ({})".format(*data.reference_key),
+            simulated=int(data.simulated),
+            method=method,
+            preset="" if config.alignment is None else preset,
+            **alignment_columns(config.alignment),
+            recipe=recipe.name,
+            recipe_digest=recipe_digest(recipe),
+            scale_name=scale_name,
+            seed=config.seed,
+            **{name: metrics[name] for name in ("S", "U", "HM", "ZSL", "beta")},
+            val_HM=result.val.HM,
+            best_epoch=result.best_epoch,
+            delta_rel=delta_rel,
+            seconds=result.seconds,
+            memory_mb=_peak_memory(),
+            hypav=hypav.__version__,
+            code=code_version(),
+            torch=torch.__version__,
+            numpy=np.__version__,
+            python=platform.python_version(),
+            cpu=_cpu(),
+            device=device,
+            threads=threads,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            folder=folder,
+            config=_json(config.to_dict()),
+            per_class=_json(per_class),
+            history=_json(result.history),
+        )
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False)
+
+
+def _peak_memory() -> float | None:
+    """Greatest resident memory of this process so far, in 10^6 bytes; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # bytes there, KiB on Linux
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
