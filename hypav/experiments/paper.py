@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-__all__ = ["PaperRow", "PaperSettings", "paper_row", "paper_settings", "paper_tables"]
+__all__ = ["PaperRow", "PaperSettings", "Reported", "paper_row", "paper_settings", "paper_tables", "reported"]
+
+Key = tuple[str, str]
 
 
 class PaperRow(NamedTuple):
@@ -17,6 +20,14 @@ class PaperRow(NamedTuple):
     U: float
     HM: float
     ZSL: float
+
+
+class Reported(NamedTuple):
+    """One table of the paper for one of its sets: metric -> value a row, per cent except delta_rel."""
+
+    key: Key
+    metrics: tuple[str, ...]
+    rows: Mapping[str, Mapping[str, float]]
 
 
 class PaperSettings(NamedTuple):
@@ -56,3 +67,45 @@ def paper_settings(key: tuple[str, str] | None) -> PaperSettings:
         N_c=settings["N_c"][features][dataset],
         c_0=settings["c_0"],
     )
+
+
+_KINDS = {"table1": "main", "table2": "cls", "table3": "cls", "table4": "cls", "table6": "main"}
+_NAMES = {
+    "table1": ("table1_main", "method"),
+    "table2": ("table2_cls", "method"),
+    "table3": ("table3_curvature_cls", "curvature"),
+    "table4": ("table4_mixed_cls", "geometry"),
+    "table5": ("table5_Nc_VGGSound", "N_c"),
+    "table6": ("table6_aligned_main", "aligned"),
+}
+
+
+def reported(table: str, key: Key | None) -> Reported:
+    """What the paper's table says for the set `key`; for a set that it does not report, its nearest: the same videos,
+    else the same kind of features, else the first.
+
+    Args:
+        table: "table1" to "table7".
+        key: ("UCF-GZSL", "main") and the like, or None.
+    """
+    tables = _by_set(table)
+    dataset, features = key or ("UCF-GZSL", "main")
+    nearest = max(tables, key=lambda own: 2 * (own[0] == dataset) + (own[1] == features))
+    rows = tables[nearest]
+    return Reported(nearest, tuple(next(iter(rows.values()))), rows)
+
+
+def _by_set(table: str) -> dict[Key, dict[str, dict[str, float]]]:
+    if table == "table7":
+        found = {}
+        for name, rows in paper_tables()["table7_delta_rel"].items():
+            dataset, _, features = name.removesuffix(")").partition(" (")
+            found[dataset, features] = {row: {"delta_rel": value} for row, value in rows.items()}
+        return found
+    name, label = _NAMES[table]
+    return {
+        ("VGGSound-GZSL", own) if table == "table5" else (own, _KINDS[table]): {
+            row[label]: {metric: value for metric, value in row.items() if metric != label} for row in rows
+        }
+        for own, rows in paper_tables()[name].items()
+    }

@@ -1,0 +1,97 @@
+"""hypav table: a table of the paper beside our runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hypav.alignment import PRESETS
+from hypav.cli.options import data_options
+from hypav.data.doors import open_data
+from hypav.errors import RunError, SettingError
+from hypav.experiments.recipes import recipe_for
+from hypav.experiments.store import Store
+from hypav.experiments.table_text import FORMATS, render
+from hypav.experiments.table_view import table_view
+from hypav.experiments.tuning import TUNED, chosen_weight
+from hypav.files import replacing
+
+__all__ = ["open_store", "table"]
+
+
+def open_store(path: Path) -> Store:
+    """The store in a SQLite file, or the one that a CSV export holds.
+
+    Raises:
+        RunError: there is none.
+    """
+    if path.suffix == ".csv":
+        return Store.from_csv(path)
+    if not path.exists():
+        raise RunError(f"There is no store {path}; fill one with hypav reproduce, or give --store.")
+    return Store(path, create=False)
+
+
+@click.command()
+@click.argument("number", metavar="1 … 7")
+@data_options()
+@click.option(
+    "--store", "path", type=click.Path(path_type=Path), default=Path("runs/store.sqlite"), show_default=True,
+    help="What hypav reproduce wrote, or a CSV export of it.",
+)  # fmt: skip
+@click.option("--preset", "preset_name", type=click.Choice(list(PRESETS)), default="paper", show_default=True)
+@click.option(
+    "--weight", "weight_text", default="1", show_default=True,
+    help=f"Of the alignment loss; {TUNED}: the one that validation chose.",
+)  # fmt: skip
+@click.option("--scale", type=click.Choice(["course", "full"]), default="course", show_default=True)
+@click.option("--format", "form", type=click.Choice(list(FORMATS)), default="markdown", show_default=True)
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="A file, in place of the screen.")
+def table(
+    number: str,
+    door: str,
+    features: str,
+    text_alignment: str,
+    data_seed: int,
+    path: Path,
+    preset_name: str,
+    weight_text: str,
+    scale: str,
+    form: str,
+    to: Path | None,
+) -> None:
+    """Show a table of the paper beside our runs: means and intervals over seeds, differences to AVCA paired by seed.
+
+    Every number of ours is computed from the store as it is printed; what was not run says so.
+
+    Example: hypav table 3 --data simulated --preset curved --format latex
+    """
+    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed)
+    recipe = recipe_for(data, None, scale=scale)  # type: ignore[arg-type]
+    name = number if number.startswith("table") else f"table{number}"
+    with open_store(path) as store:
+        if weight_text == TUNED:
+            choice = chosen_weight(store, data.digest, data.reference_key, preset_name, recipe)
+            if choice is None:
+                raise RunError(
+                    f"{path} has no runs to choose a weight from; run hypav reproduce with --weights {TUNED} first."
+                )
+            weight = choice.weight
+        else:
+            weight = _number(weight_text)
+        view = table_view(name, store, data, preset=preset_name, weight=weight, recipe=recipe)
+        text = render(view, store, form)
+    if to is None:
+        click.echo(text)
+        return
+    with replacing(to) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+    click.echo(f"Table {name[-1]} is in {to}.")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingError(f"The weight {text!r} is neither a number nor {TUNED!r}.") from None
