@@ -15,6 +15,8 @@ from hypav.plots.ball import (
 from hypav.plots.clinic import plot_printed_radius, plot_rim_errors
 from hypav.plots.delta import plot_four_point_cases, plot_four_points, plot_noise, plot_thin_triangles
 from hypav.plots.geometries import plot_artan, plot_circles, plot_light, plot_two_points, plot_two_points_row
+from hypav.plots.heads import plot_head_curvatures, plot_head_matrices, plot_head_pairs, plot_head_paths
+from hypav.plots.mixtures import plot_mixtures, plot_sphere
 from hypav.plots.results import METRICS, plot_comparison, plot_history, plot_seen_unseen_curve
 from hypav.plots.space import plot_curvatures, plot_growth, plot_space, plot_tilings
 from hypav.plots.splits import plot_draws, plot_phases
@@ -45,10 +47,15 @@ __all__ = [
     "plot_four_points",
     "plot_geodesics",
     "plot_growth",
+    "plot_head_curvatures",
+    "plot_head_matrices",
+    "plot_head_pairs",
+    "plot_head_paths",
     "plot_history",
     "plot_light",
     "plot_maps",
     "plot_means",
+    "plot_mixtures",
     "plot_noise",
     "plot_peeking",
     "plot_phases",
@@ -56,6 +63,7 @@ __all__ = [
     "plot_rim_errors",
     "plot_seen_unseen_curve",
     "plot_space",
+    "plot_sphere",
     "plot_switches",
     "plot_task",
     "plot_thin_triangles",
