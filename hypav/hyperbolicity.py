@@ -1,8 +1,7 @@
 """How tree-like a set of points is: Gromov's δ, and δ_rel, which divides it by the diameter (paper Table 7).
 
-δ is zero for a tree and grows with the distance to one. Gromov, "Hyperbolic groups", 1987; the max-min product is
-that of Fournier, Ismail, Vigneron, "Computing the Gromov hyperbolicity of a discrete metric space", 2015; δ_rel that
-of Khrulkov et al., "Hyperbolic Image Embeddings", CVPR 2020.
+δ is zero for a tree and grows with the distance to one: Gromov, "Hyperbolic groups", 1987, computed in
+`hypav.gromov`. δ_rel is that of Khrulkov et al., "Hyperbolic Image Embeddings", CVPR 2020.
 
 A δ_rel says little by itself: Gaussian noise in 64 dimensions has δ_rel = .34, inside the range of the paper's Table 7.
 Print `gaussian_null` beside it.
@@ -10,7 +9,7 @@ Print `gaussian_null` beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -18,10 +17,12 @@ import torch
 from torch import Generator, Tensor
 
 from hypav.errors import DataError, SettingError
+from hypav.gromov import distances, four_point_delta, gromov_delta, gromov_delta_all, require_base, search
 
 __all__ = [
     "Convention",
     "Hyperbolicity",
+    "covariance_matched_null",
     "delta_rel",
     "four_point_delta",
     "gaussian_null",
@@ -31,8 +32,6 @@ __all__ = [
 ]
 
 Convention = Literal["khrulkov", "released"]
-
-BLOCK = 2**17  # numbers worked on at a time: what a core's cache holds
 
 
 @dataclass(frozen=True)
@@ -62,60 +61,6 @@ class Hyperbolicity:
     interval: tuple[float, float] | None = None
 
 
-def gromov_delta(distance_matrix: Any, *, base: int = 0) -> Tensor:
-    """δ at one base point b, exactly: max_ij [max_k min(A_ik, A_kj) - A_ij], A_ij = (d_bi + d_bj - d_ij)/2.
-
-    The δ over all base points is at least this and at most twice this. Memory O(n²).
-
-    Args:
-        distance_matrix: (n, n) tensor or array, n >= 4; float32 and float64 are worked in as they are.
-        base: index of b.
-
-    Returns:
-        A scalar, not negative, in the dtype of the matrix: bit by bit the value of the definition.
-
-    Raises:
-        DataError: the matrix is not square, symmetric, finite and non-negative with a zero diagonal, or n < 4.
-        SettingError: there is no point `base`.
-    """
-    distance = _distances(distance_matrix)
-    _require_base(base, len(distance))
-    return _delta(distance, base, distance.new_zeros(()))
-
-
-def gromov_delta_all(distance_matrix: Any) -> Tensor:
-    """δ over all base points, exactly: the largest `four_point_delta` of all quadruples. Time up to O(n⁴), memory O(n²).
-
-    A quadruple has the same δ from each of its points, so the b-th base point need only see those after it.
-
-    Raises:
-        DataError: as `gromov_delta`.
-    """
-    distance = _distances(distance_matrix)
-    best = distance.new_zeros(())
-    for b in range(len(distance) - 3):
-        best = _delta(distance[b:, b:], 0, best)
-    return best
-
-
-def four_point_delta(distance_matrix: Any, quadruple: Sequence[int]) -> Tensor:
-    """δ of four points: half the gap between the larger two of d_xy + d_zw, d_xz + d_yw, d_xw + d_yz.
-
-    Raises:
-        DataError: as `gromov_delta`.
-        SettingError: the quadruple is not four indices of points.
-    """
-    distance = _distances(distance_matrix)
-    if len(quadruple) != 4:
-        raise SettingError(f"four_point_delta needs four points, but got {len(quadruple)} indices.")
-    for index in quadruple:
-        _require_base(index, len(distance))
-    x, y, z, w = quadruple
-    d = distance
-    sums = torch.stack((d[x, y] + d[z, w], d[x, z] + d[y, w], d[x, w] + d[y, z])).sort().values
-    return (sums[2] - sums[1]) / 2
-
-
 def delta_rel(
     points: Any, *, convention: Convention = "khrulkov", precomputed: bool = False, base: int = 0
 ) -> Hyperbolicity:
@@ -132,7 +77,7 @@ def delta_rel(
         SettingError: an unknown convention, or no point `base`.
     """
     _require_convention(convention)
-    distance = _distances(points) if precomputed else _euclidean(_features(points))
+    distance = distances(points) if precomputed else _euclidean(_features(points))
     return _hyperbolicity([distance], convention, base)
 
 
@@ -169,10 +114,10 @@ def sampled_delta_rel(
     _require_convention(convention)
     if size < 4 or tries < 1:
         raise SettingError(f"size is {size} and tries {tries}, but δ needs at least 4 points and one try.")
-    points = _distances(points) if precomputed else _features(points)
+    points = distances(points) if precomputed else _features(points)
     samples = _samples(points, generator, size, tries, replacement)
-    distances = (points[i][:, i] if precomputed else _euclidean(points[i]) for i in samples)
-    return _hyperbolicity(distances, convention, base, generator)
+    matrices = (points[i][:, i] if precomputed else _euclidean(points[i]) for i in samples)
+    return _hyperbolicity(matrices, convention, base, generator)
 
 
 def gaussian_null(
@@ -202,38 +147,19 @@ def gaussian_null(
 # ------------------------------------------------------------------------------------------------------- the parts
 
 
-def _delta(distance: Tensor, base: int, best: Tensor) -> Tensor:
-    """The larger of `best` and δ at `base`.
-
-    For k in {i, j} min(A_ik, A_kj) - A_ij <= 0, so only other k count, and with M_i = max_{k != i} A_ik no term of
-    the pair (i, j) exceeds min(M_i, M_j) - A_ij. Pairs whose bound is not above the best are never looked at.
-    """
-    product = (distance[base] + distance[base].unsqueeze(1) - distance) / 2  # A, Gromov's product
-    largest = product.clone().fill_diagonal_(-torch.inf).amax(1)
-    bound = torch.minimum(largest, largest.unsqueeze(1)) - product
-    block = max(1, BLOCK // len(distance))
-    for i in bound.amax(1).argsort(descending=True).tolist():
-        candidates = (bound[i] > best).nonzero().squeeze(1)
-        for j in candidates.split(block) if len(candidates) else ():
-            term = torch.minimum(product.index_select(0, j), product[i]).amax(1) - product[i, j]
-            best = torch.maximum(best, term.max())
-        bound[:, i] = -torch.inf  # the pair (j, i) is the pair (i, j)
-    return best
-
-
 def _hyperbolicity(
-    distances: Iterable[Tensor], convention: Convention, base: int, generator: Generator | None = None
+    matrices: Iterable[Tensor], convention: Convention, base: int, generator: Generator | None = None
 ) -> Hyperbolicity:
     deltas, diameters, n = [], [], 0
-    for distance in distances:
+    for distance in matrices:
         n = len(distance)
-        _require_base(base, n)
+        require_base(base, n)
         diameters.append(float(distance.max()))
         if diameters[-1] == 0:
             raise DataError(
                 "All points are the same, so the diameter is 0 and δ_rel has no value: check the features."
             )
-        deltas.append(float(_delta(distance, base, distance.new_zeros(()))))
+        deltas.append(float(search(distance, base)))
     factor = 2 if convention == "khrulkov" else 1
     values = [factor * delta / diameter for delta, diameter in zip(deltas, diameters, strict=True)]
     tries = torch.tensor(values, dtype=torch.float64)
@@ -278,32 +204,46 @@ def _features(points: Any) -> Tensor:
     return x
 
 
-def _distances(matrix: Any) -> Tensor:
-    d = torch.as_tensor(matrix).detach()
-    d = d if d.dtype in (torch.float32, torch.float64) else d.double()
-    if d.ndim != 2 or d.shape[0] != d.shape[1]:
-        raise DataError(f"A distance matrix is square, but this has shape {tuple(d.shape)}.")
-    if len(d) < 4:
-        raise DataError(f"δ needs at least 4 points, but the distance matrix has {len(d)}.")
-    if not bool(d.isfinite().all()):
-        raise DataError("The distance matrix holds NaN or infinite numbers: look at the points it came from.")
-    if bool((d < 0).any()):
-        raise DataError(f"The distance matrix holds negative numbers, the least {float(d.min()):.3g}.")
-    slack = 1e-4 * float(d.max())  # what rounding may do to a float32 matrix
-    if float((d - d.mT).abs().max()) > slack:
-        raise DataError("The distance matrix is not symmetric: entry (i, j) must equal entry (j, i).")
-    if float(d.diagonal().max()) > slack:
-        raise DataError("The distance matrix has a diagonal that is not zero: is it a similarity matrix?")
-    return (d + d.mT) / 2
-
-
-def _require_base(base: int, n: int) -> None:
-    if not 0 <= base < n:
-        raise SettingError(f"There is no point {base} among {n}: the index must lie between 0 and {n - 1}.")
-
-
 def _require_convention(convention: str) -> None:
     if convention not in get_args(Convention):
         raise SettingError(
             f'convention is {convention!r}, but must be "khrulkov" (2δ/diameter) or "released" (δ/diameter).'
         )
+
+
+def covariance_matched_null(
+    points: Any,
+    *,
+    generator: Generator,
+    size: int = 1500,
+    tries: int = 10,
+    convention: Convention = "khrulkov",
+) -> Hyperbolicity:
+    """δ_rel of Gaussian noise with the covariance of the features (n, D), anew in each try.
+
+    Features whose variance lies in few directions have a larger δ_rel than `gaussian_null` of all D: of that null a
+    difference may be a matter of dimension alone. Against this one it is a matter of shape: clusters, skew, a tree.
+
+    Args:
+        points: the features whose δ_rel this stands beside.
+        generator: on the CPU.
+        size: points of noise, as many as the (sub-)sample had; at most n.
+        tries: draws of the noise.
+        convention: as in `delta_rel`.
+
+    Raises:
+        DataError: as `delta_rel` of features.
+        SettingError: size < 4, tries < 1 or an unknown convention.
+    """
+    _require_convention(convention)
+    x = _features(points).cpu()
+    if size < 4 or tries < 1:
+        raise SettingError(f"size is {size} and tries {tries}, but δ needs at least 4 points and one try.")
+    size = min(size, len(x))
+    # distances do not see the directions of the principal axes, only the standard deviations along them
+    deviations = torch.linalg.svdvals(x - x.mean(0)) / (len(x) - 1) ** 0.5
+    dim = len(deviations)
+    noise = (
+        torch.randn(size, dim, generator=generator, dtype=torch.float64) * deviations for _ in range(tries)
+    )
+    return _hyperbolicity(map(_euclidean, noise), convention, 0, generator)

@@ -13,10 +13,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypav import hyperbolicity
+from hypav import gromov
 from hypav.errors import DataError, SettingError
 from hypav.geometry import pairwise_distance
 from hypav.hyperbolicity import (
+    covariance_matched_null,
     delta_rel,
     four_point_delta,
     gaussian_null,
@@ -77,7 +78,7 @@ def test_delta_is_the_definition_bit_by_bit(seed, n, kind, dtype, base):
 
 def test_delta_is_the_definition_in_blocks(monkeypatch):
     d = clouds(1, 60, "clusters", np.float64)
-    monkeypatch.setattr(hyperbolicity, "BLOCK", 150)
+    monkeypatch.setattr(gromov, "BLOCK", 150)
     assert gromov_delta(d, base=2).item() == definition(d, 2)
 
 
@@ -97,7 +98,7 @@ def test_memory_is_quadratic():
         d = torch.from_numpy(clouds(0, 400, kind, np.float64))
         with Largest() as largest:
             gromov_delta(d)
-        assert 400**2 <= largest.size <= max(400**2, hyperbolicity.BLOCK)
+        assert 400**2 <= largest.size <= max(400**2, gromov.BLOCK)
 
 
 def test_the_released_codes_numbers():
@@ -225,6 +226,24 @@ def test_the_null_of_noise():
     assert gaussian_null(150, 2, generator=rng(), tries=4).delta_rel != null.delta_rel
 
 
+def test_the_null_of_the_same_covariance():
+    """Noise in a tilted plane of 64 dimensions is not compared with noise in 64."""
+    mixed = torch.randn(2, 64, generator=rng(1), dtype=torch.float64).svd().V.T
+    points = torch.randn(4000, 2, generator=rng(2), dtype=torch.float64) @ (7 * mixed)
+    null = covariance_matched_null(points, generator=rng(), size=100, tries=20)
+    assert (null.n, len(null.values), null.convention) == (100, 20, "khrulkov")
+    assert gaussian_null(100, 64, generator=rng(3), tries=4).delta_rel < null.delta_rel - 0.05
+    # exactly: deviations along the principal axes times standard normal numbers
+    few = np.random.default_rng(5).normal(size=(30, 4)) @ np.diag([5, 2, 1, 0.2])
+    noise = torch.randn(12, 4, generator=rng(4), dtype=torch.float64).numpy()
+    deviations = np.sqrt(np.linalg.eigvalsh(np.cov(few.T))[::-1])
+    own = covariance_matched_null(few, generator=rng(4), size=12, tries=1)
+    assert own.delta_rel == pytest.approx(delta_rel(noise * deviations).delta_rel)
+    assert covariance_matched_null(few, generator=rng(), tries=1).n == 30
+    released = covariance_matched_null(few, generator=rng(4), size=12, tries=1, convention="released")
+    assert released.delta_rel == pytest.approx(own.delta_rel / 2)
+
+
 def test_the_result_is_frozen():
     found = delta_rel(np.eye(4))
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -290,6 +309,8 @@ def test_rounding_is_no_asymmetry():
         (lambda: gaussian_null(3, 2, generator=rng()), SettingError, "n is 3"),
         (lambda: gaussian_null(5, 0, generator=rng()), SettingError, "dim 0"),
         (lambda: gaussian_null(5, 2, generator=rng(), tries=0), SettingError, "tries 0"),
+        (lambda: covariance_matched_null(X, generator=rng(), size=3), SettingError, "size is 3"),
+        (lambda: covariance_matched_null(X, generator=rng(), tries=0), SettingError, "tries 0"),
     ],
 )
 def test_bad_settings(call, error, words):

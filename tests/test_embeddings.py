@@ -1,0 +1,161 @@
+"""Projections of embedded points, and the numbers that hold a picture to account."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from hypav import embeddings, geometry
+from hypav.data.doors import open_data
+from hypav.errors import DataError, SettingError
+
+
+def clusters(
+    count: int = 4, each: int = 20, dim: int = 16, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    centres = 4 * torch.randn(count, dim, generator=generator, dtype=torch.float64)
+    label = torch.arange(count).repeat_interleave(each)
+    return centres[label] + torch.randn(len(label), dim, generator=generator, dtype=torch.float64), label
+
+
+def test_tsne_keeps_clusters_and_is_the_same_whatever_rounding_did() -> None:
+    points, label = clusters()
+    flat = embeddings.tsne(points, perplexity=10, steps=400)
+    assert flat.shape == (80, 2)
+    share, chance = embeddings.neighbour_agreement(flat, [str(c) for c in label.tolist()])
+    assert share > 0.99 > 3 * chance
+    noise = torch.randn(points.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    again = embeddings.tsne(points * (1 + 1e-12 * noise), perplexity=10, steps=400)
+    assert torch.equal(flat, again)
+
+
+def test_tsne_sums_in_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def look(self: TSNE, distance: np.ndarray) -> np.ndarray:
+        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp")
+        return distance[:, :2]
+
+    monkeypatch.setattr(TSNE, "fit_transform", look)
+    with threadpool_limits(limits=3):
+        embeddings.tsne(clusters()[0], perplexity=10)
+    assert set(seen) == {1}
+
+
+@pytest.mark.parametrize(
+    ("points", "settings", "error", "sentence"),
+    [
+        (torch.randn(3, 2), {}, DataError, "at least 4 points"),
+        (torch.ones(9, 2), {"perplexity": 2}, DataError, "All points are the same"),
+        (torch.full((9, 2), torch.nan), {}, DataError, "NaN"),
+        (torch.randn(9, 2), {"perplexity": 9}, SettingError, "less than the 9 points"),
+        (torch.randn(9, 2), {"perplexity": 3, "steps": 100}, SettingError, "first 250"),
+    ],
+)
+def test_tsne_refuses(points: torch.Tensor, settings: dict[str, float], error: type, sentence: str) -> None:
+    with pytest.raises(error, match=sentence):
+        embeddings.tsne(points, **settings)
+
+
+def test_principal_plane_is_that_of_the_covariance() -> None:
+    points, _ = clusters(dim=5)
+    plane = embeddings.principal_plane(points)
+    values, vectors = np.linalg.eigh(np.cov(points.numpy().T))
+    assert plane.mean(0).abs().max() < 1e-12
+    np.testing.assert_allclose(plane.var(0).numpy(), values[::-1][:2])
+    own = (points - points.mean(0)).numpy() @ vectors[:, ::-1][:, :2]
+    np.testing.assert_allclose(np.abs(plane.numpy()), np.abs(own), atol=1e-12)
+    # the sign does not hang on the library's choice
+    torch.testing.assert_close(embeddings.principal_plane(points.flip(0)), plane.flip(0))
+    with pytest.raises(DataError, match="two dimensions"):
+        embeddings.principal_plane(points[:, :1])
+
+
+@pytest.mark.parametrize("k", [-1.0, -0.2])
+def test_disk_keeps_directions_and_distances_from_the_centre(k: float) -> None:
+    points, _ = clusters(dim=6)
+    plane, found = embeddings.principal_plane(points), embeddings.disk(points, k=k, reach=0.8)
+    assert (found.norm(dim=1) < (-k) ** -0.5).all()
+    from_centre = geometry.distance(torch.zeros_like(found), found, k=k)
+    ratio = from_centre / plane.norm(dim=1)
+    torch.testing.assert_close(ratio, ratio[0].expand_as(ratio))
+    # twice the tangent length: the conformal factor at the centre is 2
+    assert float(from_centre.square().mean().sqrt()) == pytest.approx(2 * 0.8 / (-k) ** 0.5)
+    turned = torch.nn.functional.cosine_similarity(plane, found)
+    assert (turned - 1).abs().max() < 1e-12
+    with pytest.raises(SettingError, match="negative curvature"):
+        embeddings.disk(points, k=0.0)
+
+
+def test_pick_spreads_over_the_rows_of_a_class() -> None:
+    label = torch.tensor([0, 1, 1, 0, 1, 1, 2, 1, 1])
+    assert embeddings.pick(label, [1, 0], 3).tolist() == [1, 4, 7, 0, 3]
+    with pytest.raises(DataError, match="Class 5 has no sample"):
+        embeddings.pick(label, [5], 3)
+    with pytest.raises(SettingError, match="at least one"):
+        embeddings.pick(label, [1], 0)
+
+
+def test_separation_by_hand() -> None:
+    points = torch.tensor([[-1.0, 0.0], [1.0, 0.0], [9.0, 3.0], [9.0, 5.0]])
+    found = embeddings.separation(points, torch.tensor([3, 3, 1, 1]))
+    assert found.tolist() == [[0.0, pytest.approx(97**0.5)], [pytest.approx(97**0.5), 0.0]]
+    # of the space's unit it knows nothing
+    torch.testing.assert_close(embeddings.separation(7 * points, torch.tensor([3, 3, 1, 1])), found)
+    with pytest.raises(DataError, match="two classes"):
+        embeddings.separation(points, torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(DataError, match="no spread"):
+        embeddings.separation(points, torch.arange(4))
+    with pytest.raises(DataError, match="3 labels"):
+        embeddings.separation(points, torch.arange(3))
+
+
+def test_neighbour_agreement_by_hand() -> None:
+    line = torch.tensor([[0.0], [1.0], [2.1], [3.3]])
+    # nearest: 1, 0, 1, 2
+    assert embeddings.neighbour_agreement(line, ["a", "a", "b", "b"], neighbours=1) == (
+        0.75,
+        pytest.approx(1 / 3),
+    )
+    share, chance = embeddings.neighbour_agreement(line, ["a", "a", "b", "b"], neighbours=3)
+    assert share == pytest.approx(chance), "all others: there chance is all there is"
+    with pytest.raises(SettingError, match="between 1 and 3"):
+        embeddings.neighbour_agreement(line, ["a"] * 4, neighbours=4)
+
+
+def test_rank_correlation_is_scipys() -> None:
+    from scipy.stats import spearmanr
+
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randint(5, (40,), generator=generator).double()
+    y = x + 3 * torch.rand(40, generator=generator, dtype=torch.float64).round(decimals=1)
+    assert embeddings.rank_correlation(x, y) == pytest.approx(spearmanr(x, y).statistic, abs=1e-12)
+    assert embeddings.rank_correlation(x, y) == pytest.approx(embeddings.rank_correlation(x, y.exp()))
+    for bad in (torch.ones(40), torch.full((40,), torch.nan), torch.ones(39)):
+        with pytest.raises(DataError):
+            embeddings.rank_correlation(x, bad.double())
+
+
+def test_class_tree_distances_count_edges() -> None:
+    data = open_data("simulated:small")
+    classes = torch.tensor([7, 0, 19, 1])
+    found = embeddings.class_tree_distances(data, classes)
+    paths = [(data.super_groups[c], data.groups[c], data.class_names[c]) for c in classes.tolist()]
+    for i, a in enumerate(paths):
+        for j, b in enumerate(paths):
+            common = next((n for n in range(3) if a[n] != b[n]), 3)
+            assert found[i, j] == 2 * (3 - common)
+    assert found[1, 3] < found[1, 0], "0 and 1 are of one group"
+    flat = embeddings.class_tree_distances(replace(data, groups=()), classes)
+    assert float(flat.max()) == 4
+    # groups of one name below two super-groups are two
+    same = replace(data, groups=("g",) * 20)
+    assert torch.equal(embeddings.class_tree_distances(same, classes) == 6, flat == 4)
+    with pytest.raises(DataError, match="names no super-groups"):
+        embeddings.class_tree_distances(replace(data, super_groups=()), classes)
