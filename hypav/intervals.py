@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import torch
@@ -178,6 +179,7 @@ def _t_sum(power: float, level: float, n: int) -> float:
     return t_quantile((1 + level) / 2, n - 1) + t_quantile(power, n - 1)
 
 
+@lru_cache(maxsize=4096)
 def t_quantile(p: float, df: int) -> float:
     """The t with P(T <= t) = p for Student's T of df >= 1 degrees of freedom, 0 < p < 1; good to 1e-9.
 

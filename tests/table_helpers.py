@@ -9,9 +9,9 @@ from pathlib import Path
 
 from hypav.experiments.recipes import RECIPES, Recipe
 from hypav.experiments.records import Record, alignment_columns, recipe_digest, sealed
+from hypav.experiments.sets import SetId
 from hypav.experiments.store import Store
 from hypav.experiments.suite import TABLES, Entry, entries
-from hypav.experiments.table_view import SetId
 
 UCF = SetId("UCF-GZSL counts, SIMULATED", "digest-of-ucf", ("UCF-GZSL", "main"), True)
 REAL = SetId("yt8m-mini", "digest-of-mini", None, False)

@@ -23,10 +23,11 @@ from hypav.errors import RunError, SettingError
 from hypav.experiments.database import MEMORY
 from hypav.experiments.paper import paper_tables, reported
 from hypav.experiments.recipes import RECIPES
+from hypav.experiments.sets import SetId, sets_in
 from hypav.experiments.store import Store
 from hypav.experiments.suite import TABLES, Entry, entries
 from hypav.experiments.table_text import FORMATS, NOT_RUN, render
-from hypav.experiments.table_view import Row, SetId, TableView, sets_in, table_view, verify
+from hypav.experiments.table_view import Row, TableView, table_view, verify
 from hypav.intervals import Interval, paired_difference, seeds_needed, t_interval
 
 SEEDS = range(4)

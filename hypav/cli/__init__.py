@@ -14,6 +14,7 @@ from hypav.cli.delta import delta
 from hypav.cli.experiment import compare, evaluate, train
 from hypav.cli.parity import parity
 from hypav.cli.reproduce import reproduce
+from hypav.cli.results import results
 from hypav.cli.table import table
 from hypav.errors import HypavError
 
@@ -32,7 +33,7 @@ def cli() -> None:
     """
 
 
-for command in (compare, reproduce, table, train, evaluate, delta, data, parity, classroom):
+for command in (compare, reproduce, table, results, train, evaluate, delta, data, parity, classroom):
     cli.add_command(command)
 
 

@@ -13,7 +13,16 @@ from hypav.experiments.suite import AVCA
 from hypav.experiments.table_view import Number, Row, TableView, require_intact, verify
 from hypav.experiments.tables import markdown_table
 
-__all__ = ["FORMATS", "NOT_RUN", "difference_text", "provenance", "render", "view_text"]
+__all__ = [
+    "FORMATS",
+    "NOT_RUN",
+    "TITLES",
+    "bare_table",
+    "difference_text",
+    "provenance",
+    "render",
+    "view_text",
+]
 
 NOT_RUN = "not run"
 _DELTA = "delta_rel"
@@ -45,7 +54,12 @@ def render(view: TableView, store: Store, form: str) -> str:
 
 def view_text(view: TableView) -> str:
     """The table as Markdown with its provenance, unchecked: `render` checks."""
-    return "\n".join([*provenance(view), "", markdown_table(*_grid(view)), "", *_notes(view)])
+    return "\n".join([*provenance(view), "", bare_table(view), "", *_notes(view)])
+
+
+def bare_table(view: TableView) -> str:
+    """The table as Markdown and nothing else, unchecked."""
+    return markdown_table(*_grid(view))
 
 
 def provenance(view: TableView) -> list[str]:

@@ -16,42 +16,20 @@ from hypav.errors import RunError, SettingError
 from hypav.experiments.paper import reported
 from hypav.experiments.recipes import Recipe
 from hypav.experiments.records import Record, alignment_columns, recipe_digest
+from hypav.experiments.sets import SetId
 from hypav.experiments.store import Store
 from hypav.experiments.suite import AVCA, TABLES, Entry, entries
 from hypav.intervals import Interval, paired_difference, seeds_needed, t_interval
 
-__all__ = ["Number", "Row", "SetId", "TableView", "require_intact", "sets_in", "table_view", "verify"]
-
-
-@dataclass(frozen=True)
-class SetId:
-    """Which features runs were trained on. key: the paper's set whose settings they take."""
-
-    name: str
-    digest: str
-    key: tuple[str, str] | None
-    simulated: bool
-
-    @classmethod
-    def of(cls, data: FeatureSet) -> SetId:
-        """The identity of a set."""
-        return cls(data.name, data.digest, data.reference_key, data.simulated)
-
-    @property
-    def marked(self) -> str:
-        """The name, which says SIMULATED where it is."""
-        return self.name + (" (SIMULATED)" if self.simulated and "SIMULATED" not in self.name else "")
-
-
-def sets_in(store: Store) -> tuple[SetId, ...]:
-    """The sets that runs of the store were trained on, in the order in which they came."""
-    found = {record.data_digest: record for record in store.rows()}
-    return tuple(SetId(r.data, digest, _key(r.paper_set), bool(r.simulated)) for digest, r in found.items())
-
-
-def _key(paper_set: str) -> tuple[str, str] | None:
-    dataset, _, features = paper_set.removesuffix(")").partition(" (")
-    return (dataset, features) if features else None
+__all__ = [
+    "Number",
+    "Row",
+    "TableView",
+    "number",
+    "require_intact",
+    "table_view",
+    "verify",
+]
 
 
 @dataclass(frozen=True)
@@ -63,10 +41,16 @@ class Number:
     """
 
     metric: str
+    seeds: tuple[int, ...]
     keys: tuple[str, ...]
     against: tuple[str, ...]
     values: tuple[float, ...]
     interval: Interval
+
+    @property
+    def by_seed(self) -> dict[int, float]:
+        """seed -> value."""
+        return dict(zip(self.seeds, self.values, strict=True))
 
 
 @dataclass(frozen=True)
@@ -203,12 +187,13 @@ def number(metric: str, runs: Sequence[Record], against: Sequence[Record] = ()) 
     """The mean of a metric over runs with Student's interval; or, `against` others, of their paired differences with a
     bootstrap interval from a fixed stream."""
     own = tuple(_value(record, metric) for record in runs)
+    seeds = tuple(r.seed for r in runs)
     keys, others = tuple(r.key for r in runs), tuple(r.key for r in against)
     if not against:
-        return Number(metric, keys, (), own, t_interval(own))
+        return Number(metric, seeds, keys, (), own, t_interval(own))
     base = tuple(_value(record, metric) for record in against)
     values = tuple(a - b for a, b in zip(own, base, strict=True))
-    return Number(metric, keys, others, values, _bootstrap(own, base))
+    return Number(metric, seeds, keys, others, values, _bootstrap(own, base))
 
 
 @cache

@@ -1,0 +1,36 @@
+"""hypav results: the page of all that a store's runs say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hypav.cli.table import open_store
+from hypav.experiments.results_page import save_results
+
+__all__ = ["results"]
+
+
+@click.command()
+@click.option(
+    "--store", "path", type=click.Path(path_type=Path), default=Path("runs/store.sqlite"), show_default=True,
+    help="What hypav reproduce wrote, or a CSV export of it.",
+)  # fmt: skip
+@click.option(
+    "--to", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The page, FILE.md."
+)
+@click.option(
+    "--export",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also writes the runs as CSV, without histories, and links them.",
+)
+def results(path: Path, to: Path, export: Path | None) -> None:
+    """Write the results page: Tables 1-7 beside the paper's for every set, preset and weight in the store, and what the
+    runs say to the two questions: does alignment help, and does its curvature matter?
+
+    Example: hypav results --to RESULTS.md --export results/course_runs.csv
+    """
+    with open_store(path) as store:
+        written = save_results(store, to, export=export)
+    click.echo("Wrote " + ", ".join(map(str, written)) + ".")

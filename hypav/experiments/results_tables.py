@@ -1,0 +1,54 @@
+"""One table of the paper on the results page: all cases at a glance, and each in full, folded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypav.experiments.answers import Case
+from hypav.experiments.results_text import points
+from hypav.experiments.store import Store
+from hypav.experiments.table_text import NOT_RUN, TITLES, bare_table
+from hypav.experiments.table_view import Row, TableView, verify
+from hypav.experiments.tables import markdown_table
+from hypav.intervals import t_interval
+
+__all__ = ["table_section"]
+
+
+def table_section(store: Store, table: str, cases: Sequence[Case]) -> str:
+    """The section of one table for the cases of one set; every number is verified.
+
+    Raises:
+        RunError: a number that no run gave.
+    """
+    views = [case.view(table, store) for case in cases]
+    for view in views:
+        verify(view, store)
+    first = views[0]
+    metric = first.compared
+    header = ["row", f"paper {metric}, {first.paper_set}", *(case.name for case in cases)]
+    rows = [
+        [
+            label,
+            f"{first.rows[place].paper[metric]:.2f}",
+            *(_glance(view, view.rows[place]) for view in views),
+        ]
+        for place, label in enumerate(row.label for row in first.rows)
+    ]
+    parts = [f"**Table {table[-1]}, {TITLES[table]}**", markdown_table(header, rows)]
+    folded = [f"<b>{case.name}</b>\n\n{bare_table(view)}" for case, view in zip(cases, views, strict=True)]
+    parts.append(
+        "<details><summary>Every metric with intervals</summary>\n\n" + "\n\n".join(folded) + "\n\n</details>"
+    )
+    return "\n\n".join(parts)
+
+
+def _glance(view: TableView, row: Row) -> str:
+    if not row.ours:
+        return NOT_RUN
+    digits = 3 if view.compared == "delta_rel" else 1
+    mean = f"{row.ours[view.compared].interval.mean:.{digits}f}"
+    if row.difference is None:
+        return mean
+    star = "\\*" if t_interval(row.difference.values).excludes_zero else ""
+    return f"{mean} ({points(row.difference.interval.mean, digits)}{star})"
