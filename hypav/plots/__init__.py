@@ -5,6 +5,19 @@ curvature k, `results` runs, `start` the first page. There is no pyplot here: a 
 nothing global changes. `figure.alt_text` says in words what the figure shows.
 """
 
+from hypav.plots.adaptive import (
+    plot_curvature_paths,
+    plot_gradient_sizes,
+    plot_group_curvatures,
+    plot_layer_curve,
+)
+from hypav.plots.alignment import (
+    plot_lengths,
+    plot_loudness,
+    plot_similarities,
+    plot_steps_to_tangent,
+    plot_weights,
+)
 from hypav.plots.ball import (
     plot_addition,
     plot_depth,
@@ -38,6 +51,7 @@ __all__ = [
     "plot_circles",
     "plot_class_tree",
     "plot_comparison",
+    "plot_curvature_paths",
     "plot_curvatures",
     "plot_depth",
     "plot_distortions",
@@ -46,13 +60,18 @@ __all__ = [
     "plot_four_point_cases",
     "plot_four_points",
     "plot_geodesics",
+    "plot_gradient_sizes",
+    "plot_group_curvatures",
     "plot_growth",
     "plot_head_curvatures",
     "plot_head_matrices",
     "plot_head_pairs",
     "plot_head_paths",
     "plot_history",
+    "plot_layer_curve",
+    "plot_lengths",
     "plot_light",
+    "plot_loudness",
     "plot_maps",
     "plot_means",
     "plot_mixtures",
@@ -62,8 +81,10 @@ __all__ = [
     "plot_printed_radius",
     "plot_rim_errors",
     "plot_seen_unseen_curve",
+    "plot_similarities",
     "plot_space",
     "plot_sphere",
+    "plot_steps_to_tangent",
     "plot_switches",
     "plot_task",
     "plot_thin_triangles",
@@ -71,5 +92,6 @@ __all__ = [
     "plot_tree_embeddings",
     "plot_two_points",
     "plot_two_points_row",
+    "plot_weights",
     "plot_words",
 ]
