@@ -66,7 +66,7 @@ def cases(store: Store, data: SetId, recipe: Recipe, presets: Sequence[str]) -> 
         for weight in sorted({r.weight for r in stored if r.weight is not None}):
             own = entries("table1", data.key, preset, weight)[1:]
             if all(store.find(data.digest, recipe, entry.alignment) for entry in own):
-                tuned = chosen is not None and chosen.weight == weight
+                tuned = chosen is not None and len(chosen.val_HM) > 1 and chosen.weight == weight
                 found.append(Case(data, preset, weight, tuned, recipe))
     return tuple(found)
 

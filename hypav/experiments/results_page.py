@@ -138,11 +138,11 @@ def _answer(store: Store, subject: Subject, figures: bool) -> list[str]:
 
 
 def _others(store: Store, subject: Subject) -> list[Effect]:
-    """The rows of Tables 3 to 6 against AVCA, each configuration once and without those of Table 1."""
-    own = {effect.difference.keys for effect in subject.effects}
+    """The rows of Tables 3 to 6 against AVCA without Table 1's; rows of one result (two equal heads are one) once."""
+    own = {effect.difference.values for effect in subject.effects}
     rows = [e for case in subject.cases for table in TABLES[2:6] for e in effects(store, case, table)]
-    once = {effect.difference.keys: effect for effect in reversed(rows)}
-    return [effect for effect in reversed(once.values()) if effect.difference.keys not in own]
+    once = {effect.difference.values: effect for effect in reversed(rows)}
+    return [effect for effect in reversed(once.values()) if effect.difference.values not in own]
 
 
 def _scope(found: Sequence[Subject]) -> str:
@@ -196,7 +196,7 @@ def _tuning(store: Store, found: Sequence[Subject]) -> str:
     for subject in found:
         for preset in PRESETS:
             chosen = chosen_weight(store, subject.data.digest, subject.data.key, preset, subject.recipe)
-            if chosen is not None:
+            if chosen is not None and len(chosen.val_HM) > 1:
                 tried = ", ".join(f"{w:g}: {100 * HM:.1f}" for w, HM in sorted(chosen.val_HM.items()))
                 rows.append([subject.data.marked, preset, tried, f"{chosen.weight:g}"])
     lines.append(

@@ -12,7 +12,7 @@ from hypav.experiments.table_view import Row, TableView, verify
 from hypav.experiments.tables import markdown_table
 from hypav.intervals import t_interval
 
-__all__ = ["table_section"]
+__all__ = ["at_a_glance", "table_section"]
 
 
 def table_section(store: Store, table: str, cases: Sequence[Case]) -> str:
@@ -24,23 +24,24 @@ def table_section(store: Store, table: str, cases: Sequence[Case]) -> str:
     views = [case.view(table, store) for case in cases]
     for view in views:
         verify(view, store)
+    header, rows = at_a_glance(views, [case.name for case in cases])
+    escaped = [[cell.replace("*", "\\*") for cell in row] for row in rows]
+    folded = [f"<b>{case.name}</b>\n\n{bare_table(view)}" for case, view in zip(cases, views, strict=True)]
+    details = "<details><summary>Every metric with intervals</summary>\n\n" + "\n\n".join(folded)
+    title = f"**Table {table[-1]}, {TITLES[table]}**"
+    return "\n\n".join([title, markdown_table(header, escaped), details, "</details>"])
+
+
+def at_a_glance(views: Sequence[TableView], names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of one table under several presets and weights: the paper's number, and ours with its difference
+    to AVCA, starred where Student's 95 % interval excludes 0. Unchecked."""
     first = views[0]
     metric = first.compared
-    header = ["row", f"paper {metric}, {first.paper_set}", *(case.name for case in cases)]
     rows = [
-        [
-            label,
-            f"{first.rows[place].paper[metric]:.2f}",
-            *(_glance(view, view.rows[place]) for view in views),
-        ]
-        for place, label in enumerate(row.label for row in first.rows)
+        [row.label, f"{row.paper[metric]:.2f}", *(_glance(view, view.rows[place]) for view in views)]
+        for place, row in enumerate(first.rows)
     ]
-    parts = [f"**Table {table[-1]}, {TITLES[table]}**", markdown_table(header, rows)]
-    folded = [f"<b>{case.name}</b>\n\n{bare_table(view)}" for case, view in zip(cases, views, strict=True)]
-    parts.append(
-        "<details><summary>Every metric with intervals</summary>\n\n" + "\n\n".join(folded) + "\n\n</details>"
-    )
-    return "\n\n".join(parts)
+    return ["row", f"paper {metric}, {first.paper_set}", *names], rows
 
 
 def _glance(view: TableView, row: Row) -> str:
@@ -50,5 +51,5 @@ def _glance(view: TableView, row: Row) -> str:
     mean = f"{row.ours[view.compared].interval.mean:.{digits}f}"
     if row.difference is None:
         return mean
-    star = "\\*" if t_interval(row.difference.values).excludes_zero else ""
+    star = "*" if t_interval(row.difference.values).excludes_zero else ""
     return f"{mean} ({points(row.difference.interval.mean, digits)}{star})"

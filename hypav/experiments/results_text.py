@@ -38,16 +38,20 @@ def in_short(found: Sequence[Effect], curved: Sequence[CurvatureEffect]) -> list
         standing = [effect for effect in part if effect.stands]
         weaker = sum(effect.spreads.high is not None and effect.spreads.high < 1 for effect in part)
         verdict = (
-            f"its effect stands in {len(standing)} of {len(part)} layouts of curvatures by seeds "
+            f"its effect stands in {len(standing)} of {_layouts(len(part))} "
             f"({', '.join(_where(effect) for effect in standing)})"
             if standing
-            else f"no effect of it stands in any of {len(part)} layouts of curvatures by seeds"
+            else f"no effect of it stands in {_layouts(len(part))}"
         )
         lines.append(
-            f"Curvature under `{preset}`: {verdict}; in {weaker} of {len(part)} HM scatters less over curvatures than "
+            f"Curvature under `{preset}`: {verdict}; in {weaker} of {len(part)}, HM scatters less over curvatures than "
             "over seeds."
         )
     return lines or ["Nothing was run that answers either question."]
+
+
+def _layouts(count: int) -> str:
+    return f"{count} layout{'' if count == 1 else 's'} of curvatures by seeds"
 
 
 def _where(effect: CurvatureEffect) -> str:
@@ -109,10 +113,15 @@ def curvature_sentences(found: CurvatureEffect | None) -> list[str]:
         ]
     if own.ratio is None or own.low is None or own.high is None:
         return [f"{found.case.name}: {scatter}; seeds that do not scatter allow no comparison."]
-    how = "less than" if own.high < 1 else "more than" if own.low > 1 else "about as much as"
+    settled = "less than" if own.high < 1 else "more than" if own.low > 1 else None
+    verdict = (
+        "whether a curvature or a seed moves it more is not settled"
+        if settled is None
+        else f"a curvature moves it {settled} a seed does"
+    )
     ratio = (
-        f"{found.case.name}: {scatter}, so a curvature moves it {how} a seed does (ratio of variances {own.ratio:.2f}, "
-        f"95 % interval {own.low:.2f} to {own.high:.2f})."
+        f"{found.case.name}: {scatter}: {verdict} (ratio of variances {own.ratio:.2f}, 95 % interval {own.low:.2f} to "
+        f"{own.high:.2f})."
     )
     return [ratio, _effect(found), _agreement(found)]
 

@@ -21,6 +21,7 @@ __all__ = [
     "difference_text",
     "provenance",
     "render",
+    "table_cells",
     "view_text",
 ]
 
@@ -59,7 +60,7 @@ def view_text(view: TableView) -> str:
 
 def bare_table(view: TableView) -> str:
     """The table as Markdown and nothing else, unchecked."""
-    return markdown_table(*_grid(view))
+    return markdown_table(*table_cells(view))
 
 
 def provenance(view: TableView) -> list[str]:
@@ -73,7 +74,8 @@ def provenance(view: TableView) -> list[str]:
     ]
 
 
-def _grid(view: TableView) -> tuple[list[str], list[list[str]]]:
+def table_cells(view: TableView) -> tuple[list[str], list[list[str]]]:
+    """Header and rows as text, unchecked."""
     header = ["row", *(f"paper {metric}" for metric in view.metrics), *view.metrics]
     header += [f"{view.compared} - {AVCA} [95 %]", "seeds to tell", "n"]
     return header, [_cells(view, row) for row in view.rows]
@@ -134,7 +136,7 @@ def _notes(view: TableView) -> list[str]:
 
 
 def _latex(view: TableView) -> str:
-    header, rows = _grid(view)
+    header, rows = table_cells(view)
     lines = [f"% {line}" for line in (*provenance(view), *_notes(view))]
     lines += [rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", r"\hline", _latex_line(header), r"\hline"]
     lines += [_latex_line(cells) for cells in rows]
@@ -149,7 +151,7 @@ def _latex_line(cells: Sequence[str]) -> str:
 
 
 def _html(view: TableView) -> str:
-    header, rows = _grid(view)
+    header, rows = table_cells(view)
     caption = "<br>".join(escape(line) for line in provenance(view))
     lines = [
         "<table>",
