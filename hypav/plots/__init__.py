@@ -1,8 +1,9 @@
 """The course's figures. Each asks its question in its title and returns (figure, the plotted numbers).
 
-`ball` draws the Poincaré disk, `geometries` all three geometries, `clinic` numerical errors, `space` the plane of
-curvature k, `results` runs, `start` the first page. There is no pyplot here: a figure belongs to its caller and
-nothing global changes. `figure.alt_text` says in words what the figure shows.
+`avca`, `objective` and `baseline` draw the baseline network, its losses and its training, `ball` the Poincaré disk,
+`geometries` all three geometries, `clinic` numerical errors, `space` the plane of curvature k, `results` runs, `start`
+the first page. There is no pyplot here: a figure belongs to its caller and nothing global changes. `figure.alt_text`
+says in words what the figure shows.
 """
 
 from hypav.plots.adaptive import (
@@ -18,6 +19,7 @@ from hypav.plots.alignment import (
     plot_steps_to_tangent,
     plot_weights,
 )
+from hypav.plots.avca import attention_weights, plot_attention, plot_network
 from hypav.plots.ball import (
     plot_addition,
     plot_depth,
@@ -25,11 +27,18 @@ from hypav.plots.ball import (
     plot_maps,
     plot_means,
 )
+from hypav.plots.baseline import (
+    plot_group_confusion,
+    plot_interventions,
+    plot_loss_groups,
+    plot_momentum,
+)
 from hypav.plots.clinic import plot_printed_radius, plot_rim_errors
 from hypav.plots.delta import plot_four_point_cases, plot_four_points, plot_noise, plot_thin_triangles
 from hypav.plots.geometries import plot_artan, plot_circles, plot_light, plot_two_points, plot_two_points_row
 from hypav.plots.heads import plot_head_curvatures, plot_head_matrices, plot_head_pairs, plot_head_paths
 from hypav.plots.mixtures import plot_mixtures, plot_sphere
+from hypav.plots.objective import plot_term_steps, plot_terms, term_steps
 from hypav.plots.results import METRICS, plot_comparison, plot_history, plot_seen_unseen_curve
 from hypav.plots.space import plot_curvatures, plot_growth, plot_space, plot_tilings
 from hypav.plots.splits import plot_draws, plot_phases
@@ -44,9 +53,11 @@ from hypav.plots.zero_shot import (
 
 __all__ = [
     "METRICS",
+    "attention_weights",
     "plot_addition",
     "plot_answers",
     "plot_artan",
+    "plot_attention",
     "plot_beta",
     "plot_circles",
     "plot_class_tree",
@@ -61,6 +72,7 @@ __all__ = [
     "plot_four_points",
     "plot_geodesics",
     "plot_gradient_sizes",
+    "plot_group_confusion",
     "plot_group_curvatures",
     "plot_growth",
     "plot_head_curvatures",
@@ -68,13 +80,17 @@ __all__ = [
     "plot_head_pairs",
     "plot_head_paths",
     "plot_history",
+    "plot_interventions",
     "plot_layer_curve",
     "plot_lengths",
     "plot_light",
+    "plot_loss_groups",
     "plot_loudness",
     "plot_maps",
     "plot_means",
     "plot_mixtures",
+    "plot_momentum",
+    "plot_network",
     "plot_noise",
     "plot_peeking",
     "plot_phases",
@@ -87,6 +103,8 @@ __all__ = [
     "plot_steps_to_tangent",
     "plot_switches",
     "plot_task",
+    "plot_term_steps",
+    "plot_terms",
     "plot_thin_triangles",
     "plot_tilings",
     "plot_tree_embeddings",
@@ -94,4 +112,5 @@ __all__ = [
     "plot_two_points_row",
     "plot_weights",
     "plot_words",
+    "term_steps",
 ]
