@@ -39,6 +39,7 @@ from hypav.plots.geometries import plot_artan, plot_circles, plot_light, plot_tw
 from hypav.plots.heads import plot_head_curvatures, plot_head_matrices, plot_head_pairs, plot_head_paths
 from hypav.plots.mixtures import plot_mixtures, plot_sphere
 from hypav.plots.objective import plot_term_steps, plot_terms, term_steps
+from hypav.plots.own_data import plot_text_rows
 from hypav.plots.results import METRICS, plot_comparison, plot_history, plot_seen_unseen_curve
 from hypav.plots.space import plot_curvatures, plot_growth, plot_space, plot_tilings
 from hypav.plots.splits import plot_draws, plot_phases
@@ -105,6 +106,7 @@ __all__ = [
     "plot_task",
     "plot_term_steps",
     "plot_terms",
+    "plot_text_rows",
     "plot_thin_triangles",
     "plot_tilings",
     "plot_tree_embeddings",
