@@ -140,7 +140,11 @@ def _plan_lines(
 ) -> list[str]:
     more = asked.most_tuned()
     expected = (todo + more) * seconds
-    where = f"on the cluster {cluster}, in one worker's time" if cluster else f"with {workers} processes"
+    where = (
+        f"on the cluster {cluster}, in one worker's time"
+        if cluster
+        else f"with {workers} process{'es' * (workers > 1)}"
+    )
     told = ", ".join(f"{weight:g}" if isinstance(weight, float) else weight for weight in asked.weights)
     return [
         f"{', '.join(asked.tables)} on {asked.data.name}",

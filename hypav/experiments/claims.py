@@ -1,4 +1,4 @@
-"""Who works on a run: a lock that the system drops with its process, so that a kill leaves nothing to clear up."""
+"""Who works on what: locks that the system drops with their process, so that a kill leaves nothing to clear up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ try:
 except ImportError:  # Windows: two grids there may do the same run twice, the store keeps the first
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["claim"]
+__all__ = ["claim", "share"]
 
 
 @contextmanager
@@ -27,25 +27,41 @@ def claim(path: Path) -> Iterator[bool]:
     if fcntl is None:
         yield True
         return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = _open(path)
-    except OSError as error:
-        raise RunError(f"Cannot write {path}: {error.strerror or error}; choose another folder.") from error
+    handle = _open(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         yield handle is not None
     finally:
         if handle is not None:
             with suppress(OSError):
-                path.unlink()  # before the lock goes: whoever holds the old file notices, see _open
+                path.unlink()  # before the lock goes: whoever opened the old file notices, see _open
             os.close(handle)
 
 
-def _open(path: Path) -> int | None:
+@contextmanager
+def share(path: Path) -> Iterator[None]:
+    """Holds the lock file `path` while inside, beside others who share it; a `claim` fails meanwhile.
+
+    Raises: as `claim`.
+    """
+    handle = None if fcntl is None else _open(path, fcntl.LOCK_SH)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _open(path: Path, kind: int) -> int | None:
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise RunError(
+                f"Cannot write {path}: {error.strerror or error}; choose another folder."
+            ) from error
+        try:
+            fcntl.flock(handle, kind)
         except BlockingIOError:
             os.close(handle)
             return None

@@ -31,6 +31,7 @@ from hypav.learner import RunConfig
 __all__ = ["Failure", "Job", "Outcome", "missing", "plan", "run_grid"]
 
 POLL_SECONDS = 0.5
+ANSWER_SECONDS = 10.0  # for a cluster's scheduler
 LOCKS = ".locks"  # below the root
 _BUSY = "busy"
 
@@ -145,7 +146,10 @@ def run_grid(
                 delayed(_work)(job, source, root, device, parent) for job in _looked_up(waiting, store, found)
             )
             answers = Parallel(
-                n_jobs=workers if cluster is None else -1, return_as="generator_unordered", batch_size=1
+                n_jobs=workers if cluster is None else -1,
+                return_as="generator_unordered",
+                batch_size=1,
+                max_nbytes=None,  # no array is sent, so joblib needs no folder in shared memory
             )(tasks)
             with closing(answers), _worker_death_told():
                 for job, answer in answers:
@@ -268,7 +272,7 @@ def _cluster(address: str) -> Iterator[Any]:
             "--cluster needs dask's distributed, which is not installed: pip install 'hypav[cluster]'."
         ) from error
     try:
-        client = Client(address, timeout=10)
+        client = Client(address, timeout=ANSWER_SECONDS)
     except (OSError, ValueError) as error:
         raise RunError(f"No dask scheduler answers at {address}; start one with: dask scheduler.") from error
     with client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -13,10 +14,13 @@ from torch import Tensor
 
 from hypav.checkpoint import load_tensors, save_tensors
 from hypav.data.features import FeatureSet
+from hypav.errors import RunError
+from hypav.experiments.claims import claim, share
 from hypav.files import make_folder, write_json
 
 __all__ = ["opened", "written"]
 
+ARRAYS, DESCRIPTION = "arrays.safetensors", "set.json"
 _TENSORS = ("audio", "video", "label", "text")
 _INDEXED = ("splits", "split_classes")
 _NAMES = ("class_names", "groups", "super_groups", "ids")
@@ -25,14 +29,20 @@ _PLAIN = ("name", "source", "simulated", "paper_key", "modelled_on")
 
 @contextmanager
 def written(data: FeatureSet, root: Path) -> Iterator[Path]:
-    """The folder of `data` below `root`, for `opened`. It is named by content: the next grid finds it again."""
-    folder = make_folder(root / ".data" / data.digest)
-    if not (folder / "set.json").exists():
-        tensors = {name: getattr(data, name) for name in _TENSORS}
-        tensors |= {f"{part}.{name}": t for part in _INDEXED for name, t in getattr(data, part).items()}
-        save_tensors(folder / "arrays.safetensors", tensors)
-        write_json(folder / "set.json", {name: getattr(data, name) for name in (*_NAMES, *_PLAIN)})
-    yield folder
+    """The folder of `data` below `root`, for `opened`. It is named by content, so that grids at one time share it; the
+    last of them removes it."""
+    folder, lock = root / ".data" / data.digest, root / ".data" / f"{data.digest}.lock"
+    with share(lock):
+        make_folder(folder)
+        if not (folder / DESCRIPTION).exists():
+            tensors = {name: getattr(data, name) for name in _TENSORS}
+            tensors |= {f"{part}.{name}": t for part in _INDEXED for name, t in getattr(data, part).items()}
+            save_tensors(folder / ARRAYS, tensors)
+            write_json(folder / DESCRIPTION, {name: getattr(data, name) for name in (*_NAMES, *_PLAIN)})
+        yield folder
+    with claim(lock) as alone:
+        if alone:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @lru_cache(maxsize=2)
@@ -42,8 +52,12 @@ def opened(folder: Path) -> FeatureSet:
     Raises:
         RunError, DataError: it is damaged.
     """
-    fields: dict[str, Any] = json.loads((folder / "set.json").read_text(encoding="utf-8"))
-    tensors = load_tensors(folder / "arrays.safetensors")
+    path = folder / DESCRIPTION
+    try:
+        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"Cannot read {path} ({error}); remove {folder} and give the command again.") from error
+    tensors = load_tensors(folder / ARRAYS)
     indexed: dict[str, dict[str, Tensor]] = {part: {} for part in _INDEXED}
     for name, tensor in tensors.items():
         part, _, split = name.partition(".")

@@ -1,0 +1,445 @@
+"""One row a run, complete, queried in one line; whatever is wrong with the file is told and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import struct
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from grid_helpers import tiny_grid, tiny_jobs, tiny_recipe
+from training_helpers import small, start
+
+from hypav.alignment import preset
+from hypav.curvature import Adaptive
+from hypav.errors import RunError
+from hypav.experiments.grid import Job
+from hypav.experiments.program import code_version
+from hypav.experiments.records import (
+    DETAILS,
+    Record,
+    alignment_columns,
+    alignment_text,
+    recipe_digest,
+    sealed,
+)
+from hypav.experiments.runs import run_key, run_light
+from hypav.experiments.store import Choice, Store
+from hypav.learner import RunConfig
+
+
+def one_sentence(error: pytest.ExceptionInfo[BaseException]) -> bool:
+    return "\n" not in str(error.value) and str(error.value).endswith(".")
+
+
+@cache
+def record_of(place: int = 0, delta: bool = False) -> Record:
+    """A run's record, made in earnest. place: 0 AVCA, 1 Hyper-alignment, 2 -single, 3 -multiple."""
+    job = tiny_jobs((3,))[place]
+    return run_light(
+        small(), job.config, root=Path("/nonexistent"), method=job.method, preset=job.preset, recipe=job.recipe,
+        scale_name="course", measure_delta=delta, device="cpu",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Job]]:
+    """A store with the four methods' runs of two seeds."""
+    root = tmp_path_factory.mktemp("made")
+    jobs = tiny_jobs((0, 1))
+    assert tiny_grid(jobs, root).done == 8
+    return root, jobs
+
+
+@pytest.fixture
+def store(made: tuple[Path, list[Job]], tmp_path: Path) -> Path:
+    """A copy of that store, to be spoilt."""
+    path = tmp_path / "store.sqlite"
+    path.write_bytes((made[0] / "store.sqlite").read_bytes())
+    return path
+
+
+def records(path: Path) -> list[Record]:
+    with Store(path, create=False) as opened:
+        return opened.rows()
+
+
+def spoil(path: Path, statement: str, values: Sequence[Any] = ()) -> None:
+    with closing(sqlite3.connect(path)) as base, base:
+        base.execute(statement, values)
+
+
+# --- what a row holds ---
+
+
+def test_pandas_reads_it_in_one_line(made: tuple[Path, list[Job]]) -> None:
+    table = pd.read_sql("SELECT * FROM runs", sqlite3.connect(made[0] / "store.sqlite"))
+    assert list(table.columns) == [field.name for field in fields(Record)]
+    assert set(table.key) == {job.key for job in made[1]}
+    assert set(table.method) == {"AVCA", "Hyper-alignment", "Hyper-single", "Hyper-multiple"}
+    assert table.groupby("method").HM.count().tolist() == [2, 2, 2, 2]
+
+
+def test_a_row_is_complete(made: tuple[Path, list[Job]]) -> None:
+    data = small()
+    for job, record in zip(
+        made[1], sorted(records(made[0] / "store.sqlite"), key=lambda r: r.seed), strict=True
+    ):
+        found = next(r for r in records(made[0] / "store.sqlite") if r.key == job.key)
+        assert RunConfig.from_dict(json.loads(found.config)) == job.config
+        assert (found.data, found.data_digest, found.simulated) == (data.name, data.digest, 1)
+        assert (found.recipe, found.recipe_digest) == ("tiny", recipe_digest(tiny_recipe()))
+        assert record.seconds > 0
+        assert 50 < float(record.memory_mb or 0) < 1e5  # torch alone takes more than 50 MB
+        assert (found.code, found.torch) == (code_version(), torch.__version__)
+        assert found.cpu
+        assert (found.device, found.threads, found.scale_name) == ("cpu", 1, "course")
+
+
+def test_the_metrics_of_a_row_fit_together(made: tuple[Path, list[Job]]) -> None:
+    data = small()
+    test = data.phase("test")
+    names = [data.class_names[i] for i in test.classes.tolist()]
+    unseen = {data.class_names[i] for i in test.unseen.tolist()}
+    for record in records(made[0] / "store.sqlite"):
+        recall = json.loads(record.per_class)
+        assert list(recall) == names
+        seen_mean = sum(value for name, value in recall.items() if name not in unseen) / len(test.seen)
+        unseen_mean = sum(value for name, value in recall.items() if name in unseen) / len(unseen)
+        assert (seen_mean, unseen_mean) == pytest.approx((record.S, record.U))
+        history = json.loads(record.history)
+        assert history[record.best_epoch - 1]["HM"] == record.val_HM
+
+
+def test_the_alignment_stands_in_columns(made: tuple[Path, list[Job]]) -> None:
+    by_method = {record.method: record for record in records(made[0] / "store.sqlite")}
+    assert {name: r.curvatures for name, r in by_method.items()} == {
+        "AVCA": "", "Hyper-alignment": "-0.2", "Hyper-single": "adaptive:1:-0.4",
+        "Hyper-multiple": "adaptive:3:-0.4",
+    }  # fmt: skip
+    avca, other = by_method["AVCA"], by_method["Hyper-single"]
+    assert (avca.preset, avca.weight, avca.similarity, avca.aligned) == ("", None, "", "")
+    assert (other.preset, other.weight, other.similarity, other.aligned) == ("paper", 1.0, "cosine", "phi")
+
+
+@pytest.mark.parametrize(
+    ("curvatures", "text"),
+    [
+        ((-0.2,), "-0.2"),
+        ((0.0, -0.2), "0+-0.2"),
+        ((-0.0, 1.0), "0+1"),
+        (Adaptive(3, -0.4), "adaptive:3:-0.4"),
+    ],
+)
+def test_curvatures_as_text(curvatures: tuple[float, ...] | Adaptive, text: str) -> None:
+    assert alignment_text(curvatures) == text
+
+
+def test_any_change_of_an_alignment_changes_its_columns() -> None:
+    changes = {
+        "similarity": "inner", "normalise": "row", "base": "midpoint", "to_ball": "expmap0", "clip_radius": "printed",
+        "curvatures": (-0.3,), "aligned": "theta", "pairs": "both", "weight": 2.0, "scale": 0.5, "xi": 1e-2,
+    }  # fmt: skip
+    own = preset("paper")
+    assert set(changes) == {field.name for field in fields(own)}
+    for name, value in changes.items():
+        assert alignment_columns(replace(own, **{name: value})) != alignment_columns(own), name
+
+
+# --- finding runs ---
+
+
+def test_found_by_key_and_by_columns(made: tuple[Path, list[Job]]) -> None:
+    with Store(made[0] / "store.sqlite") as opened:
+        for job in made[1]:
+            record = opened.get(job.key)
+            assert record is not None
+            found = opened.find(small().digest, tiny_recipe(), job.config.alignment)
+            assert set(found) == {0, 1}
+            assert found[job.config.seed] == record
+        assert opened.get("0" * 12) is None
+        assert opened.find("other data", tiny_recipe(), None) == {}
+        assert opened.find(small().digest, tiny_recipe(epochs=3), None) == {}
+        assert opened.find(small().digest, tiny_recipe(), preset("paper", weight=0.5)) == {}
+
+
+def test_runs_of_two_versions_of_the_program_do_not_mix(tmp_path: Path) -> None:
+    own = record_of()
+    old = sealed(replace(own, key="old", code="0ld", seed=4, created="2020-01-01"))
+    older = sealed(replace(own, key="older", code="0lder", seed=5, created="2019-01-01"))
+    arguments = (own.data_digest, tiny_recipe(), None)
+    with Store(tmp_path / "store.sqlite") as opened:
+        assert opened.add(older)
+        assert set(opened.find(*arguments)) == {5}
+        assert opened.add(old)
+        assert set(opened.find(*arguments)) == {4}, "the newest version's where there is none of ours"
+        assert opened.add(own)
+        assert set(opened.find(*arguments)) == {own.seed}
+        assert set(opened.find(*arguments, code="0lder")) == {5}
+
+
+# --- adding ---
+
+
+def test_the_first_record_of_a_key_stays(tmp_path: Path) -> None:
+    own = record_of()
+    with Store(tmp_path / "store.sqlite") as opened:
+        assert opened.add(own)
+        assert opened.add(own), "it is there as given"
+        assert not opened.add(sealed(replace(own, HM=0.9)))
+        assert opened.get(own.key) == own
+
+
+def test_what_a_record_lacks_is_added(tmp_path: Path) -> None:
+    own = record_of()
+    with Store(tmp_path / "store.sqlite") as opened:
+        opened.add(own)
+        assert opened.add(sealed(replace(own, delta_rel=0.3)))
+        assert opened.add(sealed(replace(own, folder="a/b")))
+        found = opened.get(own.key)
+        assert found is not None
+        assert (found.delta_rel, found.folder, found.HM) == (0.3, "a/b", own.HM)
+        assert found.intact
+
+
+def test_delta_rel_where_asked_for() -> None:
+    assert record_of().delta_rel is None
+    delta = record_of(1, delta=True).delta_rel
+    assert delta is not None
+    assert 0 < delta < 1
+
+
+def add_many(path: Path, record: Record, name: str) -> None:
+    with Store(path) as opened:
+        for number in range(30):
+            opened.add(sealed(replace(record, key=f"{name}{number}")))
+
+
+def test_two_programs_write_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    children = [start(add_many, path, record_of(), name) for name in "ab"]
+    for child in children:
+        child.join(60)
+        assert child.exitcode == 0
+    assert len(records(path)) == 60
+
+
+# --- choices ---
+
+
+def test_choices_come_back(tmp_path: Path) -> None:
+    choice = Choice(
+        "set", "d", "paper", "tiny", "r", "c", 0.1, {0.1: 0.5, 1.0: 0.4}, {0.1: ["a"], 1.0: ["b"]}
+    )
+    with Store(tmp_path / "store.sqlite") as opened:
+        opened.choose(choice)
+        opened.choose(replace(choice, weight=1.0))
+        opened.choose(replace(choice, preset="curved"))
+        assert opened.choices == [replace(choice, preset="curved"), replace(choice, weight=1.0)]
+
+
+# --- slim exports ---
+
+
+def test_a_slim_export_comes_back(store: Path, tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    with Store(store) as opened:
+        opened.add(record_of(1, delta=True))
+        assert opened.export_csv(path) == 9
+        before = opened.rows()
+    slim = Store.from_csv(path)
+    assert slim.rows() == [replace(record, **dict.fromkeys(DETAILS, "")) for record in before]
+    assert slim.damaged() == []
+    assert set(slim.find(small().digest, tiny_recipe(), None)) == {0, 1}
+    assert len(pd.read_csv(path)) == 9
+
+
+def test_an_export_of_some_rows(made: tuple[Path, list[Job]], tmp_path: Path) -> None:
+    with Store(made[0] / "store.sqlite") as opened:
+        assert opened.export_csv(tmp_path / "runs.csv", method="AVCA") == 2
+
+
+def test_a_number_changed_in_an_export_is_named(made: tuple[Path, list[Job]], tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    with Store(made[0] / "store.sqlite") as opened:
+        opened.export_csv(path)
+        second = opened.rows()[1]
+    text = path.read_text()
+    line = text.splitlines()[2]
+    assert line.startswith(second.key)
+    path.write_text(text.replace(line, line.replace(repr(second.HM), "0.99")))
+    with pytest.raises(RunError, match=rf"Line 3 of .* \(run {second.key}\) is not what a run gave") as error:
+        Store.from_csv(path)
+    assert one_sentence(error)
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n"])
+def test_a_file_that_is_no_export(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text(text)
+    with pytest.raises(RunError, match="no export of a store of this version") as error:
+        Store.from_csv(path)
+    assert one_sentence(error)
+    with pytest.raises(RunError, match="Cannot read"):
+        Store.from_csv(tmp_path / "missing.csv")
+
+
+def test_a_broken_line_of_an_export(made: tuple[Path, list[Job]], tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    with Store(made[0] / "store.sqlite") as opened:
+        opened.export_csv(path)
+    path.write_text(path.read_text()[:-40])
+    with pytest.raises(RunError, match=r"Line \d+ of .* is damaged") as error:
+        Store.from_csv(path)
+    assert one_sentence(error)
+
+
+# --- bad stores ---
+
+
+def test_a_store_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"There is no store .*; hypav reproduce makes one") as error:
+        Store(tmp_path / "store.sqlite", create=False)
+    assert one_sentence(error)
+    assert not (tmp_path / "store.sqlite").exists()
+    with pytest.raises(RunError, match="is no file"):
+        Store(tmp_path)
+
+
+def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
+    """As a kill between its making and its first page leaves it."""
+    (tmp_path / "store.sqlite").touch()
+    with Store(tmp_path / "store.sqlite") as opened:
+        assert opened.rows() == []
+
+
+@pytest.mark.parametrize(("version", "age"), [(0, "an older"), (2, "a newer")])
+def test_a_store_of_another_version(store: Path, version: int, age: str) -> None:
+    spoil(store, f"PRAGMA user_version = {version}")
+    before = store.read_bytes()
+    with pytest.raises(
+        RunError, match=rf"{age} version of hypav \(its format is {version}, this one's 1\)"
+    ) as error:
+        Store(store)
+    assert one_sentence(error)
+    assert store.read_bytes() == before
+
+
+def test_files_that_are_no_store(tmp_path: Path) -> None:
+    text, other = tmp_path / "notes.txt", tmp_path / "other.sqlite"
+    text.write_text("not a database, but long enough to be read as one: " + "x" * 200)
+    with pytest.raises(RunError, match=r"notes.txt is no store of runs; give another file") as error:
+        Store(text)
+    assert one_sentence(error)
+    spoil(other, "CREATE TABLE t (x)")
+    with pytest.raises(RunError, match="is a database but no store of runs") as error:
+        Store(other)
+    assert one_sentence(error)
+
+
+def flip(path: Path, place: int) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[place] ^= 0x01
+    path.write_bytes(bytes(raw))
+
+
+def test_a_flipped_bit_in_a_number_is_found_and_the_run_named(store: Path) -> None:
+    victim = records(store)[2]
+    assert store.read_bytes().count(_real(victim.seconds)) == 1
+    flip(store, store.read_bytes().index(_real(victim.seconds)) + 3)
+    _only_this_is_damaged(store, victim)
+
+
+@pytest.mark.parametrize("part", ["config", "per_class", "history"])
+def test_a_flipped_bit_in_the_details_is_found(store: Path, part: str) -> None:
+    victim = records(store)[2]
+    _change(store, victim, part)
+    _only_this_is_damaged(store, victim)
+
+
+def test_bytes_that_are_no_text_are_found(store: Path) -> None:
+    victim = records(store)[2]
+    spoil(store, "UPDATE runs SET cpu = CAST(x'ff80' AS TEXT) WHERE key = ?", [victim.key])
+    _only_this_is_damaged(store, victim)
+
+
+def test_a_damaged_run_is_done_again(store: Path, made: tuple[Path, list[Job]]) -> None:
+    victim = records(store)[2]
+    _change(store, victim, "history")
+    with Store(store) as opened:
+        assert opened.add(victim)
+        assert opened.damaged() == []
+        assert opened.get(victim.key) == victim
+
+
+def _real(value: float) -> bytes:
+    return struct.pack(">d", value)
+
+
+def _change(path: Path, victim: Record, part: str) -> None:
+    """Another digit somewhere in the middle of the text."""
+    text = getattr(victim, part)
+    place = next(i for i in range(len(text) // 2, len(text)) if text[i].isdigit())
+    digit = str((int(text[place]) + 1) % 10)
+    spoil(
+        path,
+        f"UPDATE runs SET {part} = ? WHERE key = ?",
+        [text[:place] + digit + text[place + 1 :], victim.key],
+    )
+
+
+def _only_this_is_damaged(path: Path, victim: Record) -> None:
+    with Store(path) as opened:
+        assert opened.damaged() == [victim.key]
+        assert opened.get(victim.key) is None
+        assert len(opened.rows()) == 7
+        assert victim.key not in {record.key for record in opened.rows()}
+
+
+def test_a_damaged_page_is_told(store: Path) -> None:
+    raw = bytearray(store.read_bytes())
+    raw[4096:6000] = b"\xff" * (6000 - 4096)
+    store.write_bytes(bytes(raw))
+    with pytest.raises(RunError, match=r"is damaged \(.*\); move it away and begin a new one") as error:
+        records(store)
+    assert one_sentence(error)
+
+
+def test_no_space_for_a_record(store: Path) -> None:
+    before = records(store)
+    with Store(store) as opened:
+        opened._base.ask(f"PRAGMA max_page_count = {opened._base._number('page_count')}")
+        big = sealed(replace(record_of(2), history="[" + "0," * 20_000 + "0]"))
+        with pytest.raises(RunError, match=r"no space is left. What is in it stays") as error:
+            opened.add(big)
+        assert "\n" not in str(error.value)
+        assert opened.rows() == before
+        opened._base.ask("PRAGMA max_page_count = 100000")
+        assert opened.add(big)
+
+
+def test_a_store_held_by_another_program(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hypav.experiments.database.WAIT_SECONDS", 0.05)
+    with closing(sqlite3.connect(store, isolation_level=None)) as other, Store(store) as opened:
+        other.execute("BEGIN IMMEDIATE")
+        assert len(opened.rows()) == 8, "readers are not held up"
+        with pytest.raises(RunError, match="Another program has held") as error:
+            opened.add(record_of(2))
+        assert one_sentence(error)
+        other.execute("ROLLBACK")
+        assert opened.add(record_of(2))
+
+
+def test_a_key_holds_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny_jobs()[0].config
+    before = run_key(small(), config)
+    monkeypatch.setattr("hypav.experiments.runs.code_version", lambda: "another")
+    assert run_key(small(), config) != before
