@@ -34,7 +34,21 @@ from hypav.plots.baseline import (
     plot_momentum,
 )
 from hypav.plots.clinic import plot_printed_radius, plot_rim_errors
+from hypav.plots.curvature_matters import (
+    plot_alignment_choice,
+    plot_loss_over_k,
+    plot_loss_surface,
+    plot_row_scales,
+)
 from hypav.plots.delta import plot_four_point_cases, plot_four_points, plot_noise, plot_thin_triangles
+from hypav.plots.evidence import (
+    plot_bound,
+    plot_differences,
+    plot_drift,
+    plot_over_k,
+    plot_shares,
+    plot_unused_layer,
+)
 from hypav.plots.geometries import plot_artan, plot_circles, plot_light, plot_two_points, plot_two_points_row
 from hypav.plots.heads import plot_head_curvatures, plot_head_matrices, plot_head_pairs, plot_head_paths
 from hypav.plots.mixtures import plot_mixtures, plot_sphere
@@ -56,18 +70,22 @@ __all__ = [
     "METRICS",
     "attention_weights",
     "plot_addition",
+    "plot_alignment_choice",
     "plot_answers",
     "plot_artan",
     "plot_attention",
     "plot_beta",
+    "plot_bound",
     "plot_circles",
     "plot_class_tree",
     "plot_comparison",
     "plot_curvature_paths",
     "plot_curvatures",
     "plot_depth",
+    "plot_differences",
     "plot_distortions",
     "plot_draws",
+    "plot_drift",
     "plot_felt_curvature",
     "plot_four_point_cases",
     "plot_four_points",
@@ -86,6 +104,8 @@ __all__ = [
     "plot_lengths",
     "plot_light",
     "plot_loss_groups",
+    "plot_loss_over_k",
+    "plot_loss_surface",
     "plot_loudness",
     "plot_maps",
     "plot_means",
@@ -93,11 +113,14 @@ __all__ = [
     "plot_momentum",
     "plot_network",
     "plot_noise",
+    "plot_over_k",
     "plot_peeking",
     "plot_phases",
     "plot_printed_radius",
     "plot_rim_errors",
+    "plot_row_scales",
     "plot_seen_unseen_curve",
+    "plot_shares",
     "plot_similarities",
     "plot_space",
     "plot_sphere",
@@ -112,6 +135,7 @@ __all__ = [
     "plot_tree_embeddings",
     "plot_two_points",
     "plot_two_points_row",
+    "plot_unused_layer",
     "plot_weights",
     "plot_words",
     "term_steps",

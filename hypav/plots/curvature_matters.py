@@ -53,7 +53,9 @@ def plot_row_scales(
         for k, look in zip(ks, CUES, strict=False):
             style: dict[str, Any] = {"color": look.color, "linestyle": look.linestyle, "marker": look.marker}
             axes.plot(length, shown[f"k={k:g}"], **style, markevery=10, label=f"k = {signed(k)}")
-        axes.set(xlabel="|x|, the length of a row", ylabel="sₖ(|x|)", yscale="log")
+        axes.set(xlabel="|x|, the length of a row", ylabel="sₖ(|x|)", yscale="log", ylim=(0.25, 5))
+        axes.set_yticks([0.25, 0.5, 1, 2, 4], ["0.25", "0.5", "1", "2", "4"])
+        axes.minorticks_off()
         axes.legend(ncols=2)
         axes.set_title("By which number do Eqs. 1 and 3 multiply a row?")
     told = "; ".join(
@@ -93,6 +95,7 @@ def plot_loss_over_k(
         loss = losses_over_k(phi_v, phi_a, ks, config)
         loss = loss / loss[middle]
         shown[_line(name)] = {"loss": loss, "flat": bool(loss.max() - loss.min() < FLAT)}
+    top = 1.15 * max(float(row["loss"].max()) for row in list(shown.values())[1:])
     columns = min(4, len(configs))
     rows = math.ceil(len(configs) / columns)
     with use_style():
@@ -104,15 +107,9 @@ def plot_loss_over_k(
             axes.plot(ks, row["loss"], dash, color=color)
             axes.axvline(0, color=INK, linewidth=0.6)
             axes.set_title(name, fontsize=9)
-            axes.set_ylim(bottom=0)
-            axes.text(
-                0.97,
-                0.05,
-                "flat" if row["flat"] else "moves",
-                transform=axes.transAxes,
-                ha="right",
-                color=color,
-            )
+            if row["flat"]:
+                axes.text(0.5, 0.06, "flat", transform=axes.transAxes, ha="center", color=color)
+        panels[0].set_ylim(0, top)
         for axes in panels[len(configs) :]:
             axes.set_visible(False)
         figure.supxlabel("curvature k", fontsize=10)
@@ -134,7 +131,7 @@ def plot_loss_surface(
     """One panel a configuration: the loss, over k and over the number that multiplies the embeddings first.
 
     Returns:
-        figure and {"k", "scale", name: (len(scales), len(ks)) loss / its value at the largest k and scale, log10}.
+        figure and {"k", "scale", name: (len(scales), len(ks)) loss, each row divided by its value at the last k}.
     """
     ks, scales = [float(k) for k in ks], [float(s) for s in scales]
     shown: dict[str, Any] = {"k": ks, "scale": scales}
@@ -142,19 +139,18 @@ def plot_loss_surface(
         loss = torch.stack([losses_over_k(s * phi_v, s * phi_a, ks, config) for s in scales])
         # each scale in units of its flattest loss: what is left is what the curvature does
         shown[name] = loss / loss[:, -1:]
-    largest = max(float(shown[name].log2().abs().max()) for name in configs)
     with use_style():
         figure = DescribedFigure(figsize=(8, 3.4), layout="constrained")
         panels = figure.subplots(1, len(configs), sharey=True, squeeze=False)[0]
         for axes, name in zip(panels, configs, strict=True):
-            image = axes.pcolormesh(
-                ks, scales, shown[name].log2(), cmap="cividis", vmin=-largest, vmax=largest, shading="nearest"
-            )
+            style: dict[str, Any] = {"cmap": "cividis", "vmin": -2, "vmax": 2, "shading": "nearest"}
+            image = axes.pcolormesh(ks, scales, shown[name].log2(), **style)
             axes.set(title=name, xlabel="curvature k", yscale="log")
             axes.grid(False)
         panels[0].set_ylabel("scale of the embeddings")
-        bar = figure.colorbar(image, ax=list(panels), shrink=0.9)
-        bar.set_label(f"loss / loss at k = {signed(ks[-1])}, log₂")
+        bar = figure.colorbar(image, ax=list(panels), shrink=0.9, extend="both", ticks=range(-2, 3))
+        bar.ax.set_yticklabels(["1/4", "1/2", "1", "2", "4"])
+        bar.set_label(f"loss / loss at k = {signed(ks[-1])}")
         figure.suptitle("How much curvature is there to feel, and where?")
     told = "; ".join(
         f"{name}: between {float(shown[name].min()):.2f} and {float(shown[name].max()):.2f}"
@@ -186,7 +182,7 @@ def plot_alignment_choice(
         log_scale, log_weight: powers of ten of the embeddings' scale and of the term's weight.
 
     Returns:
-        figure and {"k" (16,), "loss" (16,) weighted, "avca", "share": of L_avca in percent at k = -0.2, "flat"}.
+        figure and {"k" (13,), "loss" (13,) weighted, "avca", "share": of L_avca in percent at k = -0.2, "flat"}.
     """
     config = AlignmentConfig(
         similarity=similarity,  # type: ignore[arg-type]
@@ -196,38 +192,34 @@ def plot_alignment_choice(
         scale=10**log_scale,
         weight=10**log_weight,
     )
-    ks = [-1.0 + 0.08 * step for step in range(16)]
+    ks = [-1.0 + 0.1 * step for step in range(13)]
     loss = config.weight * losses_over_k(phi_v, phi_a, ks, config)
-    share, flat = 100 * float(loss[10]) / avca, bool((loss.max() - loss.min()) <= FLAT * loss.max())
+    share, flat = 100 * float(loss[8]) / avca, bool((loss.max() - loss.min()) <= FLAT * loss.max())
     color, dash = (INK, "--") if flat else (_BLUE, "-")
     with use_style():
-        figure = DescribedFigure(figsize=(6.6, 3.3))
-        left, right = figure.subplots(1, 2, width_ratios=(3, 1))
-        figure.subplots_adjust(left=0.14, right=0.98, bottom=0.16, top=0.8, wspace=0.45)
+        figure = DescribedFigure(figsize=(6.0, 3.2))
+        axes = figure.subplots()
+        figure.subplots_adjust(left=0.13, right=0.97, bottom=0.16, top=0.78)
         unit = 10.0 ** math.floor(math.log10(max(float(loss.max()), 1e-30)))
-        left.plot(ks, loss / unit, dash, color=color)
-        left.set(
-            xlabel="curvature k", ylabel=f"weight · loss, in {unit:.0e}", xlim=(-1, 0.2), xticks=[-1, -0.5, 0]
-        )
-        left.set(
-            ylim=(0, 1.25 * float(loss.max()) / unit), title="flat: k is not felt" if flat else "k is felt"
-        )
-        right.bar([0, 1], [avca, float(loss[10])], color=[INK, color], hatch=["", "//"])
-        right.set(yscale="log", ylim=(1e-9, 1e4), xticks=[0, 1], yticks=[1e-8, 1e-4, 1.0, 1e4])
-        right.set_xticklabels(["L_avca", "term"])
-        right.set_title(f"{share:.2g} % of L_avca")
-        right.minorticks_off()
-        figure.suptitle("Does this loss feel the curvature, and would training feel the loss?", fontsize=11)
+        axes.plot(ks, loss / unit, dash, color=color)
+        axes.set(xlabel="curvature k", ylabel=f"weight · loss, in {unit:.0e}".replace("e-0", "e−"))
+        axes.set(xlim=(-1, 0.2), xticks=[-1, -0.5, 0], ylim=(0, 10), yticks=[0, 5, 10])
+        axes.set_title(f"k is {'not ' if flat else ''}felt; the term is {_percent(share)} of L_avca")
+        figure.suptitle("Does the loss feel the curvature, and would training feel the loss?", fontsize=11)
     felt = (
         "does not depend on k"
         if flat
-        else f"{float(loss[0] / loss[10]):.2f} times as large at k = −1 as at −0.2"
+        else f"{float(loss[0] / loss[8]):.2f} times as large at k = −1 as at −0.2"
     )
     figure.alt_text = (
         f"{similarity}, {normalise}, base {base}, {to_ball}, scale {10**log_scale:.2g}, weight {10**log_weight:.2g}: the "
-        f"loss {felt}; weighted it is {share:.2g} percent of L_avca."
+        f"loss {felt}; weighted it is {_percent(share)} of L_avca."
     )
     return figure, {"k": ks, "loss": loss, "avca": avca, "share": share, "flat": flat}
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2g} %" if share >= 0.01 else f"{share:.0e} %".replace("e-0", "e−")
 
 
 def _line(name: str) -> str:

@@ -36,15 +36,20 @@ def plot_drift(
         for name, look in cues(apart).items():
             values = [max(value, floor) for value in apart[name]]
             style: dict[str, Any] = {"color": look.color, "linestyle": look.linestyle, "marker": look.marker}
-            axes.plot(steps, values, **style, markevery=3, label=name)
-        axes.set(yscale="log", xlabel="training step", ylabel="relative difference of the distance tables")
-        axes.set_ylim(floor, 10)
+            axes.plot(values, **style, label=name)
+        axes.set(yscale="log", xlabel="training step", ylabel="relative difference of distances")
+        axes.set_xticks(range(len(steps)), [str(step) for step in steps])
+        powers = range(-16, 1, 4)
+        axes.set_yticks(
+            [floor, *(10.0**p for p in powers)], ["equal", *(f"1e{p}".replace("-", "−") for p in powers)]
+        )
+        axes.minorticks_off()
+        axes.set_ylim(floor / 3, 10)
         figure.legend(loc="outside lower center", ncols=2)
         axes.set_title("How do two runs drift apart that differ in the last digit?")
-    told = "; ".join(
-        f"{name}: from {max(values[0], floor):.0e} to {values[-1]:.0e}" for name, values in apart.items()
-    )
-    figure.alt_text = f"Relative differences over {steps[-1]} training steps. {told.replace('e-', 'e−')}."
+    told = "; ".join(f"{name}: from {values[0]:.0e} to {values[-1]:.0e}" for name, values in apart.items())
+    told = told.replace("e-", "e−").replace("0e+00", "0")
+    figure.alt_text = f"Relative differences over {steps[-1]} training steps. {told}."
     return figure, {"step": list(steps), **{name: list(values) for name, values in apart.items()}}
 
 
@@ -151,9 +156,7 @@ def plot_shares(
             axes.axvline(at, color=INK, linestyle=":", linewidth=1)
             axes.annotate(who, (at, 1), (3, -3), xycoords=("data", "axes fraction"), textcoords="offset points",
                           va="top", color=INK)  # fmt: skip
-        axes.set(
-            xlabel="weight of the alignment term", ylabel="|gradient of the term| / |gradient of L_avca|"
-        )
+        axes.set(xlabel="weight of the alignment term", ylabel="gradient of the term / that of L_avca")
         figure.legend(loc="outside lower center", ncols=2)
         axes.set_title("At which weight does training hear the term?")
     told = "; ".join(f"{name} {share:.1e}" for name, share in shares.items())
@@ -230,7 +233,7 @@ def plot_over_k(
     with use_style():
         figure = DescribedFigure(figsize=(8, 0.8 + 2.5 * ((len(panels) + 1) // 2)), layout="constrained")
         grid = figure.subplots(
-            (len(panels) + 1) // 2, min(2, len(panels)), sharex=True, squeeze=False
+            (len(panels) + 1) // 2, min(2, len(panels)), sharex=True, sharey="row", squeeze=False
         ).ravel()
         for axes, (title, runs) in zip(grid, panels.items(), strict=False):
             intervals = {k: t_interval(list(values)) for k, values in sorted(runs.items())}

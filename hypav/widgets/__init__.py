@@ -1,5 +1,6 @@
 """What a reader moves: figures with sliders, which remain figures where nothing can be moved."""
 
+from hypav.widgets.alignment import alignment_explorer
 from hypav.widgets.curvature import curvature_explorer
 from hypav.widgets.explorer import Choice, Control, Explorer
 from hypav.widgets.four_points import four_point_explorer
@@ -10,6 +11,7 @@ __all__ = [
     "Choice",
     "Control",
     "Explorer",
+    "alignment_explorer",
     "beta_explorer",
     "curvature_explorer",
     "four_point_explorer",

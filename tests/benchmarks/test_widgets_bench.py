@@ -8,7 +8,13 @@ from typing import Any
 import torch
 
 from hypav.protocol import sweep
-from hypav.widgets import beta_explorer, curvature_explorer, four_point_explorer, geometries_explorer
+from hypav.widgets import (
+    alignment_explorer,
+    beta_explorer,
+    curvature_explorer,
+    four_point_explorer,
+    geometries_explorer,
+)
 
 
 def test_redraw(benchmark: Any) -> None:
@@ -56,3 +62,15 @@ def test_redraw_of_four_points(benchmark: Any) -> None:
 
     benchmark.pedantic(move, rounds=12, warmup_rounds=2)
     assert explorer.data["sums"].shape == (3,)
+
+
+def test_redraw_of_alignment(benchmark: Any) -> None:
+    phi = torch.rand(2, 48, 300, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    explorer = alignment_explorer(*phi, 10.0)
+    values = cycle(("distance", "cosine", "kernel", "inner"))
+
+    def move() -> None:
+        explorer.sliders["similarity"].value = next(values)
+
+    benchmark.pedantic(move, rounds=12, warmup_rounds=2)
+    assert explorer.sliders["similarity"].value in explorer.figure.alt_text

@@ -41,10 +41,13 @@ class Widget:
         # the notebook stores a static picture in the same cell: only the live box is looked at
         self.box = page.locator(".jp-Cell.jp-mod-active .jp-OutputArea-output > .widget-vbox")
         expect(self.box).to_be_visible()
-        self.controls = lab.evaluate(
-            f"[(c.name, c.label, c.value, c.low, c.high, c.step) for c in {self.explorer}._controls]"
+        every = lab.evaluate(
+            f"[(c.name, c.label, c.value, *((c.options,) if hasattr(c, 'options') else (c.low, c.high, c.step))) "
+            f"for c in {self.explorer}._controls]"
         )
-        self.at_first = {name: value for name, _, value, *_ in self.controls}
+        self.controls = [control for control in every if len(control) == 6]
+        self.menus = [control for control in every if len(control) == 4]
+        self.at_first = {name: value for name, _, value, *_ in every}
         self.sliders, self.picture = self.box.get_by_role("slider"), self.box.get_by_role("img")
         self.words = self.box.get_by_role("status")
 
@@ -53,15 +56,21 @@ class Widget:
         png = base64.b64decode(self.picture.get_attribute("src").partition("base64,")[2])
         return self.words.inner_text(), hashlib.sha256(png).hexdigest()
 
-    def expect_drawn(self, values: dict[str, float]) -> None:
-        """Waits until words, picture, alt text and numbers beside the sliders are those of the values."""
-        values = {name: round(value, 6) for name, value in values.items()}
+    def expect_drawn(self, values: dict[str, Any]) -> None:
+        """Waits until words, picture, alt text, numbers beside the sliders and menus are those of the values."""
+        values = {n: round(value, 6) if isinstance(value, float) else value for n, value in values.items()}
         words, digest = self.lab.evaluate(DRAW.format(explorer=self.explorer, values=values))
         expect(self.words).to_have_text(words)
         expect(self.picture).to_have_attribute("alt", words)
         assert self.shown() == (words, digest)
         numbers = [text.replace("−", "-") for text in self.box.locator(".widget-readout").all_inner_texts()]
-        assert [float(number) for number in numbers] == pytest.approx(list(values.values()))
+        assert [float(number) for number in numbers] == pytest.approx([values[c[0]] for c in self.controls])
+        for name, label, *_ in self.menus:
+            expect(self.menu(label).locator("option:checked")).to_have_text(values[name])
+
+    def menu(self, label: str) -> Any:
+        """The menu with this accessible name."""
+        return self.box.get_by_role("combobox", name=label, exact=True)
 
     def tab_to(self, target: Any) -> None:
         """Goes on with the Tab key until the target has the focus."""
@@ -144,6 +153,22 @@ def check_keys(widget: Widget, place: int) -> None:
     widget.reset("Space")
 
 
+def check_menu(widget: Widget, place: int) -> None:
+    """One menu with the arrow keys, through all its options and back by the reset."""
+    name, label, value, options = widget.menus[place]
+    widget.back_to(widget.menu(label))
+    start = options.index(value)
+    for option in options[start + 1 :]:
+        widget.page.keyboard.press("ArrowDown")
+        widget.expect_drawn(widget.at_first | {name: option})
+    widget.reset("Enter")
+    widget.back_to(widget.menu(label))
+    for option in reversed(options[:start]):
+        widget.page.keyboard.press("ArrowUp")
+        widget.expect_drawn(widget.at_first | {name: option})
+    widget.reset("Enter")
+
+
 def test_there_are_widgets() -> None:
     assert pages_with_a_widget()
 
@@ -159,3 +184,5 @@ def test_widgets_move_from_the_keyboard(page: Any, lab: Lab, path: Path) -> None
             check_names(widget)
             for slider in range(len(widget.controls)):
                 check_keys(widget, slider)
+            for menu in range(len(widget.menus)):
+                check_menu(widget, menu)
