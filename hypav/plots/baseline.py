@@ -48,9 +48,9 @@ def plot_loss_groups(
                 }
                 axes.plot(shown["epoch"], shown[name], **style, label=name)
             axes.set_xlabel("epoch")
-            axes.set_ylim(0, None)
+            axes.set_ylim(0, 1.35 * max(max(shown[name]) for name in names))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-            axes.legend(loc="upper right" if axes is left else "upper left")
+            axes.legend(loc="upper center", ncols=3)
         left.set(title="loss, mean of the epoch", ylabel="sum of the group's terms")
         right.set(title="validation, β chosen anew each epoch", ylabel="%")
         figure.suptitle(f"Which part of the loss falls, and what does it buy?\n{data}")
@@ -83,14 +83,13 @@ def plot_momentum(
         for name, look in cues(running).items():
             style: dict[str, Any] = {"color": look.color, "linestyle": look.linestyle, "marker": look.marker}
             left.plot(steps, running[name].tolist(), **style, markersize=4, label=f"stored, momentum {name}")
-            right.plot(steps, list(quality[name]), **style, label=f"momentum {name}")
+            right.plot(steps, list(quality[name]), **style)
         left.set(title="one unit", ylabel="mean before normalising")
         right.set(title="all of val, same weights throughout", ylabel="HM (%)")
         for axes in (left, right):
             axes.set_xlabel("batch")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-            axes.margins(y=0.3)
-            axes.legend(loc="upper right")
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
         figure.suptitle(f"What does evaluation see of the batches?\n{data}")
     told = [
         f"with momentum {name} the stored mean lies {float((r - batches).abs().mean()):.2f} from the batch's on average "
