@@ -22,6 +22,14 @@ def test_our_code_does_what_the_ledger_says(row: Deviation) -> None:
     assert row.holds() is True
 
 
+def test_the_ledger_holds_under_another_default_dtype() -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert [row[1] for row in ledger_rows() if not row[-1]] == []
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_every_row_is_whole_and_its_own() -> None:
     assert len({row.item for row in LEDGER}) == len({row.holds for row in LEDGER}) == len(LEDGER) == 32
     for row in LEDGER:

@@ -114,16 +114,16 @@ def told(own: Tally | None) -> str:
 
 
 def test_the_answer_on_alignment_follows_the_numbers() -> None:
-    assert "3 have a 95 % interval above 0 and 0 below" in told(tally(found(made(helping))))
-    assert "3 stand: 3 better than AVCA (+" in told(tally(found(made(helping))))
-    assert "3 stand: 3 worse than AVCA (−" in told(tally(found(made(harming))))
+    assert "the 95 % interval lies above 0 in 3 and below in 0" in told(tally(found(made(helping))))
+    assert "What stands after Holm's correction: 3 better than AVCA (+" in told(tally(found(made(helping))))
+    assert "What stands after Holm's correction: 3 worse than AVCA (−" in told(tally(found(made(harming))))
     own = tally(found(made(noisy)))
     assert own is not None
     assert "So alignment is not told apart from AVCA" in told(replace(own, above=0, below=0, stand=()))
     assert "a hint at most" in told(replace(own, above=1, below=0, stand=()))
     both = told(replace(own, stand=(own.least, own.most), above=1, below=1))
     assert ("1 better" in both) == (own.most.difference.interval.mean > 0)
-    assert "chance alone would give 0.2" in told(own)  # .05 of three
+    assert "chance alone would put it outside in 0.2" in told(own)  # .05 of three
     assert told(None).startswith("Not run")
 
 

@@ -119,7 +119,7 @@ seeds = FunctionCheck(
             lambda mean, s: _first(lambda n: (_sum(n) * s / mean) ** 2) - 1,
         ),
         Mistake(
-            "these are the normal quantiles, for a spread that one knows. With few seeds Student's are larger, and depend "
+            "these are the normal quantiles, for a spread one knows. With few seeds Student's are larger, and depend "
             "on n: try n = 2, 3, 4, … until it is enough.",
             _normal,
         ),

@@ -50,6 +50,6 @@ def _glance(view: TableView, row: Row) -> str:
     digits = 3 if view.compared == "delta_rel" else 1
     mean = f"{row.ours[view.compared].interval.mean:.{digits}f}"
     if row.difference is None:
-        return mean
+        return f"{mean} (–)"
     star = "*" if t_interval(row.difference.values).excludes_zero else ""
     return f"{mean} ({points(row.difference.interval.mean, digits)}{star})"

@@ -65,8 +65,9 @@ def alignment_sentences(found: Tally | None, what: str = "the three modules of T
     chance = LEVEL * found.count
     apart = found.above + found.below
     counted = (
-        f"Of {found.count} comparisons ({what}, at every preset and weight that ran), {found.above} have a 95 % interval "
-        f"above 0 and {found.below} below; if nothing differed, chance alone would give {chance:.1f}."
+        f"Of {found.count} comparisons ({what}, at every preset and weight that ran) the 95 % interval lies above 0 in "
+        f"{found.above} and below in {found.below}; if nothing differed, chance alone would put it outside in "
+        f"{chance:.1f}."
     )
     better = [effect for effect in found.stand if effect.difference.interval.mean > 0]
     worse = [effect for effect in found.stand if effect.difference.interval.mean < 0]
@@ -80,7 +81,7 @@ def alignment_sentences(found: Tally | None, what: str = "the three modules of T
             for part, word in ((better, "better"), (worse, "worse"))
             if part
         ]
-        verdict = f"After Holm's correction {len(found.stand)} stand: {'; '.join(told)}."
+        verdict = f"What stands after Holm's correction: {'; '.join(told)}."
     ends = f"The mean differences go from {_told(found.least)} to {_told(found.most)}."
     return [counted, verdict, ends]
 

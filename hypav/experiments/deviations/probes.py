@@ -71,4 +71,4 @@ def small_network(**changes: Any) -> AVCAConfig:
 def batch_of(network: AVCAConfig) -> TripletBatch:
     g = Generator().manual_seed(3)
     dims = (network.dim_audio, network.dim_video, network.dim_text) * 2
-    return TripletBatch(*(torch.randn(10, dim, generator=g) for dim in dims))
+    return TripletBatch(*(torch.randn(10, dim, generator=g, dtype=torch.float32) for dim in dims))

@@ -74,7 +74,7 @@ def momentum_of_the_batch_norms() -> bool:
 def reconstruction_of_the_words() -> bool:
     """rho ends in a ReLU and cannot be negative, as word vectors are: l_rec has a floor, ours as theirs."""
     network = small_network()
-    model, batch = build_avca(network, Generator().manual_seed(0)), batch_of(network)
+    model, batch = build_avca(network, Generator().manual_seed(0)).float(), batch_of(network)
     e = model(*batch, generator=Generator().manual_seed(0))
     floor = float(batch.text.clamp_max(0).pow(2).mean())
     term = float(F.mse_loss(e.rho_w.detach(), batch.text))
@@ -115,5 +115,5 @@ def grid_of_betas() -> bool:
 def terms_of_the_baseline() -> bool:
     """All 17 terms of the released baseline, those of --additional_triplets_loss and --reg_loss among them."""
     network = small_network()
-    e = build_avca(network, Generator().manual_seed(0))(*batch_of(network))
+    e = build_avca(network, Generator().manual_seed(0)).float()(*batch_of(network))
     return len(avca_terms(e, batch_of(network).text)) == 17
