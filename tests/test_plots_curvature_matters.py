@@ -143,14 +143,15 @@ def test_differences_come_with_student_s_interval() -> None:
 
 def test_intervals_that_exclude_zero_are_counted_and_marked() -> None:
     clear, unclear = [1.0, 1.1, 0.9], [1.0, -1.1, 0.2]
-    figure, data = plot_over_k({"paper": {-1.0: clear, 0.5: unclear}}, against="k = 0")
+    figure, data = plot_over_k({"paper": {-1.0: clear, 0.5: unclear}}, against="k = 0", data="SIMULATED")
+    assert "SIMULATED" in figure.get_suptitle()
     assert "paper: 1 of 2 intervals exclude 0" in figure.alt_text
     interval = t_interval(clear)
     assert data["paper"]["k=-1"] == (interval.mean, interval.low, interval.high)
     marks = {line.get_marker() for line in figure.axes[0].lines if len(line.get_xdata()) == 1}
     assert marks == {"D", "o"}
     with pytest.raises(DataError, match="no curvature"):
-        plot_over_k({}, against="k = 0")
+        plot_over_k({}, against="k = 0", data="SIMULATED")
 
 
 def test_the_colours_of_a_drift_are_told_apart() -> None:

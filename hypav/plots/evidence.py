@@ -212,13 +212,14 @@ def plot_differences(
 
 
 def plot_over_k(
-    panels: Mapping[str, Mapping[float, Sequence[float]]], *, against: str
+    panels: Mapping[str, Mapping[float, Sequence[float]]], *, against: str, data: str
 ) -> tuple[DescribedFigure, dict[str, Any]]:
     """One panel a set of runs: over the curvature, the mean difference to a reference and its 95 % interval.
 
     Args:
         panels: title -> k -> differences in points, one a seed.
         against: what the differences are taken from, in words.
+        data: what the data are called; the name of a simulated set says that it is one.
 
     Returns:
         figure and {title: {"k=…": (mean, low, high)}}.
@@ -254,9 +255,9 @@ def plot_over_k(
             axes.set_visible(False)
         figure.supxlabel("curvature k (red diamond: the interval excludes 0)", fontsize=10)
         figure.supylabel(f"HM − HM of {against}, points", fontsize=10)
-        figure.suptitle("Is there a best curvature?")
+        figure.suptitle(f"Is there a best curvature?\n{data}")
     figure.alt_text = (
-        f"Mean difference in HM to {against} over k, with 95 percent intervals. {'; '.join(told)}."
+        f"Mean difference in HM to {against} over k on {data}, with 95 percent intervals. {'; '.join(told)}."
     )
     return figure, shown
 
