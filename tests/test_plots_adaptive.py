@@ -12,6 +12,7 @@ from hypav.plots import (
     plot_gradient_sizes,
     plot_group_curvatures,
     plot_layer_curve,
+    plot_random_layers,
 )
 from hypav.style import png_bytes
 
@@ -65,6 +66,17 @@ def test_a_curvature_a_sample_is_needed() -> None:
         plot_group_curvatures(
             {"fresh": torch.zeros(3)}, ["x", "y"], c_0=-0.4, data="SET", generator=shuffles()
         )
+
+
+def test_random_layers_are_counted_beside_chance() -> None:
+    shares = {"born": torch.tensor([1.0, 3.0, 5.0, 5.5]), "taught": torch.tensor([9.0, 11.0, 11.5, 20.0])}
+    figure, data = plot_random_layers(shares, torch.linspace(0, 4, 101), data="SET")
+    assert data["chance"] == pytest.approx(3.8)
+    assert data["above"] == {"born": 50.0, "taught": 100.0}
+    assert data["edges"].tolist() == list(range(0, 23, 2))
+    assert data["born"].tolist() == [1, 1, 2] + [0] * 8
+    assert data["taught"].tolist() == [0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 1]
+    assert "taught: 13 percent in the mean, more than 4 in 100 of 100 layers" in figure.alt_text
 
 
 def test_rounding_is_drawn_and_kept_as_zero() -> None:

@@ -11,6 +11,7 @@ from hypav.plots.adaptive import (
     plot_gradient_sizes,
     plot_group_curvatures,
     plot_layer_curve,
+    plot_random_layers,
 )
 from hypav.plots.alignment import (
     plot_lengths,
@@ -50,7 +51,12 @@ from hypav.plots.evidence import (
     plot_unused_layer,
 )
 from hypav.plots.geometries import plot_artan, plot_circles, plot_light, plot_two_points, plot_two_points_row
-from hypav.plots.heads import plot_head_curvatures, plot_head_matrices, plot_head_pairs, plot_head_paths
+from hypav.plots.heads import (
+    plot_head_curvatures,
+    plot_head_matrices,
+    plot_head_pairs,
+    plot_head_paths,
+)
 from hypav.plots.mixtures import plot_mixtures, plot_sphere
 from hypav.plots.objective import plot_term_steps, plot_terms, term_steps
 from hypav.plots.own_data import plot_text_rows
@@ -117,6 +123,7 @@ __all__ = [
     "plot_peeking",
     "plot_phases",
     "plot_printed_radius",
+    "plot_random_layers",
     "plot_rim_errors",
     "plot_row_scales",
     "plot_seen_unseen_curve",

@@ -18,6 +18,7 @@ __all__ = [
     "plot_gradient_sizes",
     "plot_group_curvatures",
     "plot_layer_curve",
+    "plot_random_layers",
 ]
 
 ROUNDING = 1e-12  # a gradient below it, beside one of about 1, is what rounding leaves: drawn as 0
@@ -122,6 +123,50 @@ def plot_group_curvatures(
     figure.alt_text = (
         f"Curvatures of {len(groups)} videos in {len(names)} groups, dots, with each group's mean, diamonds. "
         f"{'; '.join(told)}. A dashed line marks c₀/2 = {signed(c_0 / 2)}."
+    )
+    return figure, shown
+
+
+def plot_random_layers(
+    shares: Mapping[str, Tensor], chance: Tensor, *, data: str
+) -> tuple[DescribedFigure, dict[str, Any]]:
+    """By how much the curvatures of many random layers differ between classes, beside what shuffled classes give.
+
+    Args:
+        shares: embeddings -> (R,) percent of the variance of k that lies between classes, one a layer; at most two.
+        chance: (S,) the same for shuffled classes.
+
+    Returns:
+        figure and {"edges", embeddings: layers in each bin, "chance": its 95 % quantile, "above": {embeddings: percent
+        of the layers above it}}.
+    """
+    limit = float(torch.quantile(chance.double(), 0.95))
+    top = max(float(values.max()) for values in shares.values())
+    edges = torch.arange(0, 2 * (int(top) // 2) + 4, 2, dtype=torch.float64)
+    shown: dict[str, Any] = {"edges": edges, "chance": limit, "above": {}}
+    told = []
+    with use_style():
+        figure = DescribedFigure(figsize=(6.4, 3.4), layout="constrained")
+        axes = figure.subplots()
+        for (name, values), color, hatch in zip(shares.items(), (_BLUE, _RED), ("", "////"), strict=False):
+            shown[name] = torch.histogram(values.double(), edges).hist
+            shown["above"][name] = 100 * float((values > limit).double().mean())
+            style: dict[str, Any] = {"facecolor": color, "edgecolor": "white", "hatch": hatch, "alpha": 0.6}
+            axes.stairs(shown[name].tolist(), edges.tolist(), fill=True, label=name, **style)
+            axes.stairs(shown[name].tolist(), edges.tolist(), color=color)
+            told.append(
+                f"{name}: {float(values.double().mean()):.0f} percent in the mean, more than {limit:.0f} in "
+                f"{shown['above'][name]:.0f} of 100 layers"
+            )
+        axes.axvspan(0, limit, color="#EEEEEE", zorder=0, label="95 % of shuffled classes")
+        axes.set(
+            xlabel="% of the variance of k that lies between classes", ylabel="random layers", xlim=(0, None)
+        )
+        axes.legend(loc="upper right")
+        axes.set_title(f"Do random weights know the classes?\n{data}")
+    figure.alt_text = (
+        f"Histograms over {len(next(iter(shares.values())))} random curvature layers. By chance the share lies below "
+        f"{limit:.0f} percent in 95 of 100 cases. {'; '.join(told)}."
     )
     return figure, shown
 
