@@ -1,0 +1,98 @@
+"""Side by side: each benchmark times hypav and its reference by turns in one run, and the ratios end in one table.
+
+A busy machine hits both by turns, so read the ratios; seconds depend on the machine. Nothing here asserts a time.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+ROWS = pytest.StashKey[list["Row"]]()
+NOTES = pytest.StashKey[list[str]]()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; seconds are the least of the rounds, the ones least disturbed."""
+
+    what: str
+    reference: float
+    ours: float
+    goal: str
+    met: bool
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[ROWS], config.stash[NOTES] = [], []
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Adds a line below the table."""
+    return request.config.stash[NOTES].append
+
+
+@pytest.fixture
+def side_by_side(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., float]:
+    """side_by_side(what, ours, reference, at_least= or at_most=, rounds=): the ratio reference / ours."""
+
+    def measure(
+        what: str,
+        ours: Callable[[], Any],
+        reference: Callable[[], Any],
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        rounds: int = 7,
+        scale: tuple[float, float] = (1.0, 1.0),
+    ) -> float:
+        times: dict[str, list[float]] = {"ours": [], "reference": []}
+
+        def timed(name: str, call: Callable[[], Any]) -> None:
+            start = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - start)
+
+        rounds = 1 if benchmark.disabled else rounds
+        warm = 0 if benchmark.disabled else 1
+        benchmark.pedantic(
+            lambda: timed("ours", ours),
+            setup=lambda: timed("reference", reference),
+            rounds=rounds,
+            warmup_rounds=warm,
+        )
+        own, other = min(times["ours"]) * scale[0], min(times["reference"]) * scale[1]
+        ratio = other / own
+        goal = f">= {at_least:g} x" if at_least is not None else f"ours <= {at_most:g} x" if at_most else "-"
+        met = ratio >= at_least if at_least is not None else own <= at_most * other if at_most else True
+        spread = statistics.median(times["ours"]) / min(times["ours"])
+        benchmark.extra_info.update(reference=other, ours=own, ratio=ratio, goal=goal, met=met, spread=spread)
+        if not benchmark.disabled:
+            request.config.stash[ROWS].append(Row(what, other, own, goal, met))
+        return ratio
+
+    return measure
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    rows, notes = config.stash[ROWS], config.stash[NOTES]
+    if not rows and not notes:
+        return
+    terminalreporter.section("hypav beside its references, same run")
+    if rows:
+        width = max(len(row.what) for row in rows)
+        head = f"{'what':{width}}  {'reference':>11}  {'ours':>11}  {'ratio':>8}  goal"
+        terminalreporter.write_line(head)
+        for row in rows:
+            terminalreporter.write_line(
+                f"{row.what:{width}}  {1e3 * row.reference:8.1f} ms  {1e3 * row.ours:8.1f} ms  "
+                f"{row.reference / row.ours:7.2f}x  {row.goal}{'' if row.met else '  NOT MET'}"
+            )
+    for line in notes:
+        terminalreporter.write_line(line)

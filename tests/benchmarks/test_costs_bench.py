@@ -1,0 +1,94 @@
+"""How time, and the memory kept for the gradient, grow as one size doubles three times, with fitted exponents."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from hypav.alignment import head_losses, preset
+from hypav.avca import AVCAConfig
+from hypav.data import TripletBatch
+from hypav.hyperbolicity import gromov_delta
+from hypav.learner import Learner, RunConfig, TrainConfig, train_step
+from hypav.protocol import class_distances, sweep
+
+
+def evaluate(samples: int, classes: int) -> Callable[[], Any]:
+    g = torch.Generator().manual_seed(0)
+    theta_v, theta_w = torch.randn(samples, 64, generator=g), torch.randn(classes, 64, generator=g)
+    ids = torch.arange(classes)
+    label = torch.arange(samples) % classes
+    return lambda: sweep(class_distances(theta_v, theta_w), label, ids, ids[8:], ids[:8])
+
+
+def step(size: int) -> Callable[[], Any]:
+    g = torch.Generator().manual_seed(0)
+    batch = TripletBatch(*(torch.randn(size, dim, generator=g) for dim in (512, 512, 300) * 2))
+    learner = Learner.fresh(RunConfig(AVCAConfig(512, 512), TrainConfig()), torch.device("cpu"))
+    return lambda: train_step(learner, batch)
+
+
+def align(N: int, N_c: int) -> Callable[[], Any]:
+    g = torch.Generator().manual_seed(0)
+    v, a = (torch.randn(N, 300, generator=g).requires_grad_() for _ in range(2))
+    k = -0.4 * torch.rand(N, N_c, generator=g)
+    return lambda: torch.autograd.grad(head_losses(v, a, k, preset("paper")).mean(), (v, a))
+
+
+def delta(n: int) -> Callable[[], Any]:
+    x = torch.randn(n, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    d = torch.cdist(x, x)
+    return lambda: gromov_delta((d + d.T) / 2)
+
+
+CURVES: dict[str, tuple[Callable[[int], Callable[[], Any]], int, float]] = {
+    "evaluation over classes": (lambda n: evaluate(4000, n), 50, 1.0),
+    "evaluation over samples": (lambda n: evaluate(n, 100), 2000, 1.0),
+    "training step over batch": (step, 64, 1.0),
+    "alignment over batch": (lambda n: align(n, 2), 256, 2.0),
+    "alignment over N_c": (lambda n: align(512, n), 1, 1.0),
+    "delta over points, Gaussian": (delta, 250, 2.0),
+}
+
+
+def bytes_kept(call: Callable[[], Any]) -> int:
+    """Bytes of the tensors that autograd keeps in one call, each storage once."""
+    storages: dict[int, int] = {}
+
+    def keep(x: torch.Tensor) -> torch.Tensor:
+        storages[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        call()
+    return sum(storages.values())
+
+
+@pytest.mark.parametrize("name", list(CURVES))
+def test_cost_curve(benchmark: Any, note: Callable[[str], None], name: str) -> None:
+    make, first, algorithm = CURVES[name]
+    sizes = [first] if benchmark.disabled else [first * 2**i for i in range(4)]
+    times, kept = [], []
+    for size in sizes:
+        call = make(size)
+        kept.append(bytes_kept(call))
+        rounds = []
+        for _ in range(1 if benchmark.disabled else 4):
+            start = time.perf_counter()
+            call()
+            rounds.append(time.perf_counter() - start)
+        times.append(min(rounds))
+    benchmark.pedantic(make(sizes[0]), rounds=1)
+    if len(times) > 1:
+        exponent = math.log(times[-1] / times[0]) / math.log(sizes[-1] / sizes[0])
+        told = ", ".join(f"{size}: {1e3 * t:.1f} ms" for size, t in zip(sizes, times, strict=True))
+        benchmark.extra_info.update(exponent=exponent)
+        if kept[0]:
+            growth = math.log(kept[-1] / kept[0]) / math.log(sizes[-1] / sizes[0])
+            told += f"; kept for the gradient {kept[0] / 2**20:.1f} to {kept[-1] / 2**20:.1f} MB, exponent {growth:.2f}"
+        note(f"{name}: {told}; time exponent {exponent:.2f} (the algorithm's: {algorithm:g})")

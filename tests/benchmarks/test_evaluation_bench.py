@@ -1,0 +1,78 @@
+"""S, U and HM over the released 16 betas, and the exact optimum over all betas, after the forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from hypav.protocol import RELEASED_BETAS, class_distances, exact_optimum, sweep
+
+CASES = {"UCF-GZSL": (1820, 51, 9, 101), "VGGSound-GZSL": (12482, 276, 69, 309)}
+
+
+def phase(case: str) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    samples, count, n_unseen, _ = CASES[case]
+    g = torch.Generator().manual_seed(0)
+    theta_w = torch.randn(count, 64, generator=g)
+    label = torch.arange(samples) % count
+    theta_v = theta_w[label] + 2 * torch.randn(samples, 64, generator=g)
+    classes = torch.arange(count)
+    return theta_v, theta_w, label, classes, classes[n_unseen:], classes[:n_unseen]
+
+
+def released_loop(case: str) -> tuple[float, float]:
+    """As released: for each beta anew the distances, two full matrices and the recall of each class."""
+    theta_v, theta_w, label, classes, seen, unseen = phase(case)
+    best = (0.0, 0.0)
+    for beta in RELEASED_BETAS:
+        full = torch.full((len(theta_v), CASES[case][3]), 99999999999999.0)
+        full[:, classes] = torch.cdist(theta_v, theta_w)
+        mask = torch.full_like(full, beta)
+        mask[:, unseen] = 0
+        answer = (full + mask).argmin(dim=1)
+        recall = [float((answer[label == c] == c).float().mean()) for c in classes.tolist()]
+        only = torch.full_like(full, 99999999999999.0)
+        only[:, unseen] = full[:, unseen]
+        [float((only.argmin(dim=1)[label == c] == c).float().mean()) for c in unseen.tolist()]
+        S = sum(recall[c] for c in seen.tolist()) / len(seen)
+        U = sum(recall[c] for c in unseen.tolist()) / len(unseen)
+        HM = 2 * S * U / (S + U + 2.2e-16)
+        best = max(best, (HM, -beta))
+    return best[0], -best[1]
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_sweep(side_by_side: Callable[..., float], benchmark: Any, case: str) -> None:
+    if benchmark.disabled and case != "UCF-GZSL":
+        pytest.skip("the small case is enough to see that the two agree")
+    theta_v, theta_w, *rest = phase(case)
+    own = sweep(class_distances(theta_v, theta_w), *rest).best()
+    HM, beta = released_loop(case)
+    assert (own.HM, own.beta) == pytest.approx((HM, beta), abs=1e-6)
+    samples, count = CASES[case][:2]
+    side_by_side(
+        f"evaluation, {samples} x {count}, 16 betas",
+        lambda: sweep(class_distances(theta_v, theta_w), *rest),
+        lambda: released_loop(case),
+        at_least=10,
+        rounds=5,
+    )
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_exact_optimum_costs_one_sort(side_by_side: Callable[..., float], case: str) -> None:
+    """Beside the 16 betas: both look up their betas in the one sorted list of switches."""
+    theta_v, theta_w, *rest = phase(case)
+    distances = class_distances(theta_v, theta_w)
+    assert exact_optimum(distances, *rest).HM >= sweep(distances, *rest).best().HM
+    side_by_side(
+        f"exact optimum over all betas beside 16 betas, {CASES[case][0]} x {CASES[case][1]}",
+        lambda: exact_optimum(distances, *rest),
+        lambda: sweep(distances, *rest),
+        at_most=2,
+        rounds=9,
+    )
