@@ -43,14 +43,13 @@ _THETAS = {
 
 def _triplets(e: Embeddings, wanted: Mapping[str, tuple[str, str, str]]) -> dict[str, Tensor]:
     """Triplet terms over embeddings of one width, their distances taken together, none of them twice."""
-    names = sorted({name for triple in wanted.values() for name in triple})
     pairs = list(dict.fromkeys((x, y) for x, p, n in wanted.values() for y in (p, n)))
-    stack = torch.stack([getattr(e, name) for name in names])
-    left, right = ([names.index(pair[side]) for pair in pairs] for side in (0, 1))
+    left, right = (torch.stack([getattr(e, pair[side]) for pair in pairs]) for side in (0, 1))
     # torch's triplet loss adds 1e-6 to every difference, which keeps the gradient of a zero distance finite
-    distance = torch.linalg.vector_norm(stack[left] - stack[right] + 1e-6, dim=2)
-    near, far = ([pairs.index((t[0], t[side])) for t in wanted.values()] for side in (1, 2))
-    terms = (distance[near] - distance[far] + MARGIN).clamp_min(0).mean(dim=1)
+    distance = dict(zip(pairs, torch.linalg.vector_norm(left - right + 1e-6, dim=2).unbind(), strict=True))
+    near = torch.stack([distance[x, p] for x, p, _ in wanted.values()])
+    far = torch.stack([distance[x, n] for x, _, n in wanted.values()])
+    terms = (near - far + MARGIN).clamp_min(0).mean(dim=1)
     return dict(zip(wanted, terms.unbind(), strict=True))
 
 

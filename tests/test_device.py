@@ -1,0 +1,58 @@
+"""Inside an epoch nothing makes the host wait for the device: held on the CPU, for every preset and variant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from device_helpers import HostWaits, nothing_waits
+from training_helpers import small, tiny
+
+from hypav.alignment import PRESETS, AlignmentConfig, preset
+from hypav.curvature import Adaptive
+from hypav.data import TripletSampler, make_batch
+from hypav.learner import Learner, train_step
+
+CURVATURES = {"flat": (0.0,), "mixed": (0.2, -0.2), "one": Adaptive(1), "three": Adaptive(3)}
+CASES: dict[str, AlignmentConfig | None] = {"avca": None} | {
+    f"{name} {kind}": preset(name, curvatures=k) for name in PRESETS for kind, k in CURVATURES.items()
+}
+CASES |= {
+    "midpoint inner row": AlignmentConfig(base="midpoint", similarity="inner", normalise="row"),
+    "kernel of theta": AlignmentConfig(similarity="kernel", aligned="theta", pairs="both"),
+    "printed radius": AlignmentConfig(clip_radius="printed", aligned="phi_att"),
+}
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_no_step_of_an_epoch_waits(case: str) -> None:
+    config = tiny(alignment=CASES[case])
+    learner = Learner.fresh(config, torch.device("cpu"))
+    phase = small().phase("train")
+    sampler = TripletSampler(phase.label, batch_size=8, generator=learner.sampling)
+    before = [p.clone() for p in learner.model.parameters()]
+    with nothing_waits():
+        drawn = sampler.draw(3)
+        for index, negative in zip(*drawn, strict=True):
+            losses = train_step(learner, make_batch(phase, index, negative))
+    assert all(torch.isfinite(value).all() for value in losses.values())
+    assert not any(torch.equal(p, old) for p, old in zip(learner.model.parameters(), before, strict=True))
+
+
+WAITS: dict[str, Any] = {
+    "item": lambda x: x.sum().item(),
+    "bool": lambda x: bool((x > 0).any()),
+    "tolist": lambda x: x.tolist(),
+    "cpu": lambda x: x.cpu(),
+    "nonzero": lambda x: x.nonzero(),
+    "a mask as an index": lambda x: x[x > 0],
+    "a number from the host": lambda x: x + torch.tensor([1.0, 2.0, 3.0]),
+}
+
+
+@pytest.mark.parametrize("name", list(WAITS))
+def test_what_waits_is_found(name: str) -> None:
+    x = torch.ones(3)
+    with pytest.raises(HostWaits), nothing_waits():
+        WAITS[name](x)
