@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from hypav.alignment import Alignment, AlignmentConfig
-from hypav.avca import AVCA, AVCAConfig, build_avca
+from hypav.avca import AVCA, AVCAConfig, Embeddings, build_avca
 from hypav.checkpoint import optimizer_tensors, restore_optimizer
 from hypav.data.batches import TripletBatch
 from hypav.errors import SettingError
@@ -28,6 +28,7 @@ class TrainConfig:
 
     parity "clean" trains the objective without waste; "official" replays the released step: passes whose results are
     never used, their batch-norm updates, and a positional embedding that no optimiser holds.
+    autocast: the network's matrix products in bfloat16; the losses and the geometry keep their precision.
     """
 
     epochs: int = 50
@@ -38,6 +39,7 @@ class TrainConfig:
     patience: int = 3
     parity: Parity = "clean"
     dtype: Literal["float32", "float64"] = "float32"
+    autocast: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batches", 1), ("batch_size", 2), ("patience", 0)):
@@ -151,14 +153,19 @@ class Learner:
         self.masks.set_state(parts["generator"]["masks"])
 
 
-def train_step(learner: Learner, batch: TripletBatch, *, replay: bool = False) -> dict[str, Tensor]:
+def train_step(
+    learner: Learner, batch: TripletBatch, *, replay: bool = False, autocast: bool = False
+) -> dict[str, Tensor]:
     """One forward, backward and optimiser step; returns the detached losses: the 17 terms, "avca", "align", "total"
     and, with adaptive curvatures, "k" (N_c,) means.
 
-    replay: as the released step, see `TrainConfig.parity`.
+    replay: as the released step, see `TrainConfig.parity`; autocast: see there.
     """
     learner.model.train()
-    e = learner.model(*batch, generator=learner.masks, replay=replay)
+    with torch.autocast(batch.audio.device.type, torch.bfloat16, enabled=autocast):
+        e = learner.model(*batch, generator=learner.masks, replay=replay)
+    if autocast:
+        e = Embeddings(*(x.to(batch.text.dtype) for x in e))
     terms = avca_terms(e, batch.text)
     loss = terms_total = total(terms)
     report = dict(terms)

@@ -226,6 +226,7 @@ class _Run:
                 self.learner,
                 make_batch(phase, index, negative),
                 replay=self.config.train.parity == "official",
+                autocast=self.config.train.autocast,
             )
             for name, value in losses.items():
                 sums[name] = sums[name] + value if name in sums else value

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from device_helpers import HostWaits, nothing_waits
-from training_helpers import small, tiny
+from training_helpers import small, tiny, train_tiny
 
 from hypav.alignment import PRESETS, AlignmentConfig, preset
 from hypav.curvature import Adaptive
@@ -26,7 +26,8 @@ CASES |= {
 
 
 @pytest.mark.parametrize("case", list(CASES))
-def test_no_step_of_an_epoch_waits(case: str) -> None:
+@pytest.mark.parametrize("autocast", [False, True])
+def test_no_step_of_an_epoch_waits(case: str, autocast: bool) -> None:
     config = tiny(alignment=CASES[case])
     learner = Learner.fresh(config, torch.device("cpu"))
     phase = small().phase("train")
@@ -35,7 +36,7 @@ def test_no_step_of_an_epoch_waits(case: str) -> None:
     with nothing_waits():
         drawn = sampler.draw(3)
         for index, negative in zip(*drawn, strict=True):
-            losses = train_step(learner, make_batch(phase, index, negative))
+            losses = train_step(learner, make_batch(phase, index, negative), autocast=autocast)
     assert all(torch.isfinite(value).all() for value in losses.values())
     assert not any(torch.equal(p, old) for p, old in zip(learner.model.parameters(), before, strict=True))
 
@@ -56,3 +57,23 @@ def test_what_waits_is_found(name: str) -> None:
     x = torch.ones(3)
     with pytest.raises(HostWaits), nothing_waits():
         WAITS[name](x)
+
+
+def test_autocast_changes_the_products_not_the_task() -> None:
+    """bfloat16 has three digits: the losses agree to those, and are float32 and not equal."""
+    losses = {}
+    for autocast in (False, True):
+        learner = Learner.fresh(tiny(alignment=preset("curved")), torch.device("cpu"))
+        phase = small().phase("train")
+        index, negative = TripletSampler(phase.label, batch_size=8, generator=learner.sampling).draw(1)
+        batch = make_batch(phase, index[0], negative[0])
+        losses[autocast] = train_step(learner, batch, autocast=autocast)
+    assert all(value.dtype == torch.float32 for value in losses[True].values())
+    assert losses[True]["total"] != losses[False]["total"]
+    torch.testing.assert_close(losses[True]["total"], losses[False]["total"], rtol=0.02, atol=0.02)
+
+
+def test_autocast_is_part_of_what_a_run_is() -> None:
+    result = train_tiny(tiny(autocast=True))
+    assert all(row["total"] < 1e3 for row in result.history)
+    assert result.history != train_tiny(tiny()).history

@@ -57,6 +57,7 @@ def train(
     batches: int | None,
     batch_size: int | None,
     lr: float | None,
+    autocast: bool | None,
     parity_name: str | None,
     out: Path,
     device: str,
@@ -78,6 +79,7 @@ def train(
         batches=batches,
         batch_size=batch_size,
         lr=lr,
+        autocast=autocast,
         parity=parity_name,
     )
     if threads < 1:
@@ -169,6 +171,7 @@ def compare(
     batches: int | None,
     batch_size: int | None,
     lr: float | None,
+    autocast: bool | None,
     parity_name: str | None,
     out: Path,
     device: str,
@@ -189,6 +192,7 @@ def compare(
         batches=batches,
         batch_size=batch_size,
         lr=lr,
+        autocast=autocast,
         parity=parity_name,
     )
     specs = [spec.strip() for spec in variants.split(",") if spec.strip()]

@@ -106,6 +106,9 @@ def recipe_options() -> Decorator:
         click.option("--batch-size", type=int, help="Samples a batch, in place of the recipe's."),
         click.option("--lr", type=float, help="Learning rate of Adam, in place of the recipe's."),
         click.option(
+            "--autocast", is_flag=True, default=None, help="The network's matrix products in bfloat16."
+        ),
+        click.option(
             "--parity",
             "parity_name",
             type=click.Choice(["clean", "official"]),
