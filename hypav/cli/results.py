@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from hypav.cli.options import echo_json, json_option
 from hypav.cli.table import open_store
 from hypav.experiments.results_page import save_results
 
@@ -25,7 +26,8 @@ __all__ = ["results"]
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also writes the runs as CSV, without histories, and links them.",
 )
-def results(path: Path, to: Path, export: Path | None) -> None:
+@json_option
+def results(path: Path, to: Path, export: Path | None, as_json: bool) -> None:
     """Write the results page: Tables 1-7 beside the paper's for every set, preset and weight in the store, and what the
     runs say to the two questions: does alignment help, and does its curvature matter?
 
@@ -33,4 +35,7 @@ def results(path: Path, to: Path, export: Path | None) -> None:
     """
     with open_store(path) as store:
         written = save_results(store, to, export=export)
+    if as_json:
+        echo_json({"files": [str(one) for one in written]})
+        return
     click.echo("Wrote " + ", ".join(map(str, written)) + ".")

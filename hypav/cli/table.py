@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from hypav.alignment import PRESETS
-from hypav.cli.options import data_options
+from hypav.cli.options import data_options, echo_json, json_option
 from hypav.data.doors import open_data
 from hypav.errors import RunError, SettingError
 from hypav.experiments.recipes import recipe_for
 from hypav.experiments.store import Store
 from hypav.experiments.table_text import FORMATS, render
-from hypav.experiments.table_view import table_view
+from hypav.experiments.table_view import TableView, table_view
 from hypav.experiments.tuning import TUNED, chosen_weight
 from hypav.files import replacing
 
@@ -48,6 +50,7 @@ def open_store(path: Path) -> Store:
 @click.option("--scale", type=click.Choice(["course", "full"]), default="course", show_default=True)
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="markdown", show_default=True)
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="A file, in place of the screen.")
+@json_option
 def table(
     number: str,
     door: str,
@@ -60,6 +63,7 @@ def table(
     scale: str,
     form: str,
     to: Path | None,
+    as_json: bool,
 ) -> None:
     """Show a table of the paper beside our runs: means and intervals over seeds, differences to AVCA paired by seed.
 
@@ -82,12 +86,36 @@ def table(
             weight = _number(weight_text)
         view = table_view(name, store, data, preset=preset_name, weight=weight, recipe=recipe)
         text = render(view, store, form)
+    if as_json:
+        echo_json(_plain(view))
+        return
     if to is None:
         click.echo(text)
         return
     with replacing(to) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     click.echo(f"Table {name[-1]} is in {to}.")
+
+
+def _plain(view: TableView) -> dict[str, Any]:
+    rows = [
+        {
+            "row": row.label,
+            "paper": dict(row.paper),
+            "ours": {metric: asdict(number) for metric, number in row.ours.items()} or "not run",
+            "difference": None if row.difference is None else asdict(row.difference),
+            "seeds_needed": row.seeds_needed,
+        }
+        for row in view.rows
+    ]
+    told = {"table": view.table, "data": view.data.name, "preset": view.preset, "weight": view.weight}
+    return {
+        **told,
+        "recipe": view.recipe.name,
+        "paper_set": view.paper_set,
+        "seeds": view.seeds,
+        "rows": rows,
+    }
 
 
 def _number(text: str) -> float:

@@ -137,9 +137,14 @@ def _hash(values: Any, size: int = 8) -> str:
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=size).hexdigest()
 
 
+# settings that came after the first stores, with the value that earlier runs had: there they change no digest
+LATER = {"autocast": False}
+
+
 def recipe_digest(recipe: Recipe) -> str:
     """Twelve hex digits for all settings of a recipe, whatever its name."""
-    return _hash({"network": dict(recipe.network), "train": asdict(recipe.train)}, 6)
+    train = {name: value for name, value in asdict(recipe.train).items() if LATER.get(name) != value}
+    return _hash({"network": dict(recipe.network), "train": train}, 6)
 
 
 def alignment_text(curvatures: tuple[float, ...] | Adaptive) -> str:
