@@ -56,7 +56,9 @@ def opened(folder: Path) -> FeatureSet:
     try:
         fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunError(f"Cannot read {path} ({error}); remove {folder} and give the command again.") from error
+        raise RunError(
+            f"Cannot read {path} ({error}); remove {folder} and give the command again."
+        ) from error
     tensors = load_tensors(folder / ARRAYS)
     indexed: dict[str, dict[str, Tensor]] = {part: {} for part in _INDEXED}
     for name, tensor in tensors.items():
