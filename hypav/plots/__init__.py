@@ -42,6 +42,13 @@ from hypav.plots.curvature_matters import (
     plot_row_scales,
 )
 from hypav.plots.delta import plot_four_point_cases, plot_four_points, plot_noise, plot_thin_triangles
+from hypav.plots.embeddings import (
+    plot_delta_rows,
+    plot_disk,
+    plot_one_map,
+    plot_point_maps,
+    plot_tree_agreement,
+)
 from hypav.plots.evidence import (
     plot_bound,
     plot_differences,
@@ -87,8 +94,10 @@ __all__ = [
     "plot_comparison",
     "plot_curvature_paths",
     "plot_curvatures",
+    "plot_delta_rows",
     "plot_depth",
     "plot_differences",
+    "plot_disk",
     "plot_distortions",
     "plot_draws",
     "plot_drift",
@@ -119,9 +128,11 @@ __all__ = [
     "plot_momentum",
     "plot_network",
     "plot_noise",
+    "plot_one_map",
     "plot_over_k",
     "plot_peeking",
     "plot_phases",
+    "plot_point_maps",
     "plot_printed_radius",
     "plot_random_layers",
     "plot_rim_errors",
@@ -139,6 +150,7 @@ __all__ = [
     "plot_text_rows",
     "plot_thin_triangles",
     "plot_tilings",
+    "plot_tree_agreement",
     "plot_tree_embeddings",
     "plot_two_points",
     "plot_two_points_row",

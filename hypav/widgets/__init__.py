@@ -2,6 +2,7 @@
 
 from hypav.widgets.alignment import alignment_explorer
 from hypav.widgets.curvature import curvature_explorer
+from hypav.widgets.embeddings import embedding_explorer
 from hypav.widgets.explorer import Choice, Control, Explorer
 from hypav.widgets.four_points import four_point_explorer
 from hypav.widgets.geometries import geometries_explorer
@@ -14,6 +15,7 @@ __all__ = [
     "alignment_explorer",
     "beta_explorer",
     "curvature_explorer",
+    "embedding_explorer",
     "four_point_explorer",
     "geometries_explorer",
 ]
