@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from table_helpers import COURSE, REAL, UCF, filled, record
 
 from hypav.cli import cli
@@ -131,9 +132,11 @@ def test_no_outcome_is_claimed_when_nothing_ran() -> None:
     store = filled(MEMORY, noisy, tables=["table1"], seeds=[0])
     assert effects(store, CASE) == []  # one seed is no comparison
     assert curvature_effect(store, CASE) is None
-    assert curvature_sentences(None) == ["Not run: Table 3 is not complete for two seeds."]
+    assert curvature_sentences(None, "paper, weight 1") == [
+        "paper, weight 1: not run, for Table 3 is not complete for two seeds."
+    ]
     assert power_sentences(None, [], "x") == ["Not run, so nothing could be seen."]
-    assert in_short([], []) == ["Nothing was run that answers either question."]
+    assert in_short([], [], []) == ["Nothing was run that answers either question."]
 
 
 # --- does curvature matter ---
@@ -169,40 +172,42 @@ def test_only_seeds_that_every_curvature_has_count() -> None:
 
 
 def test_the_answer_on_curvature_follows_the_numbers() -> None:
-    nothing = " ".join(curvature_sentences(replace(effect_of(noisy), p=0.3)))
+    nothing = " ".join(curvature_sentences(replace(effect_of(noisy), p=0.3), "x"))
     assert "moves it less than a seed does" in nothing
     assert "No curvature stands out" in nothing
     assert "None of 96 runs" in nothing
     strong = replace(effect_of(curved), stands=True)
     assert strong.p < 0.001
-    much = " ".join(curvature_sentences(strong))
+    much = " ".join(curvature_sentences(strong, "x"))
     assert "moves it more than a seed does" in much
     assert "has an effect that shuffling does not give (F = " in much
     assert "p < 0.001" in much
     assert "In exact arithmetic there is none" in much  # `paper`
-    free = " ".join(curvature_sentences(replace(strong, case=replace(CASE, preset="curved"))))
+    free = " ".join(curvature_sentences(replace(strong, case=replace(CASE, preset="curved")), "x"))
     assert "In exact arithmetic" not in free
-    assert "but not once the other presets" in " ".join(curvature_sentences(replace(strong, stands=False)))
+    assert "but not once the other presets" in " ".join(
+        curvature_sentences(replace(strong, stands=False), "x")
+    )
     about = replace(strong, spreads=Spreads(1.0, 1.0, 1.0, 0.7, 1.4, (13, 8)))
     assert "is not settled (ratio of variances 1.00, 95 % interval 0.70 to 1.40)" in " ".join(
-        curvature_sentences(about)
+        curvature_sentences(about, "x")
     )
     flat = effect_of(lambda entry, seed: base(seed))
-    assert "the same HM to the last bit" in " ".join(curvature_sentences(flat))
+    assert "the same HM to the last bit" in " ".join(curvature_sentences(flat, "x"))
     assert (flat.alike, flat.F, flat.p) == (96, None, 1.0)
     still = effect_of(lambda entry, seed: 0.3 + (0.01 if entry.row == "0.4" else 0))
     assert still.alike == 88
-    assert "allow no comparison" in " ".join(curvature_sentences(still))
+    assert "allow no comparison" in " ".join(curvature_sentences(still, "x"))
 
 
 def test_holms_correction_runs_over_all_layouts_of_a_page() -> None:
     own = effect_of(noisy)
     several = [replace(own, p=p) for p in (0.04, 0.001, 0.03)]
     assert [effect.stands for effect in corrected(several)] == [False, True, False]
-    short = in_short([], corrected(several))
+    short = in_short([], [], corrected(several))
     assert len(short) == 1
     assert "stands in 1 of 3 layouts" in short[0]
-    assert "no effect of it stands in 3 layouts" in in_short([], several)[0]
+    assert "no effect of it stands in 3 layouts" in in_short([], [], several)[0]
 
 
 # --- power ---
@@ -318,6 +323,9 @@ def test_the_command_writes_page_pictures_and_runs(tmp_path: Path) -> None:
     assert len(links) == 2  # the runs and one picture: Table 3 did not run
     for link in links:
         assert (tmp_path / "page" / link).stat().st_size < 100_000
+    with Image.open(tmp_path / "page" / links[1]) as picture:
+        assert "HM" in page.split(links[1])[0].splitlines()[-1]
+        assert "95 percent interval" in picture.info["Description"]  # the alt text travels with the file
     again = Store.from_csv(tmp_path / "page" / "results" / "runs.csv")
     assert results_page(again, runs="results/runs.csv") == page
 

@@ -364,6 +364,19 @@ def test_the_command_shows_the_weight_that_validation_chose(tmp_path: Path) -> N
     assert "weight: 10 " in CliRunner().invoke(cli, ["table", "1", *options, "tuned"]).output
 
 
+def test_the_command_gives_the_numbers_as_json(tmp_path: Path) -> None:
+    data = SetId.of(small())
+    store = filled(tmp_path / "store.sqlite", HM, data=data, tables=["table1"])
+    options = ["--data", "simulated:small", "--store", str(tmp_path / "store.sqlite"), "--json"]
+    told = json.loads(CliRunner().invoke(cli, ["table", "1", *options]).output)
+    rows = {own["row"]: own for own in told["rows"]}
+    own = row(show(store, data=data), "Hyper-single")
+    assert own.difference is not None
+    assert rows["Hyper-single"]["ours"]["HM"]["keys"] == list(own.ours["HM"].keys)
+    assert rows["Hyper-single"]["difference"]["interval"]["mean"] == own.difference.interval.mean
+    assert rows["CJME"]["ours"] == "not run"
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [(["8"], "There is no table 'table8'"), (["1", "--weight", "much"], "The weight 'much'"),

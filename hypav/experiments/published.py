@@ -90,7 +90,8 @@ def published_settings(key: tuple[str, str]) -> tuple[Published, ...]:
     recipe = RECIPES[f"{dataset.removesuffix('-GZSL').lower()}-{features}"]
     fields = {name: field.default for name, field in AVCAConfig.__dataclass_fields__.items()}
     network = {name: recipe.network.get(name, default) for name, default in fields.items()}
-    schedule = {name: v for name, v in asdict(recipe.train).items() if name not in ("parity", "dtype")}
+    ours = {"parity", "dtype", "autocast"}  # how we compute, which nobody published
+    schedule = {name: value for name, value in asdict(recipe.train).items() if name not in ours}
     dims = {"dim_audio", "dim_video", "dim_text"}  # of the data, not of the recipe
     shared = {name: value for name, value in network.items() if name not in dims} | schedule
     rows = [Published(*key, "all", name, value, recipe.source) for name, value in shared.items()]

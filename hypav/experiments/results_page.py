@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hypav.data.yt8m import YT8M_NAME
-from hypav.experiments.answers import Effect, effects, enough_for_the_paper, tally
+from hypav.experiments.answers import Effect, enough_for_the_paper, tally
 from hypav.experiments.paper import reported
 from hypav.experiments.recipes import RECIPES
 from hypav.experiments.results_tables import table_section
 from hypav.experiments.results_text import (
+    ABLATIONS,
     alignment_sentences,
     chance_text,
     curvature_sentences,
@@ -39,23 +40,31 @@ _HEAD = """# Results: what the runs say
 > Written by `hypav results` from {runs}, sentences included: no number or verdict here is written by hand."""
 
 
-def results_page(store: Store, *, runs: str | None = None, figures: bool = True) -> str:
+def results_page(
+    store: Store,
+    *,
+    found: Sequence[Subject] | None = None,
+    runs: str | None = None,
+    figures: bool = True,
+) -> str:
     """The page as Markdown.
 
     Args:
+        found: the store's `subjects`, where they are known already.
         runs: where, seen from the page, the runs lie as CSV.
         figures: whether it shows the pictures that `save_results` puts beside it.
 
     Raises:
         RunError: a record that no run gave, or no run at all.
     """
-    found = subjects(store)
+    found = subjects(store) if found is None else found
     every = [effect for subject in found for effect in subject.effects]
+    ablations = [effect for subject in found for effect in subject.ablations]
     curved = [effect for subject in found for effect in subject.curvatures.values() if effect is not None]
-    short = "\n".join(f"- {line}" for line in in_short(every, curved))
+    short = "\n".join(f"- {line}" for line in in_short(every, ablations, curved))
     head = _HEAD.format(runs=f"[these runs]({runs})" if runs else "a run store")
     parts = [head, f"## In short\n\n{short}", _what_ran(found), "## The answer"]
-    parts += [part for subject in found for part in _answer(store, subject, figures)]
+    parts += [part for subject in found for part in _answer(subject, figures)]
     parts += [_scope(found), "## The tables", _LEGEND]
     for subject in found:
         parts.append(f"### {subject.data.marked}")
@@ -101,10 +110,10 @@ _QUESTIONS = {
 }
 
 
-def _answer(store: Store, subject: Subject, figures: bool) -> list[str]:
+def _answer(subject: Subject, figures: bool) -> list[str]:
     name = subject.data.marked
     own = tally(subject.effects)
-    rest = tally(_others(store, subject))
+    rest = tally(subject.ablations)
     paper_set = "{} ({})".format(*reported("table1", subject.data.key).key)
     parts = [
         f"### On {name}",
@@ -115,12 +124,11 @@ def _answer(store: Store, subject: Subject, figures: bool) -> list[str]:
             f"differences-{subject.slug}.png",
             f"HM minus AVCA's on {name}, a row a module and case",
         ),
-        "**Does any of the ablations (Tables 3 to 6)?** "
-        + " ".join(alignment_sentences(rest, "their configurations that are not in Table 1")),
+        "**Does any of the ablations (Tables 3 to 6)?** " + " ".join(alignment_sentences(rest, ABLATIONS)),
     ]
     for preset, question in _QUESTIONS.items():
         told = [
-            f"- {' '.join(curvature_sentences(subject.curvatures[case.name]))}"
+            f"- {' '.join(curvature_sentences(subject.curvatures[case.name], case.name))}"
             for case in subject.cases
             if case.preset == preset
         ]
@@ -135,14 +143,6 @@ def _answer(store: Store, subject: Subject, figures: bool) -> list[str]:
         + " ".join(power_sentences(own, enough_for_the_paper(subject.effects), paper_set)),
     ]
     return parts
-
-
-def _others(store: Store, subject: Subject) -> list[Effect]:
-    """The rows of Tables 3 to 6 against AVCA without Table 1's; rows of one result (two equal heads are one) once."""
-    own = {effect.difference.values for effect in subject.effects}
-    rows = [e for case in subject.cases for table in TABLES[2:6] for e in effects(store, case, table)]
-    once = {effect.difference.values: effect for effect in reversed(rows)}
-    return [effect for effect in reversed(once.values()) if effect.difference.values not in own]
 
 
 def _scope(found: Sequence[Subject]) -> str:
@@ -230,6 +230,9 @@ def _machine(found: Sequence[Subject]) -> str:
     return "\n".join([lines[0], "", *lines[1:]])
 
 
+_DOORS = {YT8M_NAME: "yt8m-mini"}  # name of a set -> the door it is behind
+
+
 def _repeat(found: Sequence[Subject]) -> str:
     lines = ["## Repeat it", "", "```"]
     for subject in found:
@@ -238,7 +241,7 @@ def _repeat(found: Sequence[Subject]) -> str:
             [*(f"{w:g}" for w in weights), *(["tuned"] if any(c.tuned for c in subject.cases) else [])]
         )
         presets = ",".join(dict.fromkeys(case.preset for case in subject.cases))
-        door = "simulated" if subject.data.simulated else subject.data.name
+        door = "simulated" if subject.data.simulated else _DOORS.get(subject.data.name, subject.data.name)
         scale = subject.runs[0].scale_name
         seeds = len({record.seed for record in subject.runs})
         lines.append(
@@ -258,7 +261,8 @@ def save_results(store: Store, path: Path, *, export: Path | None = None) -> lis
         RunError: as `results_page`, or a file cannot be written.
     """
     runs = None if export is None else Path(os.path.relpath(export, path.parent)).as_posix()
-    text = results_page(store, runs=runs)
+    found = subjects(store)
+    text = results_page(store, found=found, runs=runs)
     folder = path.parent / FIGURE_FOLDER
     make_folder(folder)
     written = [path]
@@ -266,7 +270,7 @@ def save_results(store: Store, path: Path, *, export: Path | None = None) -> lis
         make_folder(export.parent)
         store.export_csv(export)
         written.append(export)
-    for subject in subjects(store):
+    for subject in found:
         differences = {f"{e.case.name}, {e.row}": e.difference.values for e in subject.effects}
         spread = {
             n: (e.spreads.settings, e.spreads.seeds) for n, e in subject.curvatures.items() if e is not None
@@ -277,7 +281,7 @@ def save_results(store: Store, path: Path, *, export: Path | None = None) -> lis
         ):
             if figure is not None:
                 written.append(folder / f"{name}-{subject.slug}.png")
-                save_figure(figure[0], written[-1])
+                save_figure(figure[0], written[-1], small=True)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return written

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from hypav.experiments.answers import CurvatureEffect, Effect, Tally, tally
 
 __all__ = [
+    "ABLATIONS",
+    "MODULES",
     "alignment_sentences",
     "chance_text",
     "curvature_sentences",
@@ -16,6 +18,8 @@ __all__ = [
 ]
 
 LEVEL = 0.05
+MODULES = "the three modules of Table 1"
+ABLATIONS = "the configurations of Tables 3 to 6 that are not in Table 1"
 
 
 def chance_text(p: float) -> str:
@@ -29,10 +33,16 @@ def points(value: float, digits: int = 1) -> str:
     return f"{0:.{digits}f}" if text.strip("+−0.") == "" else text
 
 
-def in_short(found: Sequence[Effect], curved: Sequence[CurvatureEffect]) -> list[str]:
+def in_short(
+    found: Sequence[Effect], ablations: Sequence[Effect], curved: Sequence[CurvatureEffect]
+) -> list[str]:
     """Both questions over all sets together, a line each."""
-    own = tally(found)
-    lines = [] if own is None else [f"Alignment against AVCA: {' '.join(alignment_sentences(own)[:2])}"]
+    parts = (("Alignment against AVCA", found, MODULES), ("Its ablations", ablations, ABLATIONS))
+    lines = [
+        f"{title}: {' '.join(alignment_sentences(tally(part), what)[:2])}"
+        for title, part, what in parts
+        if part
+    ]
     for preset in dict.fromkeys(effect.case.preset for effect in curved):
         part = [effect for effect in curved if effect.case.preset == preset]
         standing = [effect for effect in part if effect.stands]
@@ -55,10 +65,12 @@ def _layouts(count: int) -> str:
 
 
 def _where(effect: CurvatureEffect) -> str:
-    return f"{effect.case.data.marked}, weight {effect.case.weight:g}"
+    best, worst = (pick(effect.means, key=lambda k: effect.means[k]) for pick in (max, min))
+    ends = f"best k = {best}, worst k = {worst}".replace("-", "−")
+    return f"{effect.case.data.marked}, weight {effect.case.weight:g}: {ends}"
 
 
-def alignment_sentences(found: Tally | None, what: str = "the three modules of Table 1") -> list[str]:
+def alignment_sentences(found: Tally | None, what: str = MODULES) -> list[str]:
     """Whether rows differ from AVCA, and how many intervals say so by chance alone."""
     if found is None:
         return [f"Not run: there is no run of {what} beside one of AVCA with the same two seeds."]
@@ -99,21 +111,20 @@ def _told(effect: Effect) -> str:
     return f"{points(interval.mean)} ({row}, {effect.case.name})"
 
 
-def curvature_sentences(found: CurvatureEffect | None) -> list[str]:
-    """Whether HM depends on the curvature more than on chance, for one preset and weight."""
+def curvature_sentences(found: CurvatureEffect | None, name: str = "") -> list[str]:
+    """Whether HM depends on the curvature more than on chance, for the case called `name`."""
     if found is None:
-        return ["Not run: Table 3 is not complete for two seeds."]
+        return [f"{name}: not run, for Table 3 is not complete for two seeds.".removeprefix(": ")]
+    name = name or found.case.name
     own = found.spreads
     scatter = (
         f"over {own.shape[0]} curvatures at one seed HM scatters by {own.settings:.2f} points (standard deviation), over "
         f"{own.shape[1]} seeds at one curvature by {own.seeds:.2f}"
     )
     if own.settings == 0:
-        return [
-            f"{found.case.name}: every curvature gives the same HM to the last bit at every seed; {scatter}."
-        ]
+        return [f"{name}: every curvature gives the same HM to the last bit at every seed; {scatter}."]
     if own.ratio is None or own.low is None or own.high is None:
-        return [f"{found.case.name}: {scatter}; seeds that do not scatter allow no comparison."]
+        return [f"{name}: {scatter}; seeds that do not scatter allow no comparison."]
     settled = "less than" if own.high < 1 else "more than" if own.low > 1 else None
     verdict = (
         "whether a curvature or a seed moves it more is not settled"
@@ -121,7 +132,7 @@ def curvature_sentences(found: CurvatureEffect | None) -> list[str]:
         else f"a curvature moves it {settled} a seed does"
     )
     ratio = (
-        f"{found.case.name}: {scatter}: {verdict} (ratio of variances {own.ratio:.2f}, 95 % interval {own.low:.2f} to "
+        f"{name}: {scatter}: {verdict} (ratio of variances {own.ratio:.2f}, 95 % interval {own.low:.2f} to "
         f"{own.high:.2f})."
     )
     return [ratio, _effect(found), _agreement(found)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from hypav.errors import RunError
 from hypav.experiments.answers import (
@@ -19,6 +19,7 @@ from hypav.experiments.recipes import RECIPES, Recipe
 from hypav.experiments.records import Record, recipe_digest
 from hypav.experiments.sets import SetId, sets_in
 from hypav.experiments.store import Store
+from hypav.experiments.suite import TABLES
 from hypav.experiments.table_view import require_intact
 from hypav.files import slug
 
@@ -29,13 +30,18 @@ PRESETS = ("paper", "curved")
 
 @dataclass(frozen=True)
 class Subject:
-    """One set with one recipe: its cases, their differences to AVCA and the effects of their curvatures."""
+    """One set with one recipe and its cases.
+
+    effects: Table 1 against AVCA. ablations: the rows of Tables 3 to 6 against AVCA without Table 1's; rows of one
+    result (two equal heads are one) once. curvatures: of Table 3, by the case's name.
+    """
 
     data: SetId
     recipe: Recipe
     runs: tuple[Record, ...]
     cases: tuple[Case, ...]
     effects: tuple[Effect, ...]
+    ablations: tuple[Effect, ...]
     curvatures: Mapping[str, CurvatureEffect | None]
 
     @property
@@ -63,25 +69,29 @@ def subjects(store: Store) -> tuple[Subject, ...]:
     every = [e for s in found for e in s.curvatures.values() if e is not None]
     stands = {id(old): new for old, new in zip(every, corrected(every), strict=True)}
     return tuple(
-        Subject(
-            s.data,
-            s.recipe,
-            s.runs,
-            s.cases,
-            s.effects,
-            {n: stands.get(id(e)) for n, e in s.curvatures.items()},
-        )
+        replace(s, curvatures={name: stands.get(id(effect)) for name, effect in s.curvatures.items()})
         for s in found
     )
 
 
 def _subject(store: Store, data: SetId, recipe: Recipe, runs: tuple[Record, ...]) -> Subject:
     own = cases(store, data, recipe, PRESETS)
+    main = tuple(effect for case in own for effect in effects(store, case))
     return Subject(
         data=data,
         recipe=recipe,
         runs=runs,
         cases=own,
-        effects=tuple(effect for case in own for effect in effects(store, case)),
+        effects=main,
+        ablations=_ablations(store, own, main),
         curvatures={case.name: curvature_effect(store, case) for case in own},
     )
+
+
+def _ablations(store: Store, own: Sequence[Case], main: Sequence[Effect]) -> tuple[Effect, ...]:
+    known = {effect.difference.values for effect in main}
+    rows = [effect for case in own for table in TABLES[2:6] for effect in effects(store, case, table)]
+    once: dict[tuple[float, ...], Effect] = {}
+    for effect in rows:
+        once.setdefault(effect.difference.values, effect)
+    return tuple(effect for values, effect in once.items() if values not in known)
