@@ -83,17 +83,19 @@ def test_rounding_is_drawn_and_kept_as_zero() -> None:
     histories = {
         "paper": {"encoder": [20.0, 2.0], "layer": [3e-20, 7e-21]},
         "curved": {"encoder": [20.0, 2.0], "layer": [1.0, 1e-3]},
+        "quiet": {"encoder": [20.0, 2.0], "layer": [1.0, 8.2e-4]},
     }
     figure, data = plot_gradient_sizes(histories, data="SET")
     assert data["paper"] == {"encoder": [20.0, 2.0], "layer": [0.0, 0.0]}
     assert data["curved"]["layer"] == [1.0, 1e-3]
-    left, right = figure.axes
+    left, right, _ = figure.axes
     zero = left.lines[1].get_ydata()
     assert zero[0] == zero[1] < 1e-3 / 3  # below all that is real, inside the grey band
     assert left.get_ylim()[0] < zero[0]
     assert list(right.lines[1].get_ydata()) == [1.0, 1e-3]
     assert "paper, layer: 0 to rounding throughout" in figure.alt_text
     assert "curved, layer: 1 to 0.001" in figure.alt_text
+    assert "quiet, layer: 1 to below 0.001" in figure.alt_text
 
 
 def test_paths_show_the_bands_of_the_samples() -> None:

@@ -204,7 +204,11 @@ def plot_gradient_sizes(
                 axes.semilogy(
                     range(len(drawn)), drawn, **style, marker=look.marker, markevery=every, label=layer
                 )
-                words = f"{values[0]:.2g} to {values[-1]:.2g}" if any(values) else "0 to rounding throughout"
+                words = (
+                    f"{_norm(values[0])} to {_norm(values[-1])}"
+                    if any(values)
+                    else "0 to rounding throughout"
+                )
                 told.append(f"{run}, {layer}: {words}")
             axes.axhspan(zero / 2, low, color="#EEEEEE", zorder=0)
             at = axes.get_yaxis_transform()
@@ -256,6 +260,10 @@ def plot_curvature_paths(
         f"and greatest. {'; '.join(told)}."
     )
     return figure, shown
+
+
+def _norm(value: float) -> str:
+    return "below 0.001" if value < 1e-3 else f"{value:.2g}"
 
 
 def _span(bands: Tensor) -> str:

@@ -253,6 +253,8 @@ def plot_over_k(
             told.append(f"{title}: {count} of {len(intervals)} intervals exclude 0".replace("\n", " "))
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
+        for axes in grid[max(0, len(panels) - 2) : len(panels)]:  # also where nothing is drawn below
+            axes.tick_params(labelbottom=True)
         figure.supxlabel("curvature k (red diamond: the interval excludes 0)", fontsize=10)
         figure.supylabel(f"HM − HM of {against}, points", fontsize=10)
         figure.suptitle(f"Is there a best curvature?\n{data}")
