@@ -90,7 +90,7 @@ def test_the_recipes_are_the_released_settings(name: str) -> None:
     assert (network.heads, network.head_dim, network.dim_mlp) == (3, 100, 64)
     schedule = replace(recipe.train, batch_size=256)
     assert asdict(schedule) == {
-        "epochs": 50, "batches": 500, "batch_size": 256, "lr": 1e-3, "weight_decay": 1e-5, "patience": 3,
+        "epochs": 50, "batches": 500, "batch_size": 256, "lr": 1e-3, "weight_decay": 1e-5, "patience": 3, "autocast": False,
         "parity": "clean", "dtype": "float32",
     }  # fmt: skip
 
@@ -266,6 +266,8 @@ def run_tiny(root: Path, config: RunConfig | None = None, **options: Any) -> dic
 
 def changed(value: Any, kind: Any) -> Any:
     """Another value of the same setting."""
+    if isinstance(value, bool):
+        return not value
     choices = [choice for choice in get_args(kind) if isinstance(choice, str)]
     if choices:
         return next(choice for choice in choices if choice != value)
