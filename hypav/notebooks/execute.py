@@ -86,23 +86,9 @@ def normalise(notebook: Any) -> Any:
     for cell in notebook.cells:
         kept = {key: cell.metadata[key] for key in ("tags", "hypav") if key in cell.metadata}
         cell.metadata = nbformat.from_dict(kept)
-        if "outputs" in cell:
-            cell.outputs = _joined(cell.outputs)
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET_VIEW, None)
     return notebook
-
-
-def _joined(outputs: list[Any]) -> list[Any]:
-    """Outputs with what was printed in one go or in several as one text: which it was depends on the machine's pace."""
-    joined: list[Any] = []
-    for output in outputs:
-        last = joined[-1] if joined else {}
-        if output.output_type == "stream" and last.get("name") == output.name:
-            last["text"] += output.text
-        else:
-            joined.append(output)
-    return joined
 
 
 def kernel_environment(*, threads: int, course: Mapping[str, str] | None = None) -> dict[str, str]:

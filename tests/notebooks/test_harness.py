@@ -519,19 +519,6 @@ def test_normalising_keeps_tags_and_reasons() -> None:
     assert notebook.cells[0].metadata == {"tags": ["run"], "hypav": {"reason": "r"}}
 
 
-def test_normalising_joins_what_was_printed_in_pieces() -> None:
-    def printed(text: str, name: str = "stdout") -> Any:
-        return nbformat.v4.new_output("stream", name=name, text=text)
-
-    shown = nbformat.v4.new_output("display_data", data={"text/plain": "x"})
-    notebook = nbformat.v4.new_notebook()
-    outputs = [printed("a\n"), printed("b\n"), shown, printed("c\n"), printed("d\n", "stderr")]
-    notebook.cells = [nbformat.v4.new_code_cell("1", outputs=outputs), nbformat.v4.new_markdown_cell("2")]
-    normalise(notebook)
-    texts = [(o.get("name"), o.get("text")) for o in notebook.cells[0].outputs]
-    assert texts == [("stdout", "a\nb\n"), (None, None), ("stdout", "c\n"), ("stderr", "d\n")]
-
-
 def test_kernel_environment_sets_the_threads() -> None:
     environment = kernel_environment(threads=2)
     assert environment["OMP_NUM_THREADS"] == "2"
