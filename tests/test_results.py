@@ -31,6 +31,7 @@ from hypav.experiments.answers import (
 from hypav.experiments.database import MEMORY
 from hypav.experiments.recipes import RECIPES
 from hypav.experiments.results_page import results_page
+from hypav.experiments.results_tables import at_a_glance
 from hypav.experiments.results_text import (
     alignment_sentences,
     chance_text,
@@ -292,6 +293,18 @@ def test_the_pages_numbers_are_the_runs(store: Store) -> None:
     hm = 100 * statistics.mean(helping(entry, seed) for seed in range(3))
     tables = page.split("\n### yt8m-mini\n")[1]
     assert f"{hm:.1f} ({points(mean)}" in tables
+
+
+def test_a_row_with_fewer_seeds_says_so() -> None:
+    store = filled(MEMORY, noisy, tables=["table1"], seeds=range(2))
+    store.add(record(entries("table1", UCF.key, "paper", 1.0)[0], 7))
+    _, rows = at_a_glance([CASE.view("table1", store)], ["x"])
+    told = {row[0]: row[2] for row in rows}
+    assert re.fullmatch(r"\d+\.\d \(.*; n 2\)", told["Hyper-single"])
+    assert "n " not in told["AVCA"]
+    complete = filled(MEMORY, noisy, tables=["table1"], seeds=range(2))
+    _, rows = at_a_glance([CASE.view("table1", complete)], ["x"])
+    assert not any("n 2" in row[2] for row in rows)
 
 
 def test_an_export_gives_the_same_page(store: Store, tmp_path: Path) -> None:

@@ -74,7 +74,8 @@ def results_page(
 
 
 _LEGEND = """First each table at a glance: HM (Table 7: delta_rel) as the mean over seeds, in brackets its difference to
-AVCA, with a star where Student's 95 % interval of the paired differences excludes 0; one in twenty does so by chance.
+AVCA, with a star where Student's 95 % interval of the paired differences excludes 0 (one in twenty does so by chance),
+and with n where there are fewer seeds than of AVCA, so that the mean is one over other seeds.
 Folded below: every metric with its interval, the difference with a bootstrap interval, and how many seeds it would take
 to tell it. Tables 1 and 2 show the same runs of ours: they have the same rows on two kinds of features, and a set has
 one."""

@@ -34,7 +34,7 @@ def table_section(store: Store, table: str, cases: Sequence[Case]) -> str:
 
 def at_a_glance(views: Sequence[TableView], names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of one table under several presets and weights: the paper's number, and ours with its difference
-    to AVCA, starred where Student's 95 % interval excludes 0. Unchecked."""
+    to AVCA, starred where Student's 95 % interval excludes 0; n where it has fewer seeds than AVCA. Unchecked."""
     first = views[0]
     metric = first.compared
     rows = [
@@ -52,4 +52,6 @@ def _glance(view: TableView, row: Row) -> str:
     if row.difference is None:
         return f"{mean} (–)"
     star = "*" if t_interval(row.difference.values).excludes_zero else ""
-    return f"{mean} ({points(row.difference.interval.mean, digits)}{star})"
+    # a mean over fewer seeds is not comparable with AVCA's, the paired difference is
+    fewer = f"; n {row.n}" if row.n < max(own.n for own in view.rows) else ""
+    return f"{mean} ({points(row.difference.interval.mean, digits)}{star}{fewer})"
