@@ -12,6 +12,7 @@ from hypav.cli.classroom import classroom
 from hypav.cli.data import data
 from hypav.cli.delta import delta
 from hypav.cli.experiment import compare, evaluate, train
+from hypav.cli.figure import figure
 from hypav.cli.parity import parity
 from hypav.cli.reproduce import reproduce
 from hypav.cli.results import results
@@ -33,7 +34,7 @@ def cli() -> None:
     """
 
 
-for command in (compare, reproduce, table, results, train, evaluate, delta, data, parity, classroom):
+for command in (compare, reproduce, table, figure, results, train, evaluate, delta, data, parity, classroom):
     cli.add_command(command)
 
 

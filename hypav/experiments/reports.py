@@ -13,7 +13,7 @@ from hypav.errors import SettingError
 from hypav.protocol import ausuc, class_distances, confusion, gzsl, per_class_recall, per_group_recall
 from hypav.training import embed_phase
 
-__all__ = ["phase_report", "report_text"]
+__all__ = ["phase_report", "report_text", "require_dimensions"]
 
 MOST_CONFUSED = 5
 
@@ -24,12 +24,7 @@ def phase_report(model: AVCA, data: FeatureSet, phase_name: str, beta: float) ->
     Raises:
         SettingError: the network takes other dimensions than the set has.
     """
-    for name in ("dim_audio", "dim_video", "dim_text"):
-        if getattr(model.config, name) != getattr(data, name):
-            raise SettingError(
-                f"The run's network takes {name} {getattr(model.config, name)} but {data.name} has "
-                f"{getattr(data, name)}; give the --data it was trained on."
-            )
+    require_dimensions(model, data)
     phase = data.phase(phase_name)
     dtype = next(model.parameters()).dtype
     phase = phase.to(dtype=dtype)
@@ -51,6 +46,16 @@ def phase_report(model: AVCA, data: FeatureSet, phase_name: str, beta: float) ->
     if data.super_groups:
         report["super_group_recall"] = per_group_recall(*described, beta, data.super_groups)
     return report
+
+
+def require_dimensions(model: AVCA, data: FeatureSet) -> None:
+    """Raises SettingError where the network takes other dimensions than the set has."""
+    for name in ("dim_audio", "dim_video", "dim_text"):
+        if getattr(model.config, name) != getattr(data, name):
+            raise SettingError(
+                f"The run's network takes {name} {getattr(model.config, name)} but {data.name} has "
+                f"{getattr(data, name)}; give the --data it was trained on."
+            )
 
 
 def _most_confused(counts: torch.Tensor, names: list[str]) -> list[dict[str, Any]]:

@@ -71,6 +71,7 @@ from hypav.plots.results import METRICS, plot_comparison, plot_history, plot_see
 from hypav.plots.space import plot_curvatures, plot_growth, plot_space, plot_tilings
 from hypav.plots.splits import plot_draws, plot_phases
 from hypav.plots.start import plot_felt_curvature, plot_task, plot_words
+from hypav.plots.super_classes import TsnePanel, plot_super_classes
 from hypav.plots.trees import plot_class_tree, plot_distortions, plot_tree_embeddings
 from hypav.plots.zero_shot import (
     plot_answers,
@@ -81,6 +82,7 @@ from hypav.plots.zero_shot import (
 
 __all__ = [
     "METRICS",
+    "TsnePanel",
     "attention_weights",
     "plot_addition",
     "plot_alignment_choice",
@@ -143,6 +145,7 @@ __all__ = [
     "plot_space",
     "plot_sphere",
     "plot_steps_to_tangent",
+    "plot_super_classes",
     "plot_switches",
     "plot_task",
     "plot_term_steps",
