@@ -90,8 +90,8 @@ def test_the_recipes_are_the_released_settings(name: str) -> None:
     assert (network.heads, network.head_dim, network.dim_mlp) == (3, 100, 64)
     schedule = replace(recipe.train, batch_size=256)
     assert asdict(schedule) == {
-        "epochs": 50, "batches": 500, "batch_size": 256, "lr": 1e-3, "weight_decay": 1e-5, "patience": 3, "autocast": False,
-        "parity": "clean", "dtype": "float32",
+        "epochs": 50, "batches": 500, "batch_size": 256, "lr": 1e-3, "weight_decay": 1e-5, "patience": 3,
+        "autocast": False, "parity": "clean", "dtype": "float32",
     }  # fmt: skip
 
 
