@@ -22,6 +22,7 @@ __all__ = [
     "class_tree_distances",
     "disk",
     "neighbour_agreement",
+    "neighbour_shares",
     "pick",
     "principal_plane",
     "rank_correlation",
@@ -149,6 +150,20 @@ def neighbour_agreement(points: Tensor, names: Sequence[str], *, neighbours: int
     Chance is what neighbours drawn at random would give.
 
     Raises:
+        DataError, SettingError: as `neighbour_shares`.
+    """
+    shares = neighbour_shares(points, names, neighbours=neighbours)
+    weighted = [[names.count(name) / len(names) * one for one in pair] for name, pair in shares.items()]
+    share, chance = map(sum, zip(*weighted, strict=True))
+    return share, chance
+
+
+def neighbour_shares(
+    points: Tensor, names: Sequence[str], *, neighbours: int = 10
+) -> dict[str, tuple[float, float]]:
+    """`neighbour_agreement` of the points of each name: name -> (share, chance).
+
+    Raises:
         DataError: NaN or infinite numbers, or not one name a point.
         SettingError: neighbours not between 1 and n - 1.
     """
@@ -157,14 +172,15 @@ def neighbour_agreement(points: Tensor, names: Sequence[str], *, neighbours: int
         raise DataError(f"There are {len(x)} points but {len(names)} names.")
     if not 1 <= neighbours < len(x):
         raise SettingError(f"neighbours is {neighbours}, but must lie between 1 and {len(x) - 1}.")
-    order = {name: code for code, name in enumerate(dict.fromkeys(names))}
+    order = {name: code for code, name in enumerate(sorted(set(names)))}
     code = torch.tensor([order[name] for name in names])
     distance = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(torch.inf)
     near = distance.topk(neighbours, largest=False).indices
-    share = (code[near] == code.unsqueeze(1)).double().mean()
-    size = code.bincount().double()
-    chance = (size * (size - 1)).sum() / (len(x) * (len(x) - 1))
-    return float(share), float(chance)
+    share = (code[near] == code.unsqueeze(1)).double().mean(1)
+    return {
+        name: (float(share[code == own].mean()), (names.count(name) - 1) / (len(x) - 1))
+        for name, own in order.items()
+    }
 
 
 def rank_correlation(x: Tensor, y: Tensor) -> float:

@@ -129,6 +129,16 @@ def test_neighbour_agreement_by_hand() -> None:
         embeddings.neighbour_agreement(line, ["a"] * 4, neighbours=4)
 
 
+def test_neighbour_shares_are_those_of_each_name() -> None:
+    line = torch.tensor([[0.0], [1.0], [2.1], [3.3], [4.6]])
+    # nearest: 1, 0, 1, 2, 3
+    names = ["b", "b", "a", "a", "a"]
+    found = embeddings.neighbour_shares(line, names, neighbours=1)
+    assert found == {"a": (pytest.approx(2 / 3), 0.5), "b": (1.0, 0.25)}
+    share, chance = embeddings.neighbour_agreement(line, names, neighbours=1)
+    assert (share, chance) == (pytest.approx(4 / 5), pytest.approx((3 * 0.5 + 2 * 0.25) / 5))
+
+
 def test_rank_correlation_is_scipys() -> None:
     from scipy.stats import spearmanr
 

@@ -26,6 +26,17 @@ def test_maps_return_the_points_and_count_the_groups() -> None:
     assert len({line.get_marker() for line in figure.axes[0].lines}) == 2  # a second cue beside colour
 
 
+def test_maps_stand_in_rows_where_columns_are_given() -> None:
+    figure, data = plot_point_maps(FLAT, NAMES, question="Apart?", data="SIMULATED", columns=2)
+    assert list(data) == list(FLAT)
+    assert [axes.get_subplotspec().rowspan.start for axes in figure.axes] == [0, 0, 1, 1]
+    assert figure.axes[1].get_title() == "AVCA\ntheta_a"
+    assert (
+        figure.get_size_inches()[0]
+        < plot_point_maps(FLAT, NAMES, question="", data="")[0].get_size_inches()[0]
+    )
+
+
 def test_one_map_colours_one_group() -> None:
     choice = {"data": "x", "variant": "curved", "modality": "theta_a"}
     figure, data = plot_one_map(FLAT, NAMES, group="sport", **choice)
@@ -71,3 +82,15 @@ def test_delta_rows_show_each_set_beside_its_noise() -> None:
     assert data == rows
     assert "curved: features 0.27, Gaussian noise 0.35" in figure.alt_text
     assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["AVCA", "curved"]
+    # a legend among the rows would read as data
+    assert figure.axes[0].get_legend() is None
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["features", "Gaussian noise"]
+
+
+def test_delta_rows_show_how_far_the_noise_varies() -> None:
+    rows = {"AVCA": {"features": 0.28, "Gaussian noise": [0.30, 0.34, 0.35]}}
+    figure, data = plot_delta_rows(rows, data="SIMULATED")
+    assert data == rows
+    assert "features 0.28, Gaussian noise 0.33 ± 0.03" in figure.alt_text
+    low, high = figure.axes[0].collections[0].get_segments()[0][:, 0]
+    assert (low, high) == (pytest.approx(0.33 - 0.026458, abs=1e-6), pytest.approx(0.33 + 0.026458, abs=1e-6))

@@ -17,24 +17,27 @@ __all__ = ["plot_delta_rows", "plot_disk", "plot_one_map", "plot_point_maps", "p
 
 
 def plot_point_maps(
-    maps: Mapping[str, Tensor], names: Sequence[str], *, question: str, data: str
+    maps: Mapping[str, Tensor], names: Sequence[str], *, question: str, data: str, columns: int | None = None
 ) -> tuple[DescribedFigure, dict[str, Tensor]]:
-    """Flat pictures of the same points side by side, each on its own scale: a t-SNE has no unit.
+    """Flat pictures of the same points, each on its own scale: a t-SNE has no unit.
 
     Args:
-        maps: title to (n, 2).
+        maps: title to (n, 2); in the figure a title's ", " begins a new line.
         names: the group of each point, a colour and a marker each.
+        columns: pictures side by side; None is all of them.
 
     Returns:
         figure and the maps.
     """
     look = cues(sorted(set(names)), reuse=True)
     with use_style():
-        figure = DescribedFigure(figsize=(2.6 * len(maps) + 0.1, 3.5), layout="constrained")
-        panels = figure.subplots(1, len(maps), squeeze=False)[0]
+        columns = columns or len(maps)
+        rows = -(-len(maps) // columns)
+        figure = DescribedFigure(figsize=(2.6 * columns + 0.1, 2.6 * rows + 0.9), layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False).flat
         for axes, (title, flat) in zip(panels, maps.items(), strict=True):
             _scatter(axes, flat, names, look)
-            axes.set(xticks=[], yticks=[], title=title)
+            axes.set(xticks=[], yticks=[], title=title.replace(", ", "\n"))
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4))
         figure.suptitle(f"{question}\n{data}")
@@ -144,12 +147,13 @@ def plot_tree_agreement(
 
 
 def plot_delta_rows(
-    rows: Mapping[str, Mapping[str, float]], *, data: str
+    rows: Mapping[str, Mapping[str, float | Sequence[float]]], *, data: str
 ) -> tuple[DescribedFigure, dict[str, Any]]:
     """delta_rel of several point sets, each with the noise it must be held against, a row a set.
 
     Args:
-        rows: name to {"features": …, "Gaussian noise": …, …}, the same keys in every row.
+        rows: name to {"features": …, "Gaussian noise": …, …}, the same keys in every row: a number, or one for each
+            set of noise, drawn as their mean with one standard deviation to either side.
 
     Returns:
         figure and the rows.
@@ -157,23 +161,37 @@ def plot_delta_rows(
     kinds = list(next(iter(rows.values())))
     look = cues(kinds)
     with use_style():
-        figure = DescribedFigure(figsize=(6.6, 0.55 * len(rows) + 1.5), layout="constrained")
+        figure = DescribedFigure(figsize=(6.6, 0.7 * len(rows) + 1.9), layout="constrained")
         axes = figure.subplots()
         for place, values in enumerate(rows.values()):
-            axes.plot([min(values.values()), max(values.values())], [place] * 2, color=INK, linewidth=0.8)
-            for kind in kinds:
+            for step, kind in enumerate(kinds):
                 cue = look[kind]
+                mean, spread = _mean_and_spread(values[kind])
+                height = place + 0.4 * (step / max(1, len(kinds) - 1) - 0.5)  # bars beside each other
+                axes.errorbar(mean, height, xerr=spread, color=cue.color, linewidth=1.2, capsize=3)
                 label = kind if place == 0 else None
-                axes.plot(values[kind], place, cue.marker, color=cue.color, markersize=8, label=label)
+                axes.plot(mean, height, cue.marker, color=cue.color, markersize=8, label=label)
+            axes.axhline(place + 0.5, color=INK, linewidth=0.4)
         axes.set_yticks(range(len(rows)), list(rows))
         axes.set(xlabel="delta_rel (0: a tree)", ylim=(len(rows) - 0.5, -0.5))
-        axes.legend(loc="best")
+        axes.grid(axis="y", visible=False)
+        figure.legend(loc="outside lower center", ncols=3)
         figure.suptitle(f"Is theta_v more tree-like than noise?\n{data}")
     figure.alt_text = f"delta_rel on {data}. " + "; ".join(
-        f"{name}: " + ", ".join(f"{kind} {value:.2f}" for kind, value in values.items())
+        f"{name}: " + ", ".join(_told(kind, value) for kind, value in values.items())
         for name, values in rows.items()
     )
     return figure, {name: dict(values) for name, values in rows.items()}
+
+
+def _mean_and_spread(values: float | Sequence[float]) -> tuple[float, float | None]:
+    tries = torch.as_tensor(values, dtype=torch.float64).reshape(-1)
+    return float(tries.mean()), float(tries.std()) if len(tries) > 1 else None
+
+
+def _told(kind: str, values: float | Sequence[float]) -> str:
+    mean, spread = _mean_and_spread(values)
+    return f"{kind} {mean:.2f}" + (f" ± {spread:.2f}" if spread is not None else "")
 
 
 def _scatter(axes: Axes, flat: Tensor, names: Sequence[str], look: Mapping[str, Any]) -> None:
