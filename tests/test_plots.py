@@ -72,7 +72,7 @@ def test_comparison_plots_every_interval_and_the_paper_hollow() -> None:
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(ours)
     assert legend_texts(figure) == ["ours, mean of 3 seeds, bar: 95 % interval", "paper (other data)"]
     assert figure.get_suptitle() == "Do the variants differ by more than their seeds do?\nSIMULATED (small)"
-    for part in ("SIMULATED (small)", "Hyper-single 32.0 [30.5, 33.5]", "paper (other data): AVCA 25.0"):
+    for part in ("SIMULATED (small)", "Hyper-single 32.0 [30.5, 33.5]", "paper (other data): AVCA 25.00"):
         assert part in figure.alt_text
 
 
@@ -82,7 +82,7 @@ def test_comparison_says_when_data_are_the_papers_and_when_there_is_one_seed() -
     )
     assert legend_texts(figure) == ["ours, one seed (no interval)", "paper"]
     assert shown["ours"]["AVCA"]["HM"] == (22.0, None, None, 1)
-    assert "AVCA 22.0 (one seed)" in figure.alt_text
+    assert "AVCA 22.0 (one seed). HM, paper: AVCA 27.15." in figure.alt_text
     figure, _ = plot_comparison({"a": results(1.0), "b": results(2.0, n=5)}, data="x")
     assert legend_texts(figure) == ["ours, mean of 3 to 5 seeds, bar: 95 % interval"]
 

@@ -37,6 +37,9 @@ def test_lengths_are_counted_and_compared_with_the_balls_radius() -> None:
     assert "v has a median length of 1.9, and 50.0 percent are longer" in figure.alt_text
     axes = figure.axes[0]
     assert any(line.get_xdata()[0] == data["radius"] for line in axes.lines)
+    assert "The ball of k = −0.25 ends at 2.00, and Eq. 1 cuts at 2.00" in figure.alt_text
+    words = next(text for text in axes.texts if "Eq. 1 cuts at 2.00" in text.get_text())
+    assert words.xy[0] < data["radius"] < words.xyann[0]  # the words stand outside and point into the ball
     assert "SET" in axes.get_title()
 
 
@@ -66,6 +69,8 @@ def test_the_matrices_and_their_difference_are_what_is_drawn() -> None:
     for axes, matrix in zip(panels, (m_v, m_a, m_v - m_a), strict=True):
         assert torch.equal(torch.as_tensor(axes.images[0].get_array()), matrix)
     assert panels[0].images[0].get_clim() == panels[1].images[0].get_clim()
+    shades = 2 * panels[0].images[0].get_cmap().N  # of both colour maps
+    assert shades < 128  # the palette of a stored picture
     low, high = panels[2].images[0].get_clim()
     assert -low == high == (m_v - m_a).abs().max()
     assert [text.get_text() for text in panels[0].get_xticklabels()] == ["x", "y"]
@@ -75,19 +80,31 @@ def test_the_matrices_and_their_difference_are_what_is_drawn() -> None:
     assert "audio 0.00 inside a group and 0.00 between groups" in figure.alt_text
 
 
-def test_each_row_of_a_similarity_matrix_needs_a_group() -> None:
+def test_classes_are_framed_on_the_diagonal_of_all_three_matrices() -> None:
+    m = torch.eye(5, dtype=torch.float64)
+    figure, _ = plot_similarities(m, m, [*"xxxxy"], data="SET", classes=[*"abbbc"])
+    for axes in (axes for axes in figure.axes if axes.images):
+        frames = [(frame.get_xy(), frame.get_width(), frame.get_height()) for frame in axes.patches]
+        assert frames == [((-0.5, -0.5), 1, 1), ((0.5, 0.5), 3, 3), ((3.5, 3.5), 1, 1)]
+    assert "in 2 blocks, 3 classes framed on the diagonal" in figure.alt_text
+
+
+def test_each_row_of_a_similarity_matrix_needs_a_group_and_a_class() -> None:
     with pytest.raises(DataError, match="2 group names for 3 rows"):
         plot_similarities(torch.eye(3), torch.eye(3), ["x", "y"], data="SET")
+    with pytest.raises(DataError, match="1 class names for 3 rows"):
+        plot_similarities(torch.eye(3), torch.eye(3), ["x", "y", "y"], data="SET", classes=["x"])
 
 
 def test_loudness_shows_the_ceiling_and_the_shares() -> None:
-    figure, data = plot_loudness([8, 64], [1e-3, 2e-5], L_avca=5.0, data="SET")
+    figure, data = plot_loudness([8, 64], [1e-3, 2e-5], L_avca=[5.0, 4.0], data="SET")
     assert data["ceiling"] == [2 / 64, 2 / 4096]
     lines = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines}
     assert lines["Eq. 4, measured"] == [1e-3, 2e-5]
     assert lines["ceiling of Eq. 4, 2/N²"] == data["ceiling"]
-    assert lines["L_avca (5.0)"] == [5.0, 5.0]
-    assert "200.00 millionths of it at N = 8 and 4.00 at N = 64" in figure.alt_text
+    assert lines["L_avca, measured"] == data["L_avca"] == [5.0, 4.0]
+    assert "L_avca stays between 4.0 and 5.0" in figure.alt_text
+    assert "200.00 millionths of it at N = 8 and 5.00 at N = 64" in figure.alt_text
 
 
 def test_weights_are_compared_by_means_over_a_tenth_of_the_run() -> None:

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import Circle
+from matplotlib.patches import Circle, Rectangle
 from torch import Tensor
 
 from hypav import geometry
@@ -23,12 +24,13 @@ __all__ = ["plot_lengths", "plot_loudness", "plot_similarities", "plot_steps_to_
 
 _VIDEO, _AUDIO = OKABE_ITO["blue"], OKABE_ITO["vermilion"]
 _BINS = 24
+_SHADES = 25  # of a colour map: the stored picture has a palette of 128 colours for all panels
 
 
 def plot_lengths(
     phi: Mapping[str, Tensor], *, k: float, data: str, xi: float = 1e-3
 ) -> tuple[DescribedFigure, dict[str, Any]]:
-    """How long the rows of phi are, beside the radius of the ball that Eq. 1 cuts them to.
+    """How long the rows of phi are, beside the length that Eq. 1 cuts them to, just before the rim of the ball.
 
     Args:
         phi: name -> (N, D), at most two.
@@ -36,7 +38,8 @@ def plot_lengths(
     Returns:
         figure and {"edges" of the bins, name: rows in each, "radius": (1 - xi)R, "cut": {name: percent longer than it}}.
     """
-    radius = (1 - xi) * float(geometry.ball_radius(torch.tensor(k, dtype=torch.float64)))
+    rim = float(geometry.ball_radius(torch.tensor(k, dtype=torch.float64)))
+    radius = (1 - xi) * rim
     lengths = {name: rows.detach().double().norm(dim=1) for name, rows in phi.items()}
     top = torch.stack([values.quantile(0.99) for values in lengths.values()]).max()
     edges = torch.linspace(0, float(top), _BINS + 1, dtype=torch.float64)
@@ -59,10 +62,16 @@ def plot_lengths(
             axes.stairs(shown[name].tolist(), edges.tolist(), color=color)
         axes.axvspan(0, radius, color="#EEEEEE", zorder=0)
         axes.axvline(radius, color=INK, linestyle="--")
-        words = f"inside the ball\nof k = {signed(k)}:\nshorter than {radius:.2f}"
         axes.set_ylim(0, 1.4 * axes.get_ylim()[1])  # room for the words above the bars
-        at = (radius, axes.get_ylim()[1])
-        axes.annotate(words, at, (5, -3), textcoords="offset points", va="top", color=INK)
+        inside = (radius / 2, 0.84 * axes.get_ylim()[1])
+        axes.annotate(
+            f"Eq. 1 cuts at {radius:.2f}; whatever is shorter\nlies inside the ball of k = {signed(k)}",
+            inside,
+            (1.5 * radius + 0.02 * float(top), inside[1]),
+            va="center",
+            color=INK,
+            arrowprops={"arrowstyle": "->", "color": INK},
+        )
         axes.set(
             xlabel="|φ|, the length of a row (the longest 1 % in the last bin)",
             ylabel="videos",
@@ -75,7 +84,8 @@ def plot_lengths(
         for name, values in lengths.items()
     ]
     figure.alt_text = (
-        f"Histograms of the lengths of the rows, {data}. The ball of k = {signed(k)} ends at {radius:.2f}: "
+        f"Histograms of the lengths of the rows, {data}. The ball of k = {signed(k)} ends at {rim:.2f}, and "
+        f"Eq. 1 cuts at {radius:.2f}: "
         f"{'; '.join(told)}."
     )
     return figure, shown
@@ -108,9 +118,9 @@ def plot_steps_to_tangent(
     radius = float(geometry.ball_radius(torch.tensor(k, dtype=torch.float64)))
     hours = torch.arange(phi.shape[1], dtype=torch.float64) * (2 * torch.pi / phi.shape[1])
     with use_style():
-        figure = DescribedFigure(figsize=(8, 3.5))
+        figure = DescribedFigure(figsize=(8, 3.7))
         panels = figure.subplots(1, 3)
-        figure.subplots_adjust(left=0.02, right=0.98, bottom=0.1, top=0.76, wspace=0.1)
+        figure.subplots_adjust(left=0.02, right=0.98, bottom=0.17, top=0.78, wspace=0.1)
         for axes, title, (name, length) in zip(panels, titles, lengths.items(), strict=True):
             reach = 1.12 * max(float(length.max()), radius if name != "after Eq. 3" else 0.0)
             if name != "after Eq. 3":
@@ -133,7 +143,7 @@ def plot_steps_to_tangent(
             Line2D([], [], color=_VIDEO, marker="o", linewidth=0.7, label="video"),
             Line2D([], [], color=_AUDIO, marker="^", linewidth=0.7, label="its sound"),
         ]
-        figure.legend(handles=handles, loc="lower right", ncols=2)
+        figure.legend(handles=handles, loc="lower center", ncols=2)
         figure.suptitle(f"What is left of the lengths? {data}")
     told = [f"{name} from {float(v.min()):.2f} to {float(v.max()):.2f}" for name, v in lengths.items()]
     figure.alt_text = (
@@ -144,13 +154,14 @@ def plot_steps_to_tangent(
 
 
 def plot_similarities(
-    m_v: Tensor, m_a: Tensor, groups: Sequence[str], *, data: str
+    m_v: Tensor, m_a: Tensor, groups: Sequence[str], *, data: str, classes: Sequence[str] | None = None
 ) -> tuple[DescribedFigure, dict[str, Tensor]]:
     """The similarity matrices of video and audio for one batch, and their difference, which Eq. 4 squares.
 
     Args:
         m_v, m_a: (N, N), alike in what they measure.
         groups: N names, those of one group side by side: lines part the groups.
+        classes: N names, those of one class side by side: a thin frame around each class.
 
     Returns:
         figure and {"video", "audio", "difference": (N, N)}.
@@ -158,27 +169,33 @@ def plot_similarities(
     Raises:
         DataError: there is not one name a row.
     """
-    if len(groups) != len(m_v):
-        raise DataError(f"There are {len(groups)} group names for {len(m_v)} rows of the matrix.")
+    for kind, given in (("group", groups), ("class", groups if classes is None else classes)):
+        if len(given) != len(m_v):
+            raise DataError(f"There are {len(given)} {kind} names for {len(m_v)} rows of the matrix.")
     shown = {"video": m_v.detach(), "audio": m_a.detach(), "difference": (m_v - m_a).detach()}
-    names = list(dict.fromkeys(groups))
-    starts = [groups.index(name) for name in names]
-    ends = [*starts[1:], len(groups)]
-    middles = [(a + b - 1) / 2 for a, b in zip(starts, ends, strict=True)]
+    blocks = _blocks(groups)
+    names = list(blocks)
+    middles = [start + (size - 1) / 2 for start, size in blocks.values()]
     low = min(float(shown["video"].min()), float(shown["audio"].min()))
     high = max(float(shown["video"].max()), float(shown["audio"].max()))
     extent = float(shown["difference"].abs().max())
     scales = {"video": ("cividis", low, high), "audio": ("cividis", low, high)}
     with use_style():
-        figure = DescribedFigure(figsize=(8, 3.7), layout="constrained")
+        figure = DescribedFigure(figsize=(8, 3.9))
+        figure.set_layout_engine("constrained", h_pad=0.08)  # keeps the two titles apart
         panels = figure.subplots(1, 3)
         titles = ("videos with videos, M_v", "sounds with sounds, M_a", "M_v − M_a")
         for axes, title, (name, matrix) in zip(panels, titles, shown.items(), strict=True):
             cmap, least, most = scales.get(name, ("PuOr", -extent, extent))
-            image = axes.imshow(matrix.numpy(), cmap=cmap, vmin=least, vmax=most, interpolation="nearest")
-            for start in starts[1:]:
-                axes.axhline(start - 0.5, color="white" if name in scales else INK, linewidth=1.2)
-                axes.axvline(start - 0.5, color="white" if name in scales else INK, linewidth=1.2)
+            few = colormaps[cmap].resampled(_SHADES)
+            image = axes.imshow(matrix.numpy(), cmap=few, vmin=least, vmax=most, interpolation="nearest")
+            color = "white" if name in scales else INK
+            for start, _ in list(blocks.values())[1:]:
+                axes.axhline(start - 0.5, color=color, linewidth=1.6)
+                axes.axvline(start - 0.5, color=color, linewidth=1.6)
+            for start, size in _blocks(classes or ()).values():
+                square: dict[str, Any] = {"fill": False, "edgecolor": color, "linewidth": 0.8}
+                axes.add_patch(Rectangle((start - 0.5, start - 0.5), size, size, **square))
             axes.set_xticks(middles, names)
             axes.set_yticks(middles, names if axes is panels[0] else [""] * len(names))
             axes.tick_params(length=0)
@@ -192,43 +209,48 @@ def plot_similarities(
         len(groups), dtype=torch.bool
     )
     other = torch.tensor([[a != b for b in groups] for a in groups])
+    framed = "" if classes is None else f", {len(_blocks(classes))} classes framed on the diagonal"
     told = [
         f"{name} {float(matrix[same].mean()):.2f} inside a group and {float(matrix[other].mean()):.2f} between groups"
         for name, matrix in list(shown.items())[:2]
     ]
     figure.alt_text = (
-        f"Three {len(groups)} by {len(groups)} matrices in {len(names)} blocks. Mean similarity: {'; '.join(told)}. "
-        f"The largest difference of the two is {extent:.2f}."
+        f"Three {len(groups)} by {len(groups)} matrices in {len(names)} blocks{framed}. "
+        f"Mean similarity: {'; '.join(told)}. The largest difference of the two is {extent:.2f}."
     )
     return figure, shown
 
 
 def plot_loudness(
-    sizes: Sequence[int], losses: Sequence[float], *, L_avca: float, data: str
+    sizes: Sequence[int], losses: Sequence[float], *, L_avca: Sequence[float], data: str
 ) -> tuple[DescribedFigure, dict[str, Any]]:
     """Eq. 4 over the batch size N, with its ceiling 2/N² and the loss that Eq. 5 adds it to.
 
+    Args:
+        losses, L_avca: of Eq. 4 and of AVCA, one a size.
+
     Returns:
-        figure and {"N", "Eq. 4", "ceiling": lists, "L_avca": the level}.
+        figure and {"N", "Eq. 4", "ceiling", "L_avca": lists}.
     """
     ceiling = [2 / size**2 for size in sizes]
     with use_style():
         figure = DescribedFigure(figsize=(6.4, 3.8), layout="constrained")
         axes = figure.subplots()
-        axes.loglog(sizes, [L_avca] * len(sizes), color="black", label=f"L_avca ({L_avca:.1f})")
+        axes.loglog(sizes, L_avca, "s", linestyle="-", color="black", label="L_avca, measured")
         axes.loglog(sizes, ceiling, color=_AUDIO, linestyle="--", label="ceiling of Eq. 4, 2/N²")
         axes.loglog(sizes, losses, "o", linestyle=":", color=_VIDEO, label="Eq. 4, measured")
         axes.set_xticks(list(sizes), [str(size) for size in sizes])
         axes.minorticks_off()
-        axes.set(xlabel="videos in the batch, N", ylabel="loss", ylim=(None, 30 * L_avca))
+        axes.set(xlabel="videos in the batch, N", ylabel="loss", ylim=(None, 30 * max(L_avca)))
         axes.legend(loc="upper right", ncols=3)
         axes.set_title(f"How loud is Eq. 4 beside L_avca?\n{data}")
-    first, last = losses[0] / L_avca, losses[-1] / L_avca
+    first, last = losses[0] / L_avca[0], losses[-1] / L_avca[-1]
     figure.alt_text = (
-        f"Eq. 4 and its ceiling 2/N² fall as the batch grows, while L_avca stays at {L_avca:.1f}. Eq. 4 is "
+        f"Eq. 4 and its ceiling 2/N² fall as the batch grows, while L_avca stays between {min(L_avca):.1f} and "
+        f"{max(L_avca):.1f}. Eq. 4 is "
         f"{1e6 * first:.2f} millionths of it at N = {sizes[0]} and {1e6 * last:.2f} at N = {sizes[-1]}."
     )
-    shown = {"N": list(sizes), "Eq. 4": list(losses), "ceiling": ceiling, "L_avca": L_avca}
+    shown = {"N": list(sizes), "Eq. 4": list(losses), "ceiling": ceiling, "L_avca": list(L_avca)}
     return figure, shown
 
 
@@ -261,6 +283,11 @@ def plot_weights(
     ]
     figure.alt_text = f"Two panels of losses by training step. At the end {'; '.join(told)}."
     return figure, shown
+
+
+def _blocks(names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Where the rows of each name start, and how many there are, for names that stand side by side."""
+    return {name: (names.index(name), names.count(name)) for name in dict.fromkeys(names)}
 
 
 def _smooth(values: Sequence[float]) -> list[float]:

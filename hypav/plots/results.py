@@ -82,7 +82,7 @@ def plot_comparison(
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
     told = [f"{variant} {_words(metrics['HM'])}" for variant, metrics in run.items()]
     figure.alt_text = f"S, U, HM and ZSL of {', '.join(ours)} on {data}. HM in percent: {'; '.join(told)}."
-    told = [f"{variant} {values['HM']:.1f}" for variant, values in quoted.items() if "HM" in values]
+    told = [f"{variant} {values['HM']:.2f}" for variant, values in quoted.items() if "HM" in values]
     if told:
         figure.alt_text += f" HM, {from_paper}: {'; '.join(told)}."
     numbers = {
