@@ -21,6 +21,7 @@ from hypav.errors import DataError, SettingError
 __all__ = [
     "class_tree_distances",
     "disk",
+    "excess",
     "neighbour_agreement",
     "neighbour_shares",
     "pick",
@@ -199,6 +200,20 @@ def rank_correlation(x: Tensor, y: Tensor) -> float:
     if bool((ranks.std(1) == 0).any()):
         raise DataError("All numbers of a vector are equal, so that they have no order.")
     return float(torch.corrcoef(ranks)[0, 1])
+
+
+def excess(value: float, nulls: Sequence[float]) -> float:
+    """How many standard deviations of the noise lie between a δ_rel and the mean of the δ_rel of sets of noise.
+
+    Negative is below the noise: more tree-like than it.
+
+    Raises:
+        DataError: fewer than two sets of noise, or all of one δ_rel.
+    """
+    noise = torch.as_tensor(nulls, dtype=torch.float64)
+    if noise.ndim != 1 or len(noise) < 2 or float(noise.std()) == 0:
+        raise DataError("A spread of the noise needs the δ_rel of at least two different sets of noise.")
+    return float((value - noise.mean()) / noise.std())
 
 
 def class_tree_distances(data: FeatureSet, classes: Tensor) -> Tensor:

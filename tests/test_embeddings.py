@@ -139,6 +139,13 @@ def test_neighbour_shares_are_those_of_each_name() -> None:
     assert (share, chance) == (pytest.approx(4 / 5), pytest.approx((3 * 0.5 + 2 * 0.25) / 5))
 
 
+def test_excess_counts_standard_deviations_of_the_noise() -> None:
+    assert embeddings.excess(0.28, [0.30, 0.34, 0.35]) == pytest.approx(-0.05 / 0.0007**0.5)
+    for few in ([0.3], [0.3, 0.3], []):
+        with pytest.raises(DataError, match="two different sets of noise"):
+            embeddings.excess(0.28, few)
+
+
 def test_rank_correlation_is_scipys() -> None:
     from scipy.stats import spearmanr
 

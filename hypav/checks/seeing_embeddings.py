@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hypav.checks.framework import FunctionCheck, Mistake
+from hypav.embeddings import excess as noise_excess
 from hypav.embeddings import rank_correlation as spearman
 from hypav.embeddings import separation as class_separation
 
@@ -131,7 +132,7 @@ def _tensor(nulls: list[float]) -> Tensor:
 
 excess = FunctionCheck(
     "how many standard deviations of the noise lie between a delta_rel and the noise",
-    lambda value, nulls: (value - _tensor(nulls).mean()) / _tensor(nulls).std(),
+    lambda value, nulls: torch.as_tensor(noise_excess(value, nulls), dtype=torch.float64),
     _values(),
     [
         Mistake(
