@@ -17,6 +17,7 @@ __all__ = [
     "Interval",
     "detectable_difference",
     "holm",
+    "holm_adjusted",
     "paired_difference",
     "paired_p",
     "seeds_needed",
@@ -173,6 +174,19 @@ def holm(p_values: Sequence[float], *, level: float = 0.95) -> int:
         if p > (1 - level) / (len(p_values) - rank):
             return rank
     return len(p_values)
+
+
+def holm_adjusted(p_values: Sequence[float]) -> list[float]:
+    """Each p as it is after Holm's correction over all of them: one at or below .05 stands at the level .95.
+
+    The r-th least of m is multiplied by m - r + 1, and none is below that of a lesser p (Wright, Biometrics 48, 1992).
+    """
+    m = len(p_values)
+    adjusted, least = [0.0] * m, 0.0
+    for rank, place in enumerate(sorted(range(m), key=lambda i: p_values[i])):
+        least = max(least, min(1.0, (m - rank) * p_values[place]))
+        adjusted[place] = least
+    return adjusted
 
 
 def _t_sum(power: float, level: float, n: int) -> float:

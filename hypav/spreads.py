@@ -11,7 +11,9 @@ from torch import Generator, Tensor
 
 from hypav.errors import DataError, SettingError
 
-__all__ = ["Spreads", "setting_effect", "spreads"]
+__all__ = ["SpreadRatio", "Spreads", "detectable_range", "setting_effect", "spread_ratio", "spreads"]
+
+CHUNK = 5000  # shuffles at a time: some 10 MB for thirteen settings by ten seeds
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,22 @@ class Spreads:
     low: float | None
     high: float | None
     shape: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class SpreadRatio:
+    """How many times as far the settings of one layout scatter as those of another, with its interval.
+
+    first, second: standard deviations over the settings at one seed, pooled over seeds. ratio: first / second, None
+    where the second do not scatter at all; high is inf where they do not in more bootstrap samples than one tail.
+    """
+
+    first: float
+    second: float
+    ratio: float | None
+    low: float | None
+    high: float | None
+    n: int
 
 
 def spreads(
@@ -52,8 +70,7 @@ def spreads(
         SettingError: where level is not between 0 and 1, or draws is below 1.
     """
     x = _grid(values)
-    if not 0 < level < 1 or draws < 1:
-        raise SettingError(f"level is {level} and draws {draws}; 0.95 and 10000 are usual.")
+    _require_bootstrap(level, draws)
     n = x.shape[1]
     settings, seeds = float(x.var(dim=0).mean()), float(x.var(dim=1).mean())
     ratio = low = high = None
@@ -67,6 +84,82 @@ def spreads(
         tail = (1 - level) / 2
         low, high = ratios.quantile(torch.tensor([tail, 1 - tail], dtype=x.dtype)).tolist()
     return Spreads(math.sqrt(settings), math.sqrt(seeds), ratio, low, high, (x.shape[0], n))
+
+
+def spread_ratio(
+    first: Sequence[Sequence[float]] | Tensor,
+    second: Sequence[Sequence[float]] | Tensor,
+    *,
+    generator: Generator,
+    level: float = 0.95,
+    draws: int = 10_000,
+) -> SpreadRatio:
+    """The spread over the settings in one layout by that in another, with a percentile bootstrap over shared seeds.
+
+    Where the second layout's settings do nothing but shake the last digit, this tells whether the first's do more.
+
+    Args:
+        first, second: (K, n) and (L, n), one row a setting, one column a seed, the same seeds in the same order.
+        generator: on the CPU.
+
+    Raises:
+        DataError: as `spreads`, or different numbers of seeds.
+        SettingError: as `spreads`.
+    """
+    x, y = _grid(first), _grid(second)
+    _require_bootstrap(level, draws)
+    n = x.shape[1]
+    if y.shape[1] != n:
+        raise DataError(f"The layouts have {n} and {y.shape[1]} seeds; a ratio needs the same seeds in both.")
+    a, b = x.var(dim=0), y.var(dim=0)
+    own, other = math.sqrt(float(a.mean())), math.sqrt(float(b.mean()))
+    if other == 0:
+        return SpreadRatio(own, other, None, None, None, n)
+    chosen = torch.randint(n, (draws, n), generator=generator)
+    ratios = (a[chosen].mean(dim=1) / b[chosen].mean(dim=1)).sqrt()
+    ratios = ratios.nan_to_num(nan=1.0, posinf=math.inf).sort().values  # 0/0: neither scatters
+    tail = (1 - level) / 2
+    # an interpolated quantile would be NaN between infinities
+    low, high = (float(ratios[min(draws - 1, int(at * draws))]) for at in (tail, 1 - tail))
+    return SpreadRatio(own, other, own / other, low, high, n)
+
+
+def detectable_range(
+    values: Sequence[Sequence[float]] | Tensor,
+    *,
+    generator: Generator,
+    power: float = 0.8,
+    level: float = 0.95,
+    draws: int = 20_000,
+) -> float:
+    """The least distance of the highest setting's mean from the lowest's that the F test would have told, with `power`.
+
+    For runs that scatter like these within a seed, normally, and with all other settings half-way between the two, where
+    they add least to F; so any layout of means that lie this far apart is seen at least as often. F and its noncentral
+    distribution are drawn.
+
+    Args:
+        values: (K, n), one row a setting, one column a seed.
+        generator: on the CPU.
+
+    Raises:
+        DataError: as `spreads`.
+        SettingError: level or power is not between 0 and 1, or draws is below 1.
+    """
+    x = _grid(values)
+    _require_bootstrap(level, draws)
+    if not 0 < power < 1:
+        raise SettingError(f"power is {power}; it must lie between 0 and 1, as 0.8 does.")
+    K, n = x.shape
+    rest = x - x.mean(dim=0) - x.mean(dim=1, keepdim=True) + x.mean()
+    free = (K - 1) * (n - 1)
+    first = torch.randn(draws, generator=generator, dtype=torch.float64)
+    others = torch.randn(draws, K - 2, generator=generator, dtype=torch.float64).square().sum(dim=1)
+    error = torch.randn(draws, free, generator=generator, dtype=torch.float64).square().sum(dim=1)
+    limit = ((first.square() + others) / error).quantile(level)
+    needed = (limit * error - others).clamp(min=0).sqrt() - first
+    shift = float(needed.quantile(power).clamp(min=0))
+    return shift * math.sqrt(2 / n * float(rest.square().sum()) / free)
 
 
 def setting_effect(
@@ -88,13 +181,22 @@ def setting_effect(
     if bool((x == x[0]).all()):
         return None, 1.0
     x = x - x.mean(dim=0)  # the seeds' own level
-    order = torch.rand((draws, K, n), generator=generator, dtype=torch.float64).argsort(dim=1)
-    shuffled = torch.take_along_dim(x.expand(draws, K, n), order, dim=1)
-    own, others = x.mean(dim=1).square().sum(), shuffled.mean(dim=2).square().sum(dim=1)
+    own = x.mean(dim=1).square().sum()
     rest = x.square().sum() - n * own
     F = n * own / (K - 1) / (rest / ((K - 1) * (n - 1)))
-    # the order itself is one of the shuffles; equal sums may differ in the last digit
-    return float(F), (1 + int((others >= own * (1 - 1e-9)).sum())) / (1 + draws)
+    seeds, as_far = x.T.contiguous(), 0
+    for begin in range(0, draws, CHUNK):
+        count = min(CHUNK, draws - begin)
+        order = torch.rand((count, n, K), generator=generator, dtype=torch.float64).argsort(dim=2)
+        shuffled = torch.take_along_dim(seeds.expand(count, n, K), order, dim=2)
+        # equal sums may differ in the last digit
+        as_far += int((shuffled.mean(dim=1).square().sum(dim=1) >= own * (1 - 1e-9)).sum())
+    return float(F), (1 + as_far) / (1 + draws)  # the order itself is one of the shuffles
+
+
+def _require_bootstrap(level: float, draws: int) -> None:
+    if not 0 < level < 1 or draws < 1:
+        raise SettingError(f"level is {level} and draws {draws}; 0.95 and 10000 are usual.")
 
 
 def _grid(values: Sequence[Sequence[float]] | Tensor) -> Tensor:

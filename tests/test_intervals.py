@@ -14,6 +14,7 @@ from hypav.intervals import (
     Interval,
     detectable_difference,
     holm,
+    holm_adjusted,
     paired_difference,
     paired_p,
     seeds_needed,
@@ -175,3 +176,12 @@ def test_holm_by_hand() -> None:
     assert holm([0.04, 0.045]) == 0  # each alone below .05, but .04 > .05/2
     assert holm([0.001] * 3) == 3
     assert holm([]) == 0
+
+
+def test_adjusted_p_values_by_hand_stand_where_holm_says() -> None:
+    assert holm_adjusted([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm_adjusted([0.6, 0.7]) == [1.0, 1.0]
+    assert holm_adjusted([]) == []
+    for seed in range(50):
+        p = (torch.rand(6, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) ** 3).tolist()
+        assert sum(one <= 0.05 for one in holm_adjusted(p)) == holm(p)

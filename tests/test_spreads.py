@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 
 from hypav.errors import DataError, SettingError
-from hypav.spreads import setting_effect, spreads
+from hypav.intervals import detectable_difference
+from hypav.spreads import detectable_range, setting_effect, spread_ratio, spreads
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -109,3 +111,85 @@ def test_draws_and_level_out_of_range_are_refused() -> None:
         spreads(torch.rand(2, 2), generator=generator(), level=1)
     with pytest.raises(SettingError):
         setting_effect(torch.rand(2, 2), generator=generator(), draws=0)
+
+
+# --- one layout's spread by another's ---
+
+
+def test_the_ratio_of_spreads_by_hand() -> None:
+    # over settings: variances 2 and 8 in one, 2 and 2 in the other: means 5 and 2
+    found = spread_ratio([[1.0, -1.0], [3.0, 3.0]], [[0.0, 1.0], [2.0, 3.0]], generator=generator())
+    assert (found.first, found.second) == pytest.approx((math.sqrt(5), math.sqrt(2)))
+    assert found.ratio == pytest.approx(math.sqrt(2.5))
+    # a sample of two seeds has means 2, 5 or 8 over 2
+    assert (found.low, found.high) == pytest.approx((1.0, 2.0))
+    assert found.n == 2
+
+
+def test_settings_that_do_more_than_rounding_have_a_ratio_above_one() -> None:
+    first = drawn(13, 10, setting=0, seed=1, noise=3)
+    shaken = drawn(13, 10, setting=0, seed=1, noise=1, start=2)
+    found = spread_ratio(first, shaken, generator=generator())
+    assert found.low is not None
+    assert 2 < found.low < 3
+    same = spread_ratio(drawn(13, 10, setting=0, seed=0, noise=1, start=3), shaken, generator=generator())
+    assert same.low is not None
+    assert same.high is not None
+    assert same.low < 1 < same.high
+
+
+def test_a_ratio_to_runs_that_hardly_or_never_scatter() -> None:
+    moving = drawn(3, 4, setting=0, seed=1, noise=1)
+    assert spread_ratio(moving, torch.ones(3, 4), generator=generator()).ratio is None
+    one_seed = torch.ones(3, 4)
+    one_seed[0, 0] = 2
+    found = spread_ratio(moving, one_seed, generator=generator())
+    assert found.high == math.inf  # a third of the samples leave that seed out
+    assert found.low is not None
+    assert math.isfinite(found.low)
+
+
+def test_the_detectable_range_of_two_settings_is_that_of_the_paired_t_test() -> None:
+    x = drawn(2, 10, setting=0, seed=3, noise=1)
+    assert detectable_range(x, generator=generator()) == pytest.approx(
+        detectable_difference(x[0] - x[1]), rel=0.02
+    )
+
+
+def test_a_detectable_range_is_seen_four_times_in_five() -> None:
+    K, n, hits = 13, 10, 0
+    some = (drawn(K, n, setting=0, seed=1, noise=1, start=s) for s in range(20))
+    reach = math.sqrt(sum(detectable_range(x, generator=generator()) ** 2 for x in some) / 20)
+    for s in range(200):
+        x = drawn(K, n, setting=0, seed=1, noise=1, start=s)
+        x[0] += reach / 2
+        x[1] -= reach / 2
+        hits += setting_effect(x, generator=generator(s), draws=400)[1] <= 0.05
+    assert hits / 200 == pytest.approx(0.8, abs=0.07)
+
+
+def test_shuffles_come_in_chunks_and_all_count() -> None:
+    x = drawn(4, 5, setting=0.6, seed=1, noise=1)
+    found = [setting_effect(x, generator=generator(s), draws=12_000)[1] for s in range(3)]
+    assert max(found) - min(found) < 0.03
+    assert all((p * 12_001) % 1 == pytest.approx(0, abs=1e-6) or (p * 12_001) % 1 > 1 - 1e-6 for p in found)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda g: detectable_range(torch.rand(2, 2), generator=g, power=1),
+        lambda g: detectable_range(torch.rand(2, 2), generator=g, level=95),
+        lambda g: spread_ratio(torch.rand(2, 2), torch.rand(2, 2), generator=g, draws=0),
+    ],
+)
+def test_settings_of_ratio_and_range_out_of_range_are_refused(
+    call: Callable[[torch.Generator], object],
+) -> None:
+    with pytest.raises(SettingError):
+        call(generator())
+
+
+def test_layouts_of_different_seeds_have_no_ratio() -> None:
+    with pytest.raises(DataError, match="2 and 3 seeds"):
+        spread_ratio(torch.rand(2, 2), torch.rand(2, 3), generator=generator())
