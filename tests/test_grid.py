@@ -73,8 +73,11 @@ def test_figures_keep_the_first_seed_and_table_7_measures_delta() -> None:
 def test_the_modules_that_determine_a_result() -> None:
     found = set(determining_modules())
     assert {"hypav.training", "hypav.learner", "hypav.avca", "hypav.objective", "hypav.alignment", "hypav.geometry",
-            "hypav.curvature", "hypav.protocol", "hypav.data.batches", "hypav.data.features"} <= found  # fmt: skip
-    assert not found & (NEUTRAL | {"hypav.plots", "hypav.experiments", "hypav.cli"})
+            "hypav.curvature", "hypav.protocol", "hypav.data.batches", "hypav.data.features", "hypav.hyperbolicity",
+            "hypav.gromov", "hypav.experiments.measures"} <= found  # fmt: skip
+    assert not found & (NEUTRAL | {"hypav.together", "hypav.experiments", "hypav.experiments.runs"})
+    assert not [name for name in found if name.startswith(("hypav.plots", "hypav.cli"))]
+    assert {name for name in found if "experiments" in name} == {"hypav.experiments.measures"}
 
 
 def test_the_version_follows_what_a_source_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,14 +98,15 @@ def test_the_version_follows_what_a_source_does(monkeypatch: pytest.MonkeyPatch)
         assert meaning(text) != meaning(source)
 
 
-def test_an_edit_of_the_network_makes_runs_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("module", ["hypav.avca", "hypav.gromov", "hypav.experiments.measures"])
+def test_an_edit_of_what_trains_or_measures_makes_runs_stale(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from hypav.experiments import program
 
     before = code_version()
     read = program._source
-    monkeypatch.setattr(
-        program, "_source", lambda name: read(name) + ("\nX = 1" if name == "hypav.avca" else "")
-    )
+    monkeypatch.setattr(program, "_source", lambda name: read(name) + ("\nX = 1" if name == module else ""))
     code_version.cache_clear()
     try:
         assert code_version() != before

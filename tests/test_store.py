@@ -22,6 +22,8 @@ from hypav.alignment import preset
 from hypav.curvature import Adaptive
 from hypav.errors import RunError
 from hypav.experiments.grid import Job
+from hypav.experiments.measures import NOISE_TRIES
+from hypav.experiments.memory import forget_peak, peak_memory
 from hypav.experiments.program import code_version
 from hypav.experiments.records import (
     DETAILS,
@@ -33,6 +35,7 @@ from hypav.experiments.records import (
 )
 from hypav.experiments.runs import run_key, run_light
 from hypav.experiments.store import Choice, Store
+from hypav.hyperbolicity import gaussian_null
 from hypav.learner import RunConfig
 
 
@@ -210,11 +213,52 @@ def test_what_a_record_lacks_is_added(tmp_path: Path) -> None:
         assert found.intact
 
 
-def test_delta_rel_where_asked_for() -> None:
-    assert record_of().delta_rel is None
-    delta = record_of(1, delta=True).delta_rel
-    assert delta is not None
-    assert 0 < delta < 1
+def test_delta_rel_and_that_of_noise_where_asked_for(tmp_path: Path) -> None:
+    without, own = record_of(1), record_of(1, delta=True)
+    assert (without.delta_rel, without.delta_noise, without.delta_covariance) == (None, None, None)
+    for name in ("delta_rel", "delta_noise", "delta_covariance"):
+        assert 0 < getattr(own, name) < 1
+    assert len({own.delta_rel, own.delta_noise, own.delta_covariance}) == 3
+    stream = torch.Generator().manual_seed(own.seed)
+    n, D = len(small().phase("test").label), tiny_jobs()[0].config.network.dim_theta
+    assert own.delta_noise == gaussian_null(n, D, generator=stream, tries=NOISE_TRIES).delta_rel
+    with Store(tmp_path / "store.sqlite") as opened:
+        opened.add(without)
+        assert opened.add(own)
+        assert opened.get(own.key) == replace(own, seconds=own.seconds)
+
+
+def test_memory_is_the_runs_own() -> None:
+    """Not what an earlier run in the same process took."""
+    before = record_of().memory_mb
+    if before is None:
+        pytest.skip("this system does not tell the memory of one run")
+    held = torch.ones(60_000_000)
+    assert forget_peak()
+    assert (peak_memory() or 0) > 240
+    with_it = peak_memory() or 0
+    del held
+    assert forget_peak()
+    assert (peak_memory() or 0) < with_it - 200
+    assert 50 < before < 1e5
+
+
+def test_the_processor_is_told_with_its_instructions() -> None:
+    name, _, instructions = record_of().cpu.rpartition(", ")
+    assert name
+    assert instructions == torch.backends.cpu.get_cpu_capability()
+
+
+def test_an_export_from_before_the_noise_is_still_read(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    own = record_of()
+    with Store(tmp_path / "store.sqlite") as opened:
+        opened.add(own)
+        opened.export_csv(path)
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    place = rows[0].index("delta_noise")
+    path.write_text("\n".join(",".join(row[:place] + row[place + 2 :]) for row in rows) + "\n")
+    assert Store.from_csv(path).rows() == [replace(own, **dict.fromkeys(DETAILS, ""))]
 
 
 def add_many(path: Path, record: Record, name: str) -> None:
@@ -321,12 +365,12 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
         assert opened.rows() == []
 
 
-@pytest.mark.parametrize(("version", "age"), [(0, "an older"), (2, "a newer")])
+@pytest.mark.parametrize(("version", "age"), [(1, "an older"), (3, "a newer")])
 def test_a_store_of_another_version(store: Path, version: int, age: str) -> None:
     spoil(store, f"PRAGMA user_version = {version}")
     before = store.read_bytes()
     with pytest.raises(
-        RunError, match=rf"{age} version of hypav \(its format is {version}, this one's 1\)"
+        RunError, match=rf"{age} version of hypav \(its format is {version}, this one's 2\)"
     ) as error:
         Store(store)
     assert one_sentence(error)
@@ -438,8 +482,9 @@ def test_a_store_held_by_another_program(store: Path, monkeypatch: pytest.Monkey
         assert opened.add(record_of(2))
 
 
-def test_a_key_holds_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_holds_the_program_and_the_type_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     config = tiny_jobs()[0].config
     before = run_key(small(), config)
+    assert run_key(small(), config, "cuda:1") == run_key(small(), config, "cuda") != before
     monkeypatch.setattr("hypav.experiments.runs.code_version", lambda: "another")
     assert run_key(small(), config) != before

@@ -22,6 +22,7 @@ from hypav.experiments.outputs import save_comparison
 from hypav.experiments.reports import phase_report, report_text
 from hypav.experiments.runs import load_model, run, run_folder
 from hypav.experiments.variants import VARIANTS
+from hypav.machine import pick_device
 
 __all__ = ["compare", "evaluate", "train"]
 
@@ -96,7 +97,7 @@ def train(
         thread_count=threads,
         progress=False if as_json else None,
     )
-    folder = run_folder(out, data, config, one.method)
+    folder = run_folder(out, data, config, one.method, str(pick_device(device)))
     if as_json:
         echo_json({**record, "folder": str(folder)})
         return

@@ -78,9 +78,14 @@ def reproduce(
     """
     data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed)
     asked = reproduction(
-        data, tables, presets=_split(presets), weights=_split(weights), seeds=seeds, scale_name=scale
+        data,
+        tables,
+        presets=_split(presets),
+        weights=_split(weights),
+        seeds=seeds,
+        scale_name=scale,
+        device=device,
     )
-    device = str(pick_device(device))
     workers = _workers(workers, device)
     with Store(out / STORE) as store:
         jobs = asked.jobs()
@@ -95,7 +100,7 @@ def reproduce(
                 click.echo(line)
         began = time.perf_counter()
         outcome, choices = asked.run(
-            store, out, workers=workers, cluster=cluster, device=device, progress=False if as_json else None
+            store, out, workers=workers, cluster=cluster, progress=False if as_json else None
         )
         took = time.perf_counter() - began
     if as_json:

@@ -41,6 +41,7 @@ class Job:
     """One run to do: its key, all that determines it, and what the record says beside.
 
     keep: whether the trained network is kept (the figures need it). delta: whether delta_rel is measured (Table 7).
+    device: "cpu", "cuda", "cuda:1".
     """
 
     key: str
@@ -51,6 +52,7 @@ class Job:
     scale_name: str
     keep: bool = False
     delta: bool = False
+    device: str = "cpu"
 
     @property
     def name(self) -> str:
@@ -87,6 +89,7 @@ def plan(
     recipe: Recipe,
     *,
     scale_name: str = "course",
+    device: str = "cpu",
 ) -> list[Job]:
     """The runs that tables and figures consist of, each once, seed by seed: a grid that is broken off has whole seeds.
 
@@ -97,8 +100,10 @@ def plan(
     for seed in seeds:
         for entry in entries:
             config = RunConfig(network, recipe.train, entry.alignment, seed)
-            key = run_key(data, config)
-            job = jobs.setdefault(key, Job(key, config, entry.method, entry.preset, recipe, scale_name))
+            key = run_key(data, config, device)
+            job = jobs.setdefault(
+                key, Job(key, config, entry.method, entry.preset, recipe, scale_name, device=device)
+            )
             keep = entry.table.startswith("figure") and seed == seeds[0]
             jobs[key] = replace(job, keep=job.keep or keep, delta=job.delta or entry.table == "table7")
     return list(jobs.values())
@@ -117,7 +122,6 @@ def run_grid(
     *,
     workers: int = 1,
     cluster: str | None = None,
-    device: str = "cpu",
     advance: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Does the jobs that the store does not have, and stores each as soon as it is done; a run that fails is told in
@@ -142,9 +146,7 @@ def run_grid(
         while waiting:
             busy: list[Job] = []
             found: list[Job] = []
-            tasks = (
-                delayed(_work)(job, source, root, device, parent) for job in _looked_up(waiting, store, found)
-            )
+            tasks = (delayed(_work)(job, source, root, parent) for job in _looked_up(waiting, store, found))
             answers = Parallel(
                 n_jobs=workers if cluster is None else -1,
                 return_as="generator_unordered",
@@ -183,16 +185,14 @@ def _keep(job: Job, record: Record, data: FeatureSet, store: Store, root: Path) 
     store.add(record)
     with claim(_lock(root, job)) as mine:
         if mine:  # else another grid is writing there
-            remove_checkpoints(run_folder(root, data, job.config, job.method))
+            remove_checkpoints(run_folder(root, data, job.config, job.method, job.device))
 
 
 def _lock(root: Path, job: Job) -> Path:
     return root / LOCKS / f"{job.key}.lock"
 
 
-def _work(
-    job: Job, source: FeatureSet | Path, root: Path, device: str, parent: int | None
-) -> tuple[Job, Record | str]:
+def _work(job: Job, source: FeatureSet | Path, root: Path, parent: int | None) -> tuple[Job, Record | str]:
     """In a worker: the job's record, `_BUSY` where another grid is at it, or the sentence of what went wrong."""
     if parent is not None:
         _end_with(parent)
@@ -201,7 +201,7 @@ def _work(
         with claim(_lock(root, job)) as mine:
             if not mine:
                 return job, _BUSY
-            if run_key(data, job.config) != job.key:
+            if run_key(data, job.config, job.device) != job.key:
                 raise RunError(
                     "The program or the data in this worker are not those of the plan (was a source file edited?); "
                     "give the command again."
@@ -216,7 +216,7 @@ def _work(
                 scale_name=job.scale_name,
                 keep_network=job.keep,
                 measure_delta=job.delta,
-                device=device,
+                device=job.device,
             )
     except HypavError as error:
         return job, str(error)

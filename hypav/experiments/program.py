@@ -15,10 +15,11 @@ import hypav
 
 __all__ = ["NEUTRAL", "code_version", "determining_modules", "meaning"]
 
-ENTRY = "hypav.training"
+ENTRIES = ("hypav.training", "hypav.experiments.measures")  # what trains a run, and what measures it
 
-# These cannot change a number: they word errors, write files, pick the device, and bring back a state bit for bit.
-NEUTRAL = frozenset({"hypav.errors", "hypav.files", "hypav.machine", "hypav.checkpoint"})
+# These cannot change a number: they word errors, look for bad rows, write files, pick the device, and bring back a state
+# bit for bit.
+NEUTRAL = frozenset({"hypav.errors", "hypav.files", "hypav.machine", "hypav.checkpoint", "hypav.data.blocks"})
 
 
 @cache
@@ -35,9 +36,9 @@ def code_version() -> str:
 
 @cache
 def determining_modules() -> tuple[str, ...]:
-    """The modules that `hypav.training` imports from this package, and what those import, without NEUTRAL."""
+    """ENTRIES and all that they import from this package, without NEUTRAL."""
     found: set[str] = set()
-    waiting = [ENTRY]
+    waiting = list(ENTRIES)
     while waiting:
         name = waiting.pop()
         if name not in found | NEUTRAL:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
@@ -19,10 +18,10 @@ import hypav
 from hypav.alignment import AlignmentConfig
 from hypav.curvature import Adaptive
 from hypav.data.features import FeatureSet
+from hypav.experiments.measures import Measures
 from hypav.experiments.program import code_version
 from hypav.experiments.recipes import Recipe
 from hypav.learner import RunConfig
-from hypav.training import RunResult
 
 __all__ = [
     "COLUMNS",
@@ -30,6 +29,7 @@ __all__ = [
     "Record",
     "alignment_columns",
     "alignment_text",
+    "key_of",
     "new_record",
     "recipe_digest",
     "sealed",
@@ -46,9 +46,11 @@ class Record:
     preset, weight, similarity … xi: the alignment loss, empty or None for AVCA. curvatures: "-0.2", "0+-0.2" (two
     heads), "adaptive:3:-0.4" (N_c and c_0). scale: of the embeddings. scale_name: "course" or "full".
     delta_rel: of theta_v on test, 2 delta / diameter, mean of ten sub-samples of 1500; None where not asked for.
-    code: `code_version`. memory_mb: peak resident memory of the process that ran it. folder: of the kept network,
-    below the store's folder. config, per_class (recall of each test class), history: JSON, "" in a slim export.
-    details: hash of those three; digest: hash of all the rest and `details`.
+    delta_noise, delta_covariance: that of Gaussian noise of as many points and dimensions, and of noise with theta_v's
+    covariance. code: `code_version`. memory_mb: peak resident memory of its process during the run, in 10^6 bytes; None
+    where the system does not tell. cpu: its name and the instructions that torch uses of it, on which the last digits
+    depend. folder: of the kept network, below the store's folder. config, per_class (recall of each test class), history:
+    JSON, "" in a slim export. details: hash of those three; digest: hash of all the rest and `details`.
     """
 
     key: str
@@ -81,6 +83,8 @@ class Record:
     val_HM: float
     best_epoch: int
     delta_rel: float | None
+    delta_noise: float | None
+    delta_covariance: float | None
     seconds: float
     memory_mb: float | None
     hypav: str
@@ -127,14 +131,25 @@ def _details(record: Record) -> str:
     return _hash([getattr(record, name) for name in DETAILS])
 
 
+# columns that came after the first exports: where they are empty the digest is the one of before
+LATER_COLUMNS = ("delta_noise", "delta_covariance")
+
+
 def _digest(record: Record) -> str:
-    return _hash(
-        [getattr(record, field.name) for field in fields(Record) if field.name not in (*DETAILS, "digest")]
-    )
+    values = {f.name: getattr(record, f.name) for f in fields(Record) if f.name not in (*DETAILS, "digest")}
+    absent = {name for name in LATER_COLUMNS if values[name] is None}
+    return _hash([value for name, value in values.items() if name not in absent])
 
 
 def _hash(values: Any, size: int = 8) -> str:
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=size).hexdigest()
+
+
+def key_of(config: Mapping[str, Any], data_digest: str, code: str, device: str) -> str:
+    """Twelve hex digits that any change of a run's configuration, data, program (`code_version`, with the version of
+    torch) or type of device ("cuda:1" is "cuda") changes."""
+    kind = device.partition(":")[0]
+    return _hash({"config": config, "data": data_digest, "device": kind, "program": code}, 6)
 
 
 # settings that came after the first stores, with the value that earlier runs had: there they change no digest
@@ -174,20 +189,20 @@ def new_record(
     key: str,
     data: FeatureSet,
     config: RunConfig,
-    result: RunResult,
+    measures: Measures,
     *,
     method: str,
     preset: str,
     recipe: Recipe,
     scale_name: str,
-    per_class: Mapping[str, float],
-    delta_rel: float | None,
+    seconds: float,
+    memory_mb: float | None,
     device: str,
     threads: int,
     folder: str | None,
 ) -> Record:
     """The record of a run that this process has just finished, with the versions and the machine it ran on."""
-    metrics = asdict(result.metrics)
+    measured = {name: value for name, value in vars(measures).items() if name not in DETAILS}
     return sealed(
         Record(
             key=key,
@@ -202,12 +217,9 @@ def new_record(
             recipe_digest=recipe_digest(recipe),
             scale_name=scale_name,
             seed=config.seed,
-            **{name: metrics[name] for name in ("S", "U", "HM", "ZSL", "beta")},
-            val_HM=result.val.HM,
-            best_epoch=result.best_epoch,
-            delta_rel=delta_rel,
-            seconds=result.seconds,
-            memory_mb=_peak_memory(),
+            **measured,
+            seconds=seconds,
+            memory_mb=memory_mb,
             hypav=hypav.__version__,
             code=code_version(),
             torch=torch.__version__,
@@ -219,8 +231,8 @@ def new_record(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             folder=folder,
             config=_json(config.to_dict()),
-            per_class=_json(per_class),
-            history=_json(result.history),
+            per_class=_json(measures.per_class),
+            history=_json(measures.history),
         )
     )
 
@@ -229,17 +241,11 @@ def _json(value: Any) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def _peak_memory() -> float | None:
-    """Greatest resident memory of this process so far, in 10^6 bytes; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # bytes there, KiB on Linux
-
-
 def _cpu() -> str:
+    return f"{_cpu_name()}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _cpu_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

@@ -38,6 +38,7 @@ class Reproduction:
     seeds: tuple[int, ...]
     recipe: Recipe
     scale_name: str
+    device: str = "cpu"
 
     def jobs(self) -> list[Job]:
         """All runs that are known before a weight is tuned."""
@@ -75,7 +76,7 @@ class Reproduction:
         return found
 
     def _plan(self, found: Sequence[Entry], seeds: Sequence[int]) -> list[Job]:
-        return plan(self.data, found, seeds, self.recipe, scale_name=self.scale_name)
+        return plan(self.data, found, seeds, self.recipe, scale_name=self.scale_name, device=self.device)
 
     def estimate(self, store: Store, jobs: Sequence[Job]) -> tuple[float, str]:
         """Seconds a run takes, and where that is known from: runs in the store, or a few steps done now."""
@@ -123,7 +124,6 @@ class Reproduction:
         *,
         workers: int = 1,
         cluster: str | None = None,
-        device: str = "cpu",
         progress: bool | None = None,
     ) -> tuple[Outcome, list[Choice]]:
         """Does what is missing, with one bar over all of it. Raises: as `run_grid`."""
@@ -145,7 +145,7 @@ class Reproduction:
             def go(jobs: list[Job]) -> Outcome:
                 return run_grid(
                     jobs, self.data, store, root,
-                    workers=min(workers, max(1, len(jobs))), cluster=cluster, device=device, advance=advance,
+                    workers=min(workers, max(1, len(jobs))), cluster=cluster, advance=advance,
                 )  # fmt: skip
 
             outcome = go(todo)
@@ -170,6 +170,7 @@ def reproduction(
     weights: Sequence[float | str],
     seeds: int,
     scale_name: str = "course",
+    device: str = "cpu",
 ) -> Reproduction:
     """A checked Reproduction; the table "all" stands for every one of SUITE.
 
@@ -193,6 +194,7 @@ def reproduction(
         seeds=tuple(range(seeds)),
         recipe=recipe_for(data, None, scale=scale_name),  # type: ignore[arg-type]
         scale_name=scale_name,
+        device=device,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping
@@ -20,15 +19,15 @@ from hypav.avca import AVCA, build_avca
 from hypav.checkpoint import load_tensors, save_tensors
 from hypav.data.features import FeatureSet
 from hypav.errors import RunError
+from hypav.experiments.measures import measure
+from hypav.experiments.memory import forget_peak, peak_memory
 from hypav.experiments.program import code_version
 from hypav.experiments.recipes import Recipe
-from hypav.experiments.records import Record, new_record
+from hypav.experiments.records import Record, key_of, new_record
 from hypav.files import make_folder, slug, write_json
-from hypav.hyperbolicity import sampled_delta_rel
 from hypav.learner import RunConfig
 from hypav.machine import pick_device, threads
-from hypav.protocol import class_distances, per_class_recall
-from hypav.training import RunResult, embed_phase, train
+from hypav.training import RunResult, train
 
 __all__ = [
     "keep",
@@ -45,17 +44,14 @@ RESULT, MODEL = "result.json", "model.safetensors"
 CHECKPOINT_SECONDS = 30.0  # between the checkpoints of `run_light`
 
 
-def run_key(data: FeatureSet, config: RunConfig) -> str:
-    """Twelve hex digits that any change of configuration, data, program (`code_version`) or version of torch changes."""
-    determines = json.dumps(
-        {"config": config.to_dict(), "data": data.digest, "program": code_version()}, sort_keys=True
-    )
-    return hashlib.blake2b(determines.encode(), digest_size=6).hexdigest()
+def run_key(data: FeatureSet, config: RunConfig, device: str = "cpu") -> str:
+    """The `key_of` a run with this program; of the device only its type counts."""
+    return key_of(config.to_dict(), data.digest, code_version(), device)
 
 
-def run_folder(root: Path, data: FeatureSet, config: RunConfig, method: str) -> Path:
+def run_folder(root: Path, data: FeatureSet, config: RunConfig, method: str, device: str = "cpu") -> Path:
     """Where a run lives below `root`: data/method-seed-key."""
-    return root / slug(data.name) / f"{slug(method)}-seed{config.seed}-{run_key(data, config)}"
+    return root / slug(data.name) / f"{slug(method)}-seed{config.seed}-{run_key(data, config, device)}"
 
 
 def run(
@@ -78,7 +74,8 @@ def run(
     Raises:
         RunError: the folder cannot be written, or holds a damaged record; DataError, SettingError as `train`.
     """
-    folder = run_folder(root, data, config, method)
+    device = str(pick_device(device))
+    folder = run_folder(root, data, config, method, device)
     if not (folder / RESULT).exists():
         _train_and_record(data, config, folder, method, labels or {}, device, thread_count, progress)
     record = load_record(folder)
@@ -139,7 +136,7 @@ def keep(
         "history": result.history,
         "seconds": result.seconds,
         "machine": {
-            "device": str(pick_device(device)),
+            "device": device,
             "threads": thread_count,
             "hypav": hypav.__version__,
             "torch": torch.__version__,
@@ -224,11 +221,13 @@ def run_light(
     """As `run`, but for many short runs: nothing is written beside a checkpoint every CHECKPOINT_SECONDS, which the
     caller removes (`remove_checkpoints`) when the record is safe, and with keep_network what `run` keeps.
 
-    measure_delta: delta_rel of theta_v on test, as Table 7.
+    measure_delta: delta_rel of theta_v on test, as Table 7, and that of noise.
 
     Raises: as `run`.
     """
-    folder = make_folder(run_folder(root, data, config, method))
+    device = str(pick_device(device))
+    folder = make_folder(run_folder(root, data, config, method, device))
+    own_peak = forget_peak()
     with threads(thread_count):
         try:
             result = train(
@@ -239,17 +238,7 @@ def run_light(
                 device=device,
                 progress=False,
             )
-            test = data.phase("test").to(dtype=getattr(torch, config.train.dtype))
-            _, theta_v, theta_w = embed_phase(result.model.cpu(), test)
-            distances = class_distances(theta_v, theta_w)
-            recall = per_class_recall(
-                distances, test.label, test.classes, test.seen, test.unseen, result.metrics.beta
-            )
-            delta = None
-            if measure_delta:
-                delta = sampled_delta_rel(
-                    theta_v, generator=torch.Generator().manual_seed(config.seed)
-                ).delta_rel
+            measures = measure(data, config, result, delta=measure_delta)
         except RunError:
             with suppress(OSError):
                 folder.rmdir()  # where nothing was saved
@@ -257,19 +246,18 @@ def run_light(
     if keep_network:
         labels = {"preset": preset, "recipe": recipe.name}
         keep(folder, data, config, result, method, labels, device, thread_count)
-    names = [data.class_names[i] for i in test.classes.tolist()]
     return new_record(
-        run_key(data, config),
+        run_key(data, config, device),
         data,
         config,
-        result,
+        measures,
         method=method,
         preset=preset,
         recipe=recipe,
         scale_name=scale_name,
-        per_class=dict(zip(names, recall.tolist(), strict=True)),
-        delta_rel=delta,
-        device=str(pick_device(device)),
+        seconds=result.seconds,
+        memory_mb=peak_memory() if own_peak else None,
+        device=device,
         threads=thread_count,
         folder=str(folder.relative_to(root)) if keep_network else None,
     )

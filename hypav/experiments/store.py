@@ -17,15 +17,24 @@ from hypav.errors import RunError
 from hypav.experiments.database import MEMORY, Database
 from hypav.experiments.program import code_version
 from hypav.experiments.recipes import Recipe
-from hypav.experiments.records import COLUMNS, DETAILS, Record, alignment_columns, recipe_digest, sealed
+from hypav.experiments.records import (
+    COLUMNS,
+    DETAILS,
+    LATER_COLUMNS,
+    Record,
+    alignment_columns,
+    recipe_digest,
+    sealed,
+)
 from hypav.files import replacing
 
 __all__ = ["Choice", "Store"]
 
-APPLICATION, FORMAT = 0x48795041, 1  # "HyPA", and the version of the tables below
+APPLICATION, FORMAT = 0x48795041, 2  # "HyPA", and the version of the tables below
 
 _SQL_TYPES = {str: "TEXT", int: "INTEGER", float: "REAL"}
 _SLIM = [name for name in COLUMNS if name not in DETAILS]
+_FIRST = [name for name in _SLIM if name not in LATER_COLUMNS]  # of exports before those came
 
 
 def _column(name: str, kind: Any) -> str:
@@ -118,13 +127,8 @@ class Store:
             if old is not None:
                 if not _adds(record, old):
                     return old == record
-                record = sealed(
-                    replace(
-                        record,
-                        delta_rel=old.delta_rel if record.delta_rel is None else record.delta_rel,
-                        folder=old.folder if record.folder is None else record.folder,
-                    )
-                )
+                lacking = [name for name in _OPTIONAL if getattr(record, name) is None]
+                record = sealed(replace(record, **{name: getattr(old, name) for name in lacking}))
             self._put("runs", astuple(record))
         return True
 
@@ -192,28 +196,29 @@ class Store:
                 header, *lines = list(csv.reader(file)) or [[]]
         except (OSError, ValueError, csv.Error) as error:
             raise RunError(f"Cannot read {path}: {error}; export the runs anew.") from error
-        if header != _SLIM:
+        if header not in (_SLIM, _FIRST):
             raise RunError(f"{path} is no export of a store of this version; export the runs anew.")
         store = cls(MEMORY)
         for number, line in enumerate(lines, start=2):
-            store.add(_from_line(path, number, line))
+            store.add(_from_line(path, number, header, line))
         return store
 
 
+_OPTIONAL = ("delta_rel", "delta_noise", "delta_covariance", "folder")  # what a run is asked for or not
+
+
 def _adds(new: Record, old: Record) -> bool:
-    return (new.delta_rel is not None and old.delta_rel is None) or (
-        new.folder is not None and old.folder is None
-    )
+    return any(getattr(new, name) is not None and getattr(old, name) is None for name in _OPTIONAL)
 
 
 def _cell(value: Any) -> str:
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)
 
 
-def _from_line(path: Path, number: int, line: Sequence[str]) -> Record:
-    values: dict[str, Any] = dict.fromkeys(DETAILS, "")
+def _from_line(path: Path, number: int, header: Sequence[str], line: Sequence[str]) -> Record:
+    values: dict[str, Any] = dict.fromkeys(DETAILS, "") | dict.fromkeys(LATER_COLUMNS)
     try:
-        for name, text in zip(_SLIM, line, strict=True):
+        for name, text in zip(header, line, strict=True):
             kind = COLUMNS[name]
             if text == "" and kind not in (str, int, float):
                 values[name] = None
