@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hypav.data.blocks import rows_all_same, rows_not_finite
 from hypav.errors import DataError
 
 __all__ = ["PHASES", "SPLITS", "FeatureSet", "Phase"]
@@ -193,14 +194,12 @@ def _check_arrays(data: FeatureSet) -> None:
                 f"{data.name}: {what} has {array.shape[0]} rows but there are {rows} labels; "
                 "audio, video and label need the same samples in the same order."
             )
-        bad = ~torch.isfinite(array).all(dim=1)
-        if bool(bad.any()):
-            first = int(bad.nonzero()[0])
+        if bad := rows_not_finite(array):
             raise DataError(
-                f"{data.name}: {what} has NaN or infinite values in {int(bad.sum())} rows, the first is row {first}; "
+                f"{data.name}: {what} has NaN or infinite values in {len(bad)} rows, the first is row {bad[0]}; "
                 "remove or repair these samples."
             )
-        if array.shape[0] > 1 and bool((array == array[0]).all()):
+        if array.shape[0] > 1 and rows_all_same(array):
             raise DataError(
                 f"{data.name}: all rows of {what} are the same, so nothing can be learned; check the extractor."
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hypav.data.blocks import rows_not_finite
 from hypav.errors import DataError
 from hypav.files import replacing
 
 __all__ = ["read_features", "read_shape", "write_features"]
+
+Place = Callable[[tuple[int, int]], NDArray[np.float32]]
 
 _URL_BYTES = 80  # the released files' S80
 
@@ -29,20 +32,31 @@ def read_shape(path: Path) -> tuple[int, int]:
         return data.shape
 
 
-def read_features(path: Path) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """The (n, D) float32 features of a file and its n video names.
+def _anew(shape: tuple[int, int]) -> NDArray[np.float32]:
+    return np.empty(shape, dtype=np.float32)
+
+
+def read_features(path: Path, place: Place = _anew) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """The (n, D) float32 features of a file and its n video names, in one opening of the file.
+
+    Args:
+        path: the file.
+        place: gives the C-contiguous float32 array for a shape (n, D), once that is known; the features are read
+            straight into it, whatever floats the file holds.
 
     Raises:
         DataError: truncated, no h5 file, not of the form above, or NaN and infinite values.
     """
     with _opened(path) as (data, urls):
-        features = data.astype(np.float32)[:]
+        features = place(data.shape)
+        data.id.read(
+            h5py.h5s.ALL, h5py.h5s.ALL, features
+        )  # read_direct's selections cost as much as the rows
         names = tuple(urls.asstr("utf-8")[:].tolist())
-    bad = ~np.isfinite(features).all(axis=1)
-    if bad.any():
+    if len(bad := rows_not_finite(features)):
         raise DataError(
-            f"{path}: there are NaN or infinite values in {int(bad.sum())} of {len(bad)} rows, "
-            f"the first is row {int(bad.argmax())}; remove or repair these samples."
+            f"{path}: there are NaN or infinite values in {len(bad)} of {len(features)} rows, "
+            f"the first is row {bad[0]}; remove or repair these samples."
         )
     return features, names
 
@@ -77,7 +91,7 @@ def _opened(path: Path) -> Iterator[tuple[h5py.Dataset, h5py.Dataset]]:
                     f"not {urls.dtype} {urls.shape}."
                 )
             yield data, urls
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
         raise DataError(
             f"{path}: the file is truncated, damaged or no h5 file ({type(error).__name__}); copy it again."
         ) from error
@@ -85,15 +99,21 @@ def _opened(path: Path) -> Iterator[tuple[h5py.Dataset, h5py.Dataset]]:
 
 def _own_dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
     """A dataset stored in the file itself: links, external storage and virtual layouts could read other files."""
-    if key not in file:
+    links = file.id.links  # what h5py builds on it costs as much as reading a class
+    if not links.exists(key.encode()):
         raise DataError(
             f"{path}: there is no dataset {key!r} in it; each class file holds data and video_urls."
         )
-    dataset = file[key] if isinstance(file.get(key, getlink=True), h5py.HardLink) else None
-    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
+    dataset = file[key] if links.get_info(key.encode()).type == h5py.h5l.TYPE_HARD else None
+    if not isinstance(dataset, h5py.Dataset) or _lies_elsewhere(dataset):
         raise DataError(f"{path}: {key!r} is not a dataset of the file itself; links are not followed.")
     if dataset.size and dataset.id.get_storage_size() == 0:
         raise DataError(
             f"{path}: {key!r} declares {dataset.shape} values but stores none; copy the file again."
         )
     return dataset
+
+
+def _lies_elsewhere(dataset: h5py.Dataset) -> bool:
+    made = dataset.id.get_create_plist()
+    return made.get_external_count() > 0 or made.get_layout() == h5py.h5d.VIRTUAL
