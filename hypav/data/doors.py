@@ -30,6 +30,7 @@ def open_data(
     text_alignment: str = "correct",
     seed: int = 0,
     environment: Mapping[str, str] | None = None,
+    cache: Path | None = None,
 ) -> FeatureSet:
     """The set behind a door.
 
@@ -39,9 +40,11 @@ def open_data(
         text_alignment: "correct", or "official" for the released loader's shifted text rows; official folders only.
         seed: of the simulator.
         environment: where HYPAV_DATA is looked up; None is the process's own.
+        cache: a folder that keeps official folders as read; the other doors, which are small, leave it alone.
 
     Raises:
         DataError: there is no such door, or what is behind it cannot be used.
+        RunError: the cache cannot be written.
         SettingError: an unknown simulator size, feature kind or text alignment.
     """
     name, _, size = door.partition(":")
@@ -63,7 +66,7 @@ def open_data(
             return read_yt8m(path)
         if features not in ("main", "cls"):
             raise SettingError(f'features is {features!r}; choose "main" or "cls".')
-        return read_official(path, features, text_alignment=text_alignment)
+        return read_official(path, features, text_alignment=text_alignment, cache=cache)
     if path.name == YT8M_FILE:
         return read_yt8m(path)
     if path.suffix == ".npz":

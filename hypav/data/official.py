@@ -11,6 +11,9 @@ ROOT/features/{main,cls}_features/text/word_embeddings_DATASET_normed.npy
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import chain
+from mmap import mmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,10 +23,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hypav.data.benchmark import FEATURE_DIMS
+from hypav.data.cache import cached
 from hypav.data.features import SPLITS, FeatureSet
 from hypav.data.h5 import read_features, read_shape
 from hypav.data.official_layout import OfficialFolder, Pair, check_same_rows, open_official, stop, text_rows
-from hypav.data.provenance import read_provenance
+from hypav.data.provenance import PROVENANCE_FILE, read_provenance
 
 __all__ = ["read_official", "text_table"]
 
@@ -39,6 +43,7 @@ def read_official(
     *,
     text_alignment: str = "correct",
     dataset: str | None = None,
+    cache: Path | str | None = None,
 ) -> FeatureSet:
     """Reads a benchmark folder, the published ones or your own of that form.
 
@@ -53,6 +58,8 @@ def read_official(
         text_alignment: "correct" gives each class its own word vector; "official" the one that the released
             loader gives it, which shifts rows wherever manual and original names sort differently.
         dataset: the prefix of the csv file with the class names; needed only where there are several.
+        cache: a folder that keeps the set for the next time, when it is mapped instead of read; see `hypav.data.cache`.
+            Without it nothing is written.
 
     Returns:
         float32 features; `ids` the video names; `groups` the csv's category. `paper_key` is set where name,
@@ -60,10 +67,39 @@ def read_official(
 
     Raises:
         DataError: anything missing, damaged or contradictory, with the file it is in.
+        RunError: the cache cannot be written.
         SettingError: unknown `features` or `text_alignment`.
     """
     root = Path(root)
     folder = open_official(root, features, dataset)
+    text_rows(folder, text_alignment)  # refuses an unknown alignment before the work
+    if cache is None:
+        return _read(folder, text_alignment)
+    return cached(
+        lambda: _read(
+            open_official(root, features, dataset), text_alignment
+        ),  # anew: after the files were hashed
+        Path(cache),
+        root,
+        _files(folder),
+        {
+            "features": features,
+            "text_alignment": text_alignment,
+            "dataset": folder.dataset,
+            "root": root.name,
+        },
+    )
+
+
+def _files(folder: OfficialFolder) -> list[Path]:
+    """All that the set depends on."""
+    note = folder.place / PROVENANCE_FILE
+    features = [path for pair in folder.pairs for path in (pair.audio, pair.video)]
+    return [*folder.texts, *([note] if note.exists() else []), *features]
+
+
+def _read(folder: OfficialFolder, text_alignment: str) -> FeatureSet:
+    root, features = folder.root, folder.features
     text = text_table(folder, text_alignment)
     provenance = read_provenance(folder.place)
     block = _read_pairs(folder)
@@ -106,32 +142,70 @@ class _Block(NamedTuple):
 
 
 def _read_pairs(folder: OfficialFolder) -> _Block:
-    """All features, in tables of their final size: they are copied once and never held twice."""
+    """All features, each file opened once and read to where it stays.
+
+    The modality of fewer dimensions comes first. It tells the rows, so that the table of the other has its final size
+    at once, and only the smaller one stands in pieces until it is complete.
+    """
     first = folder.pairs[0]
-    dims = read_shape(first.audio)[1], read_shape(first.video)[1]
-    rows = [_checked_rows(pair, dims) for pair in folder.pairs]
-    audio = np.empty((sum(rows), dims[0]), dtype=np.float32)
-    video = np.empty((sum(rows), dims[1]), dtype=np.float32)
-    ids: list[str] = []
-    for pair in tqdm(folder.pairs, desc=f"Reading {folder.root.name}", unit="class", disable=None):
-        features, names = read_features(pair.audio)
-        audio[len(ids) : len(ids) + len(names)] = features
-        features, others = read_features(pair.video)
-        video[len(ids) : len(ids) + len(names)] = features
-        check_same_rows(pair, names, others)
-        ids += names
+    dims = {"audio": read_shape(first.audio)[1], "video": read_shape(first.video)[1]}
+    small, large = sorted(dims, key=dims.__getitem__)
+    bar = tqdm(total=2 * len(folder.pairs), desc=f"Reading {folder.root.name}", unit="file", disable=None)
+    pieces: list[NDArray[np.float32]] = []
+    names: list[tuple[str, ...]] = []
+    with bar:
+        for pair in folder.pairs:
+            piece, found = read_features(
+                getattr(pair, small), partial(_piece, getattr(pair, small), dims[small])
+            )
+            pieces.append(piece)
+            names.append(found)
+            bar.update()
+        rows = [len(piece) for piece in pieces]
+        tables = {small: _joined(pieces)}
+        tables[large] = np.empty((sum(rows), dims[large]), dtype=np.float32)
+        starts = np.cumsum([0, *rows])
+        for pair, found, start in zip(folder.pairs, names, starts, strict=False):
+            table = tables[large][start : start + len(found)]
+            _, others = read_features(getattr(pair, large), partial(_slice, pair, large, table))
+            check_same_rows(pair, *((found, others) if small == "audio" else (others, found)))
+            bar.update()
     of_pair = torch.repeat_interleave(torch.tensor(rows))
     label = torch.tensor([pair.class_id for pair in folder.pairs])[of_pair]
     split = torch.tensor([SPLITS.index(pair.split) for pair in folder.pairs])[of_pair]
     splits = {name: (split == code).nonzero().squeeze(1) for code, name in enumerate(SPLITS)}
-    return _Block(audio, video, label, splits, tuple(ids))
+    return _Block(tables["audio"], tables["video"], label, splits, tuple(chain.from_iterable(names)))
 
 
-def _checked_rows(pair: Pair, dims: tuple[int, int]) -> int:
-    audio, video = read_shape(pair.audio), read_shape(pair.video)
-    for path, shape, want in ((pair.audio, audio, dims[0]), (pair.video, video, dims[1])):
-        if shape[1] != want:
-            stop(str(path), f"the features have {shape[1]} dimensions but the first class's have {want}.")
-    if audio[0] != video[0]:
-        stop(str(pair.video), f"there are {video[0]} video rows but {audio[0]} audio rows of this class.")
-    return audio[0]
+def _check_dim(path: Path, found: int, dim: int) -> None:
+    if found != dim:
+        stop(str(path), f"the features have {found} dimensions but the first class's have {dim}.")
+
+
+def _piece(path: Path, dim: int, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Memory of its own for one class: freed, it goes back to the system, as holes in the heap do not."""
+    _check_dim(path, shape[1], dim)
+    return np.frombuffer(mmap(-1, 4 * shape[0] * dim), dtype=np.float32).reshape(shape)
+
+
+def _slice(
+    pair: Pair, modality: str, table: NDArray[np.float32], shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    """The class's rows of the table, if they are as many as the other modality's."""
+    path = getattr(pair, modality)
+    _check_dim(path, shape[1], table.shape[1])
+    if shape[0] != len(table):
+        audio, video = (shape[0], len(table)) if modality == "audio" else (len(table), shape[0])
+        stop(str(pair.video), f"there are {video} video rows but {audio} audio rows of this class.")
+    return table
+
+
+def _joined(pieces: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The pieces in one table; the list is emptied, so that rows are not held twice."""
+    table = np.empty((sum(map(len, pieces)), pieces[0].shape[1]), dtype=np.float32)
+    end = len(table)
+    while pieces:
+        piece = pieces.pop()
+        table[end - len(piece) : end] = piece
+        end -= len(piece)
+    return table

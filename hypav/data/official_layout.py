@@ -39,9 +39,6 @@ LIST_FOLDERS = ("class-split", "class_split")
 NAMES_FILE = "_w2v_class_names.csv"
 
 
-NAMES_FILE = "_w2v_class_names.csv"
-
-
 class Pair(NamedTuple):
     """The two h5 files of one class in one split."""
 
@@ -57,7 +54,7 @@ class OfficialFolder:
 
     names: the sorted C class names; manual, groups, super_groups: their columns of the csv file (empty where
     there is none); vectors: by manual name; lists: the class ids of each split; left_out: files of classes
-    that are not in their split's list.
+    that are not in their split's list; texts: the files that all but the pairs was read from.
     """
 
     root: Path
@@ -71,6 +68,7 @@ class OfficialFolder:
     lists: dict[str, tuple[int, ...]] = field(default_factory=dict)
     pairs: list[Pair] = field(default_factory=list)
     left_out: list[Path] = field(default_factory=list)
+    texts: list[Path] = field(default_factory=list)
 
     @property
     def place(self) -> Path:
@@ -161,7 +159,8 @@ def check_roles(
                 )
 
 
-def _read_list(path: Path, complain: Complain) -> list[str]:
+def _read_list(folder: OfficialFolder, path: Path, complain: Complain) -> list[str]:
+    folder.texts.append(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -179,7 +178,7 @@ def _read_list(path: Path, complain: Complain) -> list[str]:
 
 def _read_names(folder: OfficialFolder, lists: Path, complain: Complain) -> None:
     path = lists / "all_class.txt"
-    entries = _read_list(path, complain)
+    entries = _read_list(folder, path, complain)
     folded = [fold(folder.dataset, entry) for entry in entries]
     if twice := sorted({entry for entry in folded if folded.count(entry) > 1}):
         complain(str(path), f"the class {twice[0]!r} stands twice; class names must differ.")
@@ -193,7 +192,7 @@ def _ids(folder: OfficialFolder) -> dict[str, int]:
 def _read_split(folder: OfficialFolder, path: Path, complain: Complain) -> tuple[int, ...]:
     ids = _ids(folder)
     known = []
-    for entry in _read_list(path, complain):
+    for entry in _read_list(folder, path, complain):
         if (row := ids.get(fold(folder.dataset, entry))) is not None:
             known.append(row)
         elif folder.names:
@@ -202,6 +201,7 @@ def _read_split(folder: OfficialFolder, path: Path, complain: Complain) -> tuple
 
 
 def _read_csv(folder: OfficialFolder, path: Path, complain: Complain) -> None:
+    folder.texts.append(path)
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -234,6 +234,7 @@ def _read_vectors(folder: OfficialFolder, complain: Complain) -> None:
             complain(str(path), "the file of word vectors is missing.")
             return
         path = others[0]
+    folder.texts.append(path)
     try:
         folder.vectors = read_word_vectors(path)
     except DataError as error:
