@@ -52,12 +52,14 @@ def verify(context: click.Context, path: Path, as_json: bool) -> None:
 @click.argument("door", default="simulated")
 @reading_options()
 @json_option
-def describe(door: str, features: str, text_alignment: str, data_seed: int, as_json: bool) -> None:
+def describe(
+    door: str, features: str, text_alignment: str, data_seed: int, cache: Path | None, as_json: bool
+) -> None:
     """Describe the set behind DOOR: its source, dimensions, classes, groups, and the size of each split.
 
     Example: hypav data describe yt8m-mini
     """
-    found = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed)
+    found = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
     if as_json:
         echo_json(describe_set(found))
     else:
@@ -185,12 +187,20 @@ def unpack(archive: Path, folder: Path | None, as_json: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @reading_options()
 @json_option
-def write(door: str, folder: Path, features: str, text_alignment: str, data_seed: int, as_json: bool) -> None:
+def write(
+    door: str,
+    folder: Path,
+    features: str,
+    text_alignment: str,
+    data_seed: int,
+    cache: Path | None,
+    as_json: bool,
+) -> None:
     """Write the set behind DOOR as a FOLDER in the benchmark's layout, for other code that reads that layout.
 
     Example: hypav data write-official my.npz MySet
     """
-    found = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed)
+    found = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
     write_official(found, folder, features)
     told = f"{found.name} is written to {folder}; hypav data verify {folder} looks at it."
     _say(told, {"name": found.name, "folder": str(folder)}, as_json)

@@ -41,6 +41,7 @@ def delta(
     features: str,
     text_alignment: str,
     data_seed: int,
+    cache: Path | None,
     run_path: Path | None,
     phase: str,
     size: int,
@@ -55,7 +56,7 @@ def delta(
 
     Example: hypav delta --data yt8m-mini
     """
-    found = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed)
+    found = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
     rows = [
         _measure(name, points, size, tries, seed)
         for name, points in _views(found, phase, run_path).items()

@@ -50,6 +50,7 @@ def train(
     features: str,
     text_alignment: str,
     data_seed: int,
+    cache: Path | None,
     variant: str,
     seed: int,
     preset_name: str,
@@ -73,7 +74,7 @@ def train(
 
     Example: hypav train --data yt8m-mini --variant hyper-single --preset curved
     """
-    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed)
+    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
     recipe = recipe_changes(
         recipe_for(data, recipe_name),
         epochs=epochs,
@@ -125,6 +126,7 @@ def evaluate(
     features: str,
     text_alignment: str,
     data_seed: int,
+    cache: Path | None,
     phase: str,
     beta: float | None,
     as_json: bool,
@@ -135,7 +137,7 @@ def evaluate(
     Example: hypav evaluate runs/yt8m-gzsl-mini/avca-seed0-1a2b3c4d5e6f --data yt8m-mini
     """
     model, _, record = load_model(run_path)
-    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed)
+    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
     report = phase_report(model, data, phase, record["metrics"]["beta"] if beta is None else beta)
     same = data.digest == record["data"]["digest"]
     if as_json:
@@ -164,6 +166,7 @@ def compare(
     features: str,
     text_alignment: str,
     data_seed: int,
+    cache: Path | None,
     variants: str,
     seeds: int,
     preset_name: str,
@@ -186,7 +189,7 @@ def compare(
 
     Example: hypav compare --data yt8m-mini --variants avca,hyper-single --seeds 5 --preset curved
     """
-    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed)
+    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
     recipe = recipe_changes(
         recipe_for(data, recipe_name),
         epochs=epochs,

@@ -55,6 +55,7 @@ def figure(
     features: str,
     text_alignment: str,
     data_seed: int,
+    cache: Path | None,
     path: Path,
     preset_name: str,
     weight: float,
@@ -75,7 +76,7 @@ def figure(
     """
     if len(set(runs)) < len(runs):
         raise SettingError("A folder RUN is given twice; name each once.")
-    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed)
+    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
     if runs:
         networks, suffix = networks_of(runs), "runs"
     else:

@@ -67,6 +67,13 @@ def reading_options() -> Decorator:
         click.option(
             "--data-seed", type=SEED, default=0, show_default=True, help="Seed of the simulated features."
         ),
+        click.option(
+            "--cache",
+            type=click.Path(file_okay=False, path_type=Path),
+            envvar="HYPAV_CACHE",
+            show_envvar=True,
+            help="Folder that keeps an official folder as read, so that it opens at once next time.",
+        ),
     )
 
 

@@ -59,6 +59,7 @@ def reproduce(
     features: str,
     text_alignment: str,
     data_seed: int,
+    cache: Path | None,
     seeds: int,
     scale: str,
     presets: str,
@@ -76,7 +77,8 @@ def reproduce(
 
     Example: hypav reproduce table1 table3 --data simulated --seeds 10 --presets paper,curved --weights 1e-3,1,tuned
     """
-    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed)
+    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
+    device = str(pick_device(device))
     asked = reproduction(
         data,
         tables,

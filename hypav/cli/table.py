@@ -57,6 +57,7 @@ def table(
     features: str,
     text_alignment: str,
     data_seed: int,
+    cache: Path | None,
     path: Path,
     preset_name: str,
     weight_text: str,
@@ -71,7 +72,7 @@ def table(
 
     Example: hypav table 3 --data simulated --preset curved --format latex
     """
-    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed)
+    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
     recipe = recipe_for(data, None, scale=scale)  # type: ignore[arg-type]
     name = number if number.startswith("table") else f"table{number}"
     with open_store(path) as store:
