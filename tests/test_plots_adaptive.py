@@ -93,6 +93,9 @@ def test_rounding_is_drawn_and_kept_as_zero() -> None:
     assert zero[0] == zero[1] < 1e-3 / 3  # below all that is real, inside the grey band
     assert left.get_ylim()[0] < zero[0]
     assert list(right.lines[1].get_ydata()) == [1.0, 1e-3]
+    floor, *real = zip(left.get_yticks(), [text.get_text() for text in left.get_yticklabels()], strict=True)
+    assert floor == (zero[0], "< 10⁻¹²"), "nobody reads a value off the band"
+    assert real[0] == (pytest.approx(1e-3), "10⁻³")
     assert "paper, layer: 0 to rounding throughout" in figure.alt_text
     assert "curved, layer: 1 to 0.001" in figure.alt_text
     assert "quiet, layer: 1 to below 0.001" in figure.alt_text

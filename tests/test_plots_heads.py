@@ -56,12 +56,14 @@ def test_heads_that_see_one_matrix_are_said_to_see_one() -> None:
 
 def test_points_stand_on_the_sphere_at_their_angle() -> None:
     angle = torch.tensor([0.0, math.pi / 2, math.pi / 2, math.pi, 2.5 * math.pi], dtype=torch.float64)
-    figure, data = plot_sphere({"φ": angle}, 0.2)
+    figure, data = plot_sphere({"φ": angle}, 0.2, data="SIMULATED")
     places = torch.as_tensor(figure.axes[0].lines[1].get_xydata())
     expected = torch.tensor([[0, 1], [-1, 0], [1, 0], [0, -1], [1, 0]], dtype=torch.float64)
     torch.testing.assert_close(places, expected)
     assert torch.equal(data["φ"], angle)
     assert "0 to 450 degrees, 40 per cent beyond 90" in figure.alt_text
+    assert "SIMULATED" in figure.get_suptitle()
+    assert "SIMULATED" in figure.alt_text
 
 
 def test_a_mixture_is_the_mean_of_its_heads() -> None:
@@ -97,6 +99,10 @@ def test_paths_have_a_column_for_each_number_of_heads() -> None:
     lines = figure.axes[3].lines
     assert len(lines) == 3, "two heads and c₀/2"
     assert lines[0].get_xydata()[0].tolist() == [1, float(paths["curved"][1][0, 0])]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["head 1", "head 2", "c₀/2"]
+    looks = {(line.get_color(), line.get_marker()) for line in lines[:2]}
+    assert looks == {(line.get_color(), line.get_marker()) for line in legend.get_lines()[:2]}
     first = ", ".join(f"−{-v:.2f}" for v in paths["curved"][1][0].tolist())
     assert f"curved, N_c=2: from {first}" in figure.alt_text
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import log10
 from typing import Any
 
 import torch
+from matplotlib.axes import Axes
 from torch import Generator, Tensor
 
 from hypav.errors import DataError
-from hypav.plots.frame import signed
+from hypav.plots.frame import signed, superscript
 from hypav.style import INK, OKABE_ITO, DescribedFigure, cues, use_style
 
 __all__ = [
@@ -174,7 +176,8 @@ def plot_random_layers(
 def plot_gradient_sizes(
     histories: Mapping[str, Mapping[str, Sequence[float]]], *, data: str
 ) -> tuple[DescribedFigure, dict[str, Any]]:
-    """Norms of gradients by training step on a logarithmic scale, one panel a run. What is below ROUNDING is drawn as 0.
+    """Norms of gradients by training step on a logarithmic scale, one panel a run. What is below ROUNDING is drawn as 0,
+    in a band below a break of the axis.
 
     Args:
         histories: run -> {layer: one norm a step}; the same layers in each.
@@ -211,12 +214,14 @@ def plot_gradient_sizes(
                 )
                 told.append(f"{run}, {layer}: {words}")
             axes.axhspan(zero / 2, low, color="#EEEEEE", zorder=0)
+            _break_axis(axes, low, zero / 2, high)
             at = axes.get_yaxis_transform()
             axes.text(0.98, low / 1.2, "0, to rounding", transform=at, color=INK, va="top", ha="right")
             axes.set(title=run, xlabel="training step", ylim=(zero / 2, high))
             axes.minorticks_off()
         ticks = [10.0**n for n in range(-12, 6) if low <= 10.0**n <= high]
-        panels[0].set_yticks(ticks)
+        floor, *named = (f"10{superscript(round(log10(tick)))}" for tick in (ROUNDING, *ticks))
+        panels[0].set_yticks([zero, *ticks], [f"< {floor}", *named])
         panels[0].set_ylabel("norm of the gradient")
         handles = panels[0].get_legend_handles_labels()[0]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
@@ -260,6 +265,17 @@ def plot_curvature_paths(
         f"and greatest. {'; '.join(told)}."
     )
     return figure, shown
+
+
+def _break_axis(axes: Axes, at: float, low: float, high: float) -> None:
+    """Two strokes over a gap in the left side of a logarithmic axis: what is below is not to its scale."""
+    place = (log10(at) - log10(low)) / (log10(high) - log10(low))
+    gap: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False, "linestyle": "none"}
+    axes.plot(0, place, marker="s", markersize=5, color="white", zorder=5, **gap)
+    for side in (-0.012, 0.012):
+        axes.plot(
+            0, place + side, marker=[(-1, -0.4), (1, 0.4)], markersize=9, color="black", zorder=6, **gap
+        )
 
 
 def _norm(value: float) -> str:

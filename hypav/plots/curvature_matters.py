@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 FLAT = 1e-9  # a loss that moves by less of itself than this does not depend on k: what is left is rounding
-_BLUE, _RED = OKABE_ITO["blue"], OKABE_ITO["vermilion"]
+_BLUE = OKABE_ITO["blue"]
 
 
 def losses_over_k(
@@ -57,7 +57,7 @@ def plot_row_scales(
         axes.set_yticks([0.25, 0.5, 1, 2, 4], ["0.25", "0.5", "1", "2", "4"])
         axes.minorticks_off()
         axes.legend(ncols=2)
-        axes.set_title("By which number do Eqs. 1 and 3 multiply a row?")
+        axes.set_title("By which number do Eqs. 1 and 3 multiply a row?\n(the formula itself, no data)")
     told = "; ".join(
         f"k = {signed(k)}: from {float(shown[f'k={k:g}'][0]):.2f} through {float(shown[f'k={k:g}'].max()):.2f} to "
         f"{float(shown[f'k={k:g}'][-1]):.2f}"
@@ -76,6 +76,7 @@ def plot_loss_over_k(
     configs: Mapping[str, AlignmentConfig],
     ks: Sequence[float],
     *,
+    data: str,
     title: str = "Which of these losses feel the curvature?",
 ) -> tuple[DescribedFigure, dict[str, Any]]:
     """One panel a configuration: the loss over k, in units of its value at the k nearest to 0.
@@ -84,6 +85,7 @@ def plot_loss_over_k(
         phi_v, phi_a: (N, D) embeddings of the same N samples.
         configs: name -> configuration; a name may break its line. Their curvatures are not looked at.
         ks: the curvatures, increasing.
+        data: what the data are called; the name of a simulated set says that it is one.
 
     Returns:
         figure and {"k", name: {"loss" (len(ks),) in those units, "flat": whether rounding alone moves it}}.
@@ -114,10 +116,10 @@ def plot_loss_over_k(
             axes.set_visible(False)
         figure.supxlabel("curvature k", fontsize=10)
         figure.supylabel("loss / loss at k = 0", fontsize=10)
-        figure.suptitle(title)
+        figure.suptitle(f"{title}\n{data}")
     told = "; ".join(f"{name}: {_moves(shown[name])}" for name in map(_line, configs))
     ends = f"from {signed(ks[0])} to {signed(ks[-1])}"
-    figure.alt_text = f"The alignment loss over k {ends}, in units of its value at 0. {told}."
+    figure.alt_text = f"The alignment loss on {data} over k {ends}, in units of its value at 0. {told}."
     return figure, shown
 
 
@@ -127,8 +129,13 @@ def plot_loss_surface(
     configs: Mapping[str, AlignmentConfig],
     ks: Sequence[float],
     scales: Sequence[float],
+    *,
+    data: str,
 ) -> tuple[DescribedFigure, dict[str, Any]]:
     """One panel a configuration: the loss, over k and over the number that multiplies the embeddings first.
+
+    Args:
+        data: what the data are called; the name of a simulated set says that it is one.
 
     Returns:
         figure and {"k", "scale", name: (len(scales), len(ks)) loss, each row divided by its value at the last k}.
@@ -151,14 +158,14 @@ def plot_loss_surface(
         bar = figure.colorbar(image, ax=list(panels), shrink=0.9, extend="both", ticks=range(-2, 3))
         bar.ax.set_yticklabels(["1/4", "1/2", "1", "2", "4"])
         bar.set_label(f"loss / loss at k = {signed(ks[-1])}")
-        figure.suptitle("How much curvature is there to feel, and where?")
+        figure.suptitle(f"How much curvature is there to feel, and where?\n{data}")
     told = "; ".join(
         f"{name}: between {float(shown[name].min()):.2f} and {float(shown[name].max()):.2f}"
         for name in configs
     )
     figure.alt_text = (
-        f"Heat maps of the loss over k from {signed(ks[0])} to {signed(ks[-1])} and scales from {scales[0]:g} to "
-        f"{scales[-1]:g}, each scale in units of its loss at the last k. {told}."
+        f"Heat maps of the loss on {data} over k from {signed(ks[0])} to {signed(ks[-1])} and scales from "
+        f"{scales[0]:g} to {scales[-1]:g}, each scale in units of its loss at the last k. {told}."
     )
     return figure, shown
 
@@ -168,6 +175,7 @@ def plot_alignment_choice(
     phi_a: Tensor,
     avca: float,
     *,
+    data: str,
     similarity: str = "cosine",
     normalise: str = "frobenius",
     base: str = "origin",
@@ -179,6 +187,7 @@ def plot_alignment_choice(
 
     Args:
         avca: L_avca of the batch.
+        data: what the data are called; the name of a simulated set says that it is one.
         log_scale, log_weight: powers of ten of the embeddings' scale and of the term's weight.
 
     Returns:
@@ -205,15 +214,17 @@ def plot_alignment_choice(
         axes.set(xlabel="curvature k", ylabel=f"weight · loss, in {unit:.0e}".replace("e-0", "e−"))
         axes.set(xlim=(-1, 0.2), xticks=[-1, -0.5, 0], ylim=(0, 10), yticks=[0, 5, 10])
         axes.set_title(f"k is {'not ' if flat else ''}felt; the term is {_percent(share)} of L_avca")
-        figure.suptitle("Does the loss feel the curvature, and would training feel the loss?", fontsize=11)
+        figure.suptitle(
+            f"Does the loss feel the curvature, and would training feel the loss?\n{data}", fontsize=11
+        )
     felt = (
         "does not depend on k"
         if flat
         else f"{float(loss[0] / loss[8]):.2f} times as large at k = −1 as at −0.2"
     )
     figure.alt_text = (
-        f"{similarity}, {normalise}, base {base}, {to_ball}, scale {10**log_scale:.2g}, weight {10**log_weight:.2g}: the "
-        f"loss {felt}; weighted it is {_percent(share)} of L_avca."
+        f"{data}: {similarity}, {normalise}, base {base}, {to_ball}, scale {10**log_scale:.2g}, "
+        f"weight {10**log_weight:.2g}: the loss {felt}; weighted it is {_percent(share)} of L_avca."
     )
     return figure, {"k": ks, "loss": loss, "avca": avca, "share": share, "flat": flat}
 

@@ -14,17 +14,18 @@ from hypav.style import CUES, INK, OKABE_ITO, DescribedFigure, cues, use_style
 
 __all__ = ["plot_bound", "plot_differences", "plot_drift", "plot_over_k", "plot_shares", "plot_unused_layer"]
 
-_BLUE, _RED = OKABE_ITO["blue"], OKABE_ITO["vermilion"]
+_BLUE, _ORANGE = OKABE_ITO["blue"], OKABE_ITO["vermilion"]
 
 
 def plot_drift(
-    steps: Sequence[int], apart: Mapping[str, Sequence[float]]
+    steps: Sequence[int], apart: Mapping[str, Sequence[float]], *, data: str
 ) -> tuple[DescribedFigure, dict[str, Any]]:
     """How far runs are from one run, over the training steps, on a logarithmic axis; 0 is drawn at the axis' end.
 
     Args:
         steps: at which steps.
         apart: name -> relative differences, one a step.
+        data: what the data are called; the name of a simulated set says that it is one.
 
     Returns:
         figure and {"step", name: list}.
@@ -46,20 +47,21 @@ def plot_drift(
         axes.minorticks_off()
         axes.set_ylim(floor / 3, 10)
         figure.legend(loc="outside lower center", ncols=2)
-        axes.set_title("How do two runs drift apart that differ in the last digit?")
+        axes.set_title(f"How do two runs drift apart that differ in the last digit?\n{data}")
     told = "; ".join(f"{name}: from {values[0]:.0e} to {values[-1]:.0e}" for name, values in apart.items())
     told = told.replace("e-", "e−").replace("0e+00", "0")
-    figure.alt_text = f"Relative differences over {steps[-1]} training steps. {told}."
+    figure.alt_text = f"Relative differences over {steps[-1]} training steps on {data}. {told}."
     return figure, {"step": list(steps), **{name: list(values) for name, values in apart.items()}}
 
 
 def plot_unused_layer(
-    weight: Mapping[str, Sequence[float]], k: Mapping[str, Sequence[float]], *, c_0: float
+    weight: Mapping[str, Sequence[float]], k: Mapping[str, Sequence[float]], *, c_0: float, data: str
 ) -> tuple[DescribedFigure, dict[str, Any]]:
     """A curvature layer over the training steps: mean |weight| left, the batch's mean curvature right.
 
     Args:
         weight, k: name of the run -> one number a step, beginning with the untrained layer.
+        data: what the data are called; the name of a simulated set says that it is one.
 
     Returns:
         figure and {"weight": {name: list}, "k": {name: list}}.
@@ -81,13 +83,14 @@ def plot_unused_layer(
         right.set(ylabel="mean curvature of a batch", ylim=(c_0, 0))
         handles, labels = right.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-        figure.suptitle("Where does an adaptive curvature go if no gradient leads it?")
+        figure.suptitle(f"Where does an adaptive curvature go if no gradient leads it?\n{data}")
     told = "; ".join(
         f"{name}: mean weight from {weight[name][0]:.3f} to {weight[name][-1]:.3f}, mean curvature from "
         f"{k[name][0]:.2f} to {k[name][-1]:.2f}"
         for name in weight
     )
-    figure.alt_text = f"Over {len(next(iter(weight.values()))) - 1} training steps. {told}.".replace("-", "−")
+    over = f"Over {len(next(iter(weight.values()))) - 1} training steps on {data}."
+    figure.alt_text = f"{over} {told.replace('-', '−')}."
     return figure, {
         "weight": {n: list(v) for n, v in weight.items()},
         "k": {n: list(v) for n, v in k.items()},
@@ -95,13 +98,14 @@ def plot_unused_layer(
 
 
 def plot_bound(
-    sizes: Sequence[int], measured: Mapping[str, Sequence[float]], avca: Sequence[float]
+    sizes: Sequence[int], measured: Mapping[str, Sequence[float]], avca: Sequence[float], *, data: str
 ) -> tuple[DescribedFigure, dict[str, Any]]:
     """Alignment terms over the batch size N, beside L_avca and the bound 2/N² of Eq. 4; both axes logarithmic.
 
     Args:
         measured: name -> weighted term, one a size.
         avca: L_avca, one a size.
+        data: what the data are called; the name of a simulated set says that it is one.
 
     Returns:
         figure and {"N", "bound", "avca", name: list}; all but N as log10.
@@ -122,21 +126,23 @@ def plot_bound(
         axes.set_xticks(list(sizes), [str(n) for n in sizes])
         axes.minorticks_off()
         figure.legend(loc="outside lower center", ncols=2)
-        axes.set_title("How large is the alignment term beside the rest of the loss?")
+        axes.set_title(f"How large is the alignment term beside the rest of the loss?\n{data}")
     told = "; ".join(f"{name} {values[0]:.1e} and {values[-1]:.1e}" for name, values in series.items())
-    figure.alt_text = f"At N = {sizes[0]} and N = {sizes[-1]}: {told}.".replace("e-", "e−")
+    told = told.replace("e-", "e−")
+    figure.alt_text = f"On {data}, at N = {sizes[0]} and N = {sizes[-1]}: {told}."
     logs = {name: torch.tensor(values, dtype=torch.float64).log10() for name, values in series.items()}
     return figure, {"N": list(sizes), **logs}
 
 
 def plot_shares(
-    weights: Sequence[float], shares: Mapping[str, float]
+    weights: Sequence[float], shares: Mapping[str, float], *, data: str
 ) -> tuple[DescribedFigure, dict[str, Any]]:
     """The term's gradient beside that of L_avca over its weight; both axes logarithmic.
 
     Args:
         weights: from the least to the greatest.
         shares: name -> ratio of the two gradients' norms at weight 1.
+        data: what the data are called; the name of a simulated set says that it is one.
 
     Returns:
         figure and {"weight", name: log10 of the ratio at each, "equal": {name: the weight at which it is 1, log10}}.
@@ -158,10 +164,10 @@ def plot_shares(
                           va="top", color=INK)  # fmt: skip
         axes.set(xlabel="weight of the alignment term", ylabel="gradient of the term / that of L_avca")
         figure.legend(loc="outside lower center", ncols=2)
-        axes.set_title("At which weight does training hear the term?")
-    told = "; ".join(f"{name} {share:.1e}" for name, share in shares.items())
+        axes.set_title(f"At which weight does training hear the term?\n{data}")
+    told = "; ".join(f"{name} {share:.1e}" for name, share in shares.items()).replace("e-", "e−")
     figure.alt_text = (
-        f"The ratio of gradients rises in proportion to the weight. At weight 1: {told}.".replace("e-", "e−")
+        f"The ratio of gradients rises in proportion to the weight. On {data}, at weight 1: {told}."
     )
     return figure, shown
 
@@ -196,7 +202,7 @@ def plot_differences(
             if interval.low is not None and interval.high is not None:
                 axes.plot([interval.low, interval.high], [place - 0.12] * 2, color="black", linewidth=2)
             axes.plot(interval.mean, place - 0.12, "D", color="black", markersize=6)
-        axes.axvline(0, color=_RED, linestyle="--", linewidth=1.2)
+        axes.axvline(0, color=_ORANGE, linestyle="--", linewidth=1.2)
         axes.set_yticks(range(len(rows)), list(rows))
         axes.set(
             ylim=(len(rows) - 0.5, -0.6),
@@ -240,7 +246,7 @@ def plot_over_k(
             intervals = {k: t_interval(list(values)) for k, values in sorted(runs.items())}
             for k, i in intervals.items():
                 apart = i.excludes_zero
-                color = _RED if apart else _BLUE
+                color = _ORANGE if apart else _BLUE
                 if i.low is not None and i.high is not None:
                     axes.plot([k, k], [i.low, i.high], color=color, linestyle="-" if apart else "--")
                 axes.plot(k, i.mean, "D" if apart else "o", color=color, markersize=5)
@@ -255,7 +261,7 @@ def plot_over_k(
             axes.set_visible(False)
         for axes in grid[max(0, len(panels) - 2) : len(panels)]:  # also where nothing is drawn below
             axes.tick_params(labelbottom=True)
-        figure.supxlabel("curvature k (red diamond: the interval excludes 0)", fontsize=10)
+        figure.supxlabel("curvature k (orange diamond: the interval excludes 0)", fontsize=10)
         figure.supylabel(f"HM − HM of {against}, points", fontsize=10)
         figure.suptitle(f"Is there a best curvature?\n{data}")
     figure.alt_text = (

@@ -1,4 +1,4 @@
-"""What the figures of the ball share: axes with the rim, and k with a proper minus."""
+"""What figures share: axes with the rim of the ball, k with a proper minus, and powers of ten."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
-__all__ = ["frame", "signed"]
+__all__ = ["frame", "signed", "superscript"]
 
 
 def frame(axes: Axes, k: float, reach: float, *, ticks: bool = True) -> None:
@@ -31,3 +31,8 @@ def frame(axes: Axes, k: float, reach: float, *, ticks: bool = True) -> None:
 def signed(k: float) -> str:
     """k in words: -0.5 as −0.5."""
     return f"{k:g}".replace("-", "−")
+
+
+def superscript(power: int) -> str:
+    """A whole number as an exponent: -12 as ⁻¹²."""
+    return str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

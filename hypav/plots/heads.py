@@ -123,22 +123,27 @@ def plot_head_paths(
     """
     shown = {name: {f"N_c={run.shape[1]}": run.detach() for run in runs} for name, runs in paths.items()}
     columns = max(map(len, paths.values()))
+    most: list[Any] = []  # the legend is that of the run with the most heads
     with use_style():
-        figure = DescribedFigure(figsize=(7.8, 2.0 * len(paths) + 0.9), layout="constrained")
+        figure = DescribedFigure(figsize=(7.8, 2.0 * len(paths) + 1.2), layout="constrained")
         grid = figure.subplots(len(paths), columns, squeeze=False, sharex=True, sharey=True)
         for number, (row, (name, runs)) in enumerate(zip(grid, shown.items(), strict=True)):
             for axes, (title, run) in zip(row, runs.items(), strict=True):
                 for head, path in enumerate(run.T):
                     look = _HEADS[head % len(_HEADS)]
-                    axes.plot(1 + np.arange(len(path)), path, linestyle=look.linestyle, color=look.color)
-                axes.axhline(c_0 / 2, color=INK, linestyle=":", linewidth=1)
+                    style: dict[str, Any] = {"linestyle": look.linestyle, "color": look.color}
+                    style |= {"marker": look.marker, "markersize": 4, "markevery": (2 * head, 8)}
+                    axes.plot(1 + np.arange(len(path)), path, **style, label=f"head {head + 1}")
+                axes.axhline(c_0 / 2, color=INK, linestyle=":", linewidth=1, label="c₀/2")
+                most = max(most, axes.get_legend_handles_labels()[0], key=len)
                 axes.set(ylim=sorted((1.04 * c_0, -0.04 * c_0)))
                 if number == 0:
                     axes.set_title(title.replace("N_c=", "N_c = "))
             row[0].set_ylabel(f"{name}\nmean k")
         for axes in grid[-1]:
             axes.set_xlabel("step")
-        figure.suptitle(f"Where do the heads' curvatures go? (dotted: c₀/2)\n{data}")
+        figure.legend(handles=most, loc="outside lower center", ncols=len(most))
+        figure.suptitle(f"Where do the heads' curvatures go?\n{data}")
     told = "; ".join(
         f"{name}, {title}: from {_list(run[0])} to {_list(run[-1])}"
         for name, runs in shown.items()

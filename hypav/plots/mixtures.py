@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from torch import Tensor
 
-from hypav.plots.frame import signed
+from hypav.plots.frame import signed, superscript
 from hypav.style import INK, OKABE_ITO, DescribedFigure, use_style
 
 __all__ = ["plot_mixtures", "plot_sphere"]
@@ -20,12 +20,15 @@ __all__ = ["plot_mixtures", "plot_sphere"]
 _GEOMETRY = {"E": (INK, "s"), "S": (OKABE_ITO["vermilion"], "^"), "H": (OKABE_ITO["blue"], "o")}
 
 
-def plot_sphere(angles: Mapping[str, Tensor], k: float) -> tuple[DescribedFigure, dict[str, Tensor]]:
+def plot_sphere(
+    angles: Mapping[str, Tensor], k: float, *, data: str
+) -> tuple[DescribedFigure, dict[str, Tensor]]:
     """Where points lie on the sphere of curvature k > 0, seen from the side: the centre of the page above, its antipode
     below. Every second sample is drawn to the left.
 
     Args:
         angles: panel title to (N,) angles from the centre, in radians; beyond π a point has passed the antipode.
+        data: what the data are called; the name of a simulated set says that it is one.
 
     Returns:
         figure and {title: (N,) angles}.
@@ -48,14 +51,15 @@ def plot_sphere(angles: Mapping[str, Tensor], k: float) -> tuple[DescribedFigure
             axes.set_title(f"{title}\nmean {math.degrees(float(angle.mean())):.0f}°", fontsize=9)
             axes.grid(False)
             axes.spines[:].set_visible(False)
-        figure.suptitle(f"Where on the sphere of curvature {signed(k)} are the points?")
+        figure.suptitle(f"Where on the sphere of curvature {signed(k)} are the points?\n{data}")
     told = "; ".join(
         f"{' '.join(title.split())}: {math.degrees(float(a.min())):.0f} to {math.degrees(float(a.max())):.0f} degrees, "
         f"{100 * float((a > math.pi / 2).double().mean()):.0f} per cent beyond 90"
         for title, a in angles.items()
     )
     figure.alt_text = (
-        f"A sphere of curvature {signed(k)} from the side, the centre of the page on top. {told}."
+        f"A sphere of curvature {signed(k)} from the side, the centre of the page on top, with points of {data}. "
+        f"{told}."
     )
     return figure, dict(angles)
 
@@ -92,7 +96,7 @@ def plot_mixtures(
                     color, marker = _GEOMETRY[letter]
                     axes.plot(place + shift, loss / unit, marker, color=color, markersize=7)
             axes.set_xticks(range(len(row)), list(row))
-            scale = "" if unit == 1 else f" in units of 10{_superscript(power)}"
+            scale = "" if unit == 1 else f" in units of 10{superscript(power)}"
             axes.set(title=name, ylabel=f"alignment loss{scale}", ylim=(0, None))
             axes.grid(False, axis="x")
         keys = [Line2D([], [], linestyle="", marker=m, color=c, markersize=7) for c, m in _GEOMETRY.values()]
@@ -111,7 +115,3 @@ def plot_mixtures(
             told.append(f"{name}, as a share of the highest: {share}")
     figure.alt_text = f"Alignment losses of mixed heads on one batch of {data}. {'; '.join(told)}."
     return figure, shown
-
-
-def _superscript(power: int) -> str:
-    return str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

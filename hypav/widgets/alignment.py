@@ -12,15 +12,16 @@ from hypav.widgets.explorer import Choice, Control, Explorer
 __all__ = ["alignment_explorer"]
 
 
-def alignment_explorer(phi_v: Tensor, phi_a: Tensor, avca: float) -> Explorer:
+def alignment_explorer(phi_v: Tensor, phi_a: Tensor, avca: float, *, data: str) -> Explorer:
     """The loss of `plot_alignment_choice` over k, with menus for what it compares, and sliders for scale and weight.
 
     Args:
         phi_v, phi_a: (N, D) embeddings of the same N samples; 64 redraw fast enough.
         avca: L_avca of the batch.
+        data: what the data are called; the name of a simulated set says that it is one.
     """
     return Explorer(
-        partial(plot_alignment_choice, phi_v, phi_a, avca),
+        partial(plot_alignment_choice, phi_v, phi_a, avca, data=data),
         [
             Choice("similarity", "similarity", "cosine", ("cosine", "inner", "distance", "kernel")),
             Choice("normalise", "normalise", "frobenius", ("frobenius", "row", "none")),

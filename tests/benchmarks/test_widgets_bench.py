@@ -66,7 +66,7 @@ def test_redraw_of_four_points(benchmark: Any) -> None:
 
 def test_redraw_of_alignment(benchmark: Any) -> None:
     phi = torch.rand(2, 48, 300, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    explorer = alignment_explorer(*phi, 10.0)
+    explorer = alignment_explorer(*phi, 10.0, data="SIMULATED")
     values = cycle(("distance", "cosine", "kernel", "inner"))
 
     def move() -> None:
