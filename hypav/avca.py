@@ -143,6 +143,7 @@ class AVCA(nn.Module):
         text_neg: Tensor,
         *,
         generator: Generator | None = None,
+        masks: Masks | None = None,
         replay: bool = False,
     ) -> Embeddings:
         """One forward of a triplet batch.
@@ -152,12 +153,12 @@ class AVCA(nn.Module):
 
         Args:
             audio, video, text: (B, D_a), (B, D_v), (B, D_w) and the same for the negatives.
-            generator: draws the dropout masks; None means no dropout.
+            generator: draws the dropout masks; None means no dropout, but for the masks that are given.
             replay: call by call as released, see `_replay`.
         """
         if replay:
             return self._replay(audio, video, text, audio_neg, video_neg, text_neg, generator)
-        m = None if generator is None else Masks(generator)
+        m = masks if generator is None else Masks(generator)
         both_a = self.encode_a(torch.cat((audio, audio_neg)), m, 2)
         both_v = self.encode_v(torch.cat((video, video_neg)), m, 2)
         theta_w, theta_w_neg = self.project_w(torch.cat((text, text_neg)), m, 2).chunk(2)

@@ -30,7 +30,10 @@ class Masks:
 
     Each element takes 16 random bits, so a rate is rounded to 1/65536; what is kept is scaled by the rounded rate.
     released: draw them one by one as the released code does (torch's bernoulli_), eight times slower.
+    mapped: whether the layers run under torch.func.vmap, which neither draws nor takes functions that work in place.
     """
+
+    mapped = False
 
     def __init__(self, generator: Generator, *, released: bool = False) -> None:
         self.generator, self.released = generator, released
@@ -94,13 +97,17 @@ class EmbeddingNet(nn.Module):
 
     def _finish(self, x: Tensor, norm: nn.Module, masks: Masks | None, batches: int) -> Tensor:
         x = norm(x) if batches == 1 else torch.cat([norm(part) for part in x.chunk(batches)])
-        if masks is None or self.rate == 0:
-            return F.relu(x)
+        if masks is None or self.rate == 0 or masks.mapped:
+            return dropout(F.relu(x), self.rate, masks)
         return _ReluDropout.apply(x, *masks.keep(x, self.rate))
 
 
 class CrossAttention(nn.Module):
-    """One pre-norm transformer layer over the two tokens (audio, video): (B, 2, dim) -> (B, 2, dim)."""
+    """One pre-norm transformer layer over the two tokens (audio, video): (B, 2, dim) -> (B, 2, dim).
+
+    Over two tokens a softmax is a sigmoid, softmax(s_a, s_v)_a = sigmoid(s_a - s_v), and s_a - s_v = q (k_a - k_v): one
+    key is projected where attention in general projects two.
+    """
 
     def __init__(self, dim: int, *, heads: int, head_dim: int, dim_mlp: int, rate: float) -> None:
         super().__init__()
@@ -113,10 +120,12 @@ class CrossAttention(nn.Module):
         self.mlp_out = nn.Linear(dim_mlp, dim)
 
     def forward(self, tokens: Tensor, masks: Masks | None = None) -> Tensor:
-        batch, count, _ = tokens.shape
-        q, k, v = self.to_qkv(self.norm(tokens)).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        weights = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(dim=-1)
-        heads = (weights @ v).transpose(1, 2).reshape(batch, count, -1)
+        normed = self.norm(tokens)
+        to_q, to_k, to_v = self.to_qkv.weight.chunk(3)
+        q, v = F.linear(normed, torch.cat((to_q, to_v))).view(len(tokens), 2, 2, self.heads, -1).unbind(2)
+        k = F.linear(normed[:, 0] - normed[:, 1], to_k).view(len(tokens), 1, self.heads, -1)  # k_a - k_v
+        from_audio = torch.sigmoid((q * k).sum(-1, keepdim=True) * q.shape[-1] ** -0.5)
+        heads = torch.lerp(v[:, 1:], v[:, :1], from_audio).flatten(2)
         tokens = tokens + dropout(self.to_out(heads), self.rate, masks)
         inner = dropout(F.gelu(self.mlp_in(self.mlp_norm(tokens))), self.rate, masks)
         return tokens + dropout(self.mlp_out(inner), self.rate, masks)

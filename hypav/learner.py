@@ -17,7 +17,7 @@ from hypav.errors import SettingError
 from hypav.layers import Masks
 from hypav.objective import avca_terms, total
 
-__all__ = ["Learner", "RunConfig", "TrainConfig", "train_step"]
+__all__ = ["Learner", "RunConfig", "TrainConfig", "losses", "train_step"]
 
 Parity = Literal["clean", "official"]
 
@@ -166,20 +166,24 @@ def train_step(
         e = learner.model(*batch, generator=learner.masks, replay=replay)
     if autocast:
         e = Embeddings(*(x.to(batch.text.dtype) for x in e))
-    terms = avca_terms(e, batch.text)
-    loss = terms_total = total(terms)
-    report = dict(terms)
-    if learner.alignment is not None:
-        align = learner.alignment(e)
-        loss = terms_total + align.total
-        report |= {"align": align.total, "k": align.curvatures.mean(dim=0)}
+    report = losses(avca_terms(e, batch.text), learner.alignment, e)
     learner.optimizer.zero_grad()
-    loss.backward()
+    report["total"].backward()
     learner.optimizer.step()
     if replay:
         with torch.no_grad():  # its result is not used, but it moves the batch-norm statistics
             learner.model.embed(
                 batch.audio, batch.video, batch.text, masks=Masks(learner.masks, released=True)
             )
-    report |= {"avca": terms_total, "total": loss}
     return {name: value.detach() for name, value in report.items()}
+
+
+def losses(terms: dict[str, Tensor], alignment: Alignment | None, e: Embeddings) -> dict[str, Tensor]:
+    """All that `train_step` reports, still with its gradients: Eq. 5's total of the 17 terms and the alignment loss."""
+    report = dict(terms)
+    whole = avca = total(terms)
+    if alignment is not None:
+        align = alignment(e)
+        whole = avca + align.total
+        report |= {"align": align.total, "k": align.curvatures.mean(dim=0)}
+    return report | {"avca": avca, "total": whole}

@@ -29,7 +29,7 @@ ORDER = (
     ("protocol",),
     ("intervals", "spreads"),
     ("learner",),
-    ("training",),
+    ("training", "together"),
     ("parity",),
     ("style",),
     ("plots",),
