@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sqlite3
 import struct
@@ -32,6 +33,7 @@ from hypav.experiments.records import (
     alignment_text,
     recipe_digest,
     sealed,
+    slim,
 )
 from hypav.experiments.runs import run_key, run_light
 from hypav.experiments.store import Choice, Store
@@ -51,6 +53,11 @@ def record_of(place: int = 0, delta: bool = False) -> Record:
         small(), job.config, root=Path("/nonexistent"), method=job.method, preset=job.preset, recipe=job.recipe,
         scale_name="course", measure_delta=delta, device="cpu",
     )  # fmt: skip
+
+
+def planted(record: Record, **changes: Any) -> Record:
+    """A whole row of a slim export that no run gave."""
+    return sealed(replace(slim(record), **changes))
 
 
 @pytest.fixture(scope="module")
@@ -176,8 +183,8 @@ def test_found_by_key_and_by_columns(made: tuple[Path, list[Job]]) -> None:
 
 def test_runs_of_two_versions_of_the_program_do_not_mix(tmp_path: Path) -> None:
     own = record_of()
-    old = sealed(replace(own, key="old", code="0ld", seed=4, created="2020-01-01"))
-    older = sealed(replace(own, key="older", code="0lder", seed=5, created="2019-01-01"))
+    old = planted(own, key="old", code="0ld", seed=4, created="2020-01-01")
+    older = planted(own, key="older", code="0lder", seed=5, created="2019-01-01")
     arguments = (own.data_digest, tiny_recipe(), None)
     with Store(tmp_path / "store.sqlite") as opened:
         assert opened.add(older)
@@ -187,6 +194,18 @@ def test_runs_of_two_versions_of_the_program_do_not_mix(tmp_path: Path) -> None:
         assert opened.add(own)
         assert set(opened.find(*arguments)) == {own.seed}
         assert set(opened.find(*arguments, code="0lder")) == {5}
+
+
+def test_runs_of_two_types_of_device_do_not_mix(tmp_path: Path) -> None:
+    own = record_of()
+    arguments = (own.data_digest, tiny_recipe(), None)
+    with Store(tmp_path / "store.sqlite") as opened:
+        for seed, device in ((4, "cuda:1"), (5, "cuda"), (6, "cpu")):
+            opened.add(planted(own, key=f"key{seed}", seed=seed, device=device))
+        assert set(opened.find(*arguments)) == {4, 5}, "the type with most runs"
+        assert set(opened.find(*arguments, device="cpu")) == {6}
+        assert set(opened.find(*arguments, device="cuda:0")) == {4, 5}
+        assert opened.device(*arguments[:2], own.code) == "cuda"
 
 
 # --- adding ---
@@ -250,21 +269,20 @@ def test_the_processor_is_told_with_its_instructions() -> None:
 
 
 def test_an_export_from_before_the_noise_is_still_read(tmp_path: Path) -> None:
+    """It had folders, and no columns for noise."""
     path = tmp_path / "runs.csv"
-    own = record_of()
-    with Store(tmp_path / "store.sqlite") as opened:
-        opened.add(own)
-        opened.export_csv(path)
-    rows = [line.split(",") for line in path.read_text().splitlines()]
-    place = rows[0].index("delta_noise")
-    path.write_text("\n".join(",".join(row[:place] + row[place + 2 :]) for row in rows) + "\n")
+    own = sealed(replace(record_of(), folder="small/kept"))
+    names = [f.name for f in fields(Record) if f.name not in (*DETAILS, "delta_noise", "delta_covariance")]
+    cells = ["" if getattr(own, name) is None else str(getattr(own, name)) for name in names]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([names, cells])
     assert Store.from_csv(path).rows() == [replace(own, **dict.fromkeys(DETAILS, ""))]
 
 
 def add_many(path: Path, record: Record, name: str) -> None:
     with Store(path) as opened:
         for number in range(30):
-            opened.add(sealed(replace(record, key=f"{name}{number}")))
+            opened.add(planted(record, key=f"{name}{number}"))
 
 
 def test_two_programs_write_at_once(tmp_path: Path) -> None:
@@ -296,14 +314,15 @@ def test_choices_come_back(tmp_path: Path) -> None:
 def test_a_slim_export_comes_back(store: Path, tmp_path: Path) -> None:
     path = tmp_path / "runs.csv"
     with Store(store) as opened:
-        opened.add(record_of(1, delta=True))
+        opened.add(sealed(replace(record_of(1, delta=True), folder="small/kept")))
         assert opened.export_csv(path) == 9
         before = opened.rows()
-    slim = Store.from_csv(path)
-    assert slim.rows() == [replace(record, **dict.fromkeys(DETAILS, "")) for record in before]
-    assert slim.damaged() == []
-    assert set(slim.find(small().digest, tiny_recipe(), None)) == {0, 1}
+    again = Store.from_csv(path)
+    assert again.rows() == [slim(record) for record in before]
+    assert again.damaged() == []
+    assert set(again.find(small().digest, tiny_recipe(), None)) == {0, 1}
     assert len(pd.read_csv(path)) == 9
+    assert "folder" not in pd.read_csv(path).columns, "networks are not shipped with it"
 
 
 def test_an_export_of_some_rows(made: tuple[Path, list[Job]], tmp_path: Path) -> None:
@@ -402,6 +421,21 @@ def test_a_flipped_bit_in_a_number_is_found_and_the_run_named(store: Path) -> No
     _only_this_is_damaged(store, victim)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"key": "inventedrun0"}, {"seed": 2}, {"HM": 0.99}, {"val_HM": 0.5}, {"weight": 10.0}, {"curvatures": "-0.3"},
+     {"data_digest": "0" * 32}, {"code": "0" * 12}, {"device": "cuda"}, {"config": "{}"}, {"history": "[]"}],
+)  # fmt: skip
+def test_a_row_with_a_fresh_digest_is_no_run(changes: dict[str, Any], store: Path) -> None:
+    """A digest can be computed for any row; key and columns have to follow from configuration and history."""
+    victim = next(record for record in records(store) if record.method == "Hyper-alignment")
+    with Store(store) as opened:
+        forged = sealed(replace(victim, **changes))
+        opened._put("runs", [getattr(forged, field.name) for field in fields(Record)])
+        assert opened.damaged() == [forged.key]
+        assert forged not in opened.rows()
+
+
 @pytest.mark.parametrize("part", ["config", "per_class", "history"])
 def test_a_flipped_bit_in_the_details_is_found(store: Path, part: str) -> None:
     victim = records(store)[2]
@@ -461,7 +495,7 @@ def test_no_space_for_a_record(store: Path) -> None:
     before = records(store)
     with Store(store) as opened:
         opened._base.ask(f"PRAGMA max_page_count = {opened._base._number('page_count')}")
-        big = sealed(replace(record_of(2), history="[" + "0," * 20_000 + "0]"))
+        big = sealed(replace(record_of(2), history=" " * 40_000 + record_of(2).history))
         with pytest.raises(RunError, match=r"no space is left. What is in it stays") as error:
             opened.add(big)
         assert "\n" not in str(error.value)

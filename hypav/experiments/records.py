@@ -18,6 +18,7 @@ import hypav
 from hypav.alignment import AlignmentConfig
 from hypav.curvature import Adaptive
 from hypav.data.features import FeatureSet
+from hypav.errors import HypavError
 from hypav.experiments.measures import Measures
 from hypav.experiments.program import code_version
 from hypav.experiments.recipes import Recipe
@@ -29,10 +30,12 @@ __all__ = [
     "Record",
     "alignment_columns",
     "alignment_text",
+    "device_type",
     "key_of",
     "new_record",
     "recipe_digest",
     "sealed",
+    "slim",
 ]
 
 DETAILS = ("config", "per_class", "history")  # JSON; a slim export leaves them out
@@ -105,9 +108,9 @@ class Record:
 
     @property
     def intact(self) -> bool:
-        """Whether the record is what was written, as far as its digests tell."""
-        slim = not any(getattr(self, name) for name in DETAILS)
-        return self.digest == _digest(self) and (slim or self.details == _details(self))
+        """Whether the record is what a run wrote, as far as its digests and, where they are there, its details tell."""
+        bare = not any(getattr(self, name) for name in DETAILS)
+        return self.digest == _digest(self) and (bare or (self.details == _details(self) and _follows(self)))
 
 
 COLUMNS: Mapping[str, type] = get_type_hints(Record)
@@ -125,6 +128,31 @@ def _typed(value: Any, kind: Any) -> Any:
     if value is None:
         return None
     return float(value) if kind in (float, float | None) else int(value) if kind is int else str(value)
+
+
+def slim(record: Record) -> Record:
+    """The record without DETAILS and without its network, with the digest that belongs to it."""
+    bare = replace(record, config="", per_class="", history="", folder=None)
+    return replace(bare, digest=_digest(bare))
+
+
+def _follows(record: Record) -> bool:
+    """Whether key and columns are those of the configuration and the history. A digest can be computed for any row."""
+    try:
+        told = json.loads(record.config)
+        config = RunConfig.from_dict(told)
+        best = json.loads(record.history)[record.best_epoch - 1]["HM"]
+    except (ValueError, TypeError, LookupError, HypavError):
+        return False
+    columns = alignment_columns(config.alignment) | {"seed": config.seed, "val_HM": best}
+    key = key_of(told, record.data_digest, record.code, record.device)
+    both = record.S + record.U
+    mean = 2 * record.S * record.U / both if both else 0.0
+    return (
+        record.key == key
+        and all(getattr(record, name) == value for name, value in columns.items())
+        and abs(record.HM - mean) < 1e-9
+    )
 
 
 def _details(record: Record) -> str:
@@ -147,9 +175,14 @@ def _hash(values: Any, size: int = 8) -> str:
 
 def key_of(config: Mapping[str, Any], data_digest: str, code: str, device: str) -> str:
     """Twelve hex digits that any change of a run's configuration, data, program (`code_version`, with the version of
-    torch) or type of device ("cuda:1" is "cuda") changes."""
-    kind = device.partition(":")[0]
+    torch) or type of device changes."""
+    kind = device_type(device)
     return _hash({"config": config, "data": data_digest, "device": kind, "program": code}, 6)
+
+
+def device_type(device: str) -> str:
+    """ "cuda" of "cuda:1"."""
+    return device.partition(":")[0]
 
 
 # settings that came after the first stores, with the value that earlier runs had: there they change no digest

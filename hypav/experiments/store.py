@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
@@ -23,8 +24,10 @@ from hypav.experiments.records import (
     LATER_COLUMNS,
     Record,
     alignment_columns,
+    device_type,
     recipe_digest,
     sealed,
+    slim,
 )
 from hypav.files import replacing
 
@@ -33,8 +36,8 @@ __all__ = ["Choice", "Store"]
 APPLICATION, FORMAT = 0x48795041, 2  # "HyPA", and the version of the tables below
 
 _SQL_TYPES = {str: "TEXT", int: "INTEGER", float: "REAL"}
-_SLIM = [name for name in COLUMNS if name not in DETAILS]
-_FIRST = [name for name in _SLIM if name not in LATER_COLUMNS]  # of exports before those came
+_SLIM = [name for name in COLUMNS if name not in (*DETAILS, "folder")]  # an export has no networks beside it
+_MAY_LACK = {*LATER_COLUMNS, "folder", *DETAILS}  # of a CSV: the first ones had folders and no LATER_COLUMNS
 
 
 def _column(name: str, kind: Any) -> str:
@@ -101,9 +104,9 @@ class Store:
         """The intact records whose columns have the given values (None: empty), oldest first."""
         return [record for record in self._all(where) if record.intact]
 
-    def damaged(self) -> list[str]:
-        """The keys of records that are not as they were written."""
-        return [record.key for record in self._all({}) if not record.intact]
+    def damaged(self, **where: Any) -> list[str]:
+        """The keys of records that are not as they were written, of those whose columns have the given values."""
+        return [record.key for record in self._all(where) if not record.intact]
 
     def _all(self, where: Mapping[str, Any]) -> list[Record]:
         unknown = set(where) - set(COLUMNS)
@@ -136,15 +139,22 @@ class Store:
         self._base.ask(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(values))})", values)
 
     def find(
-        self, data_digest: str, recipe: Recipe, alignment: AlignmentConfig | None, *, code: str | None = None
+        self,
+        data_digest: str,
+        recipe: Recipe,
+        alignment: AlignmentConfig | None,
+        *,
+        code: str | None = None,
+        device: str | None = None,
     ) -> dict[int, Record]:
-        """The runs of one configuration by seed; all of one version of the program, see `version`."""
+        """The runs of one configuration by seed; all of one version of the program, see `version`, and of one type of
+        device, see `device`."""
         code = self.version(data_digest, recipe) if code is None else code
+        kind = self.device(data_digest, recipe, code) if device is None else device_type(device)
         same = alignment_columns(alignment)
         digest = recipe_digest(recipe)
-        return {
-            r.seed: r for r in self.rows(data_digest=data_digest, recipe_digest=digest, code=code, **same)
-        }
+        found = self.rows(data_digest=data_digest, recipe_digest=digest, code=code, **same)
+        return {r.seed: r for r in found if device_type(r.device) == kind}
 
     def version(self, data_digest: str, recipe: Recipe) -> str:
         """The version of the program whose runs on this set count: this one's if it has any, else the newest."""
@@ -154,6 +164,17 @@ class Store:
         )
         versions = [code for (code,) in found]
         return code_version() if code_version() in versions or not versions else versions[-1]
+
+    def device(self, data_digest: str, recipe: Recipe, code: str) -> str:
+        """The type of device whose runs on this set count, for two types give other digits: the one with most runs."""
+        found = self._base.ask(
+            "SELECT device, count(*) FROM runs WHERE data_digest = ? AND recipe_digest = ? AND code = ? GROUP BY device",
+            (data_digest, recipe_digest(recipe), code),
+        )
+        counts: Counter[str] = Counter()
+        for device, count in found:
+            counts[device_type(device)] += count
+        return max(counts, key=lambda kind: (counts[kind], kind), default="cpu")
 
     # --- weights chosen on validation ---
 
@@ -172,7 +193,7 @@ class Store:
     # --- slim exports ---
 
     def export_csv(self, path: Path, **where: Any) -> int:
-        """Writes the intact records without their DETAILS, and returns how many.
+        """Writes the intact records, each `slim`, and returns how many.
 
         Raises:
             RunError: the file cannot be written.
@@ -181,12 +202,14 @@ class Store:
         with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_SLIM)
-            writer.writerows([_cell(getattr(record, name)) for name in _SLIM] for record in records)
+            writer.writerows(
+                [_cell(getattr(record, name)) for name in _SLIM] for record in map(slim, records)
+            )
         return len(records)
 
     @classmethod
     def from_csv(cls, path: Path) -> Store:
-        """A store in memory with the runs of a slim export, without config, per_class and history.
+        """A store in memory with the runs of a slim export, without config, per_class, history and networks.
 
         Raises:
             RunError: the file cannot be read, or a row is not what `export_csv` wrote.
@@ -196,7 +219,7 @@ class Store:
                 header, *lines = list(csv.reader(file)) or [[]]
         except (OSError, ValueError, csv.Error) as error:
             raise RunError(f"Cannot read {path}: {error}; export the runs anew.") from error
-        if header not in (_SLIM, _FIRST):
+        if not set(COLUMNS) - _MAY_LACK <= set(header) <= set(COLUMNS):
             raise RunError(f"{path} is no export of a store of this version; export the runs anew.")
         store = cls(MEMORY)
         for number, line in enumerate(lines, start=2):
@@ -216,7 +239,7 @@ def _cell(value: Any) -> str:
 
 
 def _from_line(path: Path, number: int, header: Sequence[str], line: Sequence[str]) -> Record:
-    values: dict[str, Any] = dict.fromkeys(DETAILS, "") | dict.fromkeys(LATER_COLUMNS)
+    values: dict[str, Any] = dict.fromkeys(DETAILS, "") | dict.fromkeys((*LATER_COLUMNS, "folder"))
     try:
         for name, text in zip(header, line, strict=True):
             kind = COLUMNS[name]
