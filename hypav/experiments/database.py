@@ -119,8 +119,8 @@ def _sentence(path: Path | str, problem: str) -> str:
     told = problem.lower()
     if "full" in told or "no space" in told:
         return (
-            f"Cannot write {path}: no space is left. What is in it stays, and so do the checkpoints of runs under way; "
-            "free space and give the same command again."
+            f"Cannot write {path}: no space is left. What is in it stays; runs under way go on from their last "
+            "checkpoint, or begin anew where they were too short for one; free space and give the same command again."
         )
     if "locked" in told or "busy" in told:
         return f"Another program has held {path} for {WAIT_SECONDS:.0f} s; wait for it or end it, then try again."
