@@ -172,6 +172,15 @@ def _to_tangent(points: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
     return geometry.logmap(z, points, k=k, sync=False)
 
 
+def _tangents(phi: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
+    """Eq. 1 and Eq. 3: (2, H, N, D) tangent vectors of (2, 1, N, D) embeddings."""
+    if config.base != "origin":
+        return _to_tangent(_to_space(phi, k, config), k, config)
+    # at the origin both maps only change a row's length: it goes through them alone, as a point of a line
+    length = torch.linalg.vector_norm(phi, dim=-1, keepdim=True, dtype=torch.float64)
+    return F.normalize(phi, dim=-1) * _to_tangent(_to_space(length, k, config), k, config).to(phi.dtype)
+
+
 def _factor(x: Tensor, kind: Similarity) -> Tensor:
     """The u (..., N, .) whose products u u^T are the similarity matrices. A zero row has cosine 0 with all others."""
     if kind == "cosine":
@@ -232,8 +241,9 @@ def head_losses(phi_v: Tensor, phi_a: Tensor, k: Tensor, config: AlignmentConfig
     k = k.T.unsqueeze(-1)
     if config.compares_in_space:
         k = k.mean(dim=1, keepdim=True)
-    points = _to_space(torch.stack((phi_v, phi_a)).unsqueeze(1), k, config)
+    phi = torch.stack((phi_v, phi_a)).unsqueeze(1)
     if config.similarity in ("distance", "kernel"):
+        points = _to_space(phi, k, config)
         m_v, m_a = (
             torch.stack(
                 [similarity_matrix(x, config.similarity, one) for x, one in zip(heads, k, strict=True)]
@@ -241,7 +251,7 @@ def head_losses(phi_v: Tensor, phi_a: Tensor, k: Tensor, config: AlignmentConfig
             for heads in points
         )
     else:
-        u = _factor(_to_tangent(points, k, config), config.similarity)
+        u = _factor(_tangents(phi, k, config), config.similarity)
         if config.normalise != "row":
             return _GramDifference.apply(*(u if config.normalise == "none" else _half_normalised(u)))
         m_v, m_a = u @ u.mT
