@@ -43,7 +43,7 @@ def plot_point_maps(
         figure.suptitle(f"{question}\n{data}")
     told = ", ".join(f"{names.count(name)} of {name}" for name in look)
     figure.alt_text = (
-        f"{len(maps)} maps ({', '.join(maps).replace(chr(10), ' ')}) of the same {len(names)} points of {data}: {told}. "
+        f"{len(maps)} maps ({'; '.join(maps).replace(chr(10), ' ')}) of the same {len(names)} points of {data}: {told}. "
         "Only neighbours can be read from them; the text gives the distances measured in the space itself."
     )
     return figure, dict(maps)
