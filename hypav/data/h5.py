@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+from h5py import h5d, h5f, h5l, h5o, h5p, h5s
 from numpy.typing import NDArray
 
 from hypav.data.blocks import rows_not_finite
@@ -20,6 +23,8 @@ __all__ = ["read_features", "read_shape", "write_features"]
 Place = Callable[[tuple[int, int]], NDArray[np.float32]]
 
 _URL_BYTES = 80  # the released files' S80
+_ACCESS = h5p.create(h5p.FILE_ACCESS)
+_ACCESS.set_fclose_degree(h5f.CLOSE_STRONG)  # datasets do not keep a file open
 
 
 def read_shape(path: Path) -> tuple[int, int]:
@@ -49,11 +54,11 @@ def read_features(path: Path, place: Place = _anew) -> tuple[NDArray[np.float32]
     """
     with _opened(path) as (data, urls):
         features = place(data.shape)
-        data.id.read(
-            h5py.h5s.ALL, h5py.h5s.ALL, features
-        )  # read_direct's selections cost as much as the rows
-        names = tuple(urls.asstr("utf-8")[:].tolist())
-    if len(bad := rows_not_finite(features)):
+        data.read(h5s.ALL, h5s.ALL, features)
+        encoded = np.zeros(urls.shape, dtype=urls.dtype)
+        urls.read(h5s.ALL, h5s.ALL, encoded)
+        names = tuple(name.decode("utf-8") for name in encoded.tolist())
+    if bad := rows_not_finite(features):
         raise DataError(
             f"{path}: there are NaN or infinite values in {len(bad)} of {len(features)} rows, "
             f"the first is row {bad[0]}; remove or repair these samples."
@@ -75,19 +80,19 @@ def write_features(path: Path, features: NDArray[Any], names: Sequence[str]) -> 
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[h5py.Dataset, h5py.Dataset]]:
+def _opened(path: Path) -> Iterator[tuple[h5d.DatasetID, h5d.DatasetID]]:
+    """h5py's low level: its File and Dataset take longer to make than a class takes to read."""
     try:
-        with h5py.File(path, "r") as file:
+        with closing(h5f.open(os.fsencode(path), h5f.ACC_RDONLY, _ACCESS)) as file:
             data, urls = _own_dataset(file, "data", path), _own_dataset(file, "video_urls", path)
-            if data.shape[:1] == (0,):
+            shape, dtype = data.shape, data.dtype
+            if shape[:1] == (0,):
                 raise DataError(f"{path}: there is no sample in it; leave the class out or add samples.")
-            if data.ndim != 2 or data.dtype.kind != "f" or 0 in data.shape:
+            if len(shape) != 2 or dtype.kind != "f" or 0 in shape:
+                raise DataError(f"{path}: data must be floats (samples, dimensions), not {dtype} {shape}.")
+            if urls.shape != shape[:1] or h5py.check_string_dtype(urls.dtype) is None:
                 raise DataError(
-                    f"{path}: data must be floats (samples, dimensions), not {data.dtype} {data.shape}."
-                )
-            if urls.shape != data.shape[:1] or h5py.check_string_dtype(urls.dtype) is None:
-                raise DataError(
-                    f"{path}: video_urls must hold one string for each of the {data.shape[0]} rows of data, "
+                    f"{path}: video_urls must hold one string for each of the {shape[0]} rows of data, "
                     f"not {urls.dtype} {urls.shape}."
                 )
             yield data, urls
@@ -97,23 +102,23 @@ def _opened(path: Path) -> Iterator[tuple[h5py.Dataset, h5py.Dataset]]:
         ) from error
 
 
-def _own_dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
+def _own_dataset(file: h5f.FileID, key: str, path: Path) -> h5d.DatasetID:
     """A dataset stored in the file itself: links, external storage and virtual layouts could read other files."""
-    links = file.id.links  # what h5py builds on it costs as much as reading a class
-    if not links.exists(key.encode()):
+    name = key.encode()
+    if not file.links.exists(name):
         raise DataError(
             f"{path}: there is no dataset {key!r} in it; each class file holds data and video_urls."
         )
-    dataset = file[key] if links.get_info(key.encode()).type == h5py.h5l.TYPE_HARD else None
-    if not isinstance(dataset, h5py.Dataset) or _lies_elsewhere(dataset):
+    dataset = h5o.open(file, name) if file.links.get_info(name).type == h5l.TYPE_HARD else None
+    if not isinstance(dataset, h5d.DatasetID) or _lies_elsewhere(dataset):
         raise DataError(f"{path}: {key!r} is not a dataset of the file itself; links are not followed.")
-    if dataset.size and dataset.id.get_storage_size() == 0:
+    if math.prod(dataset.shape) and dataset.get_storage_size() == 0:
         raise DataError(
             f"{path}: {key!r} declares {dataset.shape} values but stores none; copy the file again."
         )
     return dataset
 
 
-def _lies_elsewhere(dataset: h5py.Dataset) -> bool:
-    made = dataset.id.get_create_plist()
-    return made.get_external_count() > 0 or made.get_layout() == h5py.h5d.VIRTUAL
+def _lies_elsewhere(dataset: h5d.DatasetID) -> bool:
+    made = dataset.get_create_plist()
+    return made.get_external_count() > 0 or made.get_layout() == h5d.VIRTUAL
