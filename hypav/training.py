@@ -218,7 +218,11 @@ class _Run:
                 self.after_epoch(row)
 
     def _epoch(self, phase: Phase, sampler: TripletSampler) -> dict[str, Any]:
-        """Mean losses of one epoch. They stay on the device until its end, so that nothing waits for them."""
+        """Mean losses of one epoch."""
+        return {name: mean.tolist() for name, mean in self._steps(phase, sampler).items()}
+
+    def _steps(self, phase: Phase, sampler: TripletSampler) -> dict[str, Tensor]:
+        """The steps of one epoch and their mean losses, on the device: nothing waits for them."""
         indices, negatives = sampler.draw(self.config.train.batches)
         sums: dict[str, Tensor] = {}
         for index, negative in zip(indices, negatives, strict=True):
@@ -230,7 +234,7 @@ class _Run:
             )
             for name, value in losses.items():
                 sums[name] = sums[name] + value if name in sums else value
-        return {name: (value / len(indices)).tolist() for name, value in sums.items()}
+        return {name: value / len(indices) for name, value in sums.items()}
 
     def _save(self, row: dict[str, Any]) -> None:
         now = time.perf_counter()

@@ -14,10 +14,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 # read a value, have a shape that depends on values, or copy from the host
 WAITING = {
     "_local_scalar_dense", "nonzero", "masked_select", "_unique", "_unique2", "unique_dim", "unique_consecutive",
-    "unique_dim_consecutive", "bincount", "equal", "lift_fresh",
+    "unique_dim_consecutive", "bincount", "equal", "allclose", "lift_fresh",
 }  # fmt: skip
 # these leave no trace in the dispatcher where the tensor is on the CPU already
-LEAVING = {"cpu", "numpy", "tolist", "__array__"}
+LEAVING = {"cpu", "numpy", "tolist", "__array__", "allclose", "__repr__", "__format__"}
 
 
 class HostWaits(AssertionError):
@@ -38,8 +38,13 @@ class _Operations(TorchDispatchMode):
 
 class _Methods(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(function, "__name__", "") in LEAVING:
-            raise HostWaits(f"{function.__name__} takes a tensor off the device")
+        name = getattr(function, "__name__", "")
+        # by name: a torch.device is the one that the caller trains on
+        to_cpu = name == "to" and any(
+            isinstance(v, str) and v == "cpu" for v in (*args[1:], *(kwargs or {}).values())
+        )
+        if name in LEAVING or to_cpu:
+            raise HostWaits(f"{name} takes a tensor off the device")
         return function(*args, **(kwargs or {}))
 
 

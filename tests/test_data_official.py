@@ -71,6 +71,19 @@ def own(whole_folder, tmp_path) -> Path:
     return shutil.copytree(whole_folder, tmp_path / "set")
 
 
+def test_phases_of_a_folder_are_views(ucf) -> None:
+    """train and val together have all rows that are not of the test: copies would double the memory."""
+    data = read_official(ucf)
+    for name in ("train", "val", "train_val", "test"):
+        phase = data.phase(name)
+        assert phase.video.untyped_storage().data_ptr() == data.video.untyped_storage().data_ptr()
+        rows = torch.isin(data.label, phase.classes)
+        assert set(phase.label.tolist()) <= set(data.label[rows].tolist())
+        first = int((data.video == phase.video[0]).all(dim=1).nonzero()[0])
+        assert torch.equal(phase.video, data.video[first : first + len(phase)])
+        assert torch.equal(phase.label, data.label[first : first + len(phase)])
+
+
 def h5_file(root: Path, modality: str, split: str, name: str) -> Path:
     return root / "features" / "main_features" / modality / split / f"{name}.h5"
 

@@ -12,7 +12,9 @@ from training_helpers import small, tiny, train_tiny
 from hypav.alignment import PRESETS, AlignmentConfig, preset
 from hypav.curvature import Adaptive
 from hypav.data import TripletSampler, make_batch
-from hypav.learner import Learner, train_step
+from hypav.data.features import Phase
+from hypav.learner import Learner, RunConfig, train_step
+from hypav.training import _Run
 
 CURVATURES = {"flat": (0.0,), "mixed": (0.2, -0.2), "one": Adaptive(1), "three": Adaptive(3)}
 CASES: dict[str, AlignmentConfig | None] = {"avca": None} | {
@@ -25,20 +27,33 @@ CASES |= {
 }
 
 
+def epoch_of(config: RunConfig) -> tuple[_Run, Phase, TripletSampler]:
+    run = _Run(small(), config, None, 0.0, torch.device("cpu"), None)
+    phase = small().phase("train")
+    return run, phase, TripletSampler(phase.label, batch_size=8, generator=run.learner.sampling)
+
+
 @pytest.mark.parametrize("case", list(CASES))
 @pytest.mark.parametrize("autocast", [False, True])
 def test_no_step_of_an_epoch_waits(case: str, autocast: bool) -> None:
-    config = tiny(alignment=CASES[case])
-    learner = Learner.fresh(config, torch.device("cpu"))
-    phase = small().phase("train")
-    sampler = TripletSampler(phase.label, batch_size=8, generator=learner.sampling)
-    before = [p.clone() for p in learner.model.parameters()]
+    run, phase, sampler = epoch_of(tiny(alignment=CASES[case], autocast=autocast))
+    before = [p.clone() for p in run.learner.model.parameters()]
     with nothing_waits():
-        drawn = sampler.draw(3)
-        for index, negative in zip(*drawn, strict=True):
-            losses = train_step(learner, make_batch(phase, index, negative), autocast=autocast)
+        losses = run._steps(phase, sampler)
     assert all(torch.isfinite(value).all() for value in losses.values())
-    assert not any(torch.equal(p, old) for p, old in zip(learner.model.parameters(), before, strict=True))
+    assert not any(torch.equal(p, old) for p, old in zip(run.learner.model.parameters(), before, strict=True))
+
+
+def test_a_loss_that_is_looked_at_in_the_loop_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def looks(*args: Any, **options: Any) -> dict[str, torch.Tensor]:
+        losses = train_step(*args, **options)
+        assert losses["total"].item() > 0
+        return losses
+
+    monkeypatch.setattr("hypav.training.train_step", looks)
+    run, phase, sampler = epoch_of(tiny())
+    with pytest.raises(HostWaits), nothing_waits():
+        run._steps(phase, sampler)
 
 
 WAITS: dict[str, Any] = {
@@ -46,6 +61,11 @@ WAITS: dict[str, Any] = {
     "bool": lambda x: bool((x > 0).any()),
     "tolist": lambda x: x.tolist(),
     "cpu": lambda x: x.cpu(),
+    "to": lambda x: x.to("cpu"),
+    "to as a keyword": lambda x: x.to(device="cpu", dtype=torch.float64),
+    "allclose": lambda x: torch.allclose(x, x + 1),
+    "repr": lambda x: repr(x),
+    "format": lambda x: f"{x.sum():.3f}",
     "nonzero": lambda x: x.nonzero(),
     "a mask as an index": lambda x: x[x > 0],
     "a number from the host": lambda x: x + torch.tensor([1.0, 2.0, 3.0]),

@@ -157,17 +157,24 @@ class FeatureSet:
         seen = _union([self.split_classes[split] for split in seen_splits])
         unseen = _union([self.split_classes[split] for split in unseen_splits])
         classes = _union([seen, unseen])
-        index = index[torch.isin(self.label[index], classes)]
+        rows = _as_slice(index[torch.isin(self.label[index], classes)])
         return Phase(
             name=name,
-            audio=self.audio[index],
-            video=self.video[index],
-            label=self.label[index],
+            audio=self.audio[rows],
+            video=self.video[rows],
+            label=self.label[rows],
             classes=classes,
             text=self.text[classes],
             seen=seen,
             unseen=unseen,
         )
+
+
+def _as_slice(index: Tensor) -> Tensor | slice:
+    """Rows that follow one another as a slice, which takes a view: official folders are read in the splits' order, and
+    a copy of theirs would cost the memory of the set once more."""
+    first, count = int(index[0]) if index.numel() else 0, index.numel()
+    return slice(first, first + count) if torch.equal(index, first + torch.arange(count)) else index
 
 
 def _union(parts: list[Tensor]) -> Tensor:
