@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 from collections.abc import Callable
@@ -10,42 +11,52 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 from table_helpers import COURSE, REAL, UCF, filled, record
 
 from hypav.cli import cli
 from hypav.errors import DataError, RunError
-from hypav.experiments.answers import (
-    Case,
+from hypav.experiments.answers import Case, Effect, Tally, cases, effects, enough_for_the_paper, tally
+from hypav.experiments.curvature_effects import (
     CurvatureEffect,
-    Effect,
-    Tally,
-    cases,
+    beyond_rounding,
     corrected,
     curvature_effect,
-    effects,
-    enough_for_the_paper,
-    tally,
 )
 from hypav.experiments.database import MEMORY
+from hypav.experiments.program import code_version
 from hypav.experiments.recipes import RECIPES
-from hypav.experiments.results_page import results_page
+from hypav.experiments.results_delta import Null, delta_direction, delta_sentences, null_of
+from hypav.experiments.results_page import results_page, save_results
+from hypav.experiments.results_runs import (
+    Command,
+    commands,
+    gaps,
+    machine,
+    programs,
+    repeat,
+    unlike,
+    what_ran,
+)
+from hypav.experiments.results_short import in_short
 from hypav.experiments.results_tables import at_a_glance
 from hypav.experiments.results_text import (
     alignment_sentences,
     chance_text,
     curvature_sentences,
-    in_short,
     points,
     power_sentences,
+    rounding_sentence,
 )
+from hypav.experiments.sets import SetId
 from hypav.experiments.store import Store
-from hypav.experiments.subjects import subjects
+from hypav.experiments.subjects import Subject, subjects
 from hypav.experiments.suite import CURVATURES, TABLES, Entry, entries
 from hypav.intervals import paired_p, t_quantile
 from hypav.plots.spreads import plot_spreads
-from hypav.spreads import Spreads
+from hypav.spreads import SpreadRatio, Spreads, setting_effect
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 CASE = Case(UCF, "paper", 1.0, False, COURSE)
@@ -122,9 +133,11 @@ def test_the_answer_on_alignment_follows_the_numbers() -> None:
     own = tally(found(made(noisy)))
     assert own is not None
     assert "So alignment is not told apart from AVCA" in told(replace(own, above=0, below=0, stand=()))
-    assert "a hint at most" in told(replace(own, above=1, below=0, stand=()))
-    both = told(replace(own, stand=(own.least, own.most), above=1, below=1))
+    hint = told(replace(own, above=1, below=0, stand=(), best_adjusted=0.07))
+    assert "(the least p after Holm's correction over these 3: 0.07): a hint at most" in hint
+    both = told(replace(own, stand=(own.least, own.most), adjusted=(0.01, 0.02), above=1, below=1))
     assert ("1 better" in both) == (own.most.difference.interval.mean > 0)
+    assert "; p after the correction over these 3: 0.020 at most." in both
     assert "chance alone would put it outside in 0.2" in told(own)  # .05 of three
     assert told(None).startswith("Not run")
 
@@ -137,7 +150,9 @@ def test_no_outcome_is_claimed_when_nothing_ran() -> None:
         "paper, weight 1: not run, for Table 3 is not complete for two seeds."
     ]
     assert power_sentences(None, [], "x") == ["Not run, so nothing could be seen."]
-    assert in_short([], [], []) == ["Nothing was run that answers either question."]
+    short = in_short(subjects(store), "another")
+    assert short[0] == "Nothing was run that answers a question."
+    assert len(short) == 2
 
 
 # --- does curvature matter ---
@@ -173,22 +188,27 @@ def test_only_seeds_that_every_curvature_has_count() -> None:
 
 
 def test_the_answer_on_curvature_follows_the_numbers() -> None:
-    nothing = " ".join(curvature_sentences(replace(effect_of(noisy), p=0.3), "x"))
+    nothing = " ".join(curvature_sentences(replace(effect_of(noisy), p=0.3, reach=1.2), "x"))
     assert "moves it less than a seed does" in nothing
-    assert "No curvature stands out" in nothing
-    assert "None of 96 runs" in nothing
-    strong = replace(effect_of(curved), stands=True)
+    assert "No curvature stands out: the highest mean HM" in nothing
+    assert "differ this much even when nothing differs" in nothing
+    assert "A range of 1.2 points between the means would have been seen" in nothing
+    assert "None of 96 runs with k other than 0 has the HM" in nothing
+    strong = replace(effect_of(curved), stands=True, adjusted=0.0004, family=4)
     assert strong.p < 0.001
+    assert strong.shuffles == 10_000  # so far off that no correction needs more
     much = " ".join(curvature_sentences(strong, "x"))
     assert "moves it more than a seed does" in much
     assert "has an effect that shuffling does not give (F = " in much
-    assert "p < 0.001" in much
+    assert "p < 0.001 by 10 000 shuffles; p < 0.001 after Holm's correction over the 4 layouts under" in much
     assert "In exact arithmetic there is none" in much  # `paper`
     free = " ".join(curvature_sentences(replace(strong, case=replace(CASE, preset="curved")), "x"))
     assert "In exact arithmetic" not in free
-    assert "but not once the other presets" in " ".join(
-        curvature_sentences(replace(strong, stands=False), "x")
+    weak = " ".join(curvature_sentences(replace(strong, stands=False, p=0.02, adjusted=0.08), "x"))
+    assert (
+        "but it does not stand (p = 0.080 after Holm's correction over the 4 layouts under `paper`)" in weak
     )
+    assert "a hint at most" in weak
     about = replace(strong, spreads=Spreads(1.0, 1.0, 1.0, 0.7, 1.4, (13, 8)))
     assert "is not settled (ratio of variances 1.00, 95 % interval 0.70 to 1.40)" in " ".join(
         curvature_sentences(about, "x")
@@ -196,19 +216,133 @@ def test_the_answer_on_curvature_follows_the_numbers() -> None:
     flat = effect_of(lambda entry, seed: base(seed))
     assert "the same HM to the last bit" in " ".join(curvature_sentences(flat, "x"))
     assert (flat.alike, flat.F, flat.p) == (96, None, 1.0)
+    nearly = effect_of(lambda entry, seed: base(seed) + (1e-5 if entry.row == "1.0" and seed == 3 else 0))
+    assert "all means are equal to a tenth of a point" in " ".join(curvature_sentences(nearly, "x"))
+    assert "is that of k" not in " ".join(curvature_sentences(nearly, "x"))
     still = effect_of(lambda entry, seed: 0.3 + (0.01 if entry.row == "0.4" else 0))
     assert still.alike == 88
     assert "allow no comparison" in " ".join(curvature_sentences(still, "x"))
 
 
-def test_holms_correction_runs_over_all_layouts_of_a_page() -> None:
+def by_sign(entry: Entry, seed: int, better: int) -> float:
+    """Spherical curvatures (better 1) or hyperbolic ones (-1) gain three points."""
+    curvatures = None if entry.alignment is None else entry.alignment.curvatures
+    k = curvatures[0] if isinstance(curvatures, tuple) else 0.0
+    return base(seed) + (0.03 if better * k > 0 else 0.0) + noise(entry, seed, 0.005)
+
+
+def test_an_effect_that_stands_says_which_way() -> None:
+    for better, words in ((1, "do worse than spherical ones: −3"), (-1, "do better than spherical ones: +3")):
+        own = effect_of(lambda entry, seed, better=better: by_sign(entry, seed, better))
+        assert statistics.mean(own.sides) == pytest.approx(-3 * better, abs=0.3)
+        assert words in curvature_sentences(corrected([own])[0], "x")[1]
+    own = replace(effect_of(curved), stands=True, sides=(1.0, -1.0))
+    assert "are not told apart from spherical ones: 0.0 [" in curvature_sentences(own, "x")[1]
+
+
+def test_holms_correction_runs_over_the_layouts_of_one_preset() -> None:
     own = effect_of(noisy)
-    several = [replace(own, p=p) for p in (0.04, 0.001, 0.03)]
-    assert [effect.stands for effect in corrected(several)] == [False, True, False]
-    short = in_short([], [], corrected(several))
-    assert len(short) == 1
-    assert "stands in 1 of 3 layouts" in short[0]
-    assert "no effect of it stands in 3 layouts" in in_short([], [], several)[0]
+    loose = replace(CASE, preset="curved")
+    found = [
+        replace(own, case=case, p=p) for case, p in ((CASE, 0.04), (loose, 0.01), (CASE, 0.3), (loose, 0.03))
+    ]
+    done = corrected(found)
+    assert [effect.stands for effect in done] == [False, True, False, True]  # .03 <= .05/1, .01 <= .05/2
+    assert [effect.family for effect in done] == [2] * 4
+    assert [effect.adjusted for effect in done] == pytest.approx([0.08, 0.02, 0.3, 0.03])
+    # layouts under `paper`, in which nothing can be found, take nothing from those under `curved`
+    assert [e.stands for e in corrected([*found, *[replace(own, p=0.9)] * 20])][:4] == [
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_a_curvature_that_only_shakes_runs_is_told_from_one_that_moves_them() -> None:
+    loose = replace(CASE, preset="curved")
+    rounding = effect_of(lambda entry, seed: base(seed) + noise(entry, seed, 0.004))
+    moved = replace(effect_of(lambda entry, seed: base(seed) + noise(entry, seed, 0.02)), case=loose)
+    found = beyond_rounding(moved, rounding)
+    assert found is not None
+    assert found.ratio == pytest.approx(5)  # the noise is the same but for its size
+    assert found.first == pytest.approx(moved.spreads.settings)
+    assert "5.0 times as far (95 % interval" in rounding_sentence(found, 1)
+    assert "so the curvature moves a run further than rounding does" in rounding_sentence(found, 1)
+    less = rounding_sentence(beyond_rounding(rounding, moved), 1)
+    assert "so the curvature moves a run less far than rounding does" in less
+    assert "is not told apart from rounding" in rounding_sentence(SpreadRatio(1, 1, 1.0, 0.7, 1.4, 8), 1)
+    assert "107 times as far (95 % interval 60 to ∞" in rounding_sentence(
+        SpreadRatio(1, 1, 106.7, 59.6, math.inf, 8), 1
+    )
+    assert "so that there is no ratio" in rounding_sentence(SpreadRatio(1, 0, None, None, None, 8), 1)
+    assert "did not run at weight 0.1" in rounding_sentence(None, 0.1)
+    assert beyond_rounding(moved, replace(rounding, seeds=tuple(range(100, 108)))) is None
+
+
+# --- Table 7 ---
+
+
+def deltas_of(shift: float) -> Subject:
+    """Alignment moves delta_rel by `shift`, and by little else."""
+    store = Store(MEMORY)
+    for entry in (*entries("table1", UCF.key, "paper", 1.0), *entries("table7", UCF.key, "paper", 1.0)):
+        for seed in SEEDS:
+            aligned = entry.alignment is not None and entry.table == "table7"
+            delta = (
+                0.3 + 0.01 * Random(seed).gauss(0, 1) + (shift + noise(entry, seed, 0.002) if aligned else 0)
+            )
+            measured = {"delta_rel": delta} if entry.table == "table7" else {}
+            store.add(record(entry, seed, HM=noisy(entry, seed), **measured))
+    return subjects(store)[0]
+
+
+NULL = Null(0.34, 64, True, 0.31)
+
+
+def delta_told(subject: Subject, null: Null | None = NULL) -> str:
+    views = {case.name: subject.views[case.name, "table7"] for case in subject.cases}
+    return " ".join(delta_sentences(subject.deltas, views, null, subject.data.key))
+
+
+def test_the_answer_on_delta_rel_follows_the_numbers() -> None:
+    lower, higher, same = (deltas_of(shift) for shift in (-0.03, 0.03, 0.0))
+    assert [delta_direction(s.deltas) for s in (lower, higher, same)] == ["lower", "higher", "not told apart"]
+    assert "Yes, where a difference stands it is lower (Holm's correction over 1 comparison" in delta_told(
+        lower
+    )
+    assert "No, where a difference stands it is higher" in delta_told(higher)
+    assert delta_told(same).startswith("No difference stands")
+    mean = statistics.mean(lower.deltas[0].difference.values)
+    assert f"Hyper-alignment minus AVCA, mean and 95 % interval: {points(mean, 3)} [" in delta_told(lower)
+    assert "the paper has −0.03 on VGGSound-GZSL (main)" in delta_told(lower)
+    assert "would have been seen four times in five" in delta_told(same)
+    mixed = [*lower.deltas, *higher.deltas]
+    assert delta_direction(mixed) == "lower in some, higher in some"
+    assert delta_direction([]) == "not run"
+    assert delta_sentences([], {}, None, None) == ["Not run: Table 7 has no two seeds in common with AVCA."]
+    for subject, words in ((lower, "Yes"), (higher, "No, it raises it"), (same, "Not by what the paper has")):
+        line = next(line for line in in_short([subject], "x") if "delta_rel" in line)
+        assert f"**Does it lower delta_rel (Table 7)?** {words}: " in line
+    assert "−0.03, below every 95 % interval here" in line
+
+
+def test_delta_rel_stands_beside_its_null() -> None:
+    subject = deltas_of(0.0)
+    level = subject.views[subject.cases[0].name, "table7"].rows[0].ours["delta_rel"].interval.mean
+    told = delta_told(subject)
+    assert (
+        f"AVCA has {level:.3f}, Gaussian noise of as many points in 64 dimensions 0.340, and noise with the"
+        in told
+    )
+    assert "so they are more tree-like than noise" in told
+    assert "no more tree-like than noise" in delta_told(subject, replace(NULL, covariance=level - 0.01))
+    found = null_of(subject.runs)
+    assert found is not None
+    assert (round(found.value, 2), found.dim, found.covariance) == (0.34, 64, None)
+    assert "1500 points, the size of a sub-sample" in delta_told(subject, replace(found, recorded=False))
+    assert "the stricter null, was not recorded" in delta_told(subject, found)
+    assert null_of([r for r in subject.runs if r.delta_rel is None]) is None
 
 
 # --- power ---
@@ -239,6 +373,7 @@ def test_chance_is_never_0() -> None:
         "p < 0.001",
         "p = 1.000",
     )
+    assert chance_text(0.00513) == "p = 0.0051"  # the digits that a correction turns on
 
 
 # --- the page ---
@@ -271,12 +406,17 @@ def test_the_page_holds_every_table_of_every_set(store: Store) -> None:
     for own in (UCF, REAL):
         assert page.count(f"\n### {own.marked}\n") == 1
         assert page.count(f"\n### On {own.marked}\n") == 1
-    assert page.count("<details>") == page.count("</details>") == 2 * len(TABLES)
+    assert page.count("<details>") == page.count("</details>") == 2 * (len(TABLES) - 1)
     assert page.count("**Table 3, ") == 2
+    assert page.count("**Table 2, cls features: the three modules**: not shown again.") == 2
+    assert "Not drawn here" in page.split("## Figures 3 and 4")[1].split("##")[0]
     assert "not run" in page.split("\n### yt8m-mini\n")[1].split("**Table 3")[1].split("</details>")[0]
     assert "| paper  | 1: 35.0, 10: 20.0 " in page
     assert "course trains 4 epochs of 20 batches of 64 at most" in page
-    assert "hypav reproduce all --data yt8m-mini --seeds 3 --scale course --presets paper --weights 1" in page
+    assert (
+        "hypav reproduce table1 table2 --data yt8m-mini --seeds 3 --scale course --presets paper --weights 1"
+        in page
+    )
     assert page.index("## In short") < page.index("## The answer") < page.index("## The tables")
 
 
@@ -301,7 +441,8 @@ def test_a_row_with_fewer_seeds_says_so() -> None:
     _, rows = at_a_glance([CASE.view("table1", store)], ["x"])
     told = {row[0]: row[2] for row in rows}
     assert re.fullmatch(r"\d+\.\d \(.*; n 2\)", told["Hyper-single"])
-    assert "n " not in told["AVCA"]
+    assert re.fullmatch(r"\d+\.\d \(–; n 3\)", told["AVCA"])
+    assert told["CJME"] == "not run"
     complete = filled(MEMORY, noisy, tables=["table1"], seeds=range(2))
     _, rows = at_a_glance([CASE.view("table1", complete)], ["x"])
     assert not any("n 2" in row[2] for row in rows)
@@ -355,16 +496,249 @@ def test_the_picture_of_spreads_says_what_it_shows() -> None:
         plot_spreads({}, data="a set")
 
 
+def test_a_set_of_cls_features_shows_table_2() -> None:
+    cls = SetId("a cls set", "digest-of-cls", ("UCF-GZSL", "cls"), False)
+    page = results_page(filled(MEMORY, noisy, data=cls, tables=["table1"], seeds=range(2)))
+    assert "**Table 1, main features: the three modules**: not shown again." in page
+    assert "**Table 2, cls features: the three modules**\n\n| row" in page
+
+
+# --- in short ---
+
+
+def both_presets(
+    HM: Callable[[Entry, int], float], tables: tuple[str, ...] = ("table1", "table3")
+) -> Subject:
+    return subjects(filled(MEMORY, HM, tables=tables, presets=["paper", "curved"], seeds=SEEDS))[0]
+
+
+def test_the_page_in_short_follows_the_numbers() -> None:
+    subject = both_presets(noisy)
+    flat = {name: replace(e, stands=False) for name, e in subject.curvatures.items() if e is not None}
+    lines = in_short([replace(subject, curvatures=flat)], "x")
+    short = " ".join(lines)
+    assert len(lines) <= 8
+    assert (
+        "**Does alignment help over AVCA?** Not that these seeds could see: on UCF-GZSL counts, SIM" in short
+    )
+    assert "none of 6 comparisons stands (means " in short
+    assert (
+        "In exact arithmetic it cannot, and no effect of it stands in 1 layout of curvatures by seeds"
+        in short
+    )
+    assert "Not that these seeds could see: no effect of it stands in 1 layout" in short
+    assert "Yes, here and there" in " ".join(in_short([both_presets(helping)], "x"))
+    assert "No, and where it differs it does harm" in " ".join(in_short([both_presets(harming)], "x"))
+
+
+def test_the_page_in_short_names_an_effect_of_curvature_and_its_way() -> None:
+    def HM(entry: Entry, seed: int) -> float:
+        return by_sign(entry, seed, 1) if entry.preset == "curved" else base(seed) + noise(entry, seed, 0.001)
+
+    short = " ".join(in_short([both_presets(HM)], "x"))
+    assert (
+        "(`curved`)?** In 1 of 1 layout of curvatures by seeds: on UCF-GZSL counts, SIMULATED, curved, weight 1: "
+        in short
+    )
+    assert "hyperbolic ones do worse than spherical ones: −3" in short
+    assert "after Holm's correction over 1)" in short
+    assert "**Does it move single runs further than rounding does?** Yes: the spread" in short
+    printed = " ".join(in_short([both_presets(lambda entry, seed: by_sign(entry, seed, -1))], "x"))
+    assert "In exact arithmetic it cannot, and yet an effect stands in 1 of 1 layout" in printed
+    assert "**Does it move single runs further than rounding does?** Not shown: the spread" in printed
+
+
+def test_each_set_is_a_family_and_says_what_stands_in_it() -> None:
+    """Where one row stands in one of two sets, the page in short does not lose it among both sets' comparisons."""
+    real = replace(both_presets(harming), data=REAL)
+    lines = in_short([both_presets(noisy), real], "x")
+    assert "none of 6 comparisons stands" in lines[0]
+    assert "on yt8m-mini 6 of 6 comparisons stand, −" in lines[0]
+    assert " and 4 more" in lines[0]
+
+
+# --- what ran, and how to run it again ---
+
+
+def uneven() -> Store:
+    """All with two seeds at weight 1; at weight .001 Table 1 with two, Table 3 with one, and nothing else."""
+    store = filled(MEMORY, noisy, weights=[1.0], seeds=range(2))
+    for table, seeds in (("table1", range(2)), ("table3", range(1))):
+        for entry in entries(table, UCF.key, "paper", 1e-3):
+            for seed in seeds:
+                store.add(record(entry, seed, HM=noisy(entry, seed)))
+    return store
+
+
+def test_every_table_says_its_seeds_and_every_gap_is_told() -> None:
+    (subject,) = subjects(uneven())
+    section = what_ran([subject])
+    cells = {
+        line.split("|")[2].strip(): [cell.strip() for cell in line.split("|")[3:-1]]
+        for line in section.splitlines()
+        if line.startswith("| UCF")
+    }
+    assert cells["paper, weight 1"] == ["2"] * 7
+    assert cells["paper, weight 0.001"] == [
+        "2",
+        "2",
+        "1–2",
+        "not run",
+        "2 (2 of 3 rows)",
+        "2 (1 of 3 rows)",
+        "not run",
+    ]
+    assert gaps(subject) == [
+        "UCF-GZSL counts, SIMULATED, paper, weight 0.001: rows of Tables 4, 5, 6, 7 not run; rows of Table 3 with 1 "
+        "seed, not 2."
+    ]
+    assert f"- {gaps(subject)[0]}" in section
+    full = subjects(filled(MEMORY, noisy, seeds=range(2)))[0]
+    assert gaps(full) == []
+    assert "Every row of every table has as many seeds as AVCA." in what_ran([full])
+
+
+def planned(text: str) -> set[tuple[str, int]]:
+    """The runs that printed commands plan: alignment and seed."""
+    found = set()
+    for line in re.findall("^hypav reproduce .*$", text, re.M):
+        words = line.split()
+        tables = list(TABLES) if words[2] == "all" else [w for w in words if w.startswith("table")]
+        options = {name: words[words.index(name) + 1] for name in ("--seeds", "--presets", "--weights")}
+        for preset in options["--presets"].split(","):
+            for weight in options["--weights"].split(","):
+                for table in tables:
+                    for entry in entries(table, UCF.key, preset, float(weight)):
+                        found |= {(str(entry.alignment), seed) for seed in range(int(options["--seeds"]))}
+    return found
+
+
+def test_the_printed_commands_make_exactly_these_runs() -> None:
+    store = uneven()
+    (subject,) = subjects(store)
+    text = repeat([subject], "results/course_runs.csv")
+    assert unlike(subject) == (0, 0)
+    assert len(planned(text)) == len(subject.runs)
+    assert (
+        "hypav results --store runs/results/store.sqlite --to notebooks/RESULTS.md --export notebooks/results/co"
+        in text
+    )
+    assert "not in the store" not in text
+    assert "--export" not in repeat([subject], None)
+
+
+def test_the_commands_say_where_they_differ_from_the_runs() -> None:
+    store = uneven()
+    store.add(record(entries("table3", UCF.key, "paper", 1e-3)[4], 7))
+    assert "Not made again by these commands: 1 run of the store." in repeat(subjects(store), None)
+    lost = filled(MEMORY, noisy, tables=["table1"], seeds=range(2))
+    for entry in entries("table6", UCF.key, "paper", 1.0)[2:]:
+        for seed in range(2 if entry.row == "theta" else 1):
+            lost.add(record(entry, seed))
+    (subject,) = subjects(lost)
+    assert commands(subject) == [Command(("table1", "table2", "table6"), 2, ("paper",), ("1",))]
+    assert "Asked for by these commands but not in the store: 1 run that failed" in repeat([subject], None)
+
+
+def test_the_page_says_of_which_program_its_runs_are_and_what_another_processor_does(store: Store) -> None:
+    found = subjects(store)
+    assert programs(found, "c0de") == "of this very version of the program (c0de)"
+    another = "of another version of the program (c0de) than the one that wrote this page"
+    assert programs(found, "another") == another
+    page = results_page(store, found=found)
+    assert f"and {another}" in page.split("## In short")[1].split("##")[0]
+    assert f"These runs are {another}. They are of hypav 0.1.0, torch 2.13.0, numpy" in page
+    assert "The numbers are those of this torch on this processor (a processor): on another one" in page
+    assert "moves by up to a few points, as another seed moves it" in page
+    assert "24.83 on one processor and 25.38 on another" in machine(found, "c0de")
+    assert another not in results_page(store, found=found, program="c0de")
+
+
+# --- sets of one name ---
+
+
+def test_sets_of_one_name_are_told_apart_in_headings_and_files(tmp_path: Path) -> None:
+    store = filled(MEMORY, noisy, tables=["table1"], seeds=range(2))
+    changed = replace(UCF, digest="changed-digest")
+    for entry in entries("table1", UCF.key, "paper", 1.0):
+        for seed in range(2):
+            store.add(record(entry, seed, changed, HM=helping(entry, seed)))
+    found = subjects(store)
+    assert [s.data.marked for s in found] == [
+        "UCF-GZSL counts, SIMULATED [digest-o]",
+        "UCF-GZSL counts, SIMULATED [changed-]",
+    ]
+    page = results_page(store)
+    headings = [line for line in page.splitlines() if line.startswith("#")]
+    assert len(headings) == len(set(headings))
+    links = re.findall(r"\]\((results/[^)]+)\)", page)
+    assert len(links) == len(set(links)) == 2
+    written = save_results(store, tmp_path / "R.md")
+    assert len(written) == len(set(written)) == 3
+    (alone,) = subjects(filled(MEMORY, noisy, tables=["table1"], seeds=range(2)))
+    assert alone.data.marked == UCF.marked
+
+
+def test_a_set_that_ran_with_two_recipes_has_two_headings() -> None:
+    store = filled(MEMORY, noisy, tables=["table1"], seeds=range(2))
+    for entry in entries("table1", UCF.key, "paper", 1.0):
+        for seed in range(2):
+            store.add(record(entry, seed, recipe=RECIPES["ucf-main"]))
+    assert [s.data.name.split(", ")[-1] for s in subjects(store)] == ["recipe course", "recipe ucf-main"] or [
+        s.data.name.split(", ")[-1] for s in subjects(store)
+    ] == ["recipe ucf-main", "recipe course"]
+
+
 # --- the committed page ---
 
 
-@pytest.mark.skipif(not (NOTEBOOKS / "RESULTS.md").exists(), reason="the grid has not been run yet")
-def test_the_committed_page_is_what_the_committed_runs_give() -> None:
+@pytest.fixture(scope="module")
+def committed() -> Store:
+    return Store.from_csv(NOTEBOOKS / "results" / "course_runs.csv")
+
+
+@pytest.fixture(scope="module")
+def committed_subjects(committed: Store) -> tuple[Subject, ...]:
+    return subjects(committed)
+
+
+def test_the_committed_page_is_what_the_committed_runs_give(
+    committed: Store, committed_subjects: tuple[Subject, ...]
+) -> None:
     page = (NOTEBOOKS / "RESULTS.md").read_text(encoding="utf-8")
     runs = "results/course_runs.csv"
-    assert results_page(Store.from_csv(NOTEBOOKS / runs), runs=runs) == page, (
+    codes = {record.code for subject in committed_subjects for record in subject.runs}
+    # which program runs this test is another test's matter: torch may be another build of the same version
+    program = codes.pop() if "of this very version of the program" in page else "another"
+    assert results_page(committed, found=committed_subjects, runs=runs, program=program) == page, (
         "RESULTS.md is not what its runs give: hypav results --store notebooks/results/course_runs.csv "
         "--to notebooks/RESULTS.md --export notebooks/results/course_runs.csv"
     )
     for link in re.findall(r"\]\((results/[^)]+)\)", page):
         assert (NOTEBOOKS / link).stat().st_size < 100_000 or link == runs
+
+
+def test_the_committed_page_is_right_about_its_program(committed_subjects: tuple[Subject, ...]) -> None:
+    page = (NOTEBOOKS / "RESULTS.md").read_text(encoding="utf-8")
+    if {record.torch for subject in committed_subjects for record in subject.runs} != {torch.__version__}:
+        pytest.skip("this is another build of torch")
+    assert programs(committed_subjects, code_version()) in page, (
+        "the program has changed since; write the page anew"
+    )
+
+
+def test_the_committed_verdicts_on_curvature_do_not_hang_on_the_generators_seed(
+    committed_subjects: tuple[Subject, ...],
+) -> None:
+    own = [e for s in committed_subjects for e in s.curvatures.values() if e is not None]
+    # whose p is so far off every threshold that no seed of the generator brings it there keep it
+    near = [e for e in own if e.p < 0.1]
+    for seed in range(1, 4):
+        again = {
+            id(e): setting_effect(
+                list(e.layout.values()), generator=torch.Generator().manual_seed(seed), draws=e.shuffles
+            )[1]
+            for e in near
+        }
+        judged = corrected([replace(e, p=again.get(id(e), e.p)) for e in own])
+        assert [e.stands for e in judged] == [e.stands for e in own]

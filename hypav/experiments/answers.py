@@ -1,12 +1,10 @@
-"""The two questions, answered from the runs: does alignment help over AVCA, and does its curvature matter?"""
+"""Does alignment help over AVCA? Answered from the runs, in HM and, for Table 7, in delta_rel."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
-
-from torch import Generator
 
 from hypav.experiments.paper import reported
 from hypav.experiments.recipes import Recipe
@@ -15,23 +13,21 @@ from hypav.experiments.store import Store
 from hypav.experiments.suite import AVCA, entries
 from hypav.experiments.table_view import Number, TableView, table_view
 from hypav.experiments.tuning import chosen_weight
-from hypav.intervals import detectable_difference, holm, paired_p, seeds_needed, t_interval
-from hypav.spreads import Spreads, setting_effect, spreads
+from hypav.intervals import detectable_difference, holm_adjusted, paired_p, seeds_needed, t_interval
 
 __all__ = [
+    "LEVEL",
     "Case",
-    "CurvatureEffect",
     "Effect",
     "Tally",
     "cases",
-    "corrected",
-    "curvature_effect",
     "effects",
+    "effects_in",
     "enough_for_the_paper",
     "tally",
 ]
 
-FLAT = "0.0"  # the row of Table 3 with k = 0
+LEVEL = 0.05  # a p value at most this, after Holm's correction, stands
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ def cases(store: Store, data: SetId, recipe: Recipe, presets: Sequence[str]) -> 
 
 @dataclass(frozen=True)
 class Effect:
-    """A row of a table against AVCA: HM differences, paired by seed; p of the paired t test."""
+    """A row of a table against AVCA: differences in HM (Table 7: delta_rel), paired by seed; p of the paired t test."""
 
     case: Case
     table: str
@@ -89,23 +85,34 @@ class Effect:
 
 def effects(store: Store, case: Case, table: str = "table1") -> list[Effect]:
     """Every row of a table of ours that has at least two seeds in common with AVCA."""
+    return effects_in(case.view(table, store), case)
+
+
+def effects_in(view: TableView, case: Case) -> list[Effect]:
+    """As `effects`, of a table that is there already."""
     found = []
-    for row in case.view(table, store).rows:
+    for row in view.rows:
         p = None if row.difference is None else paired_p(row.difference.values)
         if row.difference is not None and p is not None:
-            found.append(Effect(case, table, row.label, row.difference, p))
+            found.append(Effect(case, view.table, row.label, row.difference, p))
     return found
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Several comparisons together. above, below: intervals that exclude 0; stand: rows that survive Holm's correction.
-    detectable: median over comparisons of the difference seen four times in five; n: fewest and most seeds."""
+    """Several comparisons together, as one family.
+
+    above, below: intervals that exclude 0. stand: rows that survive Holm's correction over the family, the least p
+    first; adjusted: their p values after it. best_adjusted: the least such p of all. detectable: median over comparisons
+    of the difference seen four times in five. n: fewest and most seeds.
+    """
 
     count: int
     above: int
     below: int
     stand: tuple[Effect, ...]
+    adjusted: tuple[float, ...]
+    best_adjusted: float
     least: Effect
     most: Effect
     detectable: float
@@ -118,6 +125,8 @@ def tally(found: Sequence[Effect]) -> Tally | None:
         return None
     apart = [effect for effect in found if effect.excludes_zero]
     by_p = sorted(found, key=lambda effect: effect.p)
+    adjusted = holm_adjusted([effect.p for effect in by_p])
+    count = sum(p <= LEVEL for p in adjusted)
     by_mean = sorted(found, key=_mean)
     reach = [detectable_difference(effect.difference.values) for effect in found]
     counts = [effect.difference.interval.n for effect in found]
@@ -125,7 +134,9 @@ def tally(found: Sequence[Effect]) -> Tally | None:
         count=len(found),
         above=sum(_mean(effect) > 0 for effect in apart),
         below=sum(_mean(effect) < 0 for effect in apart),
-        stand=tuple(by_p[: holm([effect.p for effect in by_p])]),
+        stand=tuple(by_p[:count]),
+        adjusted=tuple(adjusted[:count]),
+        best_adjusted=adjusted[0],
         least=by_mean[0],
         most=by_mean[-1],
         detectable=median(d for d in reach if d is not None),
@@ -149,57 +160,3 @@ def enough_for_the_paper(found: Sequence[Effect]) -> list[tuple[str, float, int 
         known = [n for n in needed if n is not None]
         told.append((row, difference, round(median(known)) if known else None))
     return told
-
-
-@dataclass(frozen=True)
-class CurvatureEffect:
-    """Table 3's fixed curvatures (K settings by n seeds): both spreads of HM, the effect of k, and agreement.
-
-    F, p: `spreads.setting_effect`. alike: of `runs` pairs of a curvature other than 0 and a seed, how many have the HM
-    of the flat run of that seed to the last bit. means: row -> mean HM.
-    """
-
-    case: Case
-    spreads: Spreads
-    F: float | None
-    p: float
-    alike: int
-    runs: int
-    means: dict[str, float]
-    stands: bool = False
-
-
-def curvature_effect(store: Store, case: Case) -> CurvatureEffect | None:
-    """The effect of the curvature with the seeds that all rows of Table 3 have; None below two seeds."""
-    full = case.view("table3", store)
-    own = [row for row in full.rows if row.label != AVCA]
-    if any(not row.ours for row in own):
-        return None
-    seeds = sorted(set.intersection(*(set(row.ours["HM"].by_seed) for row in own)))
-    if len(seeds) < 2:
-        return None
-    values = {row.label: [row.ours["HM"].by_seed[seed] for seed in seeds] for row in own}
-    layout = list(values.values())
-    F, p = setting_effect(layout, generator=Generator().manual_seed(0))
-    pairs = [
-        (v, flat)
-        for k, runs in values.items()
-        if k != FLAT
-        for v, flat in zip(runs, values[FLAT], strict=True)
-    ]
-    return CurvatureEffect(
-        case=case,
-        spreads=spreads(layout, generator=Generator().manual_seed(0)),
-        F=F,
-        p=p,
-        alike=sum(v == flat for v, flat in pairs),
-        runs=len(pairs),
-        means={k: sum(runs) / len(runs) for k, runs in values.items()},
-    )
-
-
-def corrected(found: Sequence[CurvatureEffect]) -> list[CurvatureEffect]:
-    """The same, each knowing whether its effect stands among all of them (Holm)."""
-    ranked = sorted(found, key=lambda effect: effect.p)
-    standing = {id(effect) for effect in ranked[: holm([effect.p for effect in ranked])]}
-    return [replace(effect, stands=id(effect) in standing) for effect in found]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hypav.errors import RunError
-from hypav.experiments.answers import FLAT, Case
+from hypav.experiments.answers import Case
+from hypav.experiments.curvature_effects import FLAT
 from hypav.experiments.store import Store
 from hypav.experiments.suite import AVCA
 from hypav.intervals import t_interval

@@ -6,19 +6,23 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from hypav.data.yt8m import YT8M_NAME
 from hypav.experiments.answers import Effect, enough_for_the_paper, tally
+from hypav.experiments.curvature_effects import beyond_rounding
 from hypav.experiments.paper import reported
+from hypav.experiments.program import code_version
 from hypav.experiments.recipes import RECIPES
+from hypav.experiments.results_delta import delta_sentences, null_of
+from hypav.experiments.results_runs import machine, repeat, what_ran
+from hypav.experiments.results_short import in_short, rounding_pairs
 from hypav.experiments.results_tables import table_section
 from hypav.experiments.results_text import (
     ABLATIONS,
     alignment_sentences,
     chance_text,
     curvature_sentences,
-    in_short,
     points,
     power_sentences,
+    rounding_sentence,
 )
 from hypav.experiments.store import Store
 from hypav.experiments.subjects import PRESETS, Subject, subjects
@@ -37,7 +41,7 @@ FIGURE_FOLDER = "results"  # beside the page
 
 _HEAD = """# Results: what the runs say
 
-> Written by `hypav results` from {runs}, sentences included: no number or verdict here is written by hand."""
+> Written by `hypav results` from {runs}, sentences included: no number or verdict of ours is written by hand."""
 
 
 def results_page(
@@ -46,6 +50,7 @@ def results_page(
     found: Sequence[Subject] | None = None,
     runs: str | None = None,
     figures: bool = True,
+    program: str | None = None,
 ) -> str:
     """The page as Markdown.
 
@@ -53,61 +58,53 @@ def results_page(
         found: the store's `subjects`, where they are known already.
         runs: where, seen from the page, the runs lie as CSV.
         figures: whether it shows the pictures that `save_results` puts beside it.
+        program: the version that the runs are compared with; None is this program's.
 
     Raises:
         RunError: a record that no run gave, or no run at all.
     """
     found = subjects(store) if found is None else found
-    every = [effect for subject in found for effect in subject.effects]
-    ablations = [effect for subject in found for effect in subject.ablations]
-    curved = [effect for subject in found for effect in subject.curvatures.values() if effect is not None]
-    short = "\n".join(f"- {line}" for line in in_short(every, ablations, curved))
+    program = code_version() if program is None else program
+    short = "\n".join(f"- {line}" for line in in_short(found, program))
     head = _HEAD.format(runs=f"[these runs]({runs})" if runs else "a run store")
-    parts = [head, f"## In short\n\n{short}", _what_ran(found), "## The answer"]
+    parts = [head, f"## In short\n\n{_STANDS}\n\n{short}", what_ran(found), "## The answer", _RULES]
     parts += [part for subject in found for part in _answer(subject, figures)]
-    parts += [_scope(found), "## The tables", _LEGEND]
+    parts += [_FIGURES, _scope(found), "## The tables", _LEGEND]
     for subject in found:
         parts.append(f"### {subject.data.marked}")
-        parts += [table_section(store, table, subject.cases) for table in TABLES if subject.cases]
-    parts += [_tuning(store, found), _machine(found), _repeat(found)]
+        parts += [table_section(store, table, subject) for table in TABLES if subject.cases]
+    parts += [_tuning(store, found), machine(found, program), repeat(found, runs)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+_STANDS = "A difference stands that is left after Holm's correction for how many were looked at."
+
+_RULES = """Differences are paired by seed: runs of one seed share first weights and batches. Holm's correction runs over
+a family: the comparisons of one question on one set, or all layouts of curvatures by seeds under one preset (`paper`
+and `curved` apart)."""
+
+_FIGURES = """## Figures 3 and 4
+
+Not drawn here: this page is made from a table of runs, and a t-SNE needs trained networks.
+`hypav reproduce figure3 figure4 --data simulated` trains the two, AVCA and Hyper-multiple, and keeps them;
+`hypav figure 3 --data simulated` and `hypav figure 4 --data simulated` then draw them, with how far super-classes lie
+apart in the embedding itself below each map. For the other loss: `--presets curved` in the first and `--preset curved`
+in the others."""
+
 _LEGEND = """First each table at a glance: HM (Table 7: delta_rel) as the mean over seeds, in brackets its difference to
-AVCA, with a star where Student's 95 % interval of the paired differences excludes 0 (one in twenty does so by chance),
-and with n where there are fewer seeds than of AVCA, so that the mean is one over other seeds.
-Folded below: every metric with its interval, the difference with a bootstrap interval, and how many seeds it would take
-to tell it. Tables 1 and 2 show the same runs of ours: they have the same rows on two kinds of features, and a set has
-one."""
-
-
-def _what_ran(found: Sequence[Subject]) -> str:
-    header = ["features", "recipe", "runs", "seeds", "presets and weights"]
-    rows = [
-        [
-            subject.data.marked,
-            subject.recipe.name,
-            str(len(subject.runs)),
-            str(len({record.seed for record in subject.runs})),
-            "; ".join(case.name for case in subject.cases) or "none complete",
-        ]
-        for subject in found
-    ]
-    lines = ["## What ran", markdown_table(header, rows)]
-    lines += [
-        f"Recipe {s.recipe.name}: {s.recipe.source}." for s in {s.recipe.name: s for s in found}.values()
-    ]
-    if any(subject.data.name == YT8M_NAME for subject in found):
-        lines.append(
-            f"{YT8M_NAME} is made of real YouTube-8M features (Abu-El-Haija et al. 2016, CC BY 4.0)."
-        )
-    return "\n\n".join(lines)
+AVCA, with a star where Student's 95 % interval of the paired differences excludes 0 (one in twenty does so by chance).
+Where the rows of a column have not all the same number of seeds, n stands in each: their means are over other seeds and
+cannot be compared with each other. Folded below: every metric with its interval, the difference with a bootstrap
+interval, and how many seeds it would take to tell it."""
 
 
 _QUESTIONS = {
     "paper": "**Does curvature matter in the loss as printed (`paper`)?** In exact arithmetic it cannot: the cosine of "
     "Eq. 4 takes out what Eqs. 1 and 3 put in, so that these runs differ by rounding alone.",
-    "curved": "**Does it matter where the loss depends on it (`curved`)?**",
+    "curved": "**Does it matter where the loss depends on it (`curved`)?** That a curvature moves HM less than a seed "
+    "does cannot tell `curved` from `paper`: the runs of one seed share first weights and batches under either. What can "
+    "is whether the means differ (F), and whether a curvature moves single runs, up or down, further than the rounding "
+    "that is all of it under `paper`.",
 }
 
 
@@ -116,6 +113,12 @@ def _answer(subject: Subject, figures: bool) -> list[str]:
     own = tally(subject.effects)
     rest = tally(subject.ablations)
     paper_set = "{} ({})".format(*reported("table1", subject.data.key).key)
+    rounding = {
+        effect.case.name: rounding_sentence(
+            None if paper is None else beyond_rounding(effect, paper), effect.case.weight
+        )
+        for effect, paper in rounding_pairs(subject)
+    }
     parts = [
         f"### On {name}",
         "**Does alignment help over AVCA?** " + " ".join(alignment_sentences(own)),
@@ -128,18 +131,21 @@ def _answer(subject: Subject, figures: bool) -> list[str]:
         "**Does any of the ablations (Tables 3 to 6)?** " + " ".join(alignment_sentences(rest, ABLATIONS)),
     ]
     for preset, question in _QUESTIONS.items():
-        told = [
-            f"- {' '.join(curvature_sentences(subject.curvatures[case.name], case.name))}"
-            for case in subject.cases
-            if case.preset == preset
-        ]
+        told = []
+        for case in subject.cases:
+            if case.preset == preset:
+                sentences = curvature_sentences(subject.curvatures[case.name], case.name)
+                told.append(f"- {' '.join([*sentences, rounding.get(case.name, '')]).rstrip()}")
         parts.append(question + "\n\n" + ("\n".join(told) or "Not run."))
+    sevens = {case.name: subject.views[case.name, "table7"] for case in subject.cases}
     parts += [
         _picture(
             figures and any(subject.curvatures.values()),
             f"spreads-{subject.slug}.png",
             f"Spread of HM over curvatures and over seeds on {name}",
         ),
+        "**Does alignment lower delta_rel of theta_v (Table 7)?** "
+        + " ".join(delta_sentences(subject.deltas, sevens, null_of(subject.runs), subject.data.key)),
         "**What could be seen?** "
         + " ".join(power_sentences(own, enough_for_the_paper(subject.effects), paper_set)),
     ]
@@ -206,50 +212,6 @@ def _tuning(store: Store, found: Sequence[Subject]) -> str:
         else "Not run."
     )
     return "\n\n".join(lines)
-
-
-def _machine(found: Sequence[Subject]) -> str:
-    runs = [record for subject in found for record in subject.runs]
-    seconds = sorted(record.seconds for record in runs)
-    memory = [record.memory_mb for record in runs if record.memory_mb is not None]
-
-    def all_of(name: str) -> str:
-        return ", ".join(sorted({str(getattr(record, name)) for record in runs}))
-
-    days = sorted(record.created[:10] for record in runs)
-    lines = [
-        "## Machine, time, versions",
-        f"- {len(runs)} runs, {sum(seconds) / 3600:.1f} h in all, each on {all_of('threads')} thread(s) of "
-        f"{all_of('cpu')} ({all_of('device')}); median {seconds[len(seconds) // 2]:.1f} s a run, longest "
-        f"{seconds[-1]:.1f} s.",
-        f"- Greatest resident memory of a process: {max(memory):.0f} MB."
-        if memory
-        else "- Memory was not recorded.",
-        f"- hypav {all_of('hypav')} (program {all_of('code')}), torch {all_of('torch')}, numpy {all_of('numpy')}, Python "
-        f"{all_of('python')}; run from {days[0]} to {days[-1]}.",
-    ]
-    return "\n".join([lines[0], "", *lines[1:]])
-
-
-_DOORS = {YT8M_NAME: "yt8m-mini"}  # name of a set -> the door it is behind
-
-
-def _repeat(found: Sequence[Subject]) -> str:
-    lines = ["## Repeat it", "", "```"]
-    for subject in found:
-        weights = sorted({case.weight for case in subject.cases if not case.tuned})
-        told = ",".join(
-            [*(f"{w:g}" for w in weights), *(["tuned"] if any(c.tuned for c in subject.cases) else [])]
-        )
-        presets = ",".join(dict.fromkeys(case.preset for case in subject.cases))
-        door = "simulated" if subject.data.simulated else _DOORS.get(subject.data.name, subject.data.name)
-        scale = subject.runs[0].scale_name
-        seeds = len({record.seed for record in subject.runs})
-        lines.append(
-            f"hypav reproduce all --data {door} --seeds {seeds} --scale {scale} --presets {presets} --weights {told}"
-        )
-    lines += ["hypav results --store runs/store.sqlite --to notebooks/RESULTS.md", "```"]
-    return "\n".join(lines)
 
 
 def save_results(store: Store, path: Path, *, export: Path | None = None) -> list[Path]:

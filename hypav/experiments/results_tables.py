@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypav.experiments.answers import Case
 from hypav.experiments.results_text import points
 from hypav.experiments.store import Store
+from hypav.experiments.subjects import Subject
 from hypav.experiments.table_text import NOT_RUN, TITLES, bare_table
 from hypav.experiments.table_view import Row, TableView, verify
 from hypav.experiments.tables import markdown_table
@@ -15,26 +15,36 @@ from hypav.intervals import t_interval
 __all__ = ["at_a_glance", "table_section"]
 
 
-def table_section(store: Store, table: str, cases: Sequence[Case]) -> str:
-    """The section of one table for the cases of one set; every number is verified.
+def table_section(store: Store, table: str, subject: Subject) -> str:
+    """The section of one table for the cases of one set; every number is verified. Of Tables 1 and 2, which would show
+    the same runs, one is a line.
 
     Raises:
         RunError: a number that no run gave.
     """
-    views = [case.view(table, store) for case in cases]
+    title = f"**Table {table[-1]}, {TITLES[table]}**"
+    main, twin = ("table2", "table1") if (subject.data.key or ("", ""))[1] == "cls" else ("table1", "table2")
+    if table == twin:
+        return (
+            f"{title}: not shown again. It has the rows of Table {main[-1]} on the other kind of features; this set has "
+            f"one kind, so ours would be the runs of Table {main[-1]} once more (`hypav table {twin[-1]}` prints the "
+            "paper's numbers beside them)."
+        )
+    cases = subject.cases
+    views = [subject.views[case.name, table] for case in cases]
     for view in views:
         verify(view, store)
     header, rows = at_a_glance(views, [case.name for case in cases])
     escaped = [[cell.replace("*", "\\*") for cell in row] for row in rows]
     folded = [f"<b>{case.name}</b>\n\n{bare_table(view)}" for case, view in zip(cases, views, strict=True)]
     details = "<details><summary>Every metric with intervals</summary>\n\n" + "\n\n".join(folded)
-    title = f"**Table {table[-1]}, {TITLES[table]}**"
     return "\n\n".join([title, markdown_table(header, escaped), details, "</details>"])
 
 
 def at_a_glance(views: Sequence[TableView], names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of one table under several presets and weights: the paper's number, and ours with its difference
-    to AVCA, starred where Student's 95 % interval excludes 0; n where it has fewer seeds than AVCA. Unchecked."""
+    to AVCA, starred where Student's 95 % interval excludes 0; n in every cell of a column whose rows have not all the
+    same number of seeds. Unchecked."""
     first = views[0]
     metric = first.compared
     rows = [
@@ -49,9 +59,9 @@ def _glance(view: TableView, row: Row) -> str:
         return NOT_RUN
     digits = 3 if view.compared == "delta_rel" else 1
     mean = f"{row.ours[view.compared].interval.mean:.{digits}f}"
+    # means over other seeds are not comparable with each other, which a difference between two cells would suggest
+    n = f"; n {row.n}" if len({own.n for own in view.rows if own.ours}) > 1 else ""
     if row.difference is None:
-        return f"{mean} (–)"
+        return f"{mean} (–{n})"
     star = "*" if t_interval(row.difference.values).excludes_zero else ""
-    # a mean over fewer seeds is not comparable with AVCA's, the paired difference is
-    fewer = f"; n {row.n}" if row.n < max(own.n for own in view.rows) else ""
-    return f"{mean} ({points(row.difference.interval.mean, digits)}{star}{fewer})"
+    return f"{mean} ({points(row.difference.interval.mean, digits)}{star}{n})"

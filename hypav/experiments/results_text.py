@@ -1,10 +1,14 @@
-"""The sentences of the results page: which one stands is decided by the numbers, and either outcome has one."""
+"""The sentences of the results page: which one stands is decided by the numbers, and each outcome has one."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from hypav.experiments.answers import CurvatureEffect, Effect, Tally, tally
+from hypav.experiments.answers import LEVEL, Effect, Tally
+from hypav.experiments.curvature_effects import CurvatureEffect
+from hypav.intervals import t_interval
+from hypav.spreads import SpreadRatio
 
 __all__ = [
     "ABLATIONS",
@@ -12,19 +16,22 @@ __all__ = [
     "alignment_sentences",
     "chance_text",
     "curvature_sentences",
-    "in_short",
+    "interval_words",
+    "named",
     "points",
     "power_sentences",
+    "rounding_sentence",
+    "times",
+    "ways",
 ]
 
-LEVEL = 0.05
 MODULES = "the three modules of Table 1"
 ABLATIONS = "the configurations of Tables 3 to 6 that are not in Table 1"
 
 
 def chance_text(p: float) -> str:
-    """A p value: "p = 0.041", or "p < 0.001"."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    """A p value: "p = 0.041", "p = 0.0051", or "p < 0.001"."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.{4 if p < 0.01 else 3}f}"
 
 
 def points(value: float, digits: int = 1) -> str:
@@ -33,41 +40,12 @@ def points(value: float, digits: int = 1) -> str:
     return f"{0:.{digits}f}" if text.strip("+−0.") == "" else text
 
 
-def in_short(
-    found: Sequence[Effect], ablations: Sequence[Effect], curved: Sequence[CurvatureEffect]
-) -> list[str]:
-    """Both questions over all sets together, a line each."""
-    parts = (("Alignment against AVCA", found, MODULES), ("Its ablations", ablations, ABLATIONS))
-    lines = [
-        f"{title}: {' '.join(alignment_sentences(tally(part), what)[:2])}"
-        for title, part, what in parts
-        if part
-    ]
-    for preset in dict.fromkeys(effect.case.preset for effect in curved):
-        part = [effect for effect in curved if effect.case.preset == preset]
-        standing = [effect for effect in part if effect.stands]
-        weaker = sum(effect.spreads.high is not None and effect.spreads.high < 1 for effect in part)
-        verdict = (
-            f"its effect stands in {len(standing)} of {_layouts(len(part))} "
-            f"({', '.join(_where(effect) for effect in standing)})"
-            if standing
-            else f"no effect of it stands in {_layouts(len(part))}"
-        )
-        lines.append(
-            f"Curvature under `{preset}`: {verdict}; in {weaker} of {len(part)}, HM scatters less over curvatures than "
-            "over seeds."
-        )
-    return lines or ["Nothing was run that answers either question."]
-
-
-def _layouts(count: int) -> str:
-    return f"{count} layout{'' if count == 1 else 's'} of curvatures by seeds"
-
-
-def _where(effect: CurvatureEffect) -> str:
-    best, worst = (pick(effect.means, key=lambda k: effect.means[k]) for pick in (max, min))
-    ends = f"best k = {best}, worst k = {worst}".replace("-", "−")
-    return f"{effect.case.data.marked}, weight {effect.case.weight:g}: {ends}"
+def interval_words(values: Sequence[float], digits: int = 1) -> str:
+    """A mean with Student's 95 % interval: "−0.8 [−1.5, −0.1]"; the mean alone for one value."""
+    found = t_interval(list(values))
+    if found.low is None or found.high is None:
+        return points(found.mean, digits)
+    return f"{points(found.mean, digits)} [{points(found.low, digits)}, {points(found.high, digits)}]"
 
 
 def alignment_sentences(found: Tally | None, what: str = MODULES) -> list[str]:
@@ -81,34 +59,45 @@ def alignment_sentences(found: Tally | None, what: str = MODULES) -> list[str]:
         f"{found.above} and below in {found.below}; if nothing differed, chance alone would put it outside in "
         f"{chance:.1f}."
     )
+    least = f"the least p after Holm's correction over these {found.count}: {found.best_adjusted:.2f}"
     better = [effect for effect in found.stand if effect.difference.interval.mean > 0]
     worse = [effect for effect in found.stand if effect.difference.interval.mean < 0]
     if not found.stand and apart <= chance:
-        verdict = "So alignment is not told apart from AVCA: if it helps or harms, then by less than these seeds see."
+        verdict = (
+            "So alignment is not told apart from AVCA: if it helps or harms, then by less than these seeds see "
+            f"({least})."
+        )
     elif not found.stand:
-        verdict = "None of them stands once so many comparisons are allowed for (Holm): a hint at most, not a finding."
+        verdict = (
+            f"None of them stands once so many are allowed for ({least}): a hint at most, not a finding."
+        )
     else:
         told = [
-            f"{len(part)} {word} than AVCA ({_names(part)})"
+            f"{len(part)} {word} than AVCA ({named(part)})"
             for part, word in ((better, "better"), (worse, "worse"))
             if part
         ]
-        verdict = f"What stands after Holm's correction: {'; '.join(told)}."
+        largest = f"{found.adjusted[-1]:.3f}" if found.adjusted[-1] >= 0.001 else "below 0.001"
+        verdict = (
+            f"What stands after Holm's correction: {'; '.join(told)}; p after the correction over these {found.count}: "
+            f"{largest}{' at most' if len(found.stand) > 1 else ''}."
+        )
     ends = f"The mean differences go from {_told(found.least)} to {_told(found.most)}."
     return [counted, verdict, ends]
 
 
-def _names(found: Sequence[Effect], most: int = 4) -> str:
-    named = [_told(effect) for effect in found[:most]]
-    return ", ".join(named) + (f" and {len(found) - most} more" if len(found) > most else "")
+def named(found: Sequence[Effect], most: int = 4) -> str:
+    """Rows with their differences, for a reader; of many the first."""
+    told = [_told(effect) for effect in found[:most]]
+    return ", ".join(told) + (f" and {len(found) - most} more" if len(found) > most else "")
 
 
 def _told(effect: Effect) -> str:
     interval = effect.difference.interval
-    row = (
-        effect.row if effect.table == "table1" else f"Table {effect.table[-1]} {effect.row}".replace("-", "−")
-    )
-    return f"{points(interval.mean)} ({row}, {effect.case.name})"
+    digits = 3 if effect.difference.metric == "delta_rel" else 1
+    place = f"Table {effect.table[-1]} {effect.row}".replace("-", "−")
+    row = effect.row if effect.table in ("table1", "table7") else place
+    return f"{points(interval.mean, digits)} ({row}, {effect.case.name})"
 
 
 def curvature_sentences(found: CurvatureEffect | None, name: str = "") -> list[str]:
@@ -139,30 +128,91 @@ def curvature_sentences(found: CurvatureEffect | None, name: str = "") -> list[s
 
 
 def _effect(found: CurvatureEffect) -> str:
-    best, worst = (pick(found.means, key=lambda k: found.means[k]) for pick in (max, min))
-    test = f"F = {found.F:.2f}, {chance_text(found.p)} by shuffling"
-    ends = f"the highest mean HM, {found.means[best]:.1f}, is that of k = {best}, the lowest, {found.means[worst]:.1f}, "
-    ends = (ends + f"that of k = {worst}").replace("-", "−")
-    if found.p > LEVEL:
-        return f"No curvature stands out: {ends}, and means differ so much when nothing does ({test})."
-    if not found.stands:
+    best, worst = max(found.means.values()), min(found.means.values())
+    told = chance_text(found.p) + f" by {found.shuffles:,} shuffles".replace(",", " ")
+    test = f"F = {found.F:.2f}, {told}"
+    family = _family(found)
+    reach = f"A range of {found.reach:.1f} points between the means would have been seen four times in five."
+    if f"{best:.1f}" == f"{worst:.1f}":
+        return f"No curvature stands out: all means are equal to a tenth of a point ({best:.1f}; {test}). {reach}"
+    if found.stands:
         return (
-            f"The curvatures' means differ somewhat more than shuffled ones ({test}; {ends}), but not once the other "
-            "presets, weights and sets on this page are allowed for (Holm)."
+            f"The curvature has an effect that shuffling does not give ({test}; {family}): {ways(found)}."
+            + (_ROUNDING if found.case.preset == "paper" else "")
         )
-    told = f"The curvature has an effect that shuffling does not give ({test}, and after Holm's correction): {ends}."
-    if found.case.preset == "paper":
-        told += (
-            " In exact arithmetic there is none, so rounding must have led these runs apart in one direction."
+    if found.p > LEVEL:
+        return (
+            f"No curvature stands out: {_ends(found)}, and means differ this much even when nothing differs ({test}). "
+            f"{reach}"
         )
-    return told
+    return (
+        f"The curvatures' means differ somewhat more than shuffled ones ({test}; {_ends(found)}), but it does not stand "
+        f"({family}): a hint at most. {reach}"
+    )
+
+
+_ROUNDING = " In exact arithmetic there is none, so rounding must have led these runs apart in one direction."
+
+
+def _family(found: CurvatureEffect) -> str:
+    layouts = f"the {found.family} layouts" if found.family > 1 else "one layout"
+    return f"{chance_text(found.adjusted)} after Holm's correction over {layouts} under `{found.case.preset}`"
+
+
+def _ends(found: CurvatureEffect) -> str:
+    means = found.means
+    best, worst = (pick(means, key=lambda k: means[k]) for pick in (max, min))
+    told = f"the highest mean HM, {means[best]:.1f}, is that of k = {best}, the lowest, {means[worst]:.1f}, that of k = "
+    return (told + worst).replace("-", "−")
+
+
+def ways(found: CurvatureEffect) -> str:
+    """Which curvatures do better: the two ends, and the hyperbolic ones against the spherical ones with an interval."""
+    side = t_interval(list(found.sides))
+    verdict = (
+        f"do {'better' if side.mean > 0 else 'worse'} than spherical ones"
+        if side.excludes_zero
+        else "are not told apart from spherical ones"
+    )
+    return f"{_ends(found)}; hyperbolic ones {verdict}: {interval_words(found.sides)} points"
 
 
 def _agreement(found: CurvatureEffect) -> str:
     if found.alike == found.runs:
         return f"All {found.runs} runs have the HM of the flat run of their seed to the last bit."
     none = "None" if found.alike == 0 else str(found.alike)
-    return f"{none} of {found.runs} runs with k other than 0 have the HM of the flat run of their seed to the last bit."
+    has = "has" if found.alike <= 1 else "have"
+    return f"{none} of {found.runs} runs with k other than 0 {has} the HM of the flat run of their seed to the last bit."
+
+
+def rounding_sentence(found: SpreadRatio | None, weight: float) -> str:
+    """The spread over curvatures under `curved` beside the one under `paper`, where curvatures differ by rounding."""
+    if found is None:
+        return (
+            "Beside rounding alone: not known, for two shared seeds of Table 3 under `paper` did not run at weight "
+            f"{weight:g}."
+        )
+    start = (
+        f"Beside rounding alone: with the same {found.n} seeds the curvatures scatter HM by {found.first:.2f} points "
+        f"here, under `paper` at weight {weight:g} by {found.second:.2f}"
+    )
+    if found.ratio is None or found.low is None or found.high is None:
+        return f"{start}, so that there is no ratio."
+    if found.low > 1:
+        verdict = "so the curvature moves a run further than rounding does"
+    elif found.high < 1:
+        verdict = "so the curvature moves a run less far than rounding does"
+    else:
+        verdict = "so what the curvature does to a run is not told apart from rounding"
+    return (
+        f"{start}: {times(found.ratio)} times as far (95 % interval {times(found.low)} to {times(found.high)}, bootstrap "
+        f"over seeds), {verdict}."
+    )
+
+
+def times(ratio: float) -> str:
+    """A ratio in two or three digits: "2.6", "107", "∞"."""
+    return "∞" if math.isinf(ratio) else f"{ratio:.{1 if ratio < 10 else 0}f}"
 
 
 def power_sentences(

@@ -1,26 +1,20 @@
-"""What a store holds runs of: each set with each recipe, and what its runs say to the two questions."""
+"""What a store holds runs of: each set with each recipe, and what its runs say to the questions."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hypav.errors import RunError
-from hypav.experiments.answers import (
-    Case,
-    CurvatureEffect,
-    Effect,
-    cases,
-    corrected,
-    curvature_effect,
-    effects,
-)
+from hypav.experiments.answers import Case, Effect, cases, effects_in
+from hypav.experiments.curvature_effects import CurvatureEffect, corrected, curvature_effect_in
 from hypav.experiments.recipes import RECIPES, Recipe
 from hypav.experiments.records import Record, recipe_digest
 from hypav.experiments.sets import SetId, sets_in
 from hypav.experiments.store import Store
 from hypav.experiments.suite import TABLES
-from hypav.experiments.table_view import require_intact
+from hypav.experiments.table_view import TableView, require_intact
 from hypav.files import slug
 
 __all__ = ["PRESETS", "Subject", "subjects"]
@@ -32,16 +26,20 @@ PRESETS = ("paper", "curved")
 class Subject:
     """One set with one recipe and its cases.
 
+    data: its name is told apart from those of other subjects. views: of Tables 1 to 7, by the case's name and table.
     effects: Table 1 against AVCA. ablations: the rows of Tables 3 to 6 against AVCA without Table 1's; rows of one
-    result (two equal heads are one) once. curvatures: of Table 3, by the case's name.
+    result (two equal heads are one) once. deltas: Table 7's row against AVCA, in delta_rel. curvatures: of Table 3, by
+    the case's name.
     """
 
     data: SetId
     recipe: Recipe
     runs: tuple[Record, ...]
     cases: tuple[Case, ...]
+    views: Mapping[tuple[str, str], TableView]
     effects: tuple[Effect, ...]
     ablations: tuple[Effect, ...]
+    deltas: tuple[Effect, ...]
     curvatures: Mapping[str, CurvatureEffect | None]
 
     @property
@@ -57,15 +55,17 @@ def subjects(store: Store) -> tuple[Subject, ...]:
         RunError: a record that no run gave, or no run at all.
     """
     require_intact(store)
-    found = []
+    parts: list[tuple[SetId, Recipe, tuple[Record, ...]]] = []
     for data in sets_in(store):
         for recipe in RECIPES.values():
             version = store.version(data.digest, recipe)
             runs = store.rows(data_digest=data.digest, recipe_digest=recipe_digest(recipe), code=version)
             if runs:
-                found.append(_subject(store, data, recipe, tuple(runs)))
-    if not found:
+                parts.append((data, recipe, tuple(runs)))
+    if not parts:
         raise RunError(f"{store.path} holds no run of a known recipe; fill it with hypav reproduce.")
+    named = _told_apart([(data, recipe) for data, recipe, _ in parts])
+    found = [_subject(store, data, *part[1:]) for data, part in zip(named, parts, strict=True)]
     every = [e for s in found for e in s.curvatures.values() if e is not None]
     stands = {id(old): new for old, new in zip(every, corrected(every), strict=True)}
     return tuple(
@@ -74,23 +74,48 @@ def subjects(store: Store) -> tuple[Subject, ...]:
     )
 
 
+def _told_apart(parts: Sequence[tuple[SetId, Recipe]]) -> list[SetId]:
+    """The sets with a short digest after a name that another set has too, and the recipe after one that ran with several:
+    headings and picture files are named after them."""
+    digests = {data.digest: slug(data.marked) for data, _ in parts}
+    alike = Counter(digests.values())
+    recipes = Counter(data.digest for data, _ in parts)
+    found = []
+    for data, recipe in parts:
+        name = f"{data.name} [{data.digest[:8]}]" if alike[slug(data.marked)] > 1 else data.name
+        name = f"{name}, recipe {recipe.name}" if recipes[data.digest] > 1 else name
+        found.append(replace(data, name=name))
+    return found
+
+
 def _subject(store: Store, data: SetId, recipe: Recipe, runs: tuple[Record, ...]) -> Subject:
     own = cases(store, data, recipe, PRESETS)
-    main = tuple(effect for case in own for effect in effects(store, case))
+    views = {(case.name, table): case.view(table, store) for case in own for table in TABLES}
+    main = _effects(own, views, "table1")
     return Subject(
         data=data,
         recipe=recipe,
         runs=runs,
         cases=own,
+        views=views,
         effects=main,
-        ablations=_ablations(store, own, main),
-        curvatures={case.name: curvature_effect(store, case) for case in own},
+        ablations=_ablations(own, views, main),
+        deltas=_effects(own, views, "table7"),
+        curvatures={case.name: curvature_effect_in(views[case.name, "table3"], case) for case in own},
     )
 
 
-def _ablations(store: Store, own: Sequence[Case], main: Sequence[Effect]) -> tuple[Effect, ...]:
+def _effects(
+    own: Sequence[Case], views: Mapping[tuple[str, str], TableView], table: str
+) -> tuple[Effect, ...]:
+    return tuple(effect for case in own for effect in effects_in(views[case.name, table], case))
+
+
+def _ablations(
+    own: Sequence[Case], views: Mapping[tuple[str, str], TableView], main: Sequence[Effect]
+) -> tuple[Effect, ...]:
     known = {effect.difference.values for effect in main}
-    rows = [effect for case in own for table in TABLES[2:6] for effect in effects(store, case, table)]
+    rows = [e for case in own for table in TABLES[2:6] for e in effects_in(views[case.name, table], case)]
     once: dict[tuple[float, ...], Effect] = {}
     for effect in rows:
         once.setdefault(effect.difference.values, effect)
