@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+THREADS ?= 1
 export MPLBACKEND ?= Agg
 
 .PHONY: run test test-browser lint lab notebooks classroom bench clean help
@@ -15,7 +16,7 @@ help:
 	@echo "make notebooks  executes all notebooks anew and brings them to one form;"
 	@echo "                with DATA=yt8m-mini (or another door) executes copies on those data, in runs/course-yt8m-mini"
 	@echo "make classroom  writes build/classroom: the course as pages and student notebooks, the instructor's page and solutions"
-	@echo "make bench  the benchmarks of tests/benchmarks"
+	@echo "make bench  the benchmarks of tests/benchmarks, on one thread; THREADS=2 for two"
 	@echo "make clean  remove .venv and runs"
 
 run: $(READY)
@@ -51,7 +52,7 @@ classroom: $(READY)
 	$(BIN)/python -m hypav.classroom
 
 bench: $(READY)
-	$(BIN)/pytest tests/benchmarks --benchmark-enable --benchmark-only
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/pytest tests/benchmarks --benchmark-enable --benchmark-only
 
 # requirements.lock only constrains the versions: which build of torch comes is up to pip (README, GPU)
 $(READY): pyproject.toml requirements.lock

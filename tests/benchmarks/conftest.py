@@ -5,6 +5,7 @@ A busy machine hits both by turns, so read the ratios; seconds depend on the mac
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import torch
 
 ROWS = pytest.StashKey[list["Row"]]()
 NOTES = pytest.StashKey[list[str]]()
@@ -36,6 +38,21 @@ def pytest_configure(config: pytest.Config) -> None:
 def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Adds a line below the table."""
     return request.config.stash[NOTES].append
+
+
+@pytest.fixture
+def goal(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """goal(what, value, unit, at_most= or at_least=): a line that says NOT MET where the number misses its goal."""
+
+    def hold(
+        what: str, value: float, unit: str, *, at_most: float | None = None, at_least: float | None = None
+    ) -> None:
+        met = value <= at_most if at_most is not None else at_least is not None and value >= at_least
+        limit = f"<= {at_most:g}" if at_most is not None else f">= {at_least:g}"
+        line = f"{what}: {value:.4g} {unit} (goal {limit}){'' if met else '  NOT MET'}"
+        request.config.stash[NOTES].append(line)
+
+    return hold
 
 
 @pytest.fixture
@@ -85,6 +102,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not rows and not notes:
         return
     terminalreporter.section("hypav beside its references, same run")
+    terminalreporter.write_line(
+        f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, threads {torch.get_num_threads()} of "
+        f"{os.cpu_count()} cores; the machine's load is {os.getloadavg()[0]:.1f}"
+    )
     if rows:
         width = max(len(row.what) for row in rows)
         head = f"{'what':{width}}  {'reference':>11}  {'ours':>11}  {'ratio':>8}  goal"

@@ -101,9 +101,12 @@ class ReleasedStep:
         heads = [one_head(v, a, c[:, head : head + 1]) for head in range(c.shape[1])]
         return torch.stack(heads).mean()
 
-    def step(self, batch: tuple[Tensor, ...]) -> float:
+    def train(self, mode: bool = True) -> None:
         for module in self.modules:
-            module.train()
+            module.train(mode)
+
+    def step(self, batch: tuple[Tensor, ...]) -> float:
+        self.train()
         self.optimizer.zero_grad()
         loss = self.loss(batch)
         loss.backward()

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from released import one_head
+from test_costs_bench import bytes_kept
 
 from hypav.alignment import head_losses, preset
 
 
 @pytest.mark.parametrize("N_c", [1, 2, 3])
 @pytest.mark.parametrize("N", [256, 2048])
-def test_heads_together(side_by_side: Callable[..., float], N: int, N_c: int) -> None:
+def test_heads_together(
+    side_by_side: Callable[..., float], benchmark: Any, note: Callable[[str], None], N: int, N_c: int
+) -> None:
     g = torch.Generator().manual_seed(0)
     v, a = (torch.randn(N, 300, generator=g).relu().requires_grad_() for _ in range(2))
     c = 0.4 * torch.rand(N, N_c, generator=g)
@@ -31,3 +35,6 @@ def test_heads_together(side_by_side: Callable[..., float], N: int, N_c: int) ->
         released,
         rounds=5,
     )
+    if not benchmark.disabled:
+        kept = bytes_kept(lambda: head_losses(v, a, -c, config)) / (4 * N * N * N_c)
+        note(f"alignment, N = {N}, N_c = {N_c}: keeps {kept:.1f} N x N matrices a head for its gradient")
