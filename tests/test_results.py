@@ -7,6 +7,7 @@ import re
 import statistics
 from collections.abc import Callable
 from dataclasses import astuple, replace
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -158,6 +159,7 @@ def test_no_outcome_is_claimed_when_nothing_ran() -> None:
 # --- does curvature matter ---
 
 
+@cache
 def effect_of(HM: Callable[[Entry, int], float]) -> CurvatureEffect:
     own = curvature_effect(made(HM), CASE)
     assert own is not None
@@ -343,6 +345,8 @@ def test_delta_rel_stands_beside_its_null() -> None:
     assert "1500 points, the size of a sub-sample" in delta_told(subject, replace(found, recorded=False))
     assert "the stricter null, was not recorded" in delta_told(subject, found)
     assert null_of([r for r in subject.runs if r.delta_rel is None]) is None
+    own = [replace(r, delta_noise=0.33 + 0.02 * (r.seed % 2), delta_covariance=0.3) for r in subject.runs]
+    assert null_of(own) == Null(pytest.approx(0.34), 64, True, pytest.approx(0.3))
 
 
 # --- power ---
@@ -503,9 +507,18 @@ def test_a_set_of_cls_features_shows_table_2() -> None:
     assert "**Table 2, cls features: the three modules**\n\n| row" in page
 
 
+def test_runs_of_another_type_of_device_are_not_counted() -> None:
+    store = filled(MEMORY, noisy, tables=["table1"], seeds=range(3))
+    store.add(record(entries("table1", UCF.key, "paper", 1.0)[1], 9, device="cuda"))
+    (subject,) = subjects(store)
+    assert {run.device for run in subject.runs} == {"cpu"}
+    assert "9" not in {str(run.seed) for run in subject.runs}
+
+
 # --- in short ---
 
 
+@cache
 def both_presets(
     HM: Callable[[Entry, int], float], tables: tuple[str, ...] = ("table1", "table3")
 ) -> Subject:

@@ -44,7 +44,7 @@ def null_of(runs: Sequence[Record]) -> Null | None:
 
 
 def _mean(runs: Sequence[Record], name: str) -> float | None:
-    values = [value for record in runs if (value := getattr(record, name, None)) is not None]
+    values = [value for record in runs if (value := getattr(record, name)) is not None]
     return sum(values) / len(values) if values else None
 
 

@@ -10,7 +10,7 @@ from hypav.errors import RunError
 from hypav.experiments.answers import Case, Effect, cases, effects_in
 from hypav.experiments.curvature_effects import CurvatureEffect, corrected, curvature_effect_in
 from hypav.experiments.recipes import RECIPES, Recipe
-from hypav.experiments.records import Record, recipe_digest
+from hypav.experiments.records import Record, device_type, recipe_digest
 from hypav.experiments.sets import SetId, sets_in
 from hypav.experiments.store import Store
 from hypav.experiments.suite import TABLES
@@ -59,9 +59,11 @@ def subjects(store: Store) -> tuple[Subject, ...]:
     for data in sets_in(store):
         for recipe in RECIPES.values():
             version = store.version(data.digest, recipe)
-            runs = store.rows(data_digest=data.digest, recipe_digest=recipe_digest(recipe), code=version)
+            device = store.device(data.digest, recipe, version)
+            rows = store.rows(data_digest=data.digest, recipe_digest=recipe_digest(recipe), code=version)
+            runs = tuple(record for record in rows if device_type(record.device) == device)
             if runs:
-                parts.append((data, recipe, tuple(runs)))
+                parts.append((data, recipe, runs))
     if not parts:
         raise RunError(f"{store.path} holds no run of a known recipe; fill it with hypav reproduce.")
     named = _told_apart([(data, recipe) for data, recipe, _ in parts])
