@@ -126,6 +126,17 @@ def test_networks_are_those_that_the_store_kept(kept: Path, tmp_path: Path) -> N
         networks(tmp_path)
 
 
+def test_a_lost_network_is_told_with_the_way_out(kept: Path, tmp_path: Path) -> None:
+    (tmp_path / "store.sqlite").write_bytes(
+        (kept / "store.sqlite").read_bytes()
+    )  # without the folders beside it
+    with pytest.raises(
+        RunError, match="which is gone or not whole: run hypav reproduce figure3 with these"
+    ) as error:
+        networks(tmp_path)
+    assert "\n" not in str(error.value)
+
+
 def test_a_drawing_has_a_row_a_point_and_measures_in_the_space(kept: Path, tmp_path: Path) -> None:
     data, models = small(), networks(kept)
     drawn = figures.drawing(3, data, models, most=4, perplexity=5)
@@ -183,6 +194,14 @@ def test_command(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert result.exit_code == 0, result.output
     assert "figure3-simulated-small-runs.svg" in result.stdout
     assert call("5").exit_code == 2
+    assert "no runs to choose a weight from" in str(
+        call("3", "--store", str(kept / "store.sqlite"), "--weight", "tuned").exception
+    )
+    for weight in ("nan", "-1", "much"):
+        assert "is neither a number from 0 up nor 'tuned'" in str(call("3", "--weight", weight).exception)
+    export = call("3", "--store", str(tmp_path / "runs.csv")).exception
+    assert isinstance(export, RunError)
+    assert "is an export of runs, which holds no networks" in str(export)
     assert isinstance(call("3", folders[0], folders[0]).exception, SettingError)
     missing = call("3", "--store", str(tmp_path / "none.sqlite")).exception
     assert isinstance(missing, RunError)

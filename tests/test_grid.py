@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import time
 from contextlib import suppress
@@ -134,11 +135,11 @@ def test_only_what_is_missing_is_run(tmp_path: Path) -> None:
     assert tiny_grid(jobs[:3], tmp_path).done == 3
     lines: list[str] = []
     with Store(tmp_path / STORE) as store:
-        assert missing(jobs, store) == jobs[3:]
+        assert missing(jobs, store, tmp_path) == jobs[3:]
         outcome = run_grid(jobs, small(), store, tmp_path, advance=lines.append)
         assert outcome.done == 5
         assert len(lines) == 8
-        assert missing(jobs, store) == []
+        assert missing(jobs, store, tmp_path) == []
         assert run_grid(jobs, small(), store, tmp_path).done == 0
 
 
@@ -174,6 +175,20 @@ def test_a_kept_network_is_there_and_fits_its_record(tmp_path: Path) -> None:
     assert record["method"] == "AVCA"
     assert model.config == jobs[0].config.network
     assert not list(folder.glob("*checkpoint*"))
+
+
+def test_a_network_whose_folder_is_lost_is_trained_again(tmp_path: Path) -> None:
+    jobs = tiny_jobs((0,), "figure3")
+    tiny_grid(jobs, tmp_path)
+    before = results(tmp_path)
+    with Store(tmp_path / STORE) as store:
+        folder = tmp_path / str(store.get(jobs[0].key).folder)  # type: ignore[union-attr]
+        assert missing(jobs, store, tmp_path) == []
+        shutil.rmtree(folder)
+        assert missing(jobs, store, tmp_path) == jobs[:1]
+    assert tiny_grid(jobs, tmp_path).done == 1
+    assert load_model(folder)[2]["method"] == "AVCA"
+    assert results(tmp_path) == before
 
 
 def test_what_a_later_table_asks_for_is_added(tmp_path: Path) -> None:
@@ -410,7 +425,7 @@ def test_other_data_of_the_same_name_do_not_mix(tmp_path: Path) -> None:
     tiny_grid(jobs, tmp_path)
     with Store(tmp_path / STORE) as store:
         theirs = plan(other, entries("table1", None, "paper", 1.0), (0,), tiny_recipe())
-        assert missing(theirs, store) == theirs
+        assert missing(theirs, store, tmp_path) == theirs
         run_grid(theirs, other, store, tmp_path)
         assert len(store.rows()) == 8
         assert len(store.find(small().digest, tiny_recipe(), None)) == 1

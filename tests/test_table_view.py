@@ -7,7 +7,7 @@ import io
 import json
 import re
 import sqlite3
-from dataclasses import replace
+from dataclasses import astuple, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,9 +19,11 @@ from training_helpers import small
 
 from hypav.alignment import PRESETS
 from hypav.cli import cli
-from hypav.errors import RunError, SettingError
+from hypav.data.yt8m import YT8M_NAME
+from hypav.errors import DataError, RunError, SettingError
 from hypav.experiments.database import MEMORY
 from hypav.experiments.paper import paper_tables, reported
+from hypav.experiments.program import code_version
 from hypav.experiments.recipes import RECIPES
 from hypav.experiments.sets import SetId, sets_in
 from hypav.experiments.store import Store
@@ -256,6 +258,28 @@ def test_numbers_written_into_an_export_are_refused(store: Store, tmp_path: Path
         Store.from_csv(path)
 
 
+def test_a_damaged_record_stops_only_the_tables_that_would_show_it(tmp_path: Path) -> None:
+    """One of another set, recipe or program is told of; no reproduce would ever bring it back."""
+    data = SetId.of(small())
+    path = tmp_path / "store.sqlite"
+    filled(path, HM, data=data, tables=["table1"]).close()
+    with Store(path) as store:
+        other = record(entries("table1", None, "paper", 1.0)[0], 0, REAL)
+        old = record(
+            entries("table1", None, "paper", 1.0)[0], 9, data, key="old", code="0lder", created="2020"
+        )
+        for spoilt in (other, old):
+            store._put("runs", astuple(replace(spoilt, HM=0.99)))
+        assert set(store.damaged()) == {other.key, "old"}
+        assert render(show(store, data=data), store, "markdown").count(NOT_RUN) == 2 * 4  # prior work
+        with pytest.raises(RunError, match=rf"DELETE FROM runs WHERE key IN \('{other.key}'\)"):
+            render(show(store, data=REAL), store, "markdown")
+    run = CliRunner().invoke(cli, ["table", "1", "--data", "simulated:small", "--store", str(path)])
+    assert run.exit_code == 0, run.output
+    assert f"2 record(s) in {path} are damaged" in run.stderr
+    assert other.key in run.stderr
+
+
 # --- formats ---
 
 
@@ -275,6 +299,8 @@ def test_not_run_stands_where_nothing_ran(store: Store) -> None:
     for form in ("markdown", "latex", "html"):
         text = render(show(store, preset="curved"), store, form)
         assert text.count(NOT_RUN) == 4 * 5  # CJME, AVGZSLNet and the three modules
+    rows = list(csv.DictReader(io.StringIO(render(show(store, preset="curved"), store, "csv"))))
+    assert [own["state"] for own in rows] == [NOT_RUN] * 2 + ["run"] + [NOT_RUN] * 3
 
 
 def test_csv_holds_the_numbers_themselves(store: Store) -> None:
@@ -333,6 +359,50 @@ def test_html_is_escaped_and_complete(store: Store) -> None:
     assert {len(cells) for cells in found.rows} == {1 + 4 + 4 + 3}
 
 
+# --- what the runs stand on ---
+
+
+def test_runs_of_another_program_are_named(store: Store) -> None:
+    text = render(show(store), store, "markdown")
+    assert "program: c0de" in text
+    told = f"These runs are of another version of the program (c0de) than the one that prints them ({code_version()})"
+    for form in ("markdown", "latex", "html"):
+        assert told in render(show(store), store, form).replace(r"\_", "_")
+    own = Store(MEMORY)
+    for entry in entries("table1", UCF.key, "paper", 1.0):
+        own.add(record(entry, 0, code=code_version()))
+    text = render(show(own), own, "markdown")
+    assert f"program: {code_version()}" in text
+    assert "another version" not in text
+
+
+def test_noise_stands_beside_delta_rel() -> None:
+    store = Store(MEMORY)
+    for entry in entries("table7", UCF.key, "paper", 1.0):
+        for seed in range(2):
+            noises = {"delta_noise": 0.34 + 0.01 * seed, "delta_covariance": 0.30 + 0.01 * seed}
+            store.add(record(entry, seed, delta_rel=0.26, **noises))
+    view = show(store, "table7")
+    own = row(view, "AVCA")
+    assert own.ours["delta_noise"].interval.mean == pytest.approx(0.345)
+    text = render(view, store, "markdown")
+    line = [cell.strip() for cell in next(t for t in text.splitlines() if t.startswith("| AVCA")).split("|")]
+    assert [cell.split(" ")[0] for cell in line[3:6]] == ["0.260", "0.345", "0.305"]
+    assert "Beside each delta_rel stands that of Gaussian noise" in text
+    (first, _) = csv.DictReader(io.StringIO(render(view, store, "csv")))
+    assert float(first["delta_covariance_mean"]) == own.ours["delta_covariance"].interval.mean
+    forged = replace(own.ours["delta_noise"], values=(0.9, 0.9))
+    with pytest.raises(RunError, match="row AVCA"):
+        render(planted(view, "AVCA", ours={**own.ours, "delta_noise": forged}), store, "markdown")
+
+
+def test_where_no_noise_was_measured_that_of_the_same_size_is_told() -> None:
+    store = filled(MEMORY, HM, tables=["table7"])
+    text = render(show(store, "table7"), store, "markdown")
+    assert re.search(r"1500 points of Gaussian noise in 64 dimensions have delta_rel 0\.3[34]\d", text)
+    assert "of noise" not in text.split("\n\n")[1]
+
+
 # --- the command ---
 
 
@@ -352,6 +422,37 @@ def test_the_command_shows_the_table_of_a_store_and_of_its_export(tmp_path: Path
     run = CliRunner().invoke(cli, ["table", "table1", *options, "--format", "latex", "--to", str(to)])
     assert run.output == f"Table 1 is in {to}.\n"
     assert "weight: 0.1" in to.read_text(encoding="utf-8")
+
+
+def test_the_command_tells_of_other_data_under_the_same_name(tmp_path: Path) -> None:
+    """The store of seed 0 asked for seed 1: what is printed says why nothing is there."""
+    path = tmp_path / "store.sqlite"
+    filled(path, HM, data=SetId.of(small()), tables=["table1"]).close()
+    options = ["table", "1", "--store", str(path), "--data", "simulated:small", "--data-seed"]
+    other = CliRunner().invoke(cli, [*options, "1"])
+    assert other.exit_code == 0, other.output
+    assert "The store also holds 16 runs on other data of the same name (SIMULATED (small))" in other.stderr
+    assert (
+        f"No run in {path} is one of this table's; the store holds runs on SIMULATED (small) (course)."
+        in other.stderr
+    )
+    assert json.loads(CliRunner().invoke(cli, [*options, "1", "--json"]).stdout)["notes"]
+    assert CliRunner().invoke(cli, [*options, "0"]).stderr == ""
+
+
+def test_a_set_that_is_not_here_is_shown_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HYPAV_DATA", raising=False)
+    mini = SetId(YT8M_NAME, "digest-of-mini", None, False)
+    filled(MEMORY, HM, data=mini, recipe=RECIPES["yt8m-mini-course"], tables=["table1"]).export_csv(
+        tmp_path / "runs.csv"
+    )
+    for name in ("yt8m-mini", YT8M_NAME):
+        run = CliRunner().invoke(cli, ["table", "1", "--store", str(tmp_path / "runs.csv"), "--data", name])
+        assert run.exit_code == 0, run.output
+        assert f"data: {YT8M_NAME}\n" in run.stdout
+        assert "seeds: 0, 1, 2, 3" in run.stdout
+    run = CliRunner().invoke(cli, ["table", "1", "--store", str(tmp_path / "runs.csv"), "--data", "nowhere"])
+    assert isinstance(run.exception, DataError)
 
 
 def test_the_command_shows_the_weight_that_validation_chose(tmp_path: Path) -> None:
@@ -379,9 +480,11 @@ def test_the_command_gives_the_numbers_as_json(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
-    [(["8"], "There is no table 'table8'"), (["1", "--weight", "much"], "The weight 'much'"),
+    [(["8"], "There is no table '8'; choose 1 to 7."), (["1", "--weight", "much"], "The weight 'much'"),
      (["1", "--weight", "tuned"], "no runs to choose a weight from"), (["1", "--store", "none.sqlite"], "no store"),
-     (["1", "--weight", "-1"], "weight -1.0")],
+     (["1", "--weight", "-1"], "The weight '-1' is neither a number from 0 up nor 'tuned'"),
+     (["1", "--weight", "nan"], "The weight 'nan' is neither"), (["1", "--weight", "inf"], "The weight 'inf' is neither"),
+     (["abc", "--store", "none.sqlite"], "There is no table 'abc'; choose 1 to 7.")],
 )  # fmt: skip
 def test_bad_input_is_one_sentence(arguments: list[str], told: str, tmp_path: Path) -> None:
     Store(tmp_path / "store.sqlite").close()

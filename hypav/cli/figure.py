@@ -9,11 +9,13 @@ import click
 
 from hypav.alignment import PRESETS
 from hypav.cli.options import SEED, data_options, echo_json, json_option
-from hypav.cli.table import open_store
+from hypav.cli.stored import asked_weight, open_store
 from hypav.data.doors import open_data
-from hypav.errors import SettingError
+from hypav.errors import RunError, SettingError
 from hypav.experiments.figures import drawing, kept_networks, networks_of, save_drawing
 from hypav.experiments.recipes import recipe_for
+from hypav.experiments.sets import SetId
+from hypav.experiments.tuning import TUNED, parsed_weight
 
 __all__ = ["figure"]
 
@@ -28,8 +30,9 @@ __all__ = ["figure"]
 )  # fmt: skip
 @click.option("--preset", "preset_name", type=click.Choice(list(PRESETS)), default="paper", show_default=True)
 @click.option(
-    "--weight", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Of the alignment loss."
-)
+    "--weight", "weight_text", default="1", show_default=True,
+    help=f"Of the alignment loss; {TUNED}: the one that validation chose.",
+)  # fmt: skip
 @click.option("--scale", type=click.Choice(["course", "full"]), default="course", show_default=True)
 @click.option(
     "--seed",
@@ -58,7 +61,7 @@ def figure(
     cache: Path | None,
     path: Path,
     preset_name: str,
-    weight: float,
+    weight_text: str,
     scale: str,
     seed: int,
     phase: str,
@@ -76,12 +79,19 @@ def figure(
     """
     if len(set(runs)) < len(runs):
         raise SettingError("A folder RUN is given twice; name each once.")
+    asked = parsed_weight(weight_text)
+    if not runs and path.suffix == ".csv":
+        raise RunError(
+            f"{path} is an export of runs, which holds no networks; give the store.sqlite that hypav reproduce wrote, or "
+            "the folders of runs."
+        )
     data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
     if runs:
         networks, suffix = networks_of(runs), "runs"
     else:
         recipe = recipe_for(data, None, scale=scale)  # type: ignore[arg-type]
         with open_store(path) as store:
+            weight = asked_weight(asked, store, SetId.of(data), preset_name, recipe)
             networks = kept_networks(
                 int(number), store, data,
                 root=path.parent, preset=preset_name, weight=weight, recipe=recipe, seed=seed,

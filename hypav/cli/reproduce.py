@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -91,12 +92,13 @@ def reproduce(
     workers = _workers(workers, device)
     with Store(out / STORE) as store:
         jobs = asked.jobs()
-        todo = missing(jobs, store)
+        todo = missing(jobs, store, out)
+        more = asked.tuned_ahead(store, out)
         seconds, why = asked.estimate(store, todo)
         notes = asked.notes(store)
         if not as_json:
             for line in (
-                *_plan_lines(asked, len(jobs), len(todo), store, seconds, why, workers, cluster),
+                *_plan_lines(asked, len(jobs), len(todo), more, store, seconds, why, workers, cluster),
                 *notes,
             ):
                 click.echo(line)
@@ -119,7 +121,11 @@ def reproduce(
             }
         )
     else:
-        for line in _result_lines(asked, outcome, choices, took, door, out):
+        reading = {"--data": door, "--features": features, "--text-alignment": text_alignment}
+        for line in (
+            *_result_lines(outcome, choices, took),
+            *_hints(asked, {**reading, "--data-seed": str(data_seed)}, out),
+        ):
             click.echo(line)
     context.exit(1 if outcome.failed else 0)
 
@@ -139,13 +145,14 @@ def _plan_lines(
     asked: Reproduction,
     count: int,
     todo: int,
+    tuned: tuple[int, bool],
     store: Store,
     seconds: float,
     why: str,
     workers: int,
     cluster: str | None,
 ) -> list[str]:
-    more = asked.most_tuned()
+    more, certain = tuned
     expected = (todo + more) * seconds
     where = (
         f"on the cluster {cluster}, in one worker's time"
@@ -158,14 +165,12 @@ def _plan_lines(
         f"  presets {', '.join(asked.presets)}; weights {told}"
         f"; seeds 0-{len(asked.seeds) - 1}; recipe {asked.recipe.name} ({asked.scale_name})",
         f"  {count} runs, {count - todo} already in {store.path}, {todo} to do"
-        + (f", and up to {more} with the tuned weights" if more else ""),
+        + (f", and {'' if certain else 'up to '}{more} with the tuned weights" if more else ""),
         f"  about {_time(expected if cluster else expected / workers)} {where} ({seconds:.1f} s a run, {why})",
     ]
 
 
-def _result_lines(
-    asked: Reproduction, outcome: Outcome, choices: list[Choice], took: float, door: str, out: Path
-) -> list[str]:
+def _result_lines(outcome: Outcome, choices: list[Choice], took: float) -> list[str]:
     lines = [
         f"{choice.preset}: validation chose weight {choice.weight:g} (HM {100 * choice.val_HM[choice.weight]:.1f} there)"
         for choice in choices
@@ -176,10 +181,28 @@ def _result_lines(
         lines.append(
             f"{len(outcome.failed)} runs failed; all others are stored. The same command tries them again."
         )
-    for name in asked.tables:
-        kind, number = name[:-1], name[-1]
-        lines.append(f"See it: hypav {kind} {number} --data {door} --store {out / STORE}")
     return lines
+
+
+_DEFAULTS = {
+    "--features": "main", "--text-alignment": "correct", "--data-seed": "0", "--scale": "course", "--preset": "paper",
+    "--weight": "1",
+}  # fmt: skip
+
+
+def _hints(asked: Reproduction, reading: dict[str, str], out: Path) -> list[str]:
+    """A command a table that shows these very runs, with the first preset and weight, and what the others are."""
+    weights = [w if isinstance(w, str) else repr(w).removesuffix(".0") for w in asked.weights]
+    given = {**reading, "--store": str(out / STORE), "--scale": asked.scale_name}
+    given |= {"--preset": asked.presets[0], "--weight": weights[0]}
+    options = " ".join(f"{n} {shlex.quote(v)}" for n, v in given.items() if _DEFAULTS.get(n) != v)
+    lines = [f"See it: hypav {name[:-1]} {name[-1]} {options}" for name in asked.tables]
+    others = [
+        f"{name} {' or '.join(more)}"
+        for name, more in (("--preset", asked.presets[1:]), ("--weight", weights[1:]))
+        if more
+    ]
+    return [*lines, *([f"The others: {', '.join(others)}."] if others else [])]
 
 
 def _time(seconds: float) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hypav.cli.options import echo_json, json_option
-from hypav.cli.table import open_store
+from hypav.cli.stored import open_store
 from hypav.experiments.results_page import save_results
 
 __all__ = ["results"]

@@ -10,29 +10,17 @@ import click
 
 from hypav.alignment import PRESETS
 from hypav.cli.options import data_options, echo_json, json_option
-from hypav.data.doors import open_data
-from hypav.errors import RunError, SettingError
+from hypav.cli.stored import asked_weight, open_store, set_of
+from hypav.errors import SettingError
 from hypav.experiments.recipes import recipe_for
-from hypav.experiments.store import Store
+from hypav.experiments.remarks import held, remarks
+from hypav.experiments.suite import TABLES
 from hypav.experiments.table_text import FORMATS, render
 from hypav.experiments.table_view import TableView, table_view
-from hypav.experiments.tuning import TUNED, chosen_weight
+from hypav.experiments.tuning import TUNED, parsed_weight
 from hypav.files import replacing
 
-__all__ = ["open_store", "table"]
-
-
-def open_store(path: Path) -> Store:
-    """The store in a SQLite file, or the one that a CSV export holds.
-
-    Raises:
-        RunError: there is none.
-    """
-    if path.suffix == ".csv":
-        return Store.from_csv(path)
-    if not path.exists():
-        raise RunError(f"There is no store {path}; fill one with hypav reproduce, or give --store.")
-    return Store(path, create=False)
+__all__ = ["table"]
 
 
 @click.command()
@@ -68,28 +56,29 @@ def table(
 ) -> None:
     """Show a table of the paper beside our runs: means and intervals over seeds, differences to AVCA paired by seed.
 
-    Every number of ours is computed from the store as it is printed; what was not run says so.
+    Every number of ours is computed from the store as it is printed; what was not run says so. A set that the store
+    knows is found by its name, or its door's, where the data are not here.
 
     Example: hypav table 3 --data simulated --preset curved --format latex
     """
-    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
-    recipe = recipe_for(data, None, scale=scale)  # type: ignore[arg-type]
     name = number if number.startswith("table") else f"table{number}"
+    if name not in TABLES:
+        raise SettingError(f"There is no table {number!r}; choose 1 to 7.")
+    asked = parsed_weight(weight_text)
     with open_store(path) as store:
-        if weight_text == TUNED:
-            choice = chosen_weight(store, data.digest, data.reference_key, preset_name, recipe)
-            if choice is None:
-                raise RunError(
-                    f"{path} has no runs to choose a weight from; run hypav reproduce with --weights {TUNED} first."
-                )
-            weight = choice.weight
-        else:
-            weight = _number(weight_text)
+        reading = {"features": features, "text_alignment": text_alignment, "seed": data_seed, "cache": cache}
+        data = set_of(store, door, **reading)
+        recipe = recipe_for(data, None, scale=scale)  # type: ignore[arg-type]
+        weight = asked_weight(asked, store, data, preset_name, recipe)
         view = table_view(name, store, data, preset=preset_name, weight=weight, recipe=recipe)
         text = render(view, store, form)
+        notes = remarks(store, data, recipe, code=view.code, device=view.device)
+        notes += [] if view.keys else [held(store)]
     if as_json:
-        echo_json(_plain(view))
+        echo_json({**_plain(view), "notes": notes})
         return
+    for note in notes:  # not among the lines of a table that another program may read
+        click.echo(note, err=True)
     if to is None:
         click.echo(text)
         return
@@ -113,14 +102,8 @@ def _plain(view: TableView) -> dict[str, Any]:
     return {
         **told,
         "recipe": view.recipe.name,
+        "program": view.code,
         "paper_set": view.paper_set,
         "seeds": view.seeds,
         "rows": rows,
     }
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise SettingError(f"The weight {text!r} is neither a number nor {TUNED!r}.") from None

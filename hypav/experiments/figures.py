@@ -24,7 +24,7 @@ from hypav.errors import DataError, RunError, SettingError
 from hypav.experiments.paper import paper_tables
 from hypav.experiments.recipes import Recipe
 from hypav.experiments.reports import require_dimensions
-from hypav.experiments.runs import load_model
+from hypav.experiments.runs import is_kept, load_model
 from hypav.experiments.sets import SetId
 from hypav.experiments.store import Store
 from hypav.experiments.suite import entries
@@ -154,10 +154,16 @@ def kept_networks(
     found = {}
     for entry in entries(f"figure{number}", data.reference_key, preset, weight):
         record = store.find(data.digest, recipe, entry.alignment).get(seed)
+        again = f"run hypav reproduce figure{number} with these settings"
         if record is None or record.folder is None:
             raise RunError(
                 f"The store keeps no network of {entry.method} on {data.name} (preset {preset}, weight {weight:g}, seed "
-                f"{seed}, recipe {recipe.name}): run hypav reproduce figure{number} with these settings first."
+                f"{seed}, recipe {recipe.name}): {again} first."
+            )
+        if not is_kept(root / record.folder):
+            raise RunError(
+                f"The network of {entry.method} on {data.name} was kept in {root / record.folder}, which is gone or not "
+                f"whole: {again} once more, which trains it anew."
             )
         found[entry.method] = load_model(root / record.folder)[0]
     return found

@@ -22,7 +22,7 @@ from hypav.errors import HypavError, RunError
 from hypav.experiments.claims import claim
 from hypav.experiments.recipes import Recipe, network_for
 from hypav.experiments.records import Record
-from hypav.experiments.runs import remove_checkpoints, run_folder, run_key, run_light
+from hypav.experiments.runs import is_kept, remove_checkpoints, run_folder, run_key, run_light
 from hypav.experiments.store import Store
 from hypav.experiments.suite import Entry
 from hypav.experiments.transfer import opened, written
@@ -59,11 +59,11 @@ class Job:
         """For a reader, e.g. "Hyper-single seed 3 (key 0123…)"."""
         return f"{self.method} seed {self.config.seed} ({self.key})"
 
-    def done_by(self, record: Record | None) -> bool:
-        """Whether a record has all that this job asks for."""
+    def done_by(self, record: Record | None, root: Path) -> bool:
+        """Whether a record has all that this job asks for, its network below `root` included."""
         if record is None or (self.delta and record.delta_rel is None):
             return False
-        return not self.keep or record.folder is not None
+        return not self.keep or (record.folder is not None and is_kept(root / record.folder))
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,9 @@ def plan(
     return list(jobs.values())
 
 
-def missing(jobs: Sequence[Job], store: Store) -> list[Job]:
-    """The jobs that the store has no complete record of."""
-    return [job for job in jobs if not job.done_by(store.get(job.key))]
+def missing(jobs: Sequence[Job], store: Store, root: Path) -> list[Job]:
+    """The jobs that the store has no complete record of, or whose network below `root` is gone."""
+    return [job for job in jobs if not job.done_by(store.get(job.key), root)]
 
 
 def run_grid(
@@ -146,7 +146,9 @@ def run_grid(
         while waiting:
             busy: list[Job] = []
             found: list[Job] = []
-            tasks = (delayed(_work)(job, source, root, parent) for job in _looked_up(waiting, store, found))
+            tasks = (
+                delayed(_work)(job, source, root, parent) for job in _looked_up(waiting, store, root, found)
+            )
             answers = Parallel(
                 n_jobs=workers if cluster is None else -1,
                 return_as="generator_unordered",
@@ -172,10 +174,10 @@ def run_grid(
     return outcome
 
 
-def _looked_up(jobs: Sequence[Job], store: Store, found: list[Job]) -> Iterator[Job]:
+def _looked_up(jobs: Sequence[Job], store: Store, root: Path, found: list[Job]) -> Iterator[Job]:
     """The jobs still to do, looked up at the moment each is handed out."""
     for job in jobs:
-        if job.done_by(store.get(job.key)):
+        if job.done_by(store.get(job.key), root):
             found.append(job)
         else:
             yield job

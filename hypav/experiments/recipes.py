@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from hypav.avca import AVCAConfig
 from hypav.data.features import FeatureSet
@@ -84,7 +84,18 @@ _TABLE: Mapping[str, Recipe] = {
 RECIPES: Mapping[str, Recipe] = {name: replace(recipe, name=name) for name, recipe in _TABLE.items()}
 
 
-def recipe_for(data: FeatureSet, name: str | None = None, scale: Scale | None = None) -> Recipe:
+class _Known(Protocol):
+    """What a recipe is chosen by: a FeatureSet has it, and so has a set that only a store knows."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def simulated(self) -> bool: ...
+    @property
+    def reference_key(self) -> tuple[str, str] | None: ...
+
+
+def recipe_for(data: _Known, name: str | None = None, scale: Scale | None = None) -> Recipe:
     """The recipe called `name`, or the one that belongs to the set.
 
     Args:
@@ -104,15 +115,15 @@ def recipe_for(data: FeatureSet, name: str | None = None, scale: Scale | None = 
     return RECIPES[name]
 
 
-def _is_mini(data: FeatureSet) -> bool:
+def _is_mini(data: _Known) -> bool:
     return data.name == YT8M_NAME and not data.simulated
 
 
-def _course_recipe(data: FeatureSet) -> str:
+def _course_recipe(data: _Known) -> str:
     return "yt8m-mini-course" if _is_mini(data) else "course"
 
 
-def _full_recipe(data: FeatureSet) -> str:
+def _full_recipe(data: _Known) -> str:
     if data.reference_key is not None:
         dataset, features = data.reference_key
         return f"{dataset.removesuffix('-GZSL').lower()}-{features}"

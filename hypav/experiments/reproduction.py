@@ -18,9 +18,11 @@ from hypav.experiments.grid import Job, Outcome, missing, plan, run_grid
 from hypav.experiments.program import code_version
 from hypav.experiments.recipes import Recipe, recipe_for
 from hypav.experiments.records import recipe_digest
+from hypav.experiments.remarks import remarks
+from hypav.experiments.sets import SetId
 from hypav.experiments.store import Choice, Store
 from hypav.experiments.suite import SUITE, Entry, entries
-from hypav.experiments.tuning import TUNED, TUNING_SEEDS, chosen_weight, tuning_entries
+from hypav.experiments.tuning import TUNED, TUNING_SEEDS, chosen_weight, parsed_weight, tuning_entries
 from hypav.learner import Learner, train_step
 from hypav.machine import threads
 
@@ -44,26 +46,38 @@ class Reproduction:
         """All runs that are known before a weight is tuned."""
         fixed = self._entries({preset: [w for w in self.weights if w != TUNED] for preset in self.presets})
         jobs = self._plan(fixed, self.seeds)
-        if TUNED in self.weights:
-            key = self.data.reference_key
-            tuning = [entry for preset in self.presets for entry in tuning_entries(key, preset)]
-            known = {job.key for job in jobs}
-            jobs += [job for job in self._plan(tuning, TUNING_SEEDS) if job.key not in known]
-        return jobs
+        known = {job.key for job in jobs}
+        return jobs + [job for job in self._tuning() if job.key not in known]
+
+    def _tuning(self) -> list[Job]:
+        """The runs that a weight is chosen from."""
+        if TUNED not in self.weights:
+            return []
+        key = self.data.reference_key
+        tuning = [entry for preset in self.presets for entry in tuning_entries(key, preset)]
+        return self._plan(tuning, TUNING_SEEDS)
 
     def tuned_jobs(self, store: Store) -> tuple[list[Job], list[Choice]]:
         """The runs with the weights that the store's runs choose on validation, and those choices."""
         digest, key = self.data.digest, self.data.reference_key
-        found = [chosen_weight(store, digest, key, preset, self.recipe) for preset in self.presets]
+        found = [
+            chosen_weight(store, digest, key, preset, self.recipe, device=self.device)
+            for preset in self.presets
+        ]
         choices = [choice for choice in found if choice is not None]
         return self._plan(self._entries({c.preset: [c.weight] for c in choices}), self.seeds), choices
 
-    def most_tuned(self) -> int:
-        """How many runs `tuned_jobs` will be at most, beside `jobs`."""
+    def tuned_ahead(self, store: Store, root: Path) -> tuple[int, bool]:
+        """How many runs with tuned weights are to do beside `jobs`, and whether that is certain: before all runs that a
+        weight is chosen from are there, it is the most that it can be."""
         if TUNED not in self.weights:
-            return 0
+            return 0, True
+        if not missing(self._tuning(), store, root):
+            known = {job.key for job in self.jobs()}
+            tuned, _ = self.tuned_jobs(store)
+            return sum(job.key not in known for job in missing(tuned, store, root)), True
         some = self._entries({preset: [0.5] for preset in self.presets})
-        return len(self._plan([entry for entry in some if entry.alignment is not None], self.seeds))
+        return len(self._plan([entry for entry in some if entry.alignment is not None], self.seeds)), False
 
     def _entries(self, weights: dict[str, list[Any]]) -> list[Entry]:
         """The rows of all tables with some weights a preset; AVCA in any case, for it needs none."""
@@ -93,29 +107,9 @@ class Reproduction:
         return steps * _step_seconds(self.data, jobs[-1]), "from a measured training step"
 
     def notes(self, store: Store) -> list[str]:
-        """What a reader of the store should know before: damaged records, other data of this name, older programs."""
-        notes = []
-        damaged = store.damaged()
-        if damaged:
-            notes.append(
-                f"{len(damaged)} records in {store.path} are damaged and not used (keys {', '.join(damaged)}); "
-                "those that this grid needs are run again, the others stay as they are."
-            )
-        named = store.rows(data=self.data.name)
-        others = {record.data_digest for record in named} - {self.data.digest}
-        if others:
-            count = sum(record.data_digest in others for record in named)
-            notes.append(
-                f"The store also holds {count} runs on other data of the same name ({self.data.name}); they stay, and "
-                "are not mixed with these."
-            )
-        own = [record for record in named if record.data_digest == self.data.digest]
-        older = sum(record.code != code_version() for record in own)
-        if older:
-            notes.append(
-                f"{older} runs in the store are of another version of the program; they stay, and are not mixed in."
-            )
-        return notes
+        """What a reader of the store should know before: see `remarks`."""
+        data = SetId.of(self.data)
+        return remarks(store, data, self.recipe, code=code_version(), device=self.device)
 
     def run(
         self,
@@ -128,10 +122,10 @@ class Reproduction:
     ) -> tuple[Outcome, list[Choice]]:
         """Does what is missing, with one bar over all of it. Raises: as `run_grid`."""
         jobs = self.jobs()
-        todo = missing(jobs, store)
+        todo = missing(jobs, store, root)
         choices: list[Choice] = []
         with tqdm(
-            total=len(jobs) + self.most_tuned(),
+            total=len(jobs) + self.tuned_ahead(store, root)[0],
             initial=len(jobs) - len(todo),
             desc="reproduce",
             unit="run",
@@ -154,7 +148,7 @@ class Reproduction:
                 for choice in choices:
                     store.choose(choice)
                 failed = {failure.job.key for failure in outcome.failed}
-                more = [job for job in missing(tuned, store) if job.key not in failed]
+                more = [job for job in missing(tuned, store, root) if job.key not in failed]
                 bar.total = bar.n + len(more)
                 bar.refresh()
                 second = go(more)
@@ -182,8 +176,10 @@ def reproduction(
     )
     if not chosen or not presets or not weights or seeds < 1:
         raise SettingError("Name at least one table, preset, weight and seed.")
-    numbers = [_weight(weight) for weight in weights]
+    numbers = [parsed_weight(weight) for weight in weights]
     for table in chosen:
+        if table not in SUITE:
+            raise SettingError(f"There is no table or figure {table!r}; choose {', '.join(SUITE)}, or all.")
         for preset in presets:
             entries(table, data.reference_key, preset, 1.0)
     return Reproduction(
@@ -196,18 +192,6 @@ def reproduction(
         scale_name=scale_name,
         device=device,
     )
-
-
-def _weight(weight: float | str) -> float | str:
-    if weight == TUNED:
-        return TUNED
-    try:
-        number = float(weight)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise SettingError(f"The weight {weight!r} is neither a number from 0 up nor {TUNED!r}.")
-    return number
 
 
 def _step_seconds(data: FeatureSet, job: Job, steps: int = 5) -> float:

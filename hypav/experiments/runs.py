@@ -30,6 +30,7 @@ from hypav.machine import pick_device, threads
 from hypav.training import RunResult, train
 
 __all__ = [
+    "is_kept",
     "keep",
     "load_model",
     "load_record",
@@ -145,6 +146,11 @@ def keep(
         },
     }
     write_json(folder / RESULT, record)
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether the record and the network that `keep` wrote are still there."""
+    return all((folder / name).is_file() for name in (RESULT, MODEL))
 
 
 def _model_tensors(result: RunResult) -> dict[str, torch.Tensor]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hypav.data.features import FeatureSet
+from hypav.data.yt8m import YT8M_NAME
+from hypav.errors import RunError
 from hypav.experiments.store import Store
+from hypav.files import slug
 
-__all__ = ["SetId", "sets_in"]
+__all__ = ["SetId", "set_named", "sets_in"]
+
+DOOR_NAMES = {"yt8m-mini": YT8M_NAME}  # door -> name of the set behind it
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,11 @@ class SetId:
         return cls(data.name, data.digest, data.reference_key, data.simulated)
 
     @property
+    def reference_key(self) -> tuple[str, str] | None:
+        """As `FeatureSet.reference_key`: what a recipe is chosen by."""
+        return self.key
+
+    @property
     def marked(self) -> str:
         """The name, which says SIMULATED where it is."""
         return self.name + (" (SIMULATED)" if self.simulated and "SIMULATED" not in self.name else "")
@@ -34,6 +44,21 @@ def sets_in(store: Store) -> tuple[SetId, ...]:
     """The sets that runs of the store were trained on, in the order in which they came."""
     found = {record.data_digest: record for record in store.rows()}
     return tuple(SetId(r.data, digest, _key(r.paper_set), bool(r.simulated)) for digest, r in found.items())
+
+
+def set_named(store: Store, name: str) -> SetId | None:
+    """The set of a store that a name or a door stands for; None where there is none.
+
+    Raises:
+        RunError: several sets bear the name.
+    """
+    wanted = slug(DOOR_NAMES.get(name, name))
+    found = [data for data in sets_in(store) if slug(data.name) == wanted]
+    if len(found) > 1:
+        raise RunError(
+            f"{store.path} holds runs on {len(found)} different sets called {found[0].name}; give the data themselves."
+        )
+    return found[0] if found else None
 
 
 def _key(paper_set: str) -> tuple[str, str] | None:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from html import escape
 
+from torch import Generator
+
+from hypav.avca import AVCAConfig
 from hypav.errors import SettingError
+from hypav.experiments.program import code_version
 from hypav.experiments.store import Store
 from hypav.experiments.suite import AVCA
-from hypav.experiments.table_view import Number, Row, TableView, require_intact, verify
+from hypav.experiments.table_view import NULLS, Number, Row, TableView, require_intact, verify
 from hypav.experiments.tables import markdown_table
+from hypav.hyperbolicity import gaussian_null
 
 __all__ = [
     "FORMATS",
@@ -48,7 +54,7 @@ def render(view: TableView, store: Store, form: str) -> str:
     """
     if form not in FORMATS:
         raise SettingError(f"There is no format {form!r}; choose {', '.join(FORMATS)}.")
-    require_intact(store)
+    require_intact(store, view)
     verify(view, store)
     return FORMATS[form](view)
 
@@ -64,29 +70,39 @@ def bare_table(view: TableView) -> str:
 
 
 def provenance(view: TableView) -> list[str]:
-    """What the numbers stand on: door, preset, weight, recipe, seeds and how many runs."""
+    """What the numbers stand on: door, preset, weight, recipe, seeds, how many runs and of which version of hypav."""
     seeds = ", ".join(map(str, view.seeds)) or "none"
     return [
         f"Table {view.table[-1]}, {TITLES[view.table]}",
         f"data: {view.data.marked}",
         f"preset: {view.preset}   weight: {view.weight:g}   recipe: {view.recipe.name}   seeds: {seeds}"
-        f"   runs: {len(view.keys)}",
+        f"   runs: {len(view.keys)}   program: {view.code if view.keys else 'none'}",
     ]
 
 
 def table_cells(view: TableView) -> tuple[list[str], list[list[str]]]:
     """Header and rows as text, unchecked."""
     header = ["row", *(f"paper {metric}" for metric in view.metrics), *view.metrics]
+    header += [_NULL_HEADS[name] for name in _nulls(view)]
     header += [f"{view.compared} - {AVCA} [95 %]", "seeds to tell", "n"]
     return header, [_cells(view, row) for row in view.rows]
+
+
+_NULL_HEADS = {"delta_noise": "of noise", "delta_covariance": "of noise of its covariance"}
+
+
+def _nulls(view: TableView) -> list[str]:
+    """Those of NULLS that some row has."""
+    return [name for name in NULLS if any(name in row.ours for row in view.rows)]
 
 
 def _cells(view: TableView, row: Row) -> list[str]:
     digits = 3 if view.metrics == (_DELTA,) else 1
     paper = [f"{row.paper[metric]:.2f}" for metric in view.metrics]
     if not row.ours:
-        return [row.label, *paper, *[NOT_RUN] * len(view.metrics), "", "", ""]
-    ours = [_mean(row.ours[metric], digits) for metric in view.metrics]
+        return [row.label, *paper, *[NOT_RUN] * (len(view.metrics) + len(_nulls(view))), "", "", ""]
+    shown = [row.ours.get(metric) for metric in (*view.metrics, *_nulls(view))]
+    ours = [NOT_RUN if number is None else _mean(number, digits) for number in shown]
     return [row.label, *paper, *ours, difference_text(row.difference, digits), _seeds(row), str(row.n)]
 
 
@@ -130,9 +146,34 @@ def _notes(view: TableView) -> list[str]:
             "Tables 1 and 2 have the same rows on two kinds of features, main and cls; a set has one kind, so both show "
             "the same runs of ours. CJME and AVGZSLNet are prior work that the paper quotes."
         )
+    if view.metrics == (_DELTA,):
+        notes.append(_null_note(view))
+    if view.keys and view.code != code_version():
+        notes.append(
+            f"These runs are of another version of the program ({view.code}) than the one that prints them "
+            f"({code_version()}); hypav reproduce does them anew with this one."
+        )
     if any(not row.ours for row in view.rows):
         notes.append("Not run: no run of this row, preset, weight and recipe is in the store.")
     return notes
+
+
+def _null_note(view: TableView) -> str:
+    if _nulls(view):
+        return (
+            "Beside each delta_rel stands that of Gaussian noise, of as many points and dimensions, and of noise with "
+            "the covariance of theta_v: what is not below them is no sign of a tree."
+        )
+    dim, points = AVCAConfig.dim_theta, 1500
+    return (
+        f"No noise was measured beside these runs: {points} points of Gaussian noise in {dim} dimensions have "
+        f"delta_rel {_noise(points, dim):.3f}, and what is not below that is no sign of a tree."
+    )
+
+
+@cache
+def _noise(points: int, dim: int) -> float:
+    return gaussian_null(points, dim, generator=Generator().manual_seed(0)).delta_rel
 
 
 def _latex(view: TableView) -> str:
@@ -179,17 +220,38 @@ def _csv(view: TableView) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     ours = [f"{metric}_{part}" for metric in view.metrics for part in ("mean", "low", "high")]
+    nulls = _nulls(view)
+    ours += [f"{name}_{part}" for name in nulls for part in ("mean", "low", "high")]
     writer.writerow(
-        ["table", "data", "simulated", "paper_set", "comparable", "preset", "weight", "recipe", "row"]
+        [
+            "table",
+            "data",
+            "simulated",
+            "paper_set",
+            "comparable",
+            "preset",
+            "weight",
+            "recipe",
+            "program",
+            "row",
+            "state",
+        ]
         + [f"paper_{metric}" for metric in view.metrics]
         + [*ours, "n", "difference", "difference_low", "difference_high", "seeds_needed", "runs"]
     )
     fixed = [view.table, view.data.name, int(view.data.simulated), view.paper_set, int(view.comparable)]
-    fixed += [view.preset, view.weight, view.recipe.name]
+    fixed += [view.preset, view.weight, view.recipe.name, view.code]
     for row in view.rows:
-        parts = [part for metric in view.metrics for part in _parts(row.ours.get(metric))]
+        parts = [part for metric in (*view.metrics, *nulls) for part in _parts(row.ours.get(metric))]
         keys = sorted({key for number in row.ours.values() for key in number.keys})
-        own = [*fixed, row.label, *(row.paper[metric] for metric in view.metrics), *parts, row.n]
+        own = [
+            *fixed,
+            row.label,
+            "run" if row.ours else NOT_RUN,
+            *(row.paper[metric] for metric in view.metrics),
+            *parts,
+            row.n,
+        ]
         writer.writerow([*own, *_parts(row.difference), row.seeds_needed, " ".join(keys)])
     return out.getvalue().rstrip("\n")
 

@@ -22,6 +22,7 @@ from hypav.experiments.suite import AVCA, TABLES, Entry, entries
 from hypav.intervals import Interval, paired_difference, seeds_needed, t_interval
 
 __all__ = [
+    "NULLS",
     "Number",
     "Row",
     "TableView",
@@ -32,12 +33,15 @@ __all__ = [
 ]
 
 
+NULLS = ("delta_noise", "delta_covariance")  # what stands beside delta_rel where the runs measured it
+
+
 @dataclass(frozen=True)
 class Number:
     """A mean over runs, or a mean of differences, with its 95 % interval and the runs behind it.
 
-    metric: "S", "U", "HM", "ZSL" (per cent) or "delta_rel". keys: of the runs, one a seed. against: of the runs that
-    are subtracted, seed by seed; empty where nothing is. values: one a seed.
+    metric: "S", "U", "HM", "ZSL" (per cent), "delta_rel" or one of NULLS. keys: of the runs, one a seed. against: of the
+    runs that are subtracted, seed by seed; empty where nothing is. values: one a seed.
     """
 
     metric: str
@@ -77,7 +81,8 @@ class Row:
 
 @dataclass(frozen=True)
 class TableView:
-    """A table with all that its numbers depend on. comparable: whether the paper's column is for this very set."""
+    """A table with all that its numbers depend on. comparable: whether the paper's column is for this very set. code,
+    device: the version of the program and the type of device whose runs are shown."""
 
     table: str
     data: SetId
@@ -89,6 +94,8 @@ class TableView:
     paper_set: str
     comparable: bool
     seeds: tuple[int, ...]
+    code: str
+    device: str
 
     @property
     def compared(self) -> str:
@@ -124,12 +131,16 @@ def table_view(
         SettingError: no such table or preset, or a negative weight.
     """
     if table not in TABLES:
-        raise SettingError(f"There is no table {table!r}; choose 1 to 7, or {', '.join(TABLES)}.")
+        raise SettingError(f"There is no table {table!r}; choose {', '.join(TABLES)}.")
     own = SetId.of(data) if isinstance(data, FeatureSet) else data
     paper = reported(table, own.key)
     found = {entry.row: entry for entry in entries(table, own.key, preset, weight)}
+    code = store.version(own.digest, recipe)
+    device = store.device(own.digest, recipe, code)
     runs = {
-        row: _chosen(store.find(own.digest, recipe, entry.alignment), seeds, paper.metrics)
+        row: _chosen(
+            store.find(own.digest, recipe, entry.alignment, code=code, device=device), seeds, paper.metrics
+        )
         for row, entry in found.items()
     }
     labels = [row for row in paper.rows if row not in found] + list(found)
@@ -157,6 +168,8 @@ def table_view(
         paper_set="{} ({})".format(*paper.key),
         comparable=own.key == paper.key and not own.simulated,
         seeds=tuple(sorted({seed for own_runs in runs.values() for seed in own_runs})),
+        code=code,
+        device=device,
     )
 
 
@@ -177,7 +190,11 @@ def _row(
     metrics: tuple[str, ...],
     compared: str,
 ) -> Row:
-    ours = {metric: number(metric, list(runs.values())) for metric in metrics} if runs else {}
+    own = list(runs.values())
+    nulls = [
+        name for name in NULLS if metrics == ("delta_rel",) and all(vars(r)[name] is not None for r in own)
+    ]
+    ours = {metric: number(metric, own) for metric in (*metrics, *nulls)} if runs else {}
     shared = [seed for seed in runs if seed in baseline] if label != AVCA else []
     pairs = [runs[s] for s in shared], [baseline[s] for s in shared]
     return Row(label, entry, paper, ours, number(compared, *pairs) if shared else None)
@@ -203,21 +220,25 @@ def _bootstrap(own: tuple[float, ...], base: tuple[float, ...]) -> Interval:
 
 def _value(record: Record, metric: str) -> float:
     value = getattr(record, metric)
-    return value if metric == "delta_rel" else 100 * value
+    return value if metric in ("delta_rel", *NULLS) else 100 * value
 
 
-def require_intact(store: Store) -> None:
-    """Looks at all records of a store.
+def require_intact(store: Store, view: TableView | None = None) -> None:
+    """Looks at all records of a store, or at those that a table would have to show: of its set, recipe and program.
 
     Raises:
         RunError: one is not what a run gave.
     """
     damaged = store.damaged()
+    if view is not None:
+        digest = recipe_digest(view.recipe)
+        damaged = store.damaged(data_digest=view.data.digest, recipe_digest=digest, code=view.code)
     if damaged:
+        keys = ", ".join(f"'{key}'" for key in damaged)
         raise RunError(
             f"{store.path} holds {len(damaged)} record(s) that no run gave or that are damaged (keys "
             f"{', '.join(damaged)}): their digests do not fit. Run hypav reproduce once more, which trains those that "
-            "it needs anew, or delete them."
+            f'it needs anew; delete others with: sqlite3 {store.path} "DELETE FROM runs WHERE key IN ({keys})".'
         )
 
 
@@ -252,6 +273,7 @@ def _records(
     columns = {
         "data_digest": view.data.digest,
         "recipe_digest": recipe_digest(view.recipe),
+        "code": view.code,
         **alignment_columns(None if entry is None else entry.alignment),
     }
     found = []
@@ -262,7 +284,9 @@ def _records(
                 f"{_place(view, label)}: there is no run {key} in the store for a number that names it."
             )
         if any(getattr(record, name) != value for name, value in columns.items()):
-            raise RunError(f"{_place(view, label)}: the run {key} is one of another row, set or recipe.")
+            raise RunError(
+                f"{_place(view, label)}: the run {key} is one of another row, set, recipe or program."
+            )
         found.append(record)
     return found
 

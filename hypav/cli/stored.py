@@ -1,0 +1,62 @@
+"""What the commands that read a store share: opening it, its sets where the data are not here, the weight asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hypav.data.doors import open_data
+from hypav.errors import DataError, RunError
+from hypav.experiments.recipes import Recipe
+from hypav.experiments.sets import SetId, set_named
+from hypav.experiments.store import Store
+from hypav.experiments.tuning import TUNED, chosen_weight, parsed_weight
+
+__all__ = ["asked_weight", "open_store", "set_of"]
+
+
+def open_store(path: Path) -> Store:
+    """The store in a SQLite file, or the one that a CSV export holds.
+
+    Raises:
+        RunError: there is none.
+    """
+    if path.suffix == ".csv":
+        return Store.from_csv(path)
+    if not path.exists():
+        raise RunError(f"There is no store {path}; fill one with hypav reproduce, or give --store.")
+    return Store(path, create=False)
+
+
+def set_of(store: Store, door: str, **reading: Any) -> SetId:
+    """The set behind a door, or where it cannot be opened the one of that name in the store.
+
+    Raises:
+        DataError, SettingError: as `open_data`, where the store does not know the set either.
+        RunError: the store holds several sets of the name.
+    """
+    try:
+        return SetId.of(open_data(door, **reading))
+    except DataError:
+        found = set_named(store, door)
+        if found is None:
+            raise
+        return found
+
+
+def asked_weight(weight: float | str, store: Store, data: SetId, preset: str, recipe: Recipe) -> float:
+    """The number that a weight stands for: TUNED is what validation chose.
+
+    Raises:
+        SettingError: it is no weight.
+        RunError: the store has no runs to choose from.
+    """
+    given = parsed_weight(weight)
+    if not isinstance(given, str):
+        return given
+    choice = chosen_weight(store, data.digest, data.key, preset, recipe)
+    if choice is None:
+        raise RunError(
+            f"{store.path} has no runs to choose a weight from; run hypav reproduce with --weights {TUNED} first."
+        )
+    return choice.weight
