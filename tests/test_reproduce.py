@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,10 +20,12 @@ from click.testing import CliRunner, Result
 from grid_helpers import outcome_of, tiny_recipe
 from training_helpers import small
 
+from hypav.cli import cli
 from hypav.cli.reproduce import reproduce
 from hypav.errors import RunError, SettingError
 from hypav.experiments import reproduction as reproducing
 from hypav.experiments.grid import missing, run_grid
+from hypav.experiments.records import Record
 from hypav.experiments.reproduction import Reproduction, reproduction
 from hypav.experiments.store import Store
 from hypav.experiments.suite import entries
@@ -48,7 +51,9 @@ def test_it_says_what_it_plans_and_does_only_what_is_missing(tmp_path: Path) -> 
         r"about \d+ s with 1 process \(\d+\.\d s a run, from a measured training step\)", first.stdout
     )
     assert "8 runs done in" in first.stdout
-    assert f"hypav table 1 --data simulated:small --store {tmp_path / 'store.sqlite'}" in first.stdout
+    assert (
+        f"See it: hypav table 1 --data simulated:small --store {tmp_path / 'store.sqlite'}\n" in first.stdout
+    )
     second = call("table1", "table5", *out)
     assert "10 runs, 8 already in" in second.stdout
     assert "as 8 runs in the store took" in second.stdout
@@ -65,7 +70,9 @@ def test_as_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["tabel1"], "There is no 'tabel1'; choose table1, table2"),
+        (["tabel1"], "There is no table or figure 'tabel1'; choose table1, table2"),
+        (["table8"], "figure3, figure4, or all."),
+        (["table1", "--weights", "nan"], "The weight 'nan' is neither"),
         (["table1", "--presets", "papre"], "no preset 'papre'"),
         (["table1", "--weights", "much"], "The weight 'much' is neither a number from 0 up nor 'tuned'"),
         (["table1", "--weights", "-1"], "The weight '-1' is neither"),
@@ -115,16 +122,49 @@ def test_a_reader_is_told_of_what_else_is_in_the_store(
         (note,) = asked.notes(store)
         assert note.startswith("4 runs in the store are of another version of the program")
         monkeypatch.undo()
+        (note,) = replace(asked, device="cuda:1").notes(store)
+        assert note.startswith("4 runs in the store are of another type of device (cpu)")
         victim = store.rows()[1].key
         store._base.ask("UPDATE runs SET beta = beta + 1 WHERE key = ?", [victim])
         (note,) = asked.notes(store)
         assert f"(keys {victim})" in note
-        assert "those that this grid needs are run again" in note
+        assert "hypav reproduce trains those anew that its grid needs" in note
 
 
 def ask(*tables: str, weights: tuple[float | str, ...] = (1.0,), seeds: int = 1) -> Reproduction:
     made = reproduction(small(), tables, presets=["paper"], weights=weights, seeds=seeds)
     return replace(made, recipe=tiny_recipe())
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], "hypav table 7 --data simulated:small --store STORE"),
+        (
+            ["--data-seed", "3", "--scale", "full", "--presets", "curved,paper", "--weights", "1e-3,2"],
+            "hypav table 7 --data simulated:small --data-seed 3 --store STORE --scale full --preset curved "
+            "--weight 0.001",
+        ),
+        (
+            ["--weights", "0.123456789"],
+            "hypav table 7 --data simulated:small --store STORE --weight 0.123456789",
+        ),
+    ],
+)
+def test_the_hint_shows_these_very_runs(options: list[str], expected: str, tmp_path: Path) -> None:
+    """Given as it is printed, the command finds them."""
+    result = call("table7", "--seeds", "1", "--out", str(tmp_path / "my runs"), *options)
+    assert result.exit_code == 0, result.output
+    hint = next(line for line in result.stdout.splitlines() if line.startswith("See it: "))
+    assert hint == f"See it: {expected}".replace("STORE", f"'{tmp_path / 'my runs' / 'store.sqlite'}'")
+    others = "The others: --preset paper, --weight 2." in result.stdout
+    assert others == ("1e-3,2" in options)
+    table_command = sys.modules["hypav.cli.table"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table_command, "recipe_for", lambda data, name, scale: tiny_recipe())
+        shown = CliRunner().invoke(cli, shlex.split(hint.removeprefix("See it: hypav ")))
+    assert shown.exit_code == 0, shown.output
+    assert "not run" not in shown.stdout
 
 
 def test_all_is_every_table_and_figure() -> None:
@@ -157,6 +197,9 @@ def test_the_weight_is_chosen_by_validation_alone(tmp_path: Path) -> None:
         assert all(0 in store.find(small().digest, asked.recipe, entry.alignment) for entry in rest)
         # AVCA, 6 weights x 3 seeds, and Hyper-single and -multiple with the chosen weight
         assert (outcome.done, len(store.rows())) == (21, 21)
+        assert asked.tuned_ahead(store, tmp_path) == (0, True)
+        assert replace(asked, seeds=(0, 1)).tuned_ahead(store, tmp_path) == (2, True), "seed 1 of two modules"
+        assert replace(asked, presets=("curved",)).tuned_ahead(store, tmp_path) == (3, False)
         assert asked.run(store, tmp_path, progress=False)[0].done == 0
 
 
@@ -186,6 +229,49 @@ def test_a_weight_whose_run_failed_is_out(tmp_path: Path) -> None:
         assert choice is not None
         assert choice.weight == 1e-3
         assert list(choice.val_HM) == [1e-3]
+
+
+# --- killed ---
+
+
+def test_the_command_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    """The real command, but for the length of its runs; afterwards it does only what is missing."""
+    options = ["--data", "simulated:small", "--seeds", "8", "--jobs", "1", "--out", str(tmp_path), "--json"]
+    command = [sys.executable, "-c", SHORT, "reproduce", "table7", *options]
+    here = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    path, quiet = tmp_path / "store.sqlite", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    child = subprocess.Popen(command, start_new_session=True, env=here, **quiet)
+    while child.poll() is None and not stored(path):
+        time.sleep(0.05)
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    before = stored(path)
+    assert 0 < len(before) < 16
+    again = subprocess.run(command, capture_output=True, check=True, env=here)
+    told = json.loads(again.stdout)
+    assert (told["already_there"], told["done"], told["failed"]) == (len(before), 16 - len(before), [])
+    after = stored(path)
+    assert len(after) == 16
+    assert before.items() <= after.items(), "what was there stays as it was"
+
+
+SHORT = """
+from grid_helpers import tiny_recipe
+from hypav.cli import main
+from hypav.experiments import reproduction
+
+reproduction.recipe_for = lambda data, name, scale: tiny_recipe()
+main()
+"""
+
+
+def stored(path: Path) -> dict[str, Record]:
+    """What is in a store that another program is perhaps making at this moment."""
+    with suppress(RunError, FileNotFoundError), Store(path, create=False) as store:
+        assert store.damaged() == []
+        return {record.key: record for record in store.rows()}
+    return {}
 
 
 # --- a dask cluster ---
@@ -241,13 +327,28 @@ def test_a_cluster_that_loses_a_worker_gives_the_same(
         assert workers[0].wait(10) == -signal.SIGKILL
         assert workers[1].poll() is None
         assert (outcome.done, outcome.failed) == (16, [])
-        assert missing(jobs, store) == []
+        assert missing(jobs, store, tmp_path) == []
         run_grid(jobs[-4:], small(), alone, tmp_path / "alone")
         for job in jobs[-4:]:
             ours, theirs = alone.get(job.key), store.get(job.key)
             assert ours is not None
             assert theirs is not None
             assert outcome_of(ours) == outcome_of(theirs)
+
+
+def test_the_command_hands_its_runs_to_a_cluster(
+    tmp_path: Path, cluster: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    from distributed import Client
+
+    with Client(cluster[0]) as client:
+        client.wait_for_workers(1, timeout=120)
+    result = call("table7", "--seeds", "2", "--out", str(tmp_path), "--cluster", cluster[0])
+    assert result.exit_code == 0, result.output
+    assert f"on the cluster {cluster[0]}" in result.stdout
+    assert "4 runs done in" in result.stdout
+    with Store(tmp_path / "store.sqlite", create=False) as store:
+        assert len(store.rows()) == 4
 
 
 def test_a_cluster_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
