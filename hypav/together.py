@@ -49,8 +49,9 @@ class _Given(Masks):
 class Together:
     """Learners of one network (other seeds, also other alignments) that take their steps together.
 
-    Each step is the clean `train_step` of every learner, equal to rounding. The learners stay whole: their weights and batch-norm
-    statistics are views of the joint tensors, so that each can be validated, saved and given another learning rate.
+    Each step is the clean `train_step` of every learner, equal to rounding. The learners stay whole: their weights and
+    batch-norm statistics are views of the joint tensors, so that each can be validated, saved and given another
+    learning rate.
 
     Raises:
         SettingError: no learner, or networks of different sizes.
