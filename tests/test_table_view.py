@@ -376,6 +376,12 @@ def test_runs_of_another_program_are_named(store: Store) -> None:
     assert "another version" not in text
 
 
+def test_the_curvatures_that_others_published_are_named(store: Store) -> None:
+    told = "k of Hyper-alignment for UCF-GZSL (main), by who published it: paper -0.2, released -0.01, readme-2023 -0.15"
+    for table in ("table1", "table3", "table7"):
+        assert (told in render(show(store, table), store, "markdown")) == (table != "table7")
+
+
 def test_noise_stands_beside_delta_rel() -> None:
     store = Store(MEMORY)
     for entry in entries("table7", UCF.key, "paper", 1.0):
