@@ -29,7 +29,7 @@ test: $(READY)
 	$(BIN)/ruff check hypav tests
 	$(BIN)/ruff format --check hypav tests
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 
 # two workers, each with its own JupyterLab and Chromium
 test-browser: $(VENV)/.browser
