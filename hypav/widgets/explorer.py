@@ -45,9 +45,9 @@ class Choice:
 class Explorer:
     """Sliders and menus that redraw a figure. As the last line of a cell it shows itself.
 
-    Each has a label; a slider shows its value and has two buttons that go one step; all works from the keyboard. Below
-    the picture stands in words what it shows, announced by screen readers at every change. Redrawing goes through
-    `observe` into one HTML image, never through interact or Output, whose outputs differ at each run.
+    Each has a label and two buttons that go one step; all works from the keyboard. Below the picture stands in words what
+    it shows, announced by screen readers at every change. Redrawing goes through `observe` into one HTML image, never
+    through interact or Output, whose outputs differ at each run.
 
     Args:
         draw: a function of `hypav.plots` taking every control by name, returning (figure, data).
@@ -81,7 +81,7 @@ class Explorer:
 
     def _build(self) -> None:
         rows = [self._row(control) for control in self._controls]
-        reset = ipywidgets.Button(description="Reset", tooltip="All sliders back to where they were at first")
+        reset = ipywidgets.Button(description="Reset", tooltip="Everything back to where it was at first")
         reset.on_click(self.reset)
         self.image, self.readout = ipywidgets.HTML(), ipywidgets.HTML()
         self._show()
@@ -89,49 +89,59 @@ class Explorer:
 
     def _row(self, control: Control | Choice) -> Any:
         letters = max(len(each.label) for each in self._controls)  # so that the controls lie below each other
-        if isinstance(control, Choice):
-            return self._menu(control, letters)
-        slider = ipywidgets.FloatSlider(
-            description=control.label,
-            value=control.value,
+        common = {
+            "description": control.label,
+            "value": control.value,
+            "style": {"description_width": f"{letters}ch"},
+            "layout": {"width": f"calc({letters}ch + 22em)"},
+        }
+        widget = self._menu(control, common) if isinstance(control, Choice) else self._slider(control, common)
+        widget.observe(self._redraw, names="value")
+        self.sliders[control.name] = widget
+        return ipywidgets.HBox([widget, *self._buttons(control)])
+
+    @staticmethod
+    def _slider(control: Control, common: dict[str, Any]) -> Any:
+        return ipywidgets.FloatSlider(
             min=control.low,
             max=control.high,
             step=control.step,
             readout_format=".2f",
             tooltip=f"{control.label}, from {control.low:g} to {control.high:g}",  # without one it reads "null"
-            style={"description_width": f"{letters}ch"},
-            layout={"width": f"calc({letters}ch + 22em)"},
+            **common,
         )
-        slider.observe(self._redraw, names="value")
-        self.sliders[control.name] = slider
+
+    @staticmethod
+    def _menu(choice: Choice, common: dict[str, Any]) -> Any:
+        tooltip = f"{choice.label}: {', '.join(choice.options)}"
+        return ipywidgets.Dropdown(options=choice.options, tooltip=tooltip, **common)
+
+    def _buttons(self, control: Control | Choice) -> list[Any]:
+        """One step back and one on. A closed menu needs them: JupyterLab takes its arrow keys (ipywidgets #3912)."""
+        if isinstance(control, Choice):
+            marks, words = ("‹", "›"), ("previous", "next")
+        else:
+            marks = (f"−{control.step:g}", f"+{control.step:g}")
+            words = (f"less by {control.step:g}", f"more by {control.step:g}")
         buttons = []
-        for sign, mark, word in ((-1, "−", "less"), (1, "+", "more")):
+        for sign, mark, word in zip((-1, 1), marks, words, strict=True):
             button = ipywidgets.Button(
-                description=f"{mark}{control.step:g}",
-                tooltip=f"{control.label}: {word} by {control.step:g}",
-                layout={"width": "5em"},
+                description=mark, tooltip=f"{control.label}: {word}", layout={"width": "5em"}
             )
             button.on_click(self._step(control, sign))
             buttons.append(button)
-        return ipywidgets.HBox([slider, *buttons])
+        return buttons
 
-    def _menu(self, choice: Choice, letters: int) -> Any:
-        menu = ipywidgets.Dropdown(
-            description=choice.label,
-            options=choice.options,
-            value=choice.value,
-            tooltip=f"{choice.label}: {', '.join(choice.options)}",
-            style={"description_width": f"{letters}ch"},
-            layout={"width": f"calc({letters}ch + 22em)"},
-        )
-        menu.observe(self._redraw, names="value")
-        self.sliders[choice.name] = menu
-        return menu
-
-    def _step(self, control: Control, sign: int) -> Callable[[Any], None]:
+    def _step(self, control: Control | Choice, sign: int) -> Callable[[Any], None]:
         def go(_: Any) -> None:
-            slider = self.sliders[control.name]
-            slider.value = round(min(max(slider.value + sign * control.step, control.low), control.high), 6)
+            widget = self.sliders[control.name]
+            if isinstance(control, Choice):
+                place = control.options.index(widget.value) + sign
+                widget.value = control.options[min(max(place, 0), len(control.options) - 1)]
+            else:
+                widget.value = round(
+                    min(max(widget.value + sign * control.step, control.low), control.high), 6
+                )
 
         return go
 
