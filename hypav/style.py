@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import io
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
@@ -135,25 +135,29 @@ class DescribedFigure(Figure):
         return {"image/png": png, "text/plain": self.alt_text}, {"image/png": {"alt": self.alt_text}}
 
 
-def save_figure(figure: Figure, path: Path | str, *, small: bool = False) -> None:
+def save_figure(
+    figure: Figure, path: Path | str, *, small: bool = False, texts: Mapping[str, str] | None = None
+) -> None:
     """Writes a PNG, its alt text among the file's own texts (key Description); a failure leaves the old file.
 
     Args:
         small: with a palette of 128 colours, about a third of the bytes.
+        texts: more texts of the file, by key.
 
     Raises:
         RunError: where the file cannot be written.
     """
-    png = _fewer_colors(png_bytes(figure)) if small else png_bytes(figure)
+    png = png_bytes(figure, texts)
+    png = _fewer_colors(png) if small else png
     with replacing(path) as temporary:
         temporary.write_bytes(png)
 
 
-def png_bytes(figure: Figure) -> bytes:
+def png_bytes(figure: Figure, texts: Mapping[str, str] | None = None) -> bytes:
     """The figure as a PNG in the course's style, its alt text among the file's own texts."""
     buffer = io.BytesIO()
     # no version of matplotlib in the file: the same figure is the same bytes
-    metadata = {"Software": None, "Description": getattr(figure, "alt_text", "") or None}
+    metadata = {"Software": None, "Description": getattr(figure, "alt_text", "") or None, **(texts or {})}
     with use_style():
         figure.savefig(buffer, format="png", metadata=metadata)
     return buffer.getvalue()

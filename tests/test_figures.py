@@ -44,9 +44,10 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def networks(root: Path) -> dict[str, AVCA]:
     with Store(root / "store.sqlite") as store:
-        return figures.kept_networks(
+        kept = figures.kept_runs(
             3, store, small(), root=root, preset="paper", weight=1.0, recipe=tiny_recipe(), seed=0
         )
+    return figures.networks_of([root / str(run.folder) for run in kept.values()])
 
 
 def with_names(data: FeatureSet, classes: list[int]) -> FeatureSet:
@@ -117,7 +118,7 @@ def test_networks_are_those_that_the_store_kept(kept: Path, tmp_path: Path) -> N
         for changes in ({"seed": 1}, {"weight": 2.0}, {"preset": "curved"}):
             given = {"preset": "paper", "weight": 1.0, "seed": 0} | changes
             with pytest.raises(RunError, match="run hypav reproduce figure3 with these settings first"):
-                figures.kept_networks(3, store, small(), root=kept, recipe=tiny_recipe(), **given)
+                figures.kept_runs(3, store, small(), root=kept, recipe=tiny_recipe(), **given)
     own, _, _ = load_model(kept / folder)
     assert all(torch.equal(a, b) for a, b in zip(own.parameters(), found["AVCA"].parameters(), strict=True))
     # a run that was not kept for figures

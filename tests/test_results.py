@@ -30,6 +30,7 @@ from hypav.experiments.database import MEMORY
 from hypav.experiments.program import code_version
 from hypav.experiments.recipes import RECIPES
 from hypav.experiments.results_delta import Null, delta_direction, delta_sentences, null_of
+from hypav.experiments.results_figures import shown_figures
 from hypav.experiments.results_page import results_page, save_results
 from hypav.experiments.results_runs import (
     Command,
@@ -723,12 +724,17 @@ def test_the_committed_page_is_what_the_committed_runs_give(
     codes = {record.code for subject in committed_subjects for record in subject.runs}
     # which program runs this test is another test's matter: torch may be another build of the same version
     program = codes.pop() if "of this very version of the program" in page else "another"
-    assert results_page(committed, found=committed_subjects, runs=runs, program=program) == page, (
+    drawn = shown_figures(NOTEBOOKS / "results", committed_subjects)
+    assert (
+        results_page(committed, found=committed_subjects, runs=runs, program=program, drawn=drawn) == page
+    ), (
         "RESULTS.md is not what its runs give: hypav results --store notebooks/results/course_runs.csv "
         "--to notebooks/RESULTS.md --export notebooks/results/course_runs.csv"
     )
-    for link in re.findall(r"\]\((results/[^)]+)\)", page):
+    links = re.findall(r"\]\((results/[^)]+)\)", page)
+    for link in links:
         assert (NOTEBOOKS / link).stat().st_size < 100_000 or link == runs
+    assert {f"results/{path.name}" for path in (NOTEBOOKS / "results").iterdir()} == set(links)
 
 
 def test_the_committed_page_is_right_about_its_program(committed_subjects: tuple[Subject, ...]) -> None:

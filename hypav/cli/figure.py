@@ -9,10 +9,10 @@ import click
 
 from hypav.alignment import PRESETS
 from hypav.cli.options import SEED, data_options, echo_json, json_option
-from hypav.cli.stored import asked_weight, open_store
+from hypav.cli.stored import asked_weight, open_store, require_networks
 from hypav.data.doors import open_data
-from hypav.errors import RunError, SettingError
-from hypav.experiments.figures import drawing, kept_networks, networks_of, save_drawing
+from hypav.errors import SettingError
+from hypav.experiments.figures import drawing, kept_runs, networks_of, save_drawing
 from hypav.experiments.recipes import recipe_for
 from hypav.experiments.sets import SetId
 from hypav.experiments.tuning import TUNED, parsed_weight
@@ -80,11 +80,8 @@ def figure(
     if len(set(runs)) < len(runs):
         raise SettingError("A folder RUN is given twice; name each once.")
     asked = parsed_weight(weight_text)
-    if not runs and path.suffix == ".csv":
-        raise RunError(
-            f"{path} is an export of runs, which holds no networks; give the store.sqlite that hypav reproduce wrote, or "
-            "the folders of runs."
-        )
+    if not runs:
+        require_networks(path)
     data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
     if runs:
         networks, suffix = networks_of(runs), "runs"
@@ -92,10 +89,11 @@ def figure(
         recipe = recipe_for(data, None, scale=scale)  # type: ignore[arg-type]
         with open_store(path) as store:
             weight = asked_weight(asked, store, SetId.of(data), preset_name, recipe)
-            networks = kept_networks(
+            kept = kept_runs(
                 int(number), store, data,
                 root=path.parent, preset=preset_name, weight=weight, recipe=recipe, seed=seed,
             )  # fmt: skip
+        networks = networks_of([path.parent / str(run.folder) for run in kept.values()])
         suffix = f"{preset_name} {weight:g} seed{seed}"
     drawn = drawing(int(number), data, networks, phase_name=phase, most=most, perplexity=perplexity)
     slug = re.sub(r"[^a-z0-9.]+", "-", f"{data.name} {suffix}".lower()).strip("-")

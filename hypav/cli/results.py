@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from hypav.cli.options import echo_json, json_option
-from hypav.cli.stored import open_store
+from hypav.cli.stored import open_store, require_networks
+from hypav.data.doors import open_data
 from hypav.experiments.results_page import save_results
 
 __all__ = ["results"]
@@ -26,15 +27,22 @@ __all__ = ["results"]
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also writes the runs as CSV, without histories, and links them.",
 )
+@click.option(
+    "--figures", "doors", metavar="DOOR|PATH", multiple=True,
+    help="Also draws Figures 3 and 4 on these features, from the networks beside the store; may be given again.",
+)  # fmt: skip
 @json_option
-def results(path: Path, to: Path, export: Path | None, as_json: bool) -> None:
+def results(path: Path, to: Path, export: Path | None, doors: tuple[str, ...], as_json: bool) -> None:
     """Write the results page: Tables 1-7 beside the paper's for every set, preset and weight in the store, and what the
     runs say to the two questions: does alignment help, and does its curvature matter?
 
-    Example: hypav results --to RESULTS.md --export results/course_runs.csv
+    Example: hypav results --to RESULTS.md --export results/course_runs.csv --figures simulated
     """
+    if doors:
+        require_networks(path)
     with open_store(path) as store:
-        written = save_results(store, to, export=export)
+        data = [open_data(door) for door in doors]
+        written = save_results(store, to, export=export, draw=data, root=path.parent)
     if as_json:
         echo_json({"files": [str(one) for one in written]})
         return

@@ -12,7 +12,7 @@ from hypav.experiments.sets import SetId, set_named
 from hypav.experiments.store import Store
 from hypav.experiments.tuning import TUNED, chosen_weight, parsed_weight
 
-__all__ = ["asked_weight", "open_store", "set_of"]
+__all__ = ["asked_weight", "open_store", "require_networks", "set_of"]
 
 
 def open_store(path: Path) -> Store:
@@ -26,6 +26,14 @@ def open_store(path: Path) -> Store:
     if not path.exists():
         raise RunError(f"There is no store {path}; fill one with hypav reproduce, or give --store.")
     return Store(path, create=False)
+
+
+def require_networks(path: Path) -> None:
+    """Raises RunError where the store is an export, beside which no network lies."""
+    if path.suffix == ".csv":
+        raise RunError(
+            f"{path} is an export of runs, which holds no networks; give the store.sqlite that hypav reproduce wrote."
+        )
 
 
 def set_of(store: Store, door: str, **reading: Any) -> SetId:

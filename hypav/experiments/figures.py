@@ -23,6 +23,7 @@ from hypav.embeddings import pick, separation, tsne
 from hypav.errors import DataError, RunError, SettingError
 from hypav.experiments.paper import paper_tables
 from hypav.experiments.recipes import Recipe
+from hypav.experiments.records import Record
 from hypav.experiments.reports import require_dimensions
 from hypav.experiments.runs import is_kept, load_model
 from hypav.experiments.sets import SetId
@@ -38,7 +39,7 @@ __all__ = [
     "Drawing",
     "drawing",
     "figure_classes",
-    "kept_networks",
+    "kept_runs",
     "networks_of",
     "save_drawing",
     "with_super_groups",
@@ -135,7 +136,7 @@ def _pick(about: str, classes: Sequence[int], data: FeatureSet, *, of_groups: bo
     return ClassPick(about, tuple(classes), names)
 
 
-def kept_networks(
+def kept_runs(
     number: int,
     store: Store,
     data: FeatureSet,
@@ -145,8 +146,8 @@ def kept_networks(
     weight: float,
     recipe: Recipe,
     seed: int,
-) -> dict[str, AVCA]:
-    """The networks of a figure that `hypav reproduce` kept below `root`, by method.
+) -> dict[str, Record]:
+    """The runs of a figure whose networks `hypav reproduce` kept below `root`, by method: root / folder.
 
     Raises:
         RunError: a network was not kept, or its folder is gone or damaged.
@@ -165,7 +166,7 @@ def kept_networks(
                 f"The network of {entry.method} on {data.name} was kept in {root / record.folder}, which is gone or not "
                 f"whole: {again} once more, which trains it anew."
             )
-        found[entry.method] = load_model(root / record.folder)[0]
+        found[entry.method] = record
     return found
 
 

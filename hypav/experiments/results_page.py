@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from hypav.data.features import FeatureSet
 from hypav.experiments.answers import Effect, enough_for_the_paper, tally
 from hypav.experiments.curvature_effects import beyond_rounding
 from hypav.experiments.paper import reported
 from hypav.experiments.program import code_version
 from hypav.experiments.recipes import RECIPES
 from hypav.experiments.results_delta import delta_sentences, null_of
+from hypav.experiments.results_figures import draw_figures, figures_section, shown_figures
 from hypav.experiments.results_runs import machine, repeat, what_ran
 from hypav.experiments.results_short import in_short, rounding_pairs
 from hypav.experiments.results_tables import table_section
@@ -50,6 +52,7 @@ def results_page(
     found: Sequence[Subject] | None = None,
     runs: str | None = None,
     figures: bool = True,
+    drawn: Mapping[str, str] | None = None,
     program: str | None = None,
 ) -> str:
     """The page as Markdown.
@@ -58,6 +61,7 @@ def results_page(
         found: the store's `subjects`, where they are known already.
         runs: where, seen from the page, the runs lie as CSV.
         figures: whether it shows the pictures that `save_results` puts beside it.
+        drawn: Figures 3 and 4 that lie beside it, as `shown_figures`.
         program: the version that the runs are compared with; None is this program's.
 
     Raises:
@@ -69,11 +73,11 @@ def results_page(
     head = _HEAD.format(runs=f"[these runs]({runs})" if runs else "a run store")
     parts = [head, f"## In short\n\n{_STANDS}\n\n{short}", what_ran(found), "## The answer", _RULES]
     parts += [part for subject in found for part in _answer(subject, figures)]
-    parts += [_FIGURES, _scope(found), "## The tables", _LEGEND]
+    parts += [figures_section(found, drawn or {}, FIGURE_FOLDER), _scope(found), "## The tables", _LEGEND]
     for subject in found:
         parts.append(f"### {subject.data.marked}")
         parts += [table_section(store, table, subject) for table in TABLES if subject.cases]
-    parts += [_tuning(store, found), machine(found, program), repeat(found, runs)]
+    parts += [_tuning(store, found), machine(found, program), repeat(found, runs, figures=bool(drawn))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -82,14 +86,6 @@ _STANDS = "A difference stands that is left after Holm's correction for how many
 _RULES = """Differences are paired by seed: runs of one seed share first weights and batches. Holm's correction runs over
 a family: the comparisons of one question on one set, or all layouts of curvatures by seeds under one preset (`paper`
 and `curved` apart)."""
-
-_FIGURES = """## Figures 3 and 4
-
-Not drawn here: this page is made from a table of runs, and a t-SNE needs trained networks.
-`hypav reproduce figure3 figure4 --data simulated` trains the two, AVCA and Hyper-multiple, and keeps them;
-`hypav figure 3 --data simulated` and `hypav figure 4 --data simulated` then draw them, with how far super-classes lie
-apart in the embedding itself below each map. For the other loss: `--presets curved` in the first and `--preset curved`
-in the others."""
 
 _LEGEND = """First each table at a glance: HM (Table 7: delta_rel) as the mean over seeds, in brackets its difference to
 AVCA, with a star where Student's 95 % interval of the paired differences excludes 0 (one in twenty does so by chance).
@@ -214,21 +210,32 @@ def _tuning(store: Store, found: Sequence[Subject]) -> str:
     return "\n\n".join(lines)
 
 
-def save_results(store: Store, path: Path, *, export: Path | None = None) -> list[Path]:
+def save_results(
+    store: Store,
+    path: Path,
+    *,
+    export: Path | None = None,
+    draw: Sequence[FeatureSet] = (),
+    root: Path | None = None,
+) -> list[Path]:
     """Writes the page and, in the folder `results` beside it, its pictures; returns all paths.
 
     Args:
         export: where the runs go as CSV; the page then links them.
+        draw: features on which Figures 3 and 4 are drawn, from the networks below `root`. Pictures that lie there already
+            and whose runs the store holds are shown again.
 
     Raises:
         RunError: as `results_page`, or a file cannot be written.
     """
     runs = None if export is None else Path(os.path.relpath(export, path.parent)).as_posix()
     found = subjects(store)
-    text = results_page(store, found=found, runs=runs)
     folder = path.parent / FIGURE_FOLDER
     make_folder(folder)
     written = [path]
+    if root is not None:
+        written += draw_figures(store, root, found, draw, folder)
+    text = results_page(store, found=found, runs=runs, drawn=shown_figures(folder, found))
     if export is not None:
         make_folder(export.parent)
         store.export_csv(export)

@@ -177,24 +177,25 @@ _DOORS = {YT8M_NAME: "yt8m-mini"}  # name of a set -> the door it is behind
 _OUT = "runs/results"  # of its own, for runs of another grid in the same store would be on the page too
 
 
-def repeat(found: Sequence[Subject], exported: str | None) -> str:
+def repeat(found: Sequence[Subject], exported: str | None, *, figures: bool = False) -> str:
     """Section: the commands that make these runs and this page again, from nothing.
 
     Args:
         exported: where, seen from the page, the runs lie as CSV.
+        figures: whether the page shows Figures 3 and 4.
     """
+    doors = [_door(subject) for subject in found]
+    drawn = "".join(f" --figures {door}" for door in dict.fromkeys(doors)) if figures else ""
     page = "--to notebooks/RESULTS.md" + (f" --export notebooks/{exported}" if exported else "")
     lines = ["## Repeat it", "", "From nothing, in a folder of its own:", "", "```"]
-    for subject in found:
-        name = subject.runs[0].data
-        door = "simulated" if subject.data.simulated else _DOORS.get(name, shlex.quote(name))
+    for subject, door in zip(found, doors, strict=True):
         for c in commands(subject):
             lines.append(
                 f"hypav reproduce {_tables(c.tables)} --data {door} --seeds {c.seeds} --scale "
                 f"{subject.runs[0].scale_name} --presets {','.join(c.presets)} --weights {','.join(c.weights)} "
                 f"--out {_OUT}"
             )
-    lines += [f"hypav results --store {_OUT}/store.sqlite {page}", "```"]
+    lines += [f"hypav results --store {_OUT}/store.sqlite {page}{drawn}", "```"]
     if exported:
         lines += ["", "From the runs as they are kept:", "", "```"]
         lines += [f"hypav results --store notebooks/{exported} {page}", "```"]
@@ -207,6 +208,11 @@ def repeat(found: Sequence[Subject], exported: str | None) -> str:
             f"Asked for by these commands but not in the store: {_count(absent, 'run')} that failed or did not end.",
         ]
     return "\n".join(lines)
+
+
+def _door(subject: Subject) -> str:
+    name = subject.runs[0].data
+    return "simulated" if subject.data.simulated else _DOORS.get(name, shlex.quote(name))
 
 
 def _tables(names: Sequence[str]) -> str:

@@ -1,0 +1,113 @@
+"""Figures 3 and 4 on the results page: drawn from the kept networks, known again by the runs that their files name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from hypav.data.features import FeatureSet
+from hypav.experiments.answers import Case
+from hypav.experiments.figures import drawing, kept_runs
+from hypav.experiments.runs import load_model
+from hypav.experiments.store import Store
+from hypav.experiments.subjects import Subject
+from hypav.style import save_figure
+
+__all__ = ["FIGURES", "SEED", "draw_figures", "figures_section", "shown_figures"]
+
+FIGURES = (3, 4)
+SEED = 0  # of the networks that the grid keeps
+RUNS = "Runs"  # the text of a picture's file that names the keys of its runs
+
+
+def draw_figures(
+    store: Store, root: Path, found: Sequence[Subject], data: Sequence[FeatureSet], folder: Path
+) -> list[Path]:
+    """Draws both figures for every case of the subjects whose features are given; returns the files in `folder`.
+
+    Args:
+        root: below it lie the networks that the store's records name.
+
+    Raises:
+        RunError: a network was not kept, or is lost; DataError: features without super-groups.
+    """
+    written = []
+    for subject in found:
+        own = next((one for one in data if one.digest == subject.data.digest), None)
+        for case in subject.cases if own is not None else ():
+            assert own is not None
+            for number in FIGURES:
+                runs = kept_runs(
+                    number, store, own,
+                    root=root, preset=case.preset, weight=case.weight, recipe=subject.recipe, seed=SEED,
+                )  # fmt: skip
+                networks = {method: load_model(root / str(run.folder))[0] for method, run in runs.items()}
+                path = folder / _file(number, subject, case)
+                texts = {RUNS: " ".join(run.key for run in runs.values())}
+                save_figure(drawing(number, own, networks).figure, path, small=True, texts=texts)
+                written.append(path)
+    return written
+
+
+def shown_figures(folder: Path, found: Sequence[Subject]) -> dict[str, str]:
+    """The pictures in the folder whose runs are among the subjects': alt text by file name."""
+    shown = {}
+    for subject in found:
+        keys = {run.key for run in subject.runs}
+        for case in subject.cases:
+            for number in FIGURES:
+                path = folder / _file(number, subject, case)
+                texts = _texts(path)
+                named = texts.get(RUNS, "").split()
+                if named and keys.issuperset(named):
+                    shown[path.name] = texts.get("Description", "")
+    return shown
+
+
+def figures_section(found: Sequence[Subject], shown: Mapping[str, str], folder: str) -> str:
+    """The section of the page; where there is no picture, how to make them.
+
+    Args:
+        shown: `shown_figures`; folder: where they lie, seen from the page.
+    """
+    parts = ["## Figures 3 and 4"]
+    if not shown:
+        return "\n\n".join([*parts, _NOT_DRAWN])
+    parts.append(_DRAWN.format(seed=SEED))
+    for subject in found:
+        cases = [case for case in subject.cases if _file(3, subject, case) in shown]
+        if cases:
+            parts.append(f"### Pictures of {subject.data.marked}")
+        for case in cases:
+            pictures = [
+                f"![{shown[name]}]({folder}/{name})"
+                for name in (_file(number, subject, case) for number in FIGURES)
+                if name in shown
+            ]
+            parts += [f"<details><summary>{case.name}</summary>", *pictures, "</details>"]
+    return "\n\n".join(parts)
+
+
+_NOT_DRAWN = """Not drawn here: a t-SNE needs trained networks, and none lay beside the store. `hypav reproduce figure3
+figure4 --data simulated` trains the two, AVCA and Hyper-multiple, and keeps them; `hypav results --figures simulated`
+then draws them, and `hypav figure 3` one alone, with how far super-classes lie apart in the embedding itself below each
+map."""
+
+_DRAWN = """AVCA beside Hyper-multiple, of seed {seed} alone: they show what theta_v looks like, and one seed proves
+nothing about a method. Below each map stands how far the means of two classes lie apart in theta_v itself, divided by
+the spread within classes; a t-SNE's own gaps and sizes mean nothing."""
+
+
+def _file(number: int, subject: Subject, case: Case) -> str:
+    return f"figure{number}-{subject.slug}-{case.preset}-{case.weight:g}.png"
+
+
+def _texts(path: Path) -> dict[str, str]:
+    """The texts of a PNG; none where it is missing or none."""
+    try:
+        with Image.open(path) as image:
+            return {str(key): text for key, text in image.info.items() if isinstance(text, str)}
+    except OSError:
+        return {}

@@ -1,0 +1,98 @@
+"""Figures 3 and 4 on the results page: from kept networks, and only where the page's runs gave them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from grid_helpers import tiny_grid, tiny_jobs, tiny_recipe
+from PIL import Image
+from training_helpers import small
+
+from hypav.cli import cli
+from hypav.errors import RunError
+from hypav.experiments import subjects as subjects_module
+from hypav.experiments.results_figures import shown_figures
+from hypav.experiments.results_page import save_results
+from hypav.experiments.store import Store
+from hypav.experiments.subjects import subjects
+from hypav.style import DescribedFigure, save_figure
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store of Table 1 and the networks of the figures."""
+    root = tmp_path_factory.mktemp("grid")
+    for table in ("figure3", "table1"):
+        assert tiny_grid(tiny_jobs(table=table), root).failed == []
+    return root
+
+
+@pytest.fixture(autouse=True)
+def known_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subjects_module, "RECIPES", {tiny_recipe().name: tiny_recipe()})
+
+
+def section(page: Path) -> str:
+    return page.read_text(encoding="utf-8").split("## Figures 3 and 4")[1].split("\n## ")[0]
+
+
+def test_the_page_shows_both_figures_from_its_own_runs(grid: Path, tmp_path: Path) -> None:
+    page, runs = tmp_path / "R.md", tmp_path / "results" / "runs.csv"
+    with Store(grid / "store.sqlite") as store:
+        save_results(store, page, export=runs, draw=[small()], root=grid)
+        kept = {record.key: record.method for record in store.rows() if record.folder}
+    shown = dict(re.findall(r"!\[(.+)\]\(results/(.+)\)", section(page)))
+    assert len(shown) == 2
+    for alt, name in shown.items():
+        assert alt.startswith("t-SNEs of theta_v on SIMULATED")
+        with Image.open(tmp_path / "results" / name) as image:
+            assert [kept[key] for key in image.info["Runs"].split()] == ["AVCA", "Hyper-multiple"]
+            assert image.info["Description"] == alt
+    text = page.read_text(encoding="utf-8")
+    assert "--figures simulated" in text
+    # from the export, without any network, the same page
+    save_results(Store.from_csv(runs), tmp_path / "again.md", export=runs)
+    assert (tmp_path / "again.md").read_text(encoding="utf-8") == text
+
+
+def test_a_picture_of_other_runs_is_not_shown(grid: Path, tmp_path: Path) -> None:
+    page = tmp_path / "R.md"
+    with Store(grid / "store.sqlite") as store:
+        save_results(store, page, draw=[small()], root=grid)
+        found = subjects(store)
+        names = list(shown_figures(tmp_path / "results", found))
+        assert len(names) == 2
+        figure = DescribedFigure()
+        figure.alt_text = "A picture of something else."
+        (own,) = (run.key for run in found[0].runs if run.folder and run.method == "AVCA")
+        save_figure(figure, tmp_path / "results" / names[0], texts={"Runs": f"{own} 0123456789ab"})
+        save_figure(figure, tmp_path / "results" / names[1])
+        assert shown_figures(tmp_path / "results", found) == {}
+        save_results(store, page)
+        assert section(page).strip().startswith("Not drawn here")
+        (tmp_path / "results" / names[0]).write_bytes(b"no picture")
+        assert shown_figures(tmp_path / "results", found) == {}
+
+
+def test_a_lost_network_leaves_the_page_alone(grid: Path, tmp_path: Path) -> None:
+    (tmp_path / "store.sqlite").write_bytes((grid / "store.sqlite").read_bytes())
+    with (
+        Store(tmp_path / "store.sqlite") as store,
+        pytest.raises(RunError, match="which is gone or not whole") as error,
+    ):
+        save_results(store, tmp_path / "R.md", draw=[small()], root=tmp_path)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "R.md").exists()
+
+
+def test_the_command_draws(grid: Path, tmp_path: Path) -> None:
+    options = ["results", "--to", str(tmp_path / "R.md"), "--figures", "simulated:small", "--store"]
+    run = CliRunner().invoke(cli, [*options, str(grid / "store.sqlite")])
+    assert run.exit_code == 0, run.output
+    assert run.stdout.count("figure3-") == run.stdout.count("figure4-") == 1
+    export = CliRunner().invoke(cli, [*options, str(tmp_path / "runs.csv")])
+    assert isinstance(export.exception, RunError)
+    assert "is an export of runs, which holds no networks" in str(export.exception)
