@@ -206,6 +206,7 @@ def test_what_a_later_table_asks_for_is_added(tmp_path: Path) -> None:
     assert avca.folder is not None
 
 
+@pytest.mark.long
 def test_worker_processes_give_the_same(
     tmp_path: Path, undisturbed: tuple[list[Job], dict[str, Any]]
 ) -> None:
@@ -233,6 +234,7 @@ def test_the_set_that_workers_open_is_the_set(tmp_path: Path) -> None:
 # --- killed ---
 
 
+@pytest.mark.long
 def test_killed_twenty_times_it_ends_in_the_same_table(
     tmp_path: Path, undisturbed: tuple[list[Job], dict[str, Any]]
 ) -> None:

@@ -234,6 +234,7 @@ def test_a_weight_whose_run_failed_is_out(tmp_path: Path) -> None:
 # --- killed ---
 
 
+@pytest.mark.long
 def test_the_command_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     """The real command, but for the length of its runs; afterwards it does only what is missing."""
     options = ["--data", "simulated:small", "--seeds", "8", "--jobs", "1", "--out", str(tmp_path), "--json"]
@@ -305,6 +306,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
             process.wait()
 
 
+@pytest.mark.long
 def test_a_cluster_that_loses_a_worker_gives_the_same(
     tmp_path: Path, cluster: tuple[str, list[subprocess.Popen[bytes]]]
 ) -> None:
@@ -336,6 +338,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same(
             assert outcome_of(ours) == outcome_of(theirs)
 
 
+@pytest.mark.long
 def test_the_command_hands_its_runs_to_a_cluster(
     tmp_path: Path, cluster: tuple[str, list[subprocess.Popen[bytes]]]
 ) -> None:

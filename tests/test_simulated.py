@@ -213,6 +213,7 @@ def test_statistics_are_within_a_fifth_of_the_real_sets(mini):
     assert not wrong, "simulated, real"
 
 
+@pytest.mark.long
 @pytest.mark.real_data
 def test_simulated_and_real_set_side_by_side():
     """The recorded figures are the real set's, and the linear reference does as well on both: means of three seeds."""

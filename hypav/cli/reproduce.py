@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 import click
+import joblib
 
 from hypav.alignment import PRESETS
 from hypav.cli.options import data_options, echo_json, json_option, machine_options
@@ -137,8 +137,7 @@ def _split(text: str) -> list[str]:
 def _workers(workers: int | None, device: str) -> int:
     if workers is not None and workers < 1:
         raise SettingError(f"jobs is {workers}; it must be at least 1.")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return workers or (cores if device == "cpu" else 1)
+    return workers or (joblib.cpu_count() if device == "cpu" else 1)
 
 
 def _plan_lines(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from tqdm.auto import tqdm
 
 from hypav.data.features import FeatureSet
@@ -131,9 +130,8 @@ def compare(
 def _job_count(jobs: int | None, device: str, runs: int) -> int:
     if jobs is not None and jobs < 1:
         raise SettingError(f"jobs is {jobs}; it must be at least 1.")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     on_gpu = pick_device(device).type != "cpu"
-    return min(runs, jobs if jobs is not None else 1 if on_gpu else cores)
+    return min(runs, jobs if jobs is not None else 1 if on_gpu else cpu_count())
 
 
 def _comparison(

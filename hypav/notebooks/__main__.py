@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
+import joblib
 import nbformat
+from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from hypav.data.doors import COURSE_VARIABLE, DOORS_HELP, course_data
@@ -39,8 +41,19 @@ from hypav.notebooks.execute import CELL_SECONDS, course_environment
     type=click.Path(file_okay=False, path_type=Path),
     help="Leave the notebooks alone: execute copies of them in this folder (with --data: runs/course-DOOR).",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Pages side by side; by default one a core, but one by one where the notebooks themselves are executed, whose "
+    "times are promised, or compared.",
+)
 def main(
-    paths: tuple[Path, ...], check: bool, html: Path | None, door: str | None, copies: Path | None
+    paths: tuple[Path, ...],
+    check: bool,
+    html: Path | None,
+    door: str | None,
+    copies: Path | None,
+    jobs: int | None,
 ) -> None:
     """Executes the notebooks at PATHS (default: notebooks/*.ipynb), normalises them and names what the gate finds.
 
@@ -68,13 +81,22 @@ def main(
             pages = [Path(shutil.copy(page, folder)) for page in pages]
     except HypavError as error:
         raise click.UsageError(str(error)) from None
+    jobs = min(jobs or (1 if copies is None else joblib.cpu_count()), len(pages))
+    # the promised time is the author's affair: a reader's machine may be slow or busy
+    work = delayed(_compare) if check else delayed(_refresh)
+    given = {} if check else {"in_time": copies is None, "course": course, "bar": jobs == 1}
+    done = Parallel(n_jobs=jobs, return_as="generator")(work(page, **given) for page in pages)
     failed = False
-    for page in pages:
-        # the promised time is the author's affair: a reader's machine may be slow or busy
-        found = _compare(page) if check else _refresh(page, in_time=copies is None, course=course)
-        for problem in found:
-            click.echo(problem)
-        failed |= bool(found)
+    # a reader at a terminal sees a bar, a log only the lines
+    with tqdm(
+        desc="course", total=len(pages), unit="page", leave=False, disable=None if jobs > 1 else True
+    ) as bar:
+        for line, found in done:
+            bar.update()
+            with bar.external_write_mode():
+                for told in [line] * bool(line) + found:
+                    click.echo(told)
+            failed |= bool(found)
     sys.exit(1 if failed else 0)
 
 
@@ -82,35 +104,38 @@ def _slug(door: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", door.lower()).strip("-.") or "data"
 
 
-def _refresh(page: Path, *, in_time: bool, course: Mapping[str, str] | None) -> list[str]:
+def _refresh(
+    page: Path, *, in_time: bool, course: Mapping[str, str] | None, bar: bool
+) -> tuple[str, list[str]]:
+    """Executes a page: a line on it, and what the gate finds. bar: of its cells, at a terminal."""
     try:
-        # a reader at a terminal sees a bar, a log only the line below
-        with tqdm(desc=page.stem, unit="cell", leave=False, disable=None) as bar:
+        with tqdm(desc=page.stem, unit="cell", leave=False, disable=None if bar else True) as cells:
 
             def advance(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
+                cells.total = total
+                cells.update(done - cells.n)
 
             # nobody knows how large the reader's data are
             limit = CELL_SECONDS if course is None else None
             seconds = execute(page, progress=advance, course=course, cell_seconds=limit)
     except RunError as error:
-        return [str(error)]
-    click.echo(f"{page.name}: executed in {seconds:.0f} s")
+        return "", [str(error)]
     found = problems(page)
     promised = nbformat.read(page, as_version=4).metadata.hypav.get("max_seconds")
     if in_time and promised is not None and seconds > promised:
         found.append(f"{page.name}: took {seconds:.0f} s, longer than the {promised} s it promises")
-    return found
+    return f"{page.name}: executed in {seconds:.0f} s", found
 
 
-def _compare(page: Path) -> list[str]:
+def _compare(page: Path) -> tuple[str, list[str]]:
+    """The gate and strict nbval on a stored page: a line on it, and what is wrong."""
     found = problems(page)
     if found:
-        return found
+        return "", found
     same, report = strict_nbval(page)
-    click.echo(f"{page.name}: {'every output came out again' if same else 'outputs differ'}")
-    return [] if same else [report]
+    return f"{page.name}: {'every output came out again' if same else 'outputs differ'}", [] if same else [
+        report
+    ]
 
 
 if __name__ == "__main__":

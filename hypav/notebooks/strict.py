@@ -31,21 +31,14 @@ def strict_nbval(path: Path | str, *, threads: int = 1, seconds: float = 900) ->
         settings.write_text(
             "[pytest]\n", encoding="utf-8"
         )  # not the project's: its options are not for pages
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            str(path),
-            "--nbval",
-            "--nbval-current-env",
-            "-rA",
-            "--color=no",
-        ]
+        command = [sys.executable, "-m", "pytest", str(path), "-rA", "--color=no"]
+        command += ["-p", "nbval.plugin", "--nbval", "--nbval-current-env"]
         command += [f"--nbval-cell-timeout={CELL_SECONDS}", "-p", "no:cacheprovider", "-c", str(settings)]
         try:
             run = subprocess.run(
                 [*command, f"--rootdir={path.parent}"],
-                env=kernel_environment(threads=threads),
+                # other plugins that happen to be installed take seconds to load and have no say here
+                env=kernel_environment(threads=threads) | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
                 capture_output=True,
                 text=True,
                 timeout=seconds,
