@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import joblib
 import torch
 
 from hypav.errors import SettingError
 
-__all__ = ["pick_device", "threads"]
+__all__ = ["pick_device", "side_by_side", "threads"]
 
 
 def pick_device(name: str | torch.device = "auto") -> torch.device:
@@ -27,6 +28,18 @@ def pick_device(name: str | torch.device = "auto") -> torch.device:
     except (RuntimeError, AssertionError, ImportError) as error:
         raise SettingError(f"There is no device {name!r} here; use auto or cpu.") from error
     return device
+
+
+def side_by_side(jobs: int | None, device: str | torch.device) -> int:
+    """How many runs go on at once: `jobs`, by default one a core, and one on a GPU, which they would share.
+
+    Raises:
+        SettingError: jobs is less than 1, or there is no such device.
+    """
+    if jobs is not None and jobs < 1:
+        raise SettingError(f"jobs is {jobs}; it must be at least 1.")
+    on_cpu = pick_device(device).type == "cpu"
+    return jobs or (joblib.cpu_count() if on_cpu else 1)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import joblib
 import pytest
 import torch
 from training_helpers import assert_same_tensors, small, tiny
@@ -44,6 +45,7 @@ from hypav.experiments.outputs import save_comparison
 from hypav.experiments.runs import run_folder, run_key
 from hypav.intervals import Interval
 from hypav.learner import RunConfig, TrainConfig
+from hypav.machine import side_by_side
 from hypav.training import evaluate
 
 UCF = ("UCF-GZSL", "main")
@@ -540,15 +542,16 @@ def test_comparisons_that_make_no_sense_are_refused_before_any_run(
 
 
 def test_how_many_runs_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    count = comparison._job_count
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert [count(None, device, 6) for device in ("auto", "cpu")] == [6, 6]
-    assert [count(jobs, "cpu", 6) for jobs in (1, 4, 9)] == [1, 4, 6]
+    assert [side_by_side(None, device) for device in ("auto", "cpu")] == [8, 8]
+    assert [side_by_side(jobs, "cpu") for jobs in (1, 4, 9)] == [1, 4, 9]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert count(None, "auto", 6) == 1  # they would share one GPU
+    assert side_by_side(None, "cpu") == 8
+    assert side_by_side(None, "auto") == 1  # they would share one GPU
+    assert side_by_side(3, "auto") == 3
     with pytest.raises(SettingError, match="jobs is 0; it must be at least 1"):
-        count(0, "cpu", 6)
+        side_by_side(0, "cpu")
 
 
 def test_two_jobs_give_what_one_gives_to_the_last_bit(tmp_path: Path) -> None:

@@ -8,18 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-import joblib
 
 from hypav.alignment import PRESETS
 from hypav.cli.options import data_options, echo_json, json_option, machine_options
 from hypav.data.doors import open_data
-from hypav.errors import SettingError
 from hypav.experiments.grid import Outcome, missing
 from hypav.experiments.reproduction import Reproduction, reproduction
 from hypav.experiments.store import Choice, Store
 from hypav.experiments.suite import SUITE
 from hypav.experiments.tuning import TUNED, WEIGHTS
-from hypav.machine import pick_device
+from hypav.machine import pick_device, side_by_side
 
 __all__ = ["STORE", "reproduce"]
 
@@ -89,7 +87,7 @@ def reproduce(
         scale_name=scale,
         device=device,
     )
-    workers = _workers(workers, device)
+    workers = side_by_side(workers, device)
     with Store(out / STORE) as store:
         jobs = asked.jobs()
         todo = missing(jobs, store, out)
@@ -132,12 +130,6 @@ def reproduce(
 
 def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _workers(workers: int | None, device: str) -> int:
-    if workers is not None and workers < 1:
-        raise SettingError(f"jobs is {workers}; it must be at least 1.")
-    return workers or (joblib.cpu_count() if device == "cpu" else 1)
 
 
 def _plan_lines(

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, cpu_count, delayed
+from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from hypav.data.features import FeatureSet
@@ -18,7 +18,7 @@ from hypav.experiments.runs import run
 from hypav.experiments.variants import Variant, parse_variant
 from hypav.intervals import Interval, t_interval
 from hypav.learner import RunConfig
-from hypav.machine import pick_device
+from hypav.machine import side_by_side
 
 __all__ = ["METRICS", "Comparison", "MethodRow", "compare", "plan"]
 
@@ -107,7 +107,7 @@ def compare(
     """
     runs = plan(data, specs, seeds, preset_name, recipe)
     labels = {"preset": preset_name, "recipe": recipe.name}
-    jobs = _job_count(jobs, device, len(runs))
+    jobs = min(side_by_side(jobs, device), len(runs))
     work = (
         delayed(run)(
             data, config, method=v.method, root=root, labels={**labels, "variant": v.spec},
@@ -125,13 +125,6 @@ def compare(
             bar.set_postfix_str(f"{record['method']} HM {100 * record['metrics']['HM']:.1f}")
             bar.update()
     return _comparison(data, [v for v, _ in runs], records, seeds, preset_name, recipe)
-
-
-def _job_count(jobs: int | None, device: str, runs: int) -> int:
-    if jobs is not None and jobs < 1:
-        raise SettingError(f"jobs is {jobs}; it must be at least 1.")
-    on_gpu = pick_device(device).type != "cpu"
-    return min(runs, jobs if jobs is not None else 1 if on_gpu else cpu_count())
 
 
 def _comparison(
