@@ -48,6 +48,7 @@ def test_the_page_shows_both_figures_from_its_own_runs(grid: Path, tmp_path: Pat
     assert len(shown) == 2
     for alt, name in shown.items():
         assert alt.startswith("t-SNEs of theta_v on SIMULATED")
+        assert "paper, weight 1, seed 0" in alt
         with Image.open(tmp_path / "results" / name) as image:
             assert [kept[key] for key in image.info["Runs"].split()] == ["AVCA", "Hyper-multiple"]
             assert image.info["Description"] == alt

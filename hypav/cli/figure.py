@@ -84,7 +84,7 @@ def figure(
         require_networks(path)
     data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
     if runs:
-        networks, suffix = networks_of(runs), "runs"
+        networks, suffix, about = networks_of(runs), "runs", ""
     else:
         recipe = recipe_for(data, None, scale=scale)  # type: ignore[arg-type]
         with open_store(path) as store:
@@ -95,7 +95,10 @@ def figure(
             )  # fmt: skip
         networks = networks_of([path.parent / str(run.folder) for run in kept.values()])
         suffix = f"{preset_name} {weight:g} seed{seed}"
-    drawn = drawing(int(number), data, networks, phase_name=phase, most=most, perplexity=perplexity)
+        about = f"{preset_name}, weight {weight:g}, seed {seed}"
+    drawn = drawing(
+        int(number), data, networks, phase_name=phase, most=most, perplexity=perplexity, about=about
+    )
     slug = re.sub(r"[^a-z0-9.]+", "-", f"{data.name} {suffix}".lower()).strip("-")
     files = save_drawing(drawn, to / f"figure{number}-{slug}")
     if as_json:

@@ -192,6 +192,7 @@ def drawing(
     phase_name: str = "test",
     most: int = 60,
     perplexity: float = 30.0,
+    about: str = "",
 ) -> Drawing:
     """Figure 3 or 4: a column a network, a t-SNE of theta_v and theta_w of the same samples in each.
 
@@ -201,6 +202,7 @@ def drawing(
         phase_name: which samples.
         most: samples a class at most.
         perplexity: at most a third of the points is taken.
+        about: what the title should say of the networks, e.g. their preset.
 
     Raises:
         DataError: the set has no super-groups or too few classes.
@@ -230,7 +232,8 @@ def drawing(
         panels,
         columns=len(networks),
         question=f"Figure {number}: are super-classes apart?",
-        data=f"{SetId.of(data).marked}, {'seen' if number == 3 else 'unseen'} classes, {phase_name}",
+        data=f"{SetId.of(data).marked}, {'seen' if number == 3 else 'unseen'} classes, {phase_name}"
+        + (f"; {about}" if about else ""),
     )
     return Drawing(figure, tuple(rows))
 

@@ -46,7 +46,8 @@ def draw_figures(
                 networks = {method: load_model(root / str(run.folder))[0] for method, run in runs.items()}
                 path = folder / _file(number, subject, case)
                 texts = {RUNS: " ".join(run.key for run in runs.values())}
-                save_figure(drawing(number, own, networks).figure, path, small=True, texts=texts)
+                drawn = drawing(number, own, networks, about=f"{case.name}, seed {SEED}")
+                save_figure(drawn.figure, path, small=True, texts=texts)
                 written.append(path)
     return written
 
