@@ -7,8 +7,9 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import joblib
@@ -82,22 +83,30 @@ def main(
     except HypavError as error:
         raise click.UsageError(str(error)) from None
     jobs = min(jobs or (1 if copies is None else joblib.cpu_count()), len(pages))
-    # the promised time is the author's affair: a reader's machine may be slow or busy
-    work = delayed(_compare) if check else delayed(_refresh)
-    given = {} if check else {"in_time": copies is None, "course": course, "bar": jobs == 1}
-    done = Parallel(n_jobs=jobs, return_as="generator")(work(page, **given) for page in pages)
-    failed = False
-    # a reader at a terminal sees a bar, a log only the lines
-    with tqdm(
-        desc="course", total=len(pages), unit="page", leave=False, disable=None if jobs > 1 else True
-    ) as bar:
-        for line, found in done:
+    if check:
+        work = [delayed(_compare)(page) for page in pages]
+    else:
+        # the promised time is the author's affair: a reader's machine may be slow or busy
+        work = [
+            delayed(_refresh)(page, in_time=copies is None, course=course, bar=jobs == 1) for page in pages
+        ]
+    sys.exit(1 if _done_and_told(work, jobs) else 0)
+
+
+def _done_and_told(work: Sequence[Any], jobs: int) -> bool:
+    """Does the work, so many pages at once, and says what each gives, in the pages' order; whether anything is wrong."""
+    wrong = False
+    # a reader at a terminal sees a bar (one by one, each page's own), a log only the lines
+    hidden = None if jobs > 1 else True
+    with tqdm(desc="course", total=len(work), unit="page", leave=False, disable=hidden) as bar:
+        for line, found in Parallel(n_jobs=jobs, return_as="generator")(work):
             bar.update()
             with bar.external_write_mode():
-                for told in [line] * bool(line) + found:
-                    click.echo(told)
-            failed |= bool(found)
-    sys.exit(1 if failed else 0)
+                for told in (line, *found):
+                    if told:
+                        click.echo(told)
+            wrong |= bool(found)
+    return wrong
 
 
 def _slug(door: str) -> str:
@@ -133,9 +142,9 @@ def _compare(page: Path) -> tuple[str, list[str]]:
     if found:
         return "", found
     same, report = strict_nbval(page)
-    return f"{page.name}: {'every output came out again' if same else 'outputs differ'}", [] if same else [
-        report
-    ]
+    if same:
+        return f"{page.name}: every output came out again", []
+    return f"{page.name}: outputs differ", [report]
 
 
 if __name__ == "__main__":
