@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 THREADS ?= 1
 export MPLBACKEND ?= Agg
 
-.PHONY: run test test-browser lint lab notebooks classroom bench clean help
+.PHONY: run test test-browser lab notebooks classroom bench clean help
 
 help:
 	@echo "make run    train and test the four methods on simulated features, execute the course; says where table and pages are"
