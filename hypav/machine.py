@@ -30,8 +30,9 @@ def pick_device(name: str | torch.device = "auto") -> torch.device:
     return device
 
 
-def side_by_side(jobs: int | None, device: str | torch.device) -> int:
-    """How many runs go on at once: `jobs`, by default one a core, and one on a GPU, which they would share.
+def side_by_side(jobs: int | None, device: str | torch.device, most: int | None = None) -> int:
+    """How many runs go on at once: `jobs`, by default one a core, and one on a GPU, which they would share; not
+    more than `most`.
 
     Raises:
         SettingError: jobs is less than 1, or there is no such device.
@@ -39,7 +40,8 @@ def side_by_side(jobs: int | None, device: str | torch.device) -> int:
     if jobs is not None and jobs < 1:
         raise SettingError(f"jobs is {jobs}; it must be at least 1.")
     on_cpu = pick_device(device).type == "cpu"
-    return jobs or (joblib.cpu_count() if on_cpu else 1)
+    count = jobs or (joblib.cpu_count() if on_cpu else 1)
+    return count if most is None else min(count, most)
 
 
 @contextmanager

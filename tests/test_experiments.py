@@ -545,13 +545,14 @@ def test_how_many_runs_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert [side_by_side(None, device) for device in ("auto", "cpu")] == [8, 8]
-    assert [side_by_side(jobs, "cpu") for jobs in (1, 4, 9)] == [1, 4, 9]
+    assert [side_by_side(None, device, 6) for device in ("auto", "cpu")] == [6, 6]
+    assert [side_by_side(jobs, "cpu", 6) for jobs in (1, 4, 9)] == [1, 4, 6]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert side_by_side(None, "cpu") == 8
-    assert side_by_side(None, "auto") == 1  # they would share one GPU
+    assert side_by_side(None, "auto", 6) == 1  # they would share one GPU
     assert side_by_side(3, "auto") == 3
     with pytest.raises(SettingError, match="jobs is 0; it must be at least 1"):
-        side_by_side(0, "cpu")
+        side_by_side(0, "cpu", 6)
 
 
 def test_two_jobs_give_what_one_gives_to_the_last_bit(tmp_path: Path) -> None:

@@ -203,6 +203,7 @@ def test_command(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     export = call("3", "--store", str(tmp_path / "runs.csv")).exception
     assert isinstance(export, RunError)
     assert "is an export of runs, which holds no networks" in str(export)
+    assert "or the folders of runs" in str(export)
     assert isinstance(call("3", folders[0], folders[0]).exception, SettingError)
     missing = call("3", "--store", str(tmp_path / "none.sqlite")).exception
     assert isinstance(missing, RunError)

@@ -12,6 +12,7 @@ from PIL import Image
 from training_helpers import small
 
 from hypav.cli import cli
+from hypav.data.simulated import simulated
 from hypav.errors import RunError
 from hypav.experiments import subjects as subjects_module
 from hypav.experiments.results_figures import shown_figures
@@ -87,6 +88,15 @@ def test_a_lost_network_leaves_the_page_alone(grid: Path, tmp_path: Path) -> Non
         save_results(store, tmp_path / "R.md", draw=[small()], root=tmp_path)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "R.md").exists()
+
+
+def test_features_of_no_run_are_told(grid: Path, tmp_path: Path) -> None:
+    with (
+        Store(grid / "store.sqlite") as store,
+        pytest.raises(RunError, match="holds no run on SIMULATED") as error,
+    ):
+        save_results(store, tmp_path / "R.md", draw=[simulated("small", seed=7)], root=grid)
+    assert "\n" not in str(error.value)
 
 
 def test_the_command_draws(grid: Path, tmp_path: Path) -> None:

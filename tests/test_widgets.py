@@ -31,7 +31,7 @@ def widgets_of(explorer: Explorer, kind: type) -> list[ipywidgets.Widget]:
 
 
 def button(explorer: Explorer, tooltip: str) -> ipywidgets.Button:
-    return next(b for b in widgets_of(explorer, ipywidgets.Button) if tooltip in b.tooltip)
+    return next(b for b in widgets_of(explorer, ipywidgets.Button) if b.tooltip.startswith(tooltip))
 
 
 def test_moving_a_slider_redraws_data_picture_and_words() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
@@ -16,6 +15,7 @@ from hypav.experiments.figures import drawing, kept_runs, networks_of, save_draw
 from hypav.experiments.recipes import recipe_for
 from hypav.experiments.sets import SetId
 from hypav.experiments.tuning import TUNED, parsed_weight
+from hypav.files import slug
 
 __all__ = ["figure"]
 
@@ -81,7 +81,7 @@ def figure(
         raise SettingError("A folder RUN is given twice; name each once.")
     asked = parsed_weight(weight_text)
     if not runs:
-        require_networks(path)
+        require_networks(path, ", or the folders of runs")
     data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
     if runs:
         networks, suffix, about = networks_of(runs), "runs", ""
@@ -99,8 +99,7 @@ def figure(
     drawn = drawing(
         int(number), data, networks, phase_name=phase, most=most, perplexity=perplexity, about=about
     )
-    slug = re.sub(r"[^a-z0-9.]+", "-", f"{data.name} {suffix}".lower()).strip("-")
-    files = save_drawing(drawn, to / f"figure{number}-{slug}")
+    files = save_drawing(drawn, to / f"figure{number}-{slug(f'{data.name} {suffix}')}")
     if as_json:
         told = {"data": data.name, "simulated": data.simulated, "phase": phase, "networks": list(networks)}
         echo_json({**told, "figure": drawn.figure.alt_text, "files": [str(file) for file in files]})

@@ -28,11 +28,12 @@ def open_store(path: Path) -> Store:
     return Store(path, create=False)
 
 
-def require_networks(path: Path) -> None:
-    """Raises RunError where the store is an export, beside which no network lies."""
+def require_networks(path: Path, otherwise: str = "") -> None:
+    """Raises RunError where the store is an export, beside which no network lies; otherwise: what else could be given."""
     if path.suffix == ".csv":
         raise RunError(
-            f"{path} is an export of runs, which holds no networks; give the store.sqlite that hypav reproduce wrote."
+            f"{path} is an export of runs, which holds no networks; give the store.sqlite that hypav reproduce "
+            f"wrote{otherwise}."
         )
 
 

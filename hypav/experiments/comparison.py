@@ -107,7 +107,7 @@ def compare(
     """
     runs = plan(data, specs, seeds, preset_name, recipe)
     labels = {"preset": preset_name, "recipe": recipe.name}
-    jobs = min(side_by_side(jobs, device), len(runs))
+    jobs = side_by_side(jobs, device, len(runs))
     work = (
         delayed(run)(
             data, config, method=v.method, root=root, labels={**labels, "variant": v.spec},

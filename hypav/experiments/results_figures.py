@@ -8,9 +8,9 @@ from pathlib import Path
 from PIL import Image
 
 from hypav.data.features import FeatureSet
+from hypav.errors import RunError
 from hypav.experiments.answers import Case
-from hypav.experiments.figures import drawing, kept_runs
-from hypav.experiments.runs import load_model
+from hypav.experiments.figures import drawing, kept_runs, networks_of
 from hypav.experiments.store import Store
 from hypav.experiments.subjects import Subject
 from hypav.style import save_figure
@@ -31,19 +31,24 @@ def draw_figures(
         root: below it lie the networks that the store's records name.
 
     Raises:
-        RunError: a network was not kept, or is lost; DataError: features without super-groups.
+        RunError: no run is on features that are given, or a network was not kept or is lost. DataError: features without
+            super-groups.
     """
+    for one in data:
+        if one.digest not in {subject.data.digest for subject in found}:
+            raise RunError(f"{store.path} holds no run on {one.name}, so that no figure can be drawn there.")
     written = []
     for subject in found:
         own = next((one for one in data if one.digest == subject.data.digest), None)
-        for case in subject.cases if own is not None else ():
-            assert own is not None
+        if own is None:
+            continue
+        for case in subject.cases:
             for number in FIGURES:
                 runs = kept_runs(
                     number, store, own,
                     root=root, preset=case.preset, weight=case.weight, recipe=subject.recipe, seed=SEED,
                 )  # fmt: skip
-                networks = {method: load_model(root / str(run.folder))[0] for method, run in runs.items()}
+                networks = networks_of([root / str(run.folder) for run in runs.values()])
                 path = folder / _file(number, subject, case)
                 texts = {RUNS: " ".join(run.key for run in runs.values())}
                 drawn = drawing(number, own, networks, about=f"{case.name}, seed {SEED}")

@@ -4,7 +4,6 @@ or on others, or compares them with a new run.
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from tqdm import tqdm
 
 from hypav.data.doors import COURSE_VARIABLE, DOORS_HELP, course_data
 from hypav.errors import HypavError, RunError
-from hypav.files import make_folder
+from hypav.files import make_folder, slug
 from hypav.notebooks import execute, problems, strict_nbval, write_pages
 from hypav.notebooks.execute import CELL_SECONDS, course_environment
 
@@ -75,7 +74,7 @@ def main(
         if door is not None:
             course = course_environment(door)
             data = course_data(environment=course)  # a door that does not open says so before anything runs
-            copies = copies or Path("runs") / f"course-{_slug(door)}"
+            copies = copies or Path("runs") / f"course-{slug(door)}"
             click.echo(f"The course on {data.name}, in {copies}")
         if copies is not None:
             folder = make_folder(copies)
@@ -107,10 +106,6 @@ def _done_and_told(work: Sequence[Any], jobs: int) -> bool:
                         click.echo(told)
             wrong |= bool(found)
     return wrong
-
-
-def _slug(door: str) -> str:
-    return re.sub(r"[^a-z0-9.]+", "-", door.lower()).strip("-.") or "data"
 
 
 def _refresh(
