@@ -11,8 +11,17 @@ from torch import Generator, Tensor
 
 from hypav.errors import DataError, SettingError
 
-__all__ = ["SpreadRatio", "Spreads", "detectable_range", "setting_effect", "spread_ratio", "spreads"]
+__all__ = [
+    "FEWEST",
+    "SpreadRatio",
+    "Spreads",
+    "detectable_range",
+    "setting_effect",
+    "spread_ratio",
+    "spreads",
+]
 
+FEWEST = 5  # seeds for an interval: of fewer a bootstrap sample is too often one seed alone, and its ends the extremes
 CHUNK = 5000  # shuffles at a time: some 10 MB for thirteen settings by ten seeds
 
 
@@ -21,7 +30,8 @@ class Spreads:
     """Standard deviations in the unit of the values, and the ratio of their squares with its interval.
 
     settings: over the settings at one seed, pooled over seeds. seeds: over the seeds at one setting, pooled over
-    settings. ratio: settings^2 / seeds^2, None where the seeds do not scatter at all.
+    settings. ratio: settings^2 / seeds^2, None where the seeds do not scatter at all. low, high: None there and below
+    FEWEST seeds.
     """
 
     settings: float
@@ -37,7 +47,8 @@ class SpreadRatio:
     """How many times as far the settings of one layout scatter as those of another, with its interval.
 
     first, second: standard deviations over the settings at one seed, pooled over seeds. ratio: first / second, None
-    where the second do not scatter at all; high is inf where they do not in more bootstrap samples than one tail.
+    where the second do not scatter at all; high is inf where they do not in more bootstrap samples than one tail. low,
+    high: None where ratio is and below FEWEST seeds.
     """
 
     first: float
@@ -76,6 +87,7 @@ def spreads(
     ratio = low = high = None
     if seeds > 0:
         ratio = settings / seeds
+    if seeds > 0 and n >= FEWEST:
         chosen = torch.randint(n, (draws, n), generator=generator)
         over_settings = x.var(dim=0)[chosen].mean(dim=1)
         # a bootstrap sample's variance has the mean (n - 1)/n of the sample's own
@@ -115,6 +127,8 @@ def spread_ratio(
     own, other = math.sqrt(float(a.mean())), math.sqrt(float(b.mean()))
     if other == 0:
         return SpreadRatio(own, other, None, None, None, n)
+    if n < FEWEST:
+        return SpreadRatio(own, other, own / other, None, None, n)
     chosen = torch.randint(n, (draws, n), generator=generator)
     ratios = (a[chosen].mean(dim=1) / b[chosen].mean(dim=1)).sqrt()
     ratios = ratios.nan_to_num(nan=1.0, posinf=math.inf).sort().values  # 0/0: neither scatters

@@ -224,6 +224,9 @@ def test_the_set_that_workers_open_is_the_set(tmp_path: Path) -> None:
         with claim(folder.with_suffix(".lock")) as mine:
             assert not mine
     assert not folder.exists()
+    with pytest.raises(KeyboardInterrupt), written(named, tmp_path):
+        raise KeyboardInterrupt
+    assert not folder.exists()
     assert found.digest == named.digest
     for name in FeatureSet.__dataclass_fields__:
         value, own = getattr(found, name), getattr(named, name)
@@ -363,6 +366,30 @@ def test_a_run_that_another_grid_is_at_is_waited_for(tmp_path: Path, monkeypatch
     assert set(results(tmp_path)) == {job.key for job in jobs}
 
 
+def test_a_run_that_another_grid_did_since_it_was_planned_is_not_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = tiny_jobs()
+    tiny_grid(jobs, tmp_path)
+    monkeypatch.setattr(grid, "run_light", None)  # whoever trains fails
+    store = tmp_path / STORE
+    assert grid._work(jobs[0], small(), tmp_path, None, store) == (jobs[0], grid._FOUND)
+    kept = replace(jobs[0], keep=True)  # the record has no network
+    assert "NoneType" in str(grid._work(kept, small(), tmp_path, None, store)[1])
+    # planned before: the lookup of the planner misses it
+    monkeypatch.setattr(grid, "_looked_up", lambda jobs, store, root, found: iter(jobs))
+    told: list[str] = []
+    with Store(store) as opened:
+        outcome = run_grid(jobs, small(), opened, tmp_path, advance=told.append)
+    assert (outcome.done, outcome.failed, len(told)) == (0, [], 4)
+
+
+def test_programs_on_several_machines_may_use_one_store(tmp_path: Path) -> None:
+    """SQLite's write-ahead log takes one machine; its rollback journal does not."""
+    with Store(tmp_path / STORE) as store:
+        assert store._base.ask("PRAGMA journal_mode") == [("delete",)]
+
+
 def test_claims_and_shares(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "x.lock"
     with claim(path) as first, claim(path) as second:
@@ -390,6 +417,34 @@ def test_a_run_that_diverges_does_not_stop_the_others(tmp_path: Path) -> None:
     assert "became" in outcome.failed[0].sentence
     assert "\n" not in outcome.failed[0].sentence
     assert set(results(tmp_path)) == {job.key for job in good}
+
+
+def test_an_error_of_another_package_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = tiny_jobs()
+    trained = grid.run_light
+
+    def run_light(data: FeatureSet, config: Any, **rest: Any) -> Any:
+        if config == jobs[1].config:
+            raise MemoryError("no room\nfor more")
+        return trained(data, config, **rest)
+
+    monkeypatch.setattr(grid, "run_light", run_light)
+    outcome = tiny_grid(jobs, tmp_path)
+    assert (outcome.done, [failure.job for failure in outcome.failed]) == (3, [jobs[1]])
+    assert outcome.failed[0].sentence.startswith("MemoryError: no room. This is no mistake of yours")
+    assert "\n" not in outcome.failed[0].sentence
+
+
+def test_a_cluster_that_does_not_go_on_is_told() -> None:
+    told = r"cluster at tcp://x does not go on \(TimeoutError: no workers\.\)"
+    with pytest.raises(RunError, match=told) as error, grid._workers_end_told("tcp://x"):
+        raise TimeoutError("no workers.\nTry:\n  this")
+    assert "\n" not in str(error.value)
+    for cluster, raised in ((None, ValueError), ("tcp://x", RunError), ("tcp://x", KeyboardInterrupt)):
+        with pytest.raises(raised, match="mine"), grid._workers_end_told(cluster):
+            raise raised("mine")
 
 
 def test_no_space_stops_the_grid_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

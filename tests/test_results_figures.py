@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,12 @@ from hypav.cli import cli
 from hypav.data.simulated import simulated
 from hypav.errors import RunError
 from hypav.experiments import subjects as subjects_module
+from hypav.experiments.grid import plan, run_grid
 from hypav.experiments.results_figures import shown_figures
 from hypav.experiments.results_page import save_results
 from hypav.experiments.store import Store
 from hypav.experiments.subjects import subjects
+from hypav.experiments.suite import entries
 from hypav.style import DescribedFigure, save_figure
 
 
@@ -88,6 +91,22 @@ def test_a_lost_network_leaves_the_page_alone(grid: Path, tmp_path: Path) -> Non
         save_results(store, tmp_path / "R.md", draw=[small()], root=tmp_path)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "R.md").exists()
+
+
+def test_a_case_without_networks_is_passed_over_and_named(grid: Path, tmp_path: Path) -> None:
+    root = tmp_path / "grid"
+    shutil.copytree(grid, root)
+    jobs = plan(small(), entries("table1", None, "paper", 0.5), (0, 1), tiny_recipe())
+    with Store(root / "store.sqlite") as store:
+        assert run_grid(jobs, small(), store, root).failed == []
+        written = save_results(store, tmp_path / "R.md", draw=[small()], root=root)
+    assert sorted(path.name.split("-")[0] for path in written if "figure" in path.name) == [
+        "figure3",
+        "figure4",
+    ]
+    shown = section(tmp_path / "R.md")
+    assert "No picture, for want of kept networks: paper, weight 0.5." in shown
+    assert shown.count("<details>") == 1
 
 
 def test_features_of_no_run_are_told(grid: Path, tmp_path: Path) -> None:

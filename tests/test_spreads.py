@@ -118,12 +118,15 @@ def test_draws_and_level_out_of_range_are_refused() -> None:
 
 def test_the_ratio_of_spreads_by_hand() -> None:
     # over settings: variances 2 and 8 in one, 2 and 2 in the other: means 5 and 2
-    found = spread_ratio([[1.0, -1.0], [3.0, 3.0]], [[0.0, 1.0], [2.0, 3.0]], generator=generator())
+    a, b = [[1.0, -1.0], [3.0, 3.0]], [[0.0, 1.0], [2.0, 3.0]]
+    found = spread_ratio(a, b, generator=generator())
     assert (found.first, found.second) == pytest.approx((math.sqrt(5), math.sqrt(2)))
     assert found.ratio == pytest.approx(math.sqrt(2.5))
-    # a sample of two seeds has means 2, 5 or 8 over 2
-    assert (found.low, found.high) == pytest.approx((1.0, 2.0))
-    assert found.n == 2
+    assert (found.low, found.high, found.n) == (None, None, 2)  # too few for an interval
+    six = [[row[seed % 2] for seed in range(6)] for row in (*a, *b)]
+    found = spread_ratio(six[:2], six[2:], generator=generator())
+    # of six seeds none to six have the variance 8, the others 2; below 2.5 % lies none, as above
+    assert (found.low, found.high) == pytest.approx((math.sqrt(3 / 2), math.sqrt(7 / 2)))
 
 
 def test_settings_that_do_more_than_rounding_have_a_ratio_above_one() -> None:
@@ -139,9 +142,9 @@ def test_settings_that_do_more_than_rounding_have_a_ratio_above_one() -> None:
 
 
 def test_a_ratio_to_runs_that_hardly_or_never_scatter() -> None:
-    moving = drawn(3, 4, setting=0, seed=1, noise=1)
-    assert spread_ratio(moving, torch.ones(3, 4), generator=generator()).ratio is None
-    one_seed = torch.ones(3, 4)
+    moving = drawn(3, 6, setting=0, seed=1, noise=1)
+    assert spread_ratio(moving, torch.ones(3, 6), generator=generator()).ratio is None
+    one_seed = torch.ones(3, 6)
     one_seed[0, 0] = 2
     found = spread_ratio(moving, one_seed, generator=generator())
     assert found.high == math.inf  # a third of the samples leave that seed out

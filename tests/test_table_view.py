@@ -487,7 +487,7 @@ def test_the_command_gives_the_numbers_as_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [(["8"], "There is no table '8'; choose 1 to 7."), (["1", "--weight", "much"], "The weight 'much'"),
-     (["1", "--weight", "tuned"], "no runs to choose a weight from"), (["1", "--store", "none.sqlite"], "no store"),
+     (["1", "--weight", "tuned"], "no runs with several weights"), (["1", "--store", "none.sqlite"], "no store"),
      (["1", "--weight", "-1"], "The weight '-1' is neither a number from 0 up nor 'tuned'"),
      (["1", "--weight", "nan"], "The weight 'nan' is neither"), (["1", "--weight", "inf"], "The weight 'inf' is neither"),
      (["abc", "--store", "none.sqlite"], "There is no table 'abc'; choose 1 to 7.")],

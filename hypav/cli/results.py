@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hypav.cli.options import echo_json, json_option
+from hypav.cli.options import echo_json, json_option, reading_options
 from hypav.cli.stored import open_store, require_networks
 from hypav.data.doors import open_data
 from hypav.experiments.results_page import save_results
@@ -31,8 +31,19 @@ __all__ = ["results"]
     "--figures", "doors", metavar="DOOR|PATH", multiple=True,
     help="Also draws Figures 3 and 4 on these features, from the networks beside the store; may be given again.",
 )  # fmt: skip
+@reading_options()
 @json_option
-def results(path: Path, to: Path, export: Path | None, doors: tuple[str, ...], as_json: bool) -> None:
+def results(
+    path: Path,
+    to: Path,
+    export: Path | None,
+    doors: tuple[str, ...],
+    features: str,
+    text_alignment: str,
+    data_seed: int,
+    cache: Path | None,
+    as_json: bool,
+) -> None:
     """Write the results page: Tables 1-7 beside the paper's for every set, preset and weight in the store, and what the
     runs say to the two questions: does alignment help, and does its curvature matter?
 
@@ -41,7 +52,10 @@ def results(path: Path, to: Path, export: Path | None, doors: tuple[str, ...], a
     if doors:
         require_networks(path)
     with open_store(path) as store:
-        data = [open_data(door) for door in doors]
+        data = [
+            open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
+            for door in doors
+        ]
         written = save_results(store, to, export=export, draw=data, root=path.parent)
     if as_json:
         echo_json({"files": [str(one) for one in written]})

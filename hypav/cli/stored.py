@@ -64,8 +64,9 @@ def asked_weight(weight: float | str, store: Store, data: SetId, preset: str, re
     if not isinstance(given, str):
         return given
     choice = chosen_weight(store, data.digest, data.key, preset, recipe)
-    if choice is None:
+    if choice is None or len(choice.val_HM) < 2:
         raise RunError(
-            f"{store.path} has no runs to choose a weight from; run hypav reproduce with --weights {TUNED} first."
+            f"{store.path} has no runs with several weights to choose from; run hypav reproduce with --weights {TUNED} "
+            "first."
         )
     return choice.weight

@@ -100,7 +100,7 @@ def simulated(
     # class names are file names in the benchmark's layout, which sorts them: padded, so that ids stay as they are
     group_names = tuple(f"super{int(s)}.group{int(g):02d}" for s, g in zip(supers, groups, strict=True))
     return FeatureSet(
-        name=f"SIMULATED ({counts.title})",
+        name=counts.name,
         audio=features["audio"],
         video=features["video"],
         label=label,

@@ -38,6 +38,11 @@ class Counts:
     modelled_on: tuple[str, str] | None = None
 
     @property
+    def name(self) -> str:
+        """Of the set, as tables call it."""
+        return f"SIMULATED ({self.title})"
+
+    @property
     def classes(self) -> int:
         return sum(map(sum, self.tree))
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from hypav.experiments.paper import reported
+from hypav.experiments.paper import main_table, reported
 from hypav.experiments.recipes import Recipe
 from hypav.experiments.sets import SetId
 from hypav.experiments.store import Store
-from hypav.experiments.suite import AVCA, entries
+from hypav.experiments.suite import AVCA, TABLES, entries
 from hypav.experiments.table_view import Number, TableView, table_view
-from hypav.experiments.tuning import chosen_weight
+from hypav.experiments.tuning import TUNING_SEEDS, WEIGHTS, chosen_weight
 from hypav.intervals import detectable_difference, holm_adjusted, paired_p, seeds_needed, t_interval
 
 __all__ = [
@@ -53,18 +53,32 @@ class Case:
 
 
 def cases(store: Store, data: SetId, recipe: Recipe, presets: Sequence[str]) -> tuple[Case, ...]:
-    """The presets and weights with which all three modules of Table 1 ran; a weight that was only tried while tuning is
-    none of them."""
+    """The presets and weights with which a row of Tables 1 to 7 ran; a weight that was only tried while tuning is none of
+    them, and without such a weight none is called tuned unless all were tried."""
     found = []
     for preset in presets:
         stored = store.rows(data_digest=data.digest, recipe=recipe.name, preset=preset)
+        weights = sorted({r.weight for r in stored if r.weight is not None})
+        own = [weight for weight in weights if _has_rows(store, data, preset, weight, recipe)]
         chosen = chosen_weight(store, data.digest, data.key, preset, recipe)
-        for weight in sorted({r.weight for r in stored if r.weight is not None}):
-            own = entries("table1", data.key, preset, weight)[1:]
-            if all(store.find(data.digest, recipe, entry.alignment) for entry in own):
-                tuned = chosen is not None and len(chosen.val_HM) > 1 and chosen.weight == weight
-                found.append(Case(data, preset, weight, tuned, recipe))
+        tried = set() if chosen is None else set(chosen.val_HM)
+        asked = tried == set(WEIGHTS) or not tried <= set(own)
+        found += [
+            Case(data, preset, weight, asked and chosen is not None and chosen.weight == weight, recipe)
+            for weight in own
+        ]
     return tuple(found)
+
+
+def _has_rows(store: Store, data: SetId, preset: str, weight: float, recipe: Recipe) -> bool:
+    """Whether some row of the tables ran; if it is Hyper-alignment alone, with more seeds than tuning takes."""
+    tuning = entries("table7", data.key, preset, weight)[1].alignment
+    losses = {e.alignment for table in TABLES for e in entries(table, data.key, preset, weight)} - {
+        None,
+        tuning,
+    }
+    more = set(store.find(data.digest, recipe, tuning)) - set(TUNING_SEEDS)
+    return bool(more) or any(store.find(data.digest, recipe, loss) for loss in losses)
 
 
 @dataclass(frozen=True)
@@ -103,8 +117,9 @@ class Tally:
     """Several comparisons together, as one family.
 
     above, below: intervals that exclude 0. stand: rows that survive Holm's correction over the family, the least p
-    first; adjusted: their p values after it. best_adjusted: the least such p of all. detectable: median over comparisons
-    of the difference seen four times in five. n: fewest and most seeds.
+    first; adjusted: their p values after it. best_adjusted: the least such p of all. low, high: the ends of all intervals
+    together. detectable: median over comparisons of the difference that would stand four times in five if nothing else
+    differed, so at Holm's first step; alone: as the only comparison that is made. n: fewest and most seeds.
     """
 
     count: int
@@ -115,7 +130,10 @@ class Tally:
     best_adjusted: float
     least: Effect
     most: Effect
+    low: float
+    high: float
     detectable: float
+    alone: float
     n: tuple[int, int]
 
 
@@ -128,7 +146,7 @@ def tally(found: Sequence[Effect]) -> Tally | None:
     adjusted = holm_adjusted([effect.p for effect in by_p])
     count = sum(p <= LEVEL for p in adjusted)
     by_mean = sorted(found, key=_mean)
-    reach = [detectable_difference(effect.difference.values) for effect in found]
+    intervals = [t_interval(effect.difference.values) for effect in found]
     counts = [effect.difference.interval.n for effect in found]
     return Tally(
         count=len(found),
@@ -139,7 +157,10 @@ def tally(found: Sequence[Effect]) -> Tally | None:
         best_adjusted=adjusted[0],
         least=by_mean[0],
         most=by_mean[-1],
-        detectable=median(d for d in reach if d is not None),
+        low=min(i.low for i in intervals if i.low is not None),
+        high=max(i.high for i in intervals if i.high is not None),
+        detectable=_reach(found, LEVEL / len(found)),
+        alone=_reach(found, LEVEL),
         n=(min(counts), max(counts)),
     )
 
@@ -148,13 +169,18 @@ def _mean(effect: Effect) -> float:
     return effect.difference.interval.mean
 
 
+def _reach(found: Sequence[Effect], p: float) -> float:
+    reach = [detectable_difference(effect.difference.values, level=1 - p) for effect in found]
+    return median(d for d in reach if d is not None)
+
+
 def enough_for_the_paper(found: Sequence[Effect]) -> list[tuple[str, float, int | None]]:
     """For each module of Table 1: the paper's own difference to its AVCA in HM on its nearest set, and the seeds that it
-    takes to see so large a difference where seeds scatter as here (median over our comparisons)."""
+    takes to see so large a difference, as the only comparison, where seeds scatter as here (median over ours)."""
     told: list[tuple[str, float, int | None]] = []
     for row in dict.fromkeys(effect.row for effect in found):
         own = [effect for effect in found if effect.row == row]
-        paper = reported(own[0].table, own[0].case.data.key).rows
+        paper = reported(main_table(own[0].case.data.key), own[0].case.data.key).rows
         difference = paper[row]["HM"] - paper[AVCA]["HM"]
         needed = [seeds_needed([v - _mean(e) + difference for v in e.difference.values]) for e in own]
         known = [n for n in needed if n is not None]

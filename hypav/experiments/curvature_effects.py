@@ -34,8 +34,11 @@ class CurvatureEffect:
 
     layout: row -> HM in per cent, one a seed of `seeds`. F, p, shuffles: `spreads.setting_effect` and its draws.
     adjusted: p after Holm's correction over the `family` layouts of this preset; stands: whether it is at most LEVEL.
-    sides: mean HM over k < 0 minus that over k > 0, one a seed. reach: `spreads.detectable_range`. alike: of `runs`
-    pairs of a curvature other than 0 and a seed, how many have the HM of the flat run of that seed to the last bit.
+    sides: mean HM over k < 0 minus that over k > 0, one a seed. reach: `spreads.detectable_range`, of what would stand if
+    no other layout of the family had an effect. without: where p is at most LEVEL, the seed without which it is
+    greatest, and that p, adjusted as p is. alike: of `runs` pairs of a curvature other than 0 and a seed, how many have
+    the HM of the flat
+    run of that seed to the last bit.
     """
 
     case: Case
@@ -49,6 +52,7 @@ class CurvatureEffect:
     reach: float
     alike: int
     runs: int
+    without: tuple[int, float] | None
     adjusted: float
     family: int = 1
     stands: bool = False
@@ -57,6 +61,11 @@ class CurvatureEffect:
     def means(self) -> dict[str, float]:
         """row -> mean HM."""
         return {k: sum(runs) / len(runs) for k, runs in self.layout.items()}
+
+    @property
+    def swallowed(self) -> bool:
+        """Whether most runs are the flat one of their seed to the last bit."""
+        return 2 * self.alike > self.runs
 
 
 def curvature_effect(
@@ -83,11 +92,7 @@ def curvature_effect_in(
     layout = {row.label: tuple(row.ours["HM"].by_seed[seed] for seed in seeds) for row in own}
     values = list(layout.values())
     stream = Generator().manual_seed(0) if generator is None else generator
-    shuffles = SHUFFLES
-    F, p = setting_effect(values, generator=stream, draws=shuffles)
-    if NEAR[0] < p < NEAR[1]:
-        shuffles = MANY_SHUFFLES
-        F, p = setting_effect(values, generator=stream, draws=shuffles)
+    F, p, shuffles = _shuffled(values, stream)
     pairs = [
         (v, flat)
         for k, runs in layout.items()
@@ -106,8 +111,28 @@ def curvature_effect_in(
         reach=detectable_range(values, generator=stream),
         alike=sum(v == flat for v, flat in pairs),
         runs=len(pairs),
+        without=_frailest(values, seeds) if p <= LEVEL else None,
         adjusted=p,
     )
+
+
+def _frailest(values: Sequence[Sequence[float]], seeds: Sequence[int]) -> tuple[int, float] | None:
+    """The seed without which the effect has the greatest p, and that p; None where two seeds are all there are."""
+    if len(seeds) < 3:
+        return None
+    stream = Generator().manual_seed(0)
+    rest = [[[*v[:place], *v[place + 1 :]] for v in values] for place in range(len(seeds))]
+    p = [setting_effect(layout, generator=stream, draws=SHUFFLES)[1] for layout in rest]
+    place = p.index(max(p))
+    return seeds[place], _shuffled(rest[place], stream)[1]
+
+
+def _shuffled(values: Sequence[Sequence[float]], stream: Generator) -> tuple[float | None, float, int]:
+    """`spreads.setting_effect`, and of how many shuffles."""
+    F, p = setting_effect(values, generator=stream, draws=SHUFFLES)
+    if not NEAR[0] < p < NEAR[1]:
+        return F, p, SHUFFLES
+    return *setting_effect(values, generator=stream, draws=MANY_SHUFFLES), MANY_SHUFFLES
 
 
 def _sides(layout: dict[str, tuple[float, ...]]) -> tuple[float, ...]:
@@ -124,8 +149,17 @@ def corrected(found: Sequence[CurvatureEffect]) -> list[CurvatureEffect]:
     done: dict[int, CurvatureEffect] = {}
     for preset in dict.fromkeys(effect.case.preset for effect in found):
         family = [(place, e) for place, e in enumerate(found) if e.case.preset == preset]
-        for (place, e), p in zip(family, holm_adjusted([e.p for _, e in family]), strict=True):
-            done[place] = replace(e, adjusted=p, family=len(family), stands=p <= LEVEL)
+        ps = [e.p for _, e in family]
+        for own, ((place, e), p) in enumerate(zip(family, holm_adjusted(ps), strict=True)):
+            without = e.without
+            if without is not None:
+                others = [without[1] if other == own else p for other, p in enumerate(ps)]
+                without = (without[0], holm_adjusted(others)[own])
+            layout, stream = list(e.layout.values()), Generator().manual_seed(0)
+            reach = detectable_range(layout, generator=stream, level=1 - LEVEL / len(family))
+            done[place] = replace(
+                e, adjusted=p, family=len(family), stands=p <= LEVEL, reach=reach, without=without
+            )
     return [done[place] for place in range(len(found))]
 
 

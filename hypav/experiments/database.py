@@ -21,6 +21,9 @@ WAIT_SECONDS = 60.0  # for other programs that are writing
 class Database:
     """The file `path` with the tables of `schema`, made if it is not there and `create`.
 
+    SQLite's rollback journal, not its write-ahead log: the log takes one machine for all programs, and a right to write
+    for those that read (https://www.sqlite.org/wal.html).
+
     Args:
         path: or MEMORY.
         application: a number by which the file is known as ours (PRAGMA application_id).
@@ -45,7 +48,6 @@ class Database:
             self._connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
             marks = [f"PRAGMA application_id = {application}", f"PRAGMA user_version = {version}"]
             if self._is_new():
-                self._ask_for_wal()
                 with self.writing():
                     for statement in (*schema, *marks) if self._is_new() else ():
                         self._connection.execute(statement)
@@ -62,13 +64,6 @@ class Database:
     def _is_new(self) -> bool:
         empty = self._number("schema_version") == 0
         return empty and self._number("application_id") == 0
-
-    def _ask_for_wal(self) -> None:
-        """Readers beside a writer; where the file system cannot (some of networks), SQLite's default stays."""
-        try:
-            self._connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            return
 
     def _number(self, name: str) -> int:
         return self.ask(f"PRAGMA {name}")[0][0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from hypav.data.features import FeatureSet
 from hypav.errors import HypavError, RunError
 from hypav.experiments.claims import claim
+from hypav.experiments.database import MEMORY
 from hypav.experiments.recipes import Recipe, network_for
 from hypav.experiments.records import Record
 from hypav.experiments.runs import is_kept, remove_checkpoints, run_folder, run_key, run_light
@@ -33,7 +34,7 @@ __all__ = ["Failure", "Job", "Outcome", "missing", "plan", "run_grid"]
 POLL_SECONDS = 0.5
 ANSWER_SECONDS = 10.0  # for a cluster's scheduler
 LOCKS = ".locks"  # below the root
-_BUSY = "busy"
+_BUSY, _FOUND = "busy", "found"  # what a worker answers beside a record and a sentence
 
 
 @dataclass(frozen=True)
@@ -143,19 +144,15 @@ def run_grid(
     with ExitStack() as stack:
         source = stack.enter_context(_workers(data, root, workers, cluster))
         parent = None if cluster is not None or workers == 1 else os.getpid()
+        shared = Path(store.path) if cluster is None and store.path != MEMORY else None
         while waiting:
             busy: list[Job] = []
             found: list[Job] = []
             tasks = (
-                delayed(_work)(job, source, root, parent) for job in _looked_up(waiting, store, root, found)
+                delayed(_work)(job, source, root, parent, shared)
+                for job in _looked_up(waiting, store, root, found)
             )
-            answers = Parallel(
-                n_jobs=workers if cluster is None else -1,
-                return_as="generator_unordered",
-                batch_size=1,
-                max_nbytes=None,  # no array is sent, so joblib needs no folder in shared memory
-            )(tasks)
-            with closing(answers), _worker_death_told():
+            with _workers_end_told(cluster), closing(_answers(tasks, workers, cluster)) as answers:
                 for job, answer in answers:
                     if isinstance(answer, Record):
                         _keep(job, answer, data, store, root)
@@ -163,6 +160,8 @@ def run_grid(
                         advance(f"{job.method} HM {100 * answer.HM:.1f}")
                     elif answer == _BUSY:
                         busy.append(job)
+                    elif answer == _FOUND:
+                        found.append(job)
                     else:
                         outcome.failed.append(Failure(job, answer))
                         advance(f"{job.method} failed")
@@ -174,8 +173,18 @@ def run_grid(
     return outcome
 
 
+def _answers(tasks: Iterator[Any], workers: int, cluster: str | None) -> Generator[Any]:
+    answers: Generator[Any] = Parallel(
+        n_jobs=workers if cluster is None else -1,
+        return_as="generator_unordered",
+        batch_size=1,
+        max_nbytes=None,  # no array is sent, so joblib needs no folder in shared memory
+    )(tasks)
+    return answers
+
+
 def _looked_up(jobs: Sequence[Job], store: Store, root: Path, found: list[Job]) -> Iterator[Job]:
-    """The jobs still to do, looked up at the moment each is handed out."""
+    """The jobs still to do, looked up shortly before each is handed out: joblib asks for a few ahead."""
     for job in jobs:
         if job.done_by(store.get(job.key), root):
             found.append(job)
@@ -194,8 +203,11 @@ def _lock(root: Path, job: Job) -> Path:
     return root / LOCKS / f"{job.key}.lock"
 
 
-def _work(job: Job, source: FeatureSet | Path, root: Path, parent: int | None) -> tuple[Job, Record | str]:
-    """In a worker: the job's record, `_BUSY` where another grid is at it, or the sentence of what went wrong."""
+def _work(
+    job: Job, source: FeatureSet | Path, root: Path, parent: int | None, shared: Path | None
+) -> tuple[Job, Record | str]:
+    """In a worker: the job's record, `_BUSY` where another grid is at it, `_FOUND` where one has just done it, or the
+    sentence of what went wrong. shared: the store, where this process may read it."""
     if parent is not None:
         _end_with(parent)
     try:
@@ -203,6 +215,8 @@ def _work(job: Job, source: FeatureSet | Path, root: Path, parent: int | None) -
         with claim(_lock(root, job)) as mine:
             if not mine:
                 return job, _BUSY
+            if shared is not None and _is_done(job, shared, root):
+                return job, _FOUND
             if run_key(data, job.config, job.device) != job.key:
                 raise RunError(
                     "The program or the data in this worker are not those of the plan (was a source file edited?); "
@@ -222,6 +236,22 @@ def _work(job: Job, source: FeatureSet | Path, root: Path, parent: int | None) -
             )
     except HypavError as error:
         return job, str(error)
+    except Exception as error:  # one run's end is not that of the others
+        return (
+            job,
+            f"{_named(error)} This is no mistake of yours; hypav train with its settings shows where it comes from.",
+        )
+
+
+def _is_done(job: Job, path: Path, root: Path) -> bool:
+    with Store(path, create=False) as store:
+        return job.done_by(store.get(job.key), root)
+
+
+def _named(error: Exception) -> str:
+    """An error of another package in one line."""
+    first = (str(error).strip().splitlines() or ["no more is known"])[0]
+    return f"{type(error).__name__}: {first.rstrip('.')}."
 
 
 _watched: set[int] = set()
@@ -242,13 +272,20 @@ def _end_with(parent: int) -> None:
 
 
 @contextmanager
-def _worker_death_told() -> Iterator[None]:
+def _workers_end_told(cluster: str | None) -> Iterator[None]:
     try:
         yield
     except TerminatedWorkerError as error:
         raise RunError(
             "A worker process died, of too little memory perhaps; give the same command again with fewer --jobs, "
             "it goes on where it was."
+        ) from error
+    except Exception as error:
+        if cluster is None or isinstance(error, HypavError):
+            raise
+        raise RunError(
+            f"The cluster at {cluster} does not go on ({_named(error)}) See whether it has workers and give the same "
+            "command again, it goes on where it was."
         ) from error
 
 

@@ -95,6 +95,11 @@ def reported(table: str, key: Key | None) -> Reported:
     return Reported(nearest, tuple(next(iter(rows.values()))), rows)
 
 
+def main_table(key: Key | None) -> str:
+    """Which of Tables 1 (main features) and 2 (cls) holds the three modules on the set `key`."""
+    return "table2" if key is not None and key[1] == "cls" else "table1"
+
+
 def _by_set(table: str) -> dict[Key, dict[str, dict[str, float]]]:
     if table == "table7":
         found = {}

@@ -3,54 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 
-from torch import Generator
-
-from hypav.avca import AVCAConfig
 from hypav.experiments.answers import Effect, tally
 from hypav.experiments.paper import reported
-from hypav.experiments.records import Record
 from hypav.experiments.results_text import interval_words, points
 from hypav.experiments.suite import AVCA
-from hypav.experiments.table_view import TableView
-from hypav.hyperbolicity import gaussian_null
+from hypav.experiments.table_view import Row, TableView
+from hypav.intervals import t_interval
 
-__all__ = ["Null", "delta_direction", "delta_sentences", "null_of"]
+__all__ = ["delta_direction", "delta_sentences"]
 
-SAMPLE = 1500  # points of which delta_rel is measured, where the test set has as many
-
-
-@dataclass(frozen=True)
-class Null:
-    """delta_rel of Gaussian noise. recorded: measured beside the runs, with as many points as they had; else of SAMPLE.
-    covariance: of noise with theta_v's own covariance, where that was recorded."""
-
-    value: float
-    dim: int
-    recorded: bool
-    covariance: float | None
-
-
-def null_of(runs: Sequence[Record]) -> Null | None:
-    """The null of the runs of which delta_rel was measured; None where there is none."""
-    measured = [record for record in runs if record.delta_rel is not None]
-    if not measured:
-        return None
-    dim = AVCAConfig.dim_theta  # no recipe changes it
-    noise, covariance = (_mean(measured, name) for name in ("delta_noise", "delta_covariance"))
-    return Null(_noise(dim) if noise is None else noise, dim, noise is not None, covariance)
-
-
-def _mean(runs: Sequence[Record], name: str) -> float | None:
-    values = [value for record in runs if (value := getattr(record, name)) is not None]
-    return sum(values) / len(values) if values else None
-
-
-@lru_cache
-def _noise(dim: int) -> float:
-    return gaussian_null(SAMPLE, dim, generator=Generator().manual_seed(0)).delta_rel
+_NOISE = {
+    "delta_noise": "Gaussian noise of as many points and dimensions",
+    "delta_covariance": "noise with the covariance of theta_v",
+}
 
 
 def delta_direction(found: Sequence[Effect]) -> str:
@@ -66,9 +32,9 @@ def delta_direction(found: Sequence[Effect]) -> str:
 
 
 def delta_sentences(
-    found: Sequence[Effect], views: Mapping[str, TableView], null: Null | None, key: tuple[str, str] | None
+    found: Sequence[Effect], views: Mapping[str, TableView], key: tuple[str, str] | None
 ) -> list[str]:
-    """Whether alignment lowers delta_rel of theta_v, case by case, with the null.
+    """Whether alignment lowers delta_rel of theta_v, case by case, and what noise has.
 
     Args:
         found: Table 7's row against AVCA, one a case.
@@ -76,7 +42,7 @@ def delta_sentences(
         key: of the paper's set.
     """
     own = tally(found)
-    if own is None or null is None:
+    if own is None:
         return ["Not run: Table 7 has no two seeds in common with AVCA."]
     cases = [
         f"{interval_words(e.difference.values, 3)} ({e.case.name}, n {len(e.difference.values)})"
@@ -90,15 +56,14 @@ def delta_sentences(
     standing = f": {', '.join(_row(e) for e in own.stand)}" if own.stand else ""
     paper = reported("table7", key)
     before, after = (paper.rows[row]["delta_rel"] for row in (AVCA, found[0].row))
-    level = views[found[0].case.name].rows[0].ours["delta_rel"].interval.mean
     count = f"{own.count} comparison{'s' if own.count > 1 else ''}"
     claim = points(after - before, 2)
-    seen = f"{own.detectable:.3f} (median over the comparisons) would have been seen four times in five"
+    seen = f"{own.detectable:.3f} (median over the comparisons) would have stood four times in five"
     told = f"{found[0].row} minus AVCA, mean and 95 % interval: {'; '.join(cases)}"
     return [
         f"{verdict} (Holm's correction over {count}, the least p after it: {own.best_adjusted:.3f}){standing}.",
         f"{told}; the paper has {claim} on {' '.join((paper.key[0], f'({paper.key[1]})'))}. A difference of {seen}.",
-        _beside_noise(level, null),
+        _beside_noise(views[found[0].case.name].rows[0]),
     ]
 
 
@@ -106,17 +71,28 @@ def _row(effect: Effect) -> str:
     return f"{points(effect.difference.interval.mean, 3)} ({effect.case.name})"
 
 
-def _beside_noise(level: float, null: Null) -> str:
-    size = "as many points" if null.recorded else f"{SAMPLE} points, the size of a sub-sample,"
-    told = f"Beside the null: AVCA has {level:.3f}, Gaussian noise of {size} in {null.dim} dimensions {null.value:.3f}"
-    if null.covariance is not None:
-        told += f", and noise with the covariance of theta_v {null.covariance:.3f}"
-    else:
-        told += " (noise with the covariance of theta_v, the stricter null, was not recorded)"
-    least = min(value for value in (null.value, null.covariance) if value is not None)
-    verdict = (
-        "so by that measure these embeddings are no more tree-like than noise"
-        if level >= least
-        else "so they are more tree-like than noise"
+def _beside_noise(own: Row) -> str:
+    level = own.ours["delta_rel"]
+    start = f"Beside noise: AVCA has {level.interval.mean:.3f}"
+    nulls = {words: own.ours[name] for name, words in _NOISE.items() if name in own.ours}
+    if not nulls:
+        return f"{start}; noise was not measured."
+    differences = {
+        words: [value - null.by_seed[seed] for seed, value in level.by_seed.items() if seed in null.by_seed]
+        for words, null in nulls.items()
+    }
+    told = " and ".join(
+        f"{interval_words(values, 3)} against {words} ({nulls[words].interval.mean:.3f})"
+        for words, values in differences.items()
     )
-    return f"{told}; {verdict}."
+    lower = [
+        words
+        for words, values in differences.items()
+        if (i := t_interval(values)).excludes_zero and i.mean < 0
+    ]
+    verdict = (
+        "so by this measure it is not shown to be tree-like"
+        if len(lower) < len(_NOISE)
+        else "so it lies below both, as a tree's does, but so does that of clusters and of a few far points"
+    )
+    return f"{start}, seed by seed {told}; {verdict}."

@@ -27,33 +27,42 @@ def draw_figures(
 ) -> list[Path]:
     """Draws both figures for every case of the subjects whose features are given; returns the files in `folder`.
 
+    A case whose networks are not there is passed over, and the page names it.
+
     Args:
         root: below it lie the networks that the store's records name.
 
     Raises:
-        RunError: no run is on features that are given, or a network was not kept or is lost. DataError: features without
+        RunError: no run is on features that are given, or there no case has its networks. DataError: features without
             super-groups.
     """
     for one in data:
         if one.digest not in {subject.data.digest for subject in found}:
             raise RunError(f"{store.path} holds no run on {one.name}, so that no figure can be drawn there.")
-    written = []
+    written: list[Path] = []
     for subject in found:
         own = next((one for one in data if one.digest == subject.data.digest), None)
         if own is None:
             continue
+        before, lacking = len(written), None
         for case in subject.cases:
             for number in FIGURES:
-                runs = kept_runs(
-                    number, store, own,
-                    root=root, preset=case.preset, weight=case.weight, recipe=subject.recipe, seed=SEED,
-                )  # fmt: skip
+                try:
+                    runs = kept_runs(
+                        number, store, own,
+                        root=root, preset=case.preset, weight=case.weight, recipe=subject.recipe, seed=SEED,
+                    )  # fmt: skip
+                except RunError as error:
+                    lacking = error
+                    continue
                 networks = networks_of([root / str(run.folder) for run in runs.values()])
                 path = folder / _file(number, subject, case)
                 texts = {RUNS: " ".join(run.key for run in runs.values())}
                 drawn = drawing(number, own, networks, about=f"{case.name}, seed {SEED}")
                 save_figure(drawn.figure, path, small=True, texts=texts)
                 written.append(path)
+        if lacking is not None and len(written) == before:
+            raise lacking
     return written
 
 
@@ -86,6 +95,9 @@ def figures_section(found: Sequence[Subject], shown: Mapping[str, str], folder: 
         cases = [case for case in subject.cases if _file(3, subject, case) in shown]
         if cases:
             parts.append(f"### Pictures of {subject.data.marked}")
+        without = [case.name for case in subject.cases if case not in cases]
+        if cases and without:
+            parts.append(f"No picture, for want of kept networks: {'; '.join(without)}.")
         for case in cases:
             pictures = [
                 f"![{shown[name]}]({folder}/{name})"

@@ -9,10 +9,10 @@ from pathlib import Path
 from hypav.data.features import FeatureSet
 from hypav.experiments.answers import Effect, enough_for_the_paper, tally
 from hypav.experiments.curvature_effects import beyond_rounding
-from hypav.experiments.paper import reported
+from hypav.experiments.paper import main_table, reported
 from hypav.experiments.program import code_version
 from hypav.experiments.recipes import RECIPES
-from hypav.experiments.results_delta import delta_sentences, null_of
+from hypav.experiments.results_delta import delta_sentences
 from hypav.experiments.results_figures import draw_figures, figures_section, shown_figures
 from hypav.experiments.results_runs import machine, repeat, what_ran
 from hypav.experiments.results_short import in_short, rounding_pairs
@@ -30,7 +30,7 @@ from hypav.experiments.store import Store
 from hypav.experiments.subjects import PRESETS, Subject, subjects
 from hypav.experiments.suite import TABLES
 from hypav.experiments.tables import markdown_table
-from hypav.experiments.tuning import chosen_weight
+from hypav.experiments.tuning import TUNING_SEEDS, WEIGHTS, chosen_weight
 from hypav.files import make_folder, replacing
 from hypav.intervals import t_interval
 from hypav.plots.evidence import plot_differences
@@ -81,7 +81,11 @@ def results_page(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-_STANDS = "A difference stands that is left after Holm's correction for how many were looked at."
+_STANDS = """HM is the harmonic mean of S and U, the mean recall in per cent of test classes that were seen in training
+and of those that were not. k is the curvature: k < 0 hyperbolic, 0 flat, k > 0 spherical. `paper` is the alignment loss
+as printed, `curved` one that contains its curvature (distances inside the ball); the weight stands before it, tuned
+where validation chose it. A layout is Table 3's curvatures by seeds. A difference stands if it is left after Holm's
+correction for how many were looked at; what would have stood is seen four times in five."""
 
 _RULES = """Differences are paired by seed: runs of one seed share first weights and batches. Holm's correction runs over
 a family: the comparisons of one question on one set, or all layouts of curvatures by seeds under one preset (`paper`
@@ -91,7 +95,8 @@ _LEGEND = """First each table at a glance: HM (Table 7: delta_rel) as the mean o
 AVCA, with a star where Student's 95 % interval of the paired differences excludes 0 (one in twenty does so by chance).
 Where the rows of a column have not all the same number of seeds, n stands in each: their means are over other seeds and
 cannot be compared with each other. Folded below: every metric with its interval, the difference with a bootstrap
-interval, and how many seeds it would take to tell it."""
+interval (at ten seeds about a fifth narrower than Student's, so that it may leave out 0 where there is no star), and how
+many seeds it would take to tell a difference of that size, which the same few seeds say and is rough."""
 
 
 _QUESTIONS = {
@@ -99,8 +104,8 @@ _QUESTIONS = {
     "Eq. 4 takes out what Eqs. 1 and 3 put in, so that these runs differ by rounding alone.",
     "curved": "**Does it matter where the loss depends on it (`curved`)?** That a curvature moves HM less than a seed "
     "does cannot tell `curved` from `paper`: the runs of one seed share first weights and batches under either. What can "
-    "is whether the means differ (F), and whether a curvature moves single runs, up or down, further than the rounding "
-    "that is all of it under `paper`.",
+    "is whether the means differ (F). How far a curvature moves single runs, up or down, stands beside how far it moves "
+    "those of `paper`, where it is rounding alone; there the term is also smaller.",
 }
 
 
@@ -108,10 +113,12 @@ def _answer(subject: Subject, figures: bool) -> list[str]:
     name = subject.data.marked
     own = tally(subject.effects)
     rest = tally(subject.ablations)
-    paper_set = "{} ({})".format(*reported("table1", subject.data.key).key)
+    paper_set = "{} ({})".format(*reported(main_table(subject.data.key), subject.data.key).key)
     rounding = {
         effect.case.name: rounding_sentence(
-            None if paper is None else beyond_rounding(effect, paper), effect.case.weight
+            None if paper is None else beyond_rounding(effect, paper),
+            effect.case.weight,
+            swallowed=paper is not None and paper.swallowed,
         )
         for effect, paper in rounding_pairs(subject)
     }
@@ -141,7 +148,7 @@ def _answer(subject: Subject, figures: bool) -> list[str]:
             f"Spread of HM over curvatures and over seeds on {name}",
         ),
         "**Does alignment lower delta_rel of theta_v (Table 7)?** "
-        + " ".join(delta_sentences(subject.deltas, sevens, null_of(subject.runs), subject.data.key)),
+        + " ".join(delta_sentences(subject.deltas, sevens, subject.data.key)),
         "**What could be seen?** "
         + " ".join(power_sentences(own, enough_for_the_paper(subject.effects), paper_set)),
     ]
@@ -173,7 +180,7 @@ def _scope(found: Sequence[Subject]) -> str:
 
 
 def _effects_table(found: Sequence[Effect]) -> str:
-    header = ["preset, weight", "module", "HM - AVCA", "95 % interval (Student)", "p", "n"]
+    header = ["preset, weight", "module", "HM - AVCA", "95 % interval (Student)", "p, uncorrected", "n"]
     rows = []
     for effect in found:
         interval = t_interval(effect.difference.values)
@@ -192,14 +199,14 @@ def _picture(shown: bool, name: str, alt: str) -> str:
 def _tuning(store: Store, found: Sequence[Subject]) -> str:
     lines = [
         "## The weight that validation chose",
-        "Hyper-alignment with six weights and three seeds; the weight with the best mean validation HM is the tuned one. "
-        "No test sample chose anything.",
+        f"Hyper-alignment with {len(WEIGHTS)} weights, or those of them that ran to the end, and {len(TUNING_SEEDS)} "
+        "seeds; the weight with the best mean validation HM is the tuned one. No test sample chose anything.",
     ]
     rows = []
     for subject in found:
         for preset in PRESETS:
             chosen = chosen_weight(store, subject.data.digest, subject.data.key, preset, subject.recipe)
-            if chosen is not None and len(chosen.val_HM) > 1:
+            if chosen is not None and any(case.tuned and case.preset == preset for case in subject.cases):
                 tried = ", ".join(f"{w:g}: {100 * HM:.1f}" for w, HM in sorted(chosen.val_HM.items()))
                 rows.append([subject.data.marked, preset, tried, f"{chosen.weight:g}"])
     lines.append(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hypav.alignment import AlignmentConfig
+from hypav.data.simulated import COUNTS
 from hypav.data.yt8m import YT8M_NAME
 from hypav.experiments.answers import Case
 from hypav.experiments.records import alignment_columns
 from hypav.experiments.subjects import Subject
-from hypav.experiments.suite import AVCA, TABLES, entries
+from hypav.experiments.suite import AVCA, FIGURES, TABLES, entries
 from hypav.experiments.table_text import NOT_RUN
 from hypav.experiments.table_view import Row, TableView
 from hypav.experiments.tables import markdown_table
@@ -42,6 +42,8 @@ def what_ran(found: Sequence[Subject]) -> str:
         "**Not run**, or with fewer seeds than AVCA:\n\n" + "\n".join(missing)
         if missing
         else "Every row of every table has as many seeds as AVCA."
+        if rows
+        else ""
     )
     lines += [
         f"Recipe {s.recipe.name}: {s.recipe.source}." for s in {s.recipe.name: s for s in found}.values()
@@ -50,7 +52,7 @@ def what_ran(found: Sequence[Subject]) -> str:
         lines.append(
             f"{YT8M_NAME} is made of real YouTube-8M features (Abu-El-Haija et al. 2016, CC BY 4.0)."
         )
-    return "\n\n".join(lines)
+    return "\n\n".join(line for line in lines if line)
 
 
 def _avca(subject: Subject) -> int:
@@ -173,7 +175,11 @@ def _identity(alignment: AlignmentConfig | None) -> tuple[object, ...]:
     return tuple(columns[name] for name in _COLUMNS)
 
 
-_DOORS = {YT8M_NAME: "yt8m-mini"}  # name of a set -> the door it is behind
+# name of a set -> the door it is behind
+_DOORS = {YT8M_NAME: "yt8m-mini"} | {
+    counts.name: "simulated" if name == "ucf-gzsl" else f"simulated:{name}" for name, counts in COUNTS.items()
+}
+_ELSEWHERE = "PATH"  # for a set that no door of ours opens
 _OUT = "runs/results"  # of its own, for runs of another grid in the same store would be on the page too
 
 
@@ -184,18 +190,22 @@ def repeat(found: Sequence[Subject], exported: str | None, *, figures: bool = Fa
         exported: where, seen from the page, the runs lie as CSV.
         figures: whether the page shows Figures 3 and 4.
     """
-    doors = [_door(subject) for subject in found]
+    doors = [_DOORS.get(subject.runs[0].data, _ELSEWHERE) for subject in found]
+    ways = [_reading(subject) for subject in found]
     drawn = "".join(f" --figures {door}" for door in dict.fromkeys(doors)) if figures else ""
     page = "--to notebooks/RESULTS.md" + (f" --export notebooks/{exported}" if exported else "")
     lines = ["## Repeat it", "", "From nothing, in a folder of its own:", "", "```"]
-    for subject, door in zip(found, doors, strict=True):
+    for subject, door, way in zip(found, doors, ways, strict=True):
         for c in commands(subject):
             lines.append(
-                f"hypav reproduce {_tables(c.tables)} --data {door} --seeds {c.seeds} --scale "
+                f"hypav reproduce {_tables(c.tables, figures)} --data {door}{way} --seeds {c.seeds} --scale "
                 f"{subject.runs[0].scale_name} --presets {','.join(c.presets)} --weights {','.join(c.weights)} "
                 f"--out {_OUT}"
             )
     lines += [f"hypav results --store {_OUT}/store.sqlite {page}{drawn}", "```"]
+    own = [subject.data.marked for subject, door in zip(found, doors, strict=True) if door == _ELSEWHERE]
+    if own:
+        lines += ["", f"{_ELSEWHERE}: the folder or file of {', '.join(own)}."]
     if exported:
         lines += ["", "From the runs as they are kept:", "", "```"]
         lines += [f"hypav results --store notebooks/{exported} {page}", "```"]
@@ -210,13 +220,18 @@ def repeat(found: Sequence[Subject], exported: str | None, *, figures: bool = Fa
     return "\n".join(lines)
 
 
-def _door(subject: Subject) -> str:
-    name = subject.runs[0].data
-    return "simulated" if subject.data.simulated else _DOORS.get(name, shlex.quote(name))
+def _reading(subject: Subject) -> str:
+    """How an official folder has to be read."""
+    cls = subject.runs[0].data not in _DOORS and (subject.data.key or ("", ""))[1] == "cls"
+    return " --features cls" if cls else ""
 
 
-def _tables(names: Sequence[str]) -> str:
-    return "all" if tuple(names) == TABLES else " ".join(names)
+def _tables(names: Sequence[str], figures: bool) -> str:
+    if tuple(names) == TABLES:
+        return "all"
+    return " ".join(
+        [*names, *(FIGURES if figures and TABLES[0] in names else ())]
+    )  # which keep their networks
 
 
 def programs(found: Sequence[Subject], program: str) -> str:
@@ -231,10 +246,6 @@ def programs(found: Sequence[Subject], program: str) -> str:
     )
 
 
-# measured once on yt8m-mini with AVCA and seed 0: the HM of one program and torch on two processors
-_TWO_PROCESSORS = ("24.83", "25.38")
-
-
 def machine(found: Sequence[Subject], program: str) -> str:
     """Section: how long the runs took and on what, their program, and how far another machine's may be."""
     runs = [record for subject in found for record in subject.runs]
@@ -245,16 +256,14 @@ def machine(found: Sequence[Subject], program: str) -> str:
         return ", ".join(sorted({str(getattr(record, name)) for record in runs}))
 
     days = sorted(record.created[:10] for record in runs)
-    first, second = _TWO_PROCESSORS
     lines = [
         "## Machine, time, versions",
         "",
         f"- These runs are {programs(found, program)}. They are of hypav {all_of('hypav')}, torch {all_of('torch')}, "
         f"numpy {all_of('numpy')}, Python {all_of('python')}, from {days[0]} to {days[-1]}.",
         f"- The numbers are those of this torch on this processor ({all_of('cpu')}): on another one, whose kernels "
-        "round otherwise, a seed's HM moves by up to a few points, as another seed moves it (measured once, AVCA with "
-        f"seed 0 on yt8m-mini: {first} on one processor and {second} on another). So single runs differ; what many seeds "
-        "say should not.",
+        "round otherwise, a run drifts to another HM, as another seed does. So single runs differ; what many seeds say "
+        "should not.",
         f"- {len(runs)} runs, {sum(seconds) / 3600:.1f} h in all, each on {all_of('threads')} thread(s) of the "
         f"{all_of('device')}; median {seconds[len(seconds) // 2]:.1f} s a run, longest "
         f"{seconds[-1]:.1f} s.",

@@ -10,7 +10,7 @@ from hypav.experiments.curvature_effects import CurvatureEffect, beyond_rounding
 from hypav.experiments.paper import reported
 from hypav.experiments.results_delta import delta_direction
 from hypav.experiments.results_runs import gaps, programs
-from hypav.experiments.results_text import chance_text, named, points, times, ways
+from hypav.experiments.results_text import after_correction, chance_text, named, points, times, ways
 from hypav.experiments.subjects import Subject
 from hypav.experiments.suite import AVCA
 from hypav.intervals import t_interval
@@ -60,7 +60,7 @@ def _standing(own: Tally, noun: str) -> str:
         return f"{what}, {named(own.stand, 2)}"
     ends = (points(effect.difference.interval.mean) for effect in (own.least, own.most))
     none = f"none of {own.count} {noun}s stands" if own.count > 1 else f"the one {noun} does not stand"
-    return f"{none} (means {' to '.join(ends)} points; {own.detectable:.1f} would have been seen)"
+    return f"{none} (means {' to '.join(ends)} points; {own.detectable:.1f} would have stood)"
 
 
 def _effects(found: Sequence[Subject], preset: str) -> list[CurvatureEffect]:
@@ -81,17 +81,16 @@ def _curvature(preset: str, found: Sequence[Subject]) -> str:
     layouts = f"{len(own)} layout{'s' if len(own) > 1 else ''} of curvatures by seeds"
     if not standing:
         least = min(own, key=lambda effect: effect.p)
-        reach = f"a range of {median(e.reach for e in own):.1f} points between means would have been seen"
+        reach = f"a range of {median(e.reach for e in own):.1f} points between means would have stood"
         told = f"no effect of it stands in {layouts} (least {_chance(least)}; {reach})"
         return f"{_ASKED[preset]}{', and' if preset == 'paper' else f' {_UNSEEN}:'} {told}."
-    told = "; ".join(f"on {e.case.data.marked}, {e.case.name}: {ways(e)} ({_chance(e)})" for e in standing)
+    told = "; ".join(f"on {e.case.data.marked}, {e.case.name}: {_chance(e)}; {ways(e)}" for e in standing)
     start = ", and yet an effect stands in" if preset == "paper" else " In"
     return f"{_ASKED[preset]}{start} {len(standing)} of {layouts}: {told}."
 
 
 def _chance(effect: CurvatureEffect) -> str:
-    after = f"{effect.adjusted:.{2 if effect.adjusted > 0.1 else 3}f}"
-    return f"{chance_text(effect.p)}, {after} after Holm's correction over {effect.family}"
+    return f"{chance_text(effect.p)}, {after_correction(effect.adjusted)} after Holm's correction over {effect.family}"
 
 
 def rounding_pairs(subject: Subject) -> list[tuple[CurvatureEffect, CurvatureEffect | None]]:
@@ -106,7 +105,7 @@ def _rounding(found: Sequence[Subject]) -> str:
         (effect, ratio)
         for subject in found
         for effect, paper in rounding_pairs(subject)
-        if paper is not None and (ratio := beyond_rounding(effect, paper)) is not None
+        if paper is not None and not paper.swallowed and (ratio := beyond_rounding(effect, paper)) is not None
     ]
     known = [(e, r) for e, r in ratios if r.ratio is not None and r.low is not None and r.high is not None]
     if not known:
@@ -119,8 +118,9 @@ def _rounding(found: Sequence[Subject]) -> str:
         if r.ratio is not None and r.low is not None and r.high is not None
     )
     return (
-        f"**Does it move single runs further than rounding does?** {verdict}: the spread of HM over curvatures under "
-        f"`curved`, divided by that under `paper` at the same weight, is {told}."
+        f"**Does it move single runs further than rounding moves those of `paper`?** {verdict}: the spread of HM over "
+        f"curvatures under `curved`, divided by that under `paper` at the same weight, is {told}. The terms differ "
+        "in size too, so this alone does not tell curvature from a louder term."
     )
 
 
@@ -129,11 +129,15 @@ def _delta(found: Sequence[Subject]) -> str:
     if not told:
         return ""
     directions = {direction for _, direction in told}
-    verdict = {
-        "lower": "Yes",
-        "higher": "No, it raises it",
-        "not told apart": _UNSEEN,
-    }.get(directions.pop() if len(directions) == 1 else "", "Not everywhere")
+    lower, higher = ({d for d in directions if word in d} for word in ("lower", "higher"))
+    if lower and higher:
+        verdict = "Here it does, there it raises it"
+    elif lower:
+        verdict = "Yes" if directions == {"lower"} else "Yes, here and there"
+    elif higher:
+        verdict = "No, it raises it" if directions == {"higher"} else "No, and where it differs it raises it"
+    else:
+        verdict = _UNSEEN
     clauses = []
     for s, direction in told:
         means = [effect.difference.interval.mean for effect in s.deltas]
@@ -141,16 +145,25 @@ def _delta(found: Sequence[Subject]) -> str:
             points(means[0], 3) if len(means) == 1 else f"{points(min(means), 3)} to {points(max(means), 3)}"
         )
         clauses.append(f"{span} on {s.data.marked} ({direction})")
-    first = told[0][0].deltas[0]
-    paper = reported("table7", told[0][0].data.key).rows
-    claim = paper[first.row]["delta_rel"] - paper[AVCA]["delta_rel"]
-    lows = [t_interval(effect.difference.values).low for s, _ in told for effect in s.deltas]
-    apart = all(low is not None and low > claim for low in lows)
+    claims = {s.data.digest: _claimed(s) for s, _ in told}
+    lows = [
+        (t_interval(effect.difference.values).low, claims[s.data.digest])
+        for s, _ in told
+        for effect in s.deltas
+    ]
+    apart = all(low is not None and low > claim for low, claim in lows)
     above = ", below every 95 % interval here" if apart else ""
     if verdict == _UNSEEN and apart:
         verdict = "Not by what the paper has"
-    told_all = f"{'; '.join(clauses)}; the paper has {points(claim, 2)}{above}"
+    of_paper = " and ".join(dict.fromkeys(points(claim, 2) for claim in claims.values()))
+    told_all = f"{'; '.join(clauses)}; the paper has {of_paper}{above}"
     return f"**Does it lower delta_rel (Table 7)?** {verdict}: {told_all}."
+
+
+def _claimed(subject: Subject) -> float:
+    """The paper's difference in delta_rel on its set nearest to the subject's."""
+    paper = reported("table7", subject.data.key).rows
+    return paper[subject.deltas[0].row]["delta_rel"] - paper[AVCA]["delta_rel"]
 
 
 def _provenance(found: Sequence[Subject], program: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hypav.experiments.paper import main_table
 from hypav.experiments.results_text import points
 from hypav.experiments.store import Store
 from hypav.experiments.subjects import Subject
@@ -23,7 +24,8 @@ def table_section(store: Store, table: str, subject: Subject) -> str:
         RunError: a number that no run gave.
     """
     title = f"**Table {table[-1]}, {TITLES[table]}**"
-    main, twin = ("table2", "table1") if (subject.data.key or ("", ""))[1] == "cls" else ("table1", "table2")
+    main = main_table(subject.data.key)
+    twin = "table1" if main == "table2" else "table2"
     if table == twin:
         return (
             f"{title}: not shown again. It has the rows of Table {main[-1]} on the other kind of features; this set has "

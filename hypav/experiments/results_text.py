@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from hypav.experiments.answers import LEVEL, Effect, Tally
 from hypav.experiments.curvature_effects import CurvatureEffect
 from hypav.intervals import t_interval
-from hypav.spreads import SpreadRatio
+from hypav.spreads import FEWEST, SpreadRatio
 
 __all__ = [
     "ABLATIONS",
     "MODULES",
+    "after_correction",
     "alignment_sentences",
     "chance_text",
     "curvature_sentences",
@@ -32,6 +33,11 @@ ABLATIONS = "the configurations of Tables 3 to 6 that are not in Table 1"
 def chance_text(p: float) -> str:
     """A p value: "p = 0.041", "p = 0.0051", or "p < 0.001"."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.{4 if p < 0.01 else 3}f}"
+
+
+def after_correction(p: float) -> str:
+    """A p value after Holm's correction: "0.02", "1.00", or "below 0.001"."""
+    return "below 0.001" if p < 0.001 else f"{p:.{3 if p < 0.1 else 2}f}"
 
 
 def points(value: float, digits: int = 1) -> str:
@@ -59,14 +65,11 @@ def alignment_sentences(found: Tally | None, what: str = MODULES) -> list[str]:
         f"{found.above} and below in {found.below}; if nothing differed, chance alone would put it outside in "
         f"{chance:.1f}."
     )
-    least = f"the least p after Holm's correction over these {found.count}: {found.best_adjusted:.2f}"
+    least = f"the least p after Holm's correction over these {found.count}: {after_correction(found.best_adjusted)}"
     better = [effect for effect in found.stand if effect.difference.interval.mean > 0]
     worse = [effect for effect in found.stand if effect.difference.interval.mean < 0]
     if not found.stand and apart <= chance:
-        verdict = (
-            "So alignment is not told apart from AVCA: if it helps or harms, then by less than these seeds see "
-            f"({least})."
-        )
+        verdict = f"So alignment is not told apart from AVCA ({least}): if it helps or harms, then within the intervals."
     elif not found.stand:
         verdict = (
             f"None of them stands once so many are allowed for ({least}): a hint at most, not a finding."
@@ -77,12 +80,15 @@ def alignment_sentences(found: Tally | None, what: str = MODULES) -> list[str]:
             for part, word in ((better, "better"), (worse, "worse"))
             if part
         ]
-        largest = f"{found.adjusted[-1]:.3f}" if found.adjusted[-1] >= 0.001 else "below 0.001"
+        largest = after_correction(found.adjusted[-1])
         verdict = (
             f"What stands after Holm's correction: {'; '.join(told)}; p after the correction over these {found.count}: "
             f"{largest}{' at most' if len(found.stand) > 1 else ''}."
         )
-    ends = f"The mean differences go from {_told(found.least)} to {_told(found.most)}."
+    ends = (
+        f"The mean differences go from {_told(found.least)} to {_told(found.most)}, their intervals from "
+        f"{points(found.low)} to {points(found.high)}."
+    )
     return [counted, verdict, ends]
 
 
@@ -112,8 +118,11 @@ def curvature_sentences(found: CurvatureEffect | None, name: str = "") -> list[s
     )
     if own.settings == 0:
         return [f"{name}: every curvature gives the same HM to the last bit at every seed; {scatter}."]
-    if own.ratio is None or own.low is None or own.high is None:
+    if own.ratio is None:
         return [f"{name}: {scatter}; seeds that do not scatter allow no comparison."]
+    if own.low is None or own.high is None:
+        told = f"ratio of variances {own.ratio:.2f}; an interval takes {FEWEST} seeds"
+        return [f"{name}: {scatter} ({told}).", _effect(found), _agreement(found)]
     settled = "less than" if own.high < 1 else "more than" if own.low > 1 else None
     verdict = (
         "whether a curvature or a seed moves it more is not settled"
@@ -132,12 +141,13 @@ def _effect(found: CurvatureEffect) -> str:
     told = chance_text(found.p) + f" by {found.shuffles:,} shuffles".replace(",", " ")
     test = f"F = {found.F:.2f}, {told}"
     family = _family(found)
-    reach = f"A range of {found.reach:.1f} points between the means would have been seen four times in five."
-    if f"{best:.1f}" == f"{worst:.1f}":
+    reach = f"A range of {found.reach:.1f} points between the means would have stood four times in five."
+    if f"{best:.1f}" == f"{worst:.1f}" and not found.stands:
         return f"No curvature stands out: all means are equal to a tenth of a point ({best:.1f}; {test}). {reach}"
     if found.stands:
         return (
             f"The curvature has an effect that shuffling does not give ({test}; {family}): {ways(found)}."
+            + _frailty(found)
             + (_ROUNDING if found.case.preset == "paper" else "")
         )
     if found.p > LEVEL:
@@ -151,12 +161,20 @@ def _effect(found: CurvatureEffect) -> str:
     )
 
 
+def _frailty(found: CurvatureEffect) -> str:
+    if found.without is None:
+        return ""
+    seed, p = found.without
+    rests = "It stands without any one seed" if p <= LEVEL else f"It does not stand without seed {seed}"
+    return f" {rests}: its p is then {after_correction(p)} at most, after the same correction."
+
+
 _ROUNDING = " In exact arithmetic there is none, so rounding must have led these runs apart in one direction."
 
 
 def _family(found: CurvatureEffect) -> str:
     layouts = f"the {found.family} layouts" if found.family > 1 else "one layout"
-    return f"{chance_text(found.adjusted)} after Holm's correction over {layouts} under `{found.case.preset}`"
+    return f"{after_correction(found.adjusted)} after Holm's correction over {layouts} under `{found.case.preset}`"
 
 
 def _ends(found: CurvatureEffect) -> str:
@@ -185,8 +203,16 @@ def _agreement(found: CurvatureEffect) -> str:
     return f"{none} of {found.runs} runs with k other than 0 {has} the HM of the flat run of their seed to the last bit."
 
 
-def rounding_sentence(found: SpreadRatio | None, weight: float) -> str:
-    """The spread over curvatures under `curved` beside the one under `paper`, where curvatures differ by rounding."""
+def rounding_sentence(found: SpreadRatio | None, weight: float, *, swallowed: bool = False) -> str:
+    """The spread over curvatures under `curved` beside the one under `paper`, where curvatures differ by rounding.
+
+    swallowed: whether under `paper` most runs are the flat one to the last bit, so that there is no drift to compare.
+    """
+    if swallowed:
+        return (
+            f"Beside rounding alone: not known, for under `paper` at weight {weight:g} the float32 of most runs swallows "
+            "what the curvature changes."
+        )
     if found is None:
         return (
             "Beside rounding alone: not known, for two shared seeds of Table 3 under `paper` did not run at weight "
@@ -196,14 +222,16 @@ def rounding_sentence(found: SpreadRatio | None, weight: float) -> str:
         f"Beside rounding alone: with the same {found.n} seeds the curvatures scatter HM by {found.first:.2f} points "
         f"here, under `paper` at weight {weight:g} by {found.second:.2f}"
     )
-    if found.ratio is None or found.low is None or found.high is None:
+    if found.ratio is None:
         return f"{start}, so that there is no ratio."
+    if found.low is None or found.high is None:
+        return f"{start}: {times(found.ratio)} times as far; an interval takes {FEWEST} seeds."
     if found.low > 1:
-        verdict = "so the curvature moves a run further than rounding does"
+        verdict = "so the curvature moves a run further here than rounding does there"
     elif found.high < 1:
-        verdict = "so the curvature moves a run less far than rounding does"
+        verdict = "so the curvature moves a run less far here than rounding does there"
     else:
-        verdict = "so what the curvature does to a run is not told apart from rounding"
+        verdict = "so what the curvature does to a run here is not told apart from rounding there"
     return (
         f"{start}: {times(found.ratio)} times as far (95 % interval {times(found.low)} to {times(found.high)}, bootstrap "
         f"over seeds), {verdict}."
@@ -224,12 +252,14 @@ def power_sentences(
     low, high = found.n
     n = f"{low}" if low == high else f"{low} to {high}"
     told = [
-        f"With {n} seeds a difference of {found.detectable:.1f} points (median over the comparisons) would be seen four "
-        "times in five; a smaller one may be there and not show."
+        f"With {n} seeds a difference of {found.detectable:.1f} points (median over the comparisons) would stand four "
+        f"times in five after the correction over {found.count}, one of {found.alone:.1f} as the only comparison; a "
+        "smaller one may be there and not show."
     ]
     rows = [f"{row} {points(difference, 2)}: {_seeds(needed)}" for row, difference, needed in paper]
     told.append(
-        f"The paper's differences to AVCA on {paper_set}, and the seeds that they would take here: {'; '.join(rows)}."
+        f"The paper's differences to AVCA on {paper_set}, and the seeds that one alone would take here: "
+        f"{'; '.join(rows)}."
     )
     return told
 

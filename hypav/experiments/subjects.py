@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from hypav.alignment import AlignmentConfig
+from hypav.curvature import Adaptive
 from hypav.errors import RunError
 from hypav.experiments.answers import Case, Effect, cases, effects_in
 from hypav.experiments.curvature_effects import CurvatureEffect, corrected, curvature_effect_in
@@ -14,7 +16,7 @@ from hypav.experiments.records import Record, device_type, recipe_digest
 from hypav.experiments.sets import SetId, sets_in
 from hypav.experiments.store import Store
 from hypav.experiments.suite import TABLES
-from hypav.experiments.table_view import TableView, require_intact
+from hypav.experiments.table_view import Row, TableView, require_intact
 from hypav.files import slug
 
 __all__ = ["PRESETS", "Subject", "subjects"]
@@ -28,7 +30,7 @@ class Subject:
 
     data: its name is told apart from those of other subjects. views: of Tables 1 to 7, by the case's name and table.
     effects: Table 1 against AVCA. ablations: the rows of Tables 3 to 6 against AVCA without Table 1's; rows of one
-    result (two equal heads are one) once. deltas: Table 7's row against AVCA, in delta_rel. curvatures: of Table 3, by
+    loss (two equal heads are one) once. deltas: Table 7's row against AVCA, in delta_rel. curvatures: of Table 3, by
     the case's name.
     """
 
@@ -60,7 +62,9 @@ def subjects(store: Store) -> tuple[Subject, ...]:
         for recipe in RECIPES.values():
             version = store.version(data.digest, recipe)
             device = store.device(data.digest, recipe, version)
-            rows = store.rows(data_digest=data.digest, recipe_digest=recipe_digest(recipe), code=version)
+            # by name too: two recipes may have the same settings, and no run is on the page twice
+            digest = recipe_digest(recipe)
+            rows = store.rows(data_digest=data.digest, recipe=recipe.name, recipe_digest=digest, code=version)
             runs = tuple(record for record in rows if device_type(record.device) == device)
             if runs:
                 parts.append((data, recipe, runs))
@@ -93,15 +97,14 @@ def _told_apart(parts: Sequence[tuple[SetId, Recipe]]) -> list[SetId]:
 def _subject(store: Store, data: SetId, recipe: Recipe, runs: tuple[Record, ...]) -> Subject:
     own = cases(store, data, recipe, PRESETS)
     views = {(case.name, table): case.view(table, store) for case in own for table in TABLES}
-    main = _effects(own, views, "table1")
     return Subject(
         data=data,
         recipe=recipe,
         runs=runs,
         cases=own,
         views=views,
-        effects=main,
-        ablations=_ablations(own, views, main),
+        effects=_effects(own, views, "table1"),
+        ablations=_ablations(own, views),
         deltas=_effects(own, views, "table7"),
         curvatures={case.name: curvature_effect_in(views[case.name, "table3"], case) for case in own},
     )
@@ -113,12 +116,20 @@ def _effects(
     return tuple(effect for case in own for effect in effects_in(views[case.name, table], case))
 
 
-def _ablations(
-    own: Sequence[Case], views: Mapping[tuple[str, str], TableView], main: Sequence[Effect]
-) -> tuple[Effect, ...]:
-    known = {effect.difference.values for effect in main}
-    rows = [e for case in own for table in TABLES[2:6] for e in effects_in(views[case.name, table], case)]
-    once: dict[tuple[float, ...], Effect] = {}
-    for effect in rows:
-        once.setdefault(effect.difference.values, effect)
-    return tuple(effect for values, effect in once.items() if values not in known)
+def _ablations(own: Sequence[Case], views: Mapping[tuple[str, str], TableView]) -> tuple[Effect, ...]:
+    once: dict[tuple[str, AlignmentConfig | None], Effect] = {}
+    for case in own:
+        for table in (TABLES[0], *TABLES[2:6]):
+            view = views[case.name, table]
+            losses = {row.label: _loss(row) for row in view.rows}
+            for effect in effects_in(view, case):
+                once.setdefault((case.name, losses[effect.row]), effect)
+    return tuple(effect for effect in once.values() if effect.table != TABLES[0])
+
+
+def _loss(row: Row) -> AlignmentConfig | None:
+    """The alignment loss of a row; heads of one fixed curvature are one, for they are averaged."""
+    own = None if row.entry is None else row.entry.alignment
+    if own is None or isinstance(own.curvatures, Adaptive) or len(set(own.curvatures)) > 1:
+        return own
+    return replace(own, curvatures=own.curvatures[:1])

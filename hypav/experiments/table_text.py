@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 NOT_RUN = "not run"
+MOST_SEEDS = 1000  # beyond, the number says no more than that nobody will run them
 _DELTA = "delta_rel"
 
 TITLES = {
@@ -128,7 +129,10 @@ def difference_text(number: Number | None, digits: int = 1) -> str:
 
 
 def _seeds(row: Row) -> str:
-    return "" if row.difference is None else "-" if row.seeds_needed is None else str(row.seeds_needed)
+    if row.difference is None:
+        return ""
+    needed = row.seeds_needed
+    return "-" if needed is None else f"> {MOST_SEEDS}" if needed > MOST_SEEDS else str(needed)
 
 
 def _notes(view: TableView) -> list[str]:
@@ -194,7 +198,7 @@ def _latex(view: TableView) -> str:
     return "\n".join([*lines, r"\hline", r"\end{tabular}"])
 
 
-_LATEX = {"\\": r"\textbackslash{}", "±": r"$\pm$"} | {c: f"\\{c}" for c in "&%$#_{}"}
+_LATEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", ">": "$>$"} | {c: f"\\{c}" for c in "&%$#_{}"}
 
 
 def _latex_line(cells: Sequence[str]) -> str:

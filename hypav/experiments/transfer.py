@@ -32,17 +32,21 @@ def written(data: FeatureSet, root: Path) -> Iterator[Path]:
     """The folder of `data` below `root`, for `opened`. It is named by content, so that grids at one time share it; the
     last of them removes it."""
     folder, lock = root / ".data" / data.digest, root / ".data" / f"{data.digest}.lock"
-    with share(lock):
-        make_folder(folder)
-        if not (folder / DESCRIPTION).exists():
-            tensors = {name: getattr(data, name) for name in _TENSORS}
-            tensors |= {f"{part}.{name}": t for part in _INDEXED for name, t in getattr(data, part).items()}
-            save_tensors(folder / ARRAYS, tensors)
-            write_json(folder / DESCRIPTION, {name: getattr(data, name) for name in (*_NAMES, *_PLAIN)})
-        yield folder
-    with claim(lock) as alone:
-        if alone:
-            shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with share(lock):
+            make_folder(folder)
+            if not (folder / DESCRIPTION).exists():
+                tensors = {name: getattr(data, name) for name in _TENSORS}
+                tensors |= {
+                    f"{part}.{name}": t for part in _INDEXED for name, t in getattr(data, part).items()
+                }
+                save_tensors(folder / ARRAYS, tensors)
+                write_json(folder / DESCRIPTION, {name: getattr(data, name) for name in (*_NAMES, *_PLAIN)})
+            yield folder
+    finally:
+        with claim(lock) as alone:
+            if alone:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @lru_cache(maxsize=2)
