@@ -27,6 +27,7 @@ from hypav.experiments.runs import load_model, run_folder, run_key
 from hypav.experiments.store import Store
 from hypav.experiments.suite import SUITE, entries
 from hypav.experiments.transfer import opened, written
+from hypav.experiments.workers import workers_end_told
 
 STORE = "store.sqlite"
 
@@ -87,7 +88,7 @@ def test_the_version_follows_what_a_source_does(monkeypatch: pytest.MonkeyPatch)
         source.replace('"""A grid of runs', '"""Another docstring'),
         source.replace("\n\n\n", "\n\n\n# a comment\n"),
         source.replace("-> Outcome:", "-> object:"),
-        source.replace("A worker process died", "A worker ended"),
+        source.replace("The program or the data in this worker", "What this worker has"),
         source.replace("    key: str\n", "    key: object\n"),
     ]
     for text in same:
@@ -439,11 +440,11 @@ def test_an_error_of_another_package_does_not_stop_the_others(
 
 def test_a_cluster_that_does_not_go_on_is_told() -> None:
     told = r"cluster at tcp://x does not go on \(TimeoutError: no workers\.\)"
-    with pytest.raises(RunError, match=told) as error, grid._workers_end_told("tcp://x"):
+    with pytest.raises(RunError, match=told) as error, workers_end_told("tcp://x"):
         raise TimeoutError("no workers.\nTry:\n  this")
     assert "\n" not in str(error.value)
     for cluster, raised in ((None, ValueError), ("tcp://x", RunError), ("tcp://x", KeyboardInterrupt)):
-        with pytest.raises(raised, match="mine"), grid._workers_end_told(cluster):
+        with pytest.raises(raised, match="mine"), workers_end_told(cluster):
             raise raised("mine")
 
 

@@ -355,7 +355,7 @@ def test_the_command_hands_its_runs_to_a_cluster(
 
 
 def test_a_cluster_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hypav.experiments.grid.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("hypav.experiments.workers.ANSWER_SECONDS", 0.2)
     with (
         Store(tmp_path / "store.sqlite") as store,
         pytest.raises(RunError, match=r"No dask scheduler answers at tcp://127\.0\.0\.1:1") as error,

@@ -746,7 +746,7 @@ def test_a_weight_that_only_tuning_tried_is_no_case() -> None:
     page = results_page(store)
     assert "No table is complete enough to be shown." in page
     assert "Every row of every table has as many seeds" not in page
-    assert "## The weight that validation chose" in page
+    assert "| paper  | 0.001: 35.0, 0.01: 35.0" in page.split("## The weight that validation chose")[1]
     store = filled(MEMORY, noisy, tables=["table7"], seeds=range(5))
     assert [case.weight for case in subjects(store)[0].cases] == [1.0]
 

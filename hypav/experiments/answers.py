@@ -9,7 +9,7 @@ from statistics import median
 from hypav.experiments.paper import main_table, reported
 from hypav.experiments.recipes import Recipe
 from hypav.experiments.sets import SetId
-from hypav.experiments.store import Store
+from hypav.experiments.store import Choice, Store
 from hypav.experiments.suite import AVCA, TABLES, entries
 from hypav.experiments.table_view import Number, TableView, table_view
 from hypav.experiments.tuning import TUNING_SEEDS, WEIGHTS, chosen_weight
@@ -25,6 +25,7 @@ __all__ = [
     "effects_in",
     "enough_for_the_paper",
     "tally",
+    "tuned_choice",
 ]
 
 LEVEL = 0.05  # a p value at most this, after Holm's correction, stands
@@ -60,23 +61,26 @@ def cases(store: Store, data: SetId, recipe: Recipe, presets: Sequence[str]) -> 
         stored = store.rows(data_digest=data.digest, recipe=recipe.name, preset=preset)
         weights = sorted({r.weight for r in stored if r.weight is not None})
         own = [weight for weight in weights if _has_rows(store, data, preset, weight, recipe)]
-        chosen = chosen_weight(store, data.digest, data.key, preset, recipe)
-        tried = set() if chosen is None else set(chosen.val_HM)
-        asked = tried == set(WEIGHTS) or not tried <= set(own)
-        found += [
-            Case(data, preset, weight, asked and chosen is not None and chosen.weight == weight, recipe)
-            for weight in own
-        ]
+        chosen = tuned_choice(store, data, recipe, preset, own)
+        best = None if chosen is None else chosen.weight
+        found += [Case(data, preset, weight, weight == best, recipe) for weight in own]
     return tuple(found)
+
+
+def tuned_choice(
+    store: Store, data: SetId, recipe: Recipe, preset: str, asked: Sequence[float]
+) -> Choice | None:
+    """What validation chose, if it was asked to: all weights were tried, or others than tables were `asked` for."""
+    chosen = chosen_weight(store, data.digest, data.key, preset, recipe)
+    tried = set() if chosen is None else set(chosen.val_HM)
+    return chosen if tried == set(WEIGHTS) or not tried <= set(asked) else None
 
 
 def _has_rows(store: Store, data: SetId, preset: str, weight: float, recipe: Recipe) -> bool:
     """Whether some row of the tables ran; if it is Hyper-alignment alone, with more seeds than tuning takes."""
     tuning = entries("table7", data.key, preset, weight)[1].alignment
-    losses = {e.alignment for table in TABLES for e in entries(table, data.key, preset, weight)} - {
-        None,
-        tuning,
-    }
+    every = {e.alignment for table in TABLES for e in entries(table, data.key, preset, weight)}
+    losses = every - {None, tuning}
     more = set(store.find(data.digest, recipe, tuning)) - set(TUNING_SEEDS)
     return bool(more) or any(store.find(data.digest, recipe, loss) for loss in losses)
 

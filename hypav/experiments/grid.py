@@ -6,16 +6,13 @@ Killed at any moment and started again, it does what is missing. Two grids on on
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from joblib import Parallel, delayed, parallel_config
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib import delayed
 
 from hypav.data.features import FeatureSet
 from hypav.errors import HypavError, RunError
@@ -26,13 +23,13 @@ from hypav.experiments.records import Record
 from hypav.experiments.runs import is_kept, remove_checkpoints, run_folder, run_key, run_light
 from hypav.experiments.store import Store
 from hypav.experiments.suite import Entry
-from hypav.experiments.transfer import opened, written
+from hypav.experiments.transfer import opened
+from hypav.experiments.workers import answers, end_with, given, in_one_line, workers_end_told
 from hypav.learner import RunConfig
 
 __all__ = ["Failure", "Job", "Outcome", "missing", "plan", "run_grid"]
 
 POLL_SECONDS = 0.5
-ANSWER_SECONDS = 10.0  # for a cluster's scheduler
 LOCKS = ".locks"  # below the root
 _BUSY, _FOUND = "busy", "found"  # what a worker answers beside a record and a sentence
 
@@ -142,7 +139,7 @@ def run_grid(
     outcome = Outcome()
     waiting = list(jobs)
     with ExitStack() as stack:
-        source = stack.enter_context(_workers(data, root, workers, cluster))
+        source = stack.enter_context(given(data, root, workers, cluster))
         parent = None if cluster is not None or workers == 1 else os.getpid()
         shared = Path(store.path) if cluster is None and store.path != MEMORY else None
         while waiting:
@@ -152,8 +149,8 @@ def run_grid(
                 delayed(_work)(job, source, root, parent, shared)
                 for job in _looked_up(waiting, store, root, found)
             )
-            with _workers_end_told(cluster), closing(_answers(tasks, workers, cluster)) as answers:
-                for job, answer in answers:
+            with workers_end_told(cluster), closing(answers(tasks, workers, cluster)) as given_back:
+                for job, answer in given_back:
                     if isinstance(answer, Record):
                         _keep(job, answer, data, store, root)
                         outcome.done += 1
@@ -171,16 +168,6 @@ def run_grid(
             if busy:  # another grid is at them: its results will be in the store
                 time.sleep(POLL_SECONDS)
     return outcome
-
-
-def _answers(tasks: Iterator[Any], workers: int, cluster: str | None) -> Generator[Any]:
-    answers: Generator[Any] = Parallel(
-        n_jobs=workers if cluster is None else -1,
-        return_as="generator_unordered",
-        batch_size=1,
-        max_nbytes=None,  # no array is sent, so joblib needs no folder in shared memory
-    )(tasks)
-    return answers
 
 
 def _looked_up(jobs: Sequence[Job], store: Store, root: Path, found: list[Job]) -> Iterator[Job]:
@@ -209,7 +196,7 @@ def _work(
     """In a worker: the job's record, `_BUSY` where another grid is at it, `_FOUND` where one has just done it, or the
     sentence of what went wrong. shared: the store, where this process may read it."""
     if parent is not None:
-        _end_with(parent)
+        end_with(parent)
     try:
         data = opened(source) if isinstance(source, Path) else source
         with claim(_lock(root, job)) as mine:
@@ -239,80 +226,10 @@ def _work(
     except Exception as error:  # one run's end is not that of the others
         return (
             job,
-            f"{_named(error)} This is no mistake of yours; hypav train with its settings shows where it comes from.",
+            f"{in_one_line(error)} This is no mistake of yours; hypav train with its settings shows where it comes from.",
         )
 
 
 def _is_done(job: Job, path: Path, root: Path) -> bool:
     with Store(path, create=False) as store:
         return job.done_by(store.get(job.key), root)
-
-
-def _named(error: Exception) -> str:
-    """An error of another package in one line."""
-    first = (str(error).strip().splitlines() or ["no more is known"])[0]
-    return f"{type(error).__name__}: {first.rstrip('.')}."
-
-
-_watched: set[int] = set()
-
-
-def _end_with(parent: int) -> None:
-    """Ends this process soon after `parent`: a planner that is killed cannot tell its workers to stop."""
-    if parent in _watched or os.getpid() == parent:
-        return
-    _watched.add(parent)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-@contextmanager
-def _workers_end_told(cluster: str | None) -> Iterator[None]:
-    try:
-        yield
-    except TerminatedWorkerError as error:
-        raise RunError(
-            "A worker process died, of too little memory perhaps; give the same command again with fewer --jobs, "
-            "it goes on where it was."
-        ) from error
-    except Exception as error:
-        if cluster is None or isinstance(error, HypavError):
-            raise
-        raise RunError(
-            f"The cluster at {cluster} does not go on ({_named(error)}) See whether it has workers and give the same "
-            "command again, it goes on where it was."
-        ) from error
-
-
-@contextmanager
-def _workers(data: FeatureSet, root: Path, workers: int, cluster: str | None) -> Iterator[Any]:
-    """Yields what each task is given for the data: themselves, or the path of a file that each worker opens once."""
-    if cluster is not None:
-        with _cluster(cluster) as client, parallel_config("dask", client=client, scatter=[data]):
-            yield data
-    elif workers == 1:
-        yield data
-    else:
-        with written(data, root) as path:
-            yield path
-
-
-@contextmanager
-def _cluster(address: str) -> Iterator[Any]:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise RunError(
-            "--cluster needs dask's distributed, which is not installed: pip install 'hypav[cluster]'."
-        ) from error
-    try:
-        client = Client(address, timeout=ANSWER_SECONDS)
-    except (OSError, ValueError) as error:
-        raise RunError(f"No dask scheduler answers at {address}; start one with: dask scheduler.") from error
-    with client:
-        yield client

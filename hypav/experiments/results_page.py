@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hypav.data.features import FeatureSet
-from hypav.experiments.answers import Effect, enough_for_the_paper, tally
+from hypav.experiments.answers import Effect, enough_for_the_paper, tally, tuned_choice
 from hypav.experiments.curvature_effects import beyond_rounding
 from hypav.experiments.paper import main_table, reported
 from hypav.experiments.program import code_version
@@ -30,7 +30,7 @@ from hypav.experiments.store import Store
 from hypav.experiments.subjects import PRESETS, Subject, subjects
 from hypav.experiments.suite import TABLES
 from hypav.experiments.tables import markdown_table
-from hypav.experiments.tuning import TUNING_SEEDS, WEIGHTS, chosen_weight
+from hypav.experiments.tuning import TUNING_SEEDS, WEIGHTS
 from hypav.files import make_folder, replacing
 from hypav.intervals import t_interval
 from hypav.plots.evidence import plot_differences
@@ -205,8 +205,9 @@ def _tuning(store: Store, found: Sequence[Subject]) -> str:
     rows = []
     for subject in found:
         for preset in PRESETS:
-            chosen = chosen_weight(store, subject.data.digest, subject.data.key, preset, subject.recipe)
-            if chosen is not None and any(case.tuned and case.preset == preset for case in subject.cases):
+            asked = [case.weight for case in subject.cases if case.preset == preset]
+            chosen = tuned_choice(store, subject.data, subject.recipe, preset, asked)
+            if chosen is not None:
                 tried = ", ".join(f"{w:g}: {100 * HM:.1f}" for w, HM in sorted(chosen.val_HM.items()))
                 rows.append([subject.data.marked, preset, tried, f"{chosen.weight:g}"])
     lines.append(
