@@ -194,7 +194,7 @@ def plot_differences(
         raise DataError("There is no difference to draw: give at least one row.")
     intervals = {name: t_interval(list(values)) for name, values in rows.items()}
     with use_style():
-        figure = DescribedFigure(figsize=(7.8, 1.6 + 0.42 * len(rows)), layout="constrained")
+        figure = DescribedFigure(figsize=(7.8, 1.6 + 0.34 * len(rows)), layout="constrained")
         axes = figure.subplots()
         for place, (name, values) in enumerate(rows.items()):
             interval = intervals[name]
