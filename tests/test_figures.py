@@ -195,7 +195,7 @@ def test_command(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert result.exit_code == 0, result.output
     assert "figure3-simulated-small-runs.svg" in result.stdout
     assert call("5").exit_code == 2
-    assert "no runs to choose a weight from" in str(
+    assert "no runs with several weights" in str(
         call("3", "--store", str(kept / "store.sqlite"), "--weight", "tuned").exception
     )
     for weight in ("nan", "-1", "much"):

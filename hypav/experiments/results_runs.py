@@ -264,9 +264,9 @@ def machine(found: Sequence[Subject], program: str) -> str:
         f"- The numbers are those of this torch on this processor ({all_of('cpu')}): on another one, whose kernels "
         "round otherwise, a run drifts to another HM, as another seed does. So single runs differ; what many seeds say "
         "should not.",
-        f"- {len(runs)} runs, {sum(seconds) / 3600:.1f} h in all, each on {all_of('threads')} thread(s) of the "
-        f"{all_of('device')}; median {seconds[len(seconds) // 2]:.1f} s a run, longest "
-        f"{seconds[-1]:.1f} s.",
+        f"- {len(runs)} runs, {sum(seconds) / 3600:.1f} h by the clock in all, also where a run was halted; each on "
+        f"{all_of('threads')} thread(s) of the {all_of('device')}; median {seconds[len(seconds) // 2]:.1f} s a run, "
+        f"longest {seconds[-1]:.1f} s.",
         f"- Greatest resident memory of a process: {max(memory):.0f} MB."
         if memory
         else "- Memory was not recorded.",
