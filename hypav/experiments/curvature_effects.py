@@ -37,8 +37,7 @@ class CurvatureEffect:
     sides: mean HM over k < 0 minus that over k > 0, one a seed. reach: `spreads.detectable_range`, of what would stand if
     no other layout of the family had an effect. without: where p is at most LEVEL, the seed without which it is
     greatest, and that p, adjusted as p is. alike: of `runs` pairs of a curvature other than 0 and a seed, how many have
-    the HM of the flat
-    run of that seed to the last bit.
+    the HM of the flat run of that seed to the last bit.
     """
 
     case: Case

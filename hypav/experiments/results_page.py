@@ -96,7 +96,7 @@ AVCA, with a star where Student's 95 % interval of the paired differences exclud
 Where the rows of a column have not all the same number of seeds, n stands in each: their means are over other seeds and
 cannot be compared with each other. Folded below: every metric with its interval, the difference with a bootstrap
 interval (at ten seeds about a fifth narrower than Student's, so that it may leave out 0 where there is no star), and how
-many seeds it would take to tell a difference of that size, which the same few seeds say and is rough."""
+many seeds it would take to tell a difference of that size: a rough number, for it rests on the same few seeds."""
 
 
 _QUESTIONS = {

@@ -229,9 +229,8 @@ def _reading(subject: Subject) -> str:
 def _tables(names: Sequence[str], figures: bool) -> str:
     if tuple(names) == TABLES:
         return "all"
-    return " ".join(
-        [*names, *(FIGURES if figures and TABLES[0] in names else ())]
-    )  # which keep their networks
+    keeping = FIGURES if figures and TABLES[0] in names else ()  # they keep the networks that are drawn
+    return " ".join([*names, *keeping])
 
 
 def programs(found: Sequence[Subject], program: str) -> str:
