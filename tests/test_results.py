@@ -754,10 +754,8 @@ def test_a_weight_that_only_tuning_tried_is_no_case() -> None:
 def test_a_weight_is_called_tuned_only_if_validation_chose_it() -> None:
     asked = filled(MEMORY, noisy, tables=["table1"], weights=(1e-3, 1.0), seeds=TUNING_SEEDS)
     assert [case.tuned for case in subjects(asked)[0].cases] == [False, False]
-    for weight in (
-        1e-2,
-        0.1,
-    ):  # a third and a fourth were tried: others than those that tables were asked for
+    # a third and a fourth were tried: others than those that tables were asked for
+    for weight in (1e-2, 0.1):
         for seed in TUNING_SEEDS:
             asked.add(record(entries("table7", UCF.key, "paper", weight)[1], seed))
     assert [case.tuned for case in subjects(asked)[0].cases] == [True, False]  # of equal val_HM the smallest

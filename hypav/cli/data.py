@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -52,14 +53,12 @@ def verify(context: click.Context, path: Path, as_json: bool) -> None:
 @click.argument("door", default="simulated")
 @reading_options()
 @json_option
-def describe(
-    door: str, features: str, text_alignment: str, data_seed: int, cache: Path | None, as_json: bool
-) -> None:
+def describe(door: str, reading: dict[str, Any], as_json: bool) -> None:
     """Describe the set behind DOOR: its source, dimensions, classes, groups, and the size of each split.
 
     Example: hypav data describe yt8m-mini
     """
-    found = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
+    found = open_data(door, **reading)
     if as_json:
         echo_json(describe_set(found))
     else:
@@ -190,18 +189,15 @@ def unpack(archive: Path, folder: Path | None, as_json: bool) -> None:
 def write(
     door: str,
     folder: Path,
-    features: str,
-    text_alignment: str,
-    data_seed: int,
-    cache: Path | None,
+    reading: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Write the set behind DOOR as a FOLDER in the benchmark's layout, for other code that reads that layout.
 
     Example: hypav data write-official my.npz MySet
     """
-    found = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
-    write_official(found, folder, features)
+    found = open_data(door, **reading)
+    write_official(found, folder, reading["features"])
     told = f"{found.name} is written to {folder}; hypav data verify {folder} looks at it."
     _say(told, {"name": found.name, "folder": str(folder)}, as_json)
 

@@ -38,10 +38,7 @@ __all__ = ["delta"]
 @json_option
 def delta(
     door: str,
-    features: str,
-    text_alignment: str,
-    data_seed: int,
-    cache: Path | None,
+    reading: dict[str, Any],
     run_path: Path | None,
     phase: str,
     size: int,
@@ -56,7 +53,7 @@ def delta(
 
     Example: hypav delta --data yt8m-mini
     """
-    found = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
+    found = open_data(door, **reading)
     rows = [
         _measure(name, points, size, tries, seed)
         for name, points in _views(found, phase, run_path).items()

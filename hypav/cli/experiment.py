@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -47,10 +48,7 @@ __all__ = ["compare", "evaluate", "train"]
 @json_option
 def train(
     door: str,
-    features: str,
-    text_alignment: str,
-    data_seed: int,
-    cache: Path | None,
+    reading: dict[str, Any],
     variant: str,
     seed: int,
     preset_name: str,
@@ -74,7 +72,7 @@ def train(
 
     Example: hypav train --data yt8m-mini --variant hyper-single --preset curved
     """
-    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
+    data = open_data(door, **reading)
     recipe = recipe_changes(
         recipe_for(data, recipe_name),
         epochs=epochs,
@@ -123,10 +121,7 @@ def train(
 def evaluate(
     run_path: Path,
     door: str,
-    features: str,
-    text_alignment: str,
-    data_seed: int,
-    cache: Path | None,
+    reading: dict[str, Any],
     phase: str,
     beta: float | None,
     as_json: bool,
@@ -137,7 +132,7 @@ def evaluate(
     Example: hypav evaluate runs/yt8m-gzsl-mini/avca-seed0-1a2b3c4d5e6f --data yt8m-mini
     """
     model, _, record = load_model(run_path)
-    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
+    data = open_data(door, **reading)
     report = phase_report(model, data, phase, record["metrics"]["beta"] if beta is None else beta)
     same = data.digest == record["data"]["digest"]
     if as_json:
@@ -163,10 +158,7 @@ def evaluate(
 @json_option
 def compare(
     door: str,
-    features: str,
-    text_alignment: str,
-    data_seed: int,
-    cache: Path | None,
+    reading: dict[str, Any],
     variants: str,
     seeds: int,
     preset_name: str,
@@ -189,7 +181,7 @@ def compare(
 
     Example: hypav compare --data yt8m-mini --variants avca,hyper-single --seeds 5 --preset curved
     """
-    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
+    data = open_data(door, **reading)
     recipe = recipe_changes(
         recipe_for(data, recipe_name),
         epochs=epochs,

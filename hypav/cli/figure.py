@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -55,10 +56,7 @@ def figure(
     number: str,
     runs: tuple[Path, ...],
     door: str,
-    features: str,
-    text_alignment: str,
-    data_seed: int,
-    cache: Path | None,
+    reading: dict[str, Any],
     path: Path,
     preset_name: str,
     weight_text: str,
@@ -82,7 +80,7 @@ def figure(
     asked = parsed_weight(weight_text)
     if not runs:
         require_networks(path, ", or the folders of runs")
-    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
+    data = open_data(door, **reading)
     if runs:
         networks, suffix, about = networks_of(runs), "runs", ""
     else:

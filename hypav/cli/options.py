@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import reduce
+from functools import reduce, wraps
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,8 @@ def data_options() -> Decorator:
 
 
 def reading_options() -> Decorator:
-    """How to read what is behind a door."""
-    return _together(
+    """How to read what is behind a door; the command gets it as one argument `reading`, those of `open_data` by name."""
+    options = _together(
         click.option(
             "--features",
             type=click.Choice(["main", "cls"]),
@@ -75,6 +75,18 @@ def reading_options() -> Decorator:
             help="Folder that keeps an official folder as read, so that it opens at once next time.",
         ),
     )
+
+    def reading(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def with_reading(
+            *args: Any, features: str, text_alignment: str, data_seed: int, cache: Path | None, **rest: Any
+        ) -> Any:
+            own = {"features": features, "text_alignment": text_alignment, "seed": data_seed, "cache": cache}
+            return command(*args, reading=own, **rest)
+
+        return options(with_reading)
+
+    return reading
 
 
 def machine_options() -> Decorator:

@@ -6,6 +6,7 @@ import shlex
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -55,10 +56,7 @@ def reproduce(
     context: click.Context,
     tables: tuple[str, ...],
     door: str,
-    features: str,
-    text_alignment: str,
-    data_seed: int,
-    cache: Path | None,
+    reading: dict[str, Any],
     seeds: int,
     scale: str,
     presets: str,
@@ -76,7 +74,7 @@ def reproduce(
 
     Example: hypav reproduce table1 table3 --data simulated --seeds 10 --presets paper,curved --weights 1e-3,1,tuned
     """
-    data = open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
+    data = open_data(door, **reading)
     device = str(pick_device(device))
     asked = reproduction(
         data,
@@ -119,11 +117,13 @@ def reproduce(
             }
         )
     else:
-        reading = {"--data": door, "--features": features, "--text-alignment": text_alignment}
-        for line in (
-            *_result_lines(outcome, choices, took),
-            *_hints(asked, {**reading, "--data-seed": str(data_seed)}, out),
-        ):
+        given = {
+            "--data": door,
+            "--features": reading["features"],
+            "--text-alignment": reading["text_alignment"],
+            "--data-seed": str(reading["seed"]),
+        }
+        for line in (*_result_lines(outcome, choices, took), *_hints(asked, given, out)):
             click.echo(line)
     context.exit(1 if outcome.failed else 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -38,10 +39,7 @@ def results(
     to: Path,
     export: Path | None,
     doors: tuple[str, ...],
-    features: str,
-    text_alignment: str,
-    data_seed: int,
-    cache: Path | None,
+    reading: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Write the results page: Tables 1-7 beside the paper's for every set, preset and weight in the store, and what the
@@ -52,10 +50,7 @@ def results(
     if doors:
         require_networks(path)
     with open_store(path) as store:
-        data = [
-            open_data(door, features=features, text_alignment=text_alignment, seed=data_seed, cache=cache)
-            for door in doors
-        ]
+        data = [open_data(door, **reading) for door in doors]
         written = save_results(store, to, export=export, draw=data, root=path.parent)
     if as_json:
         echo_json({"files": [str(one) for one in written]})

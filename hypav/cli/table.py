@@ -42,10 +42,7 @@ __all__ = ["table"]
 def table(
     number: str,
     door: str,
-    features: str,
-    text_alignment: str,
-    data_seed: int,
-    cache: Path | None,
+    reading: dict[str, Any],
     path: Path,
     preset_name: str,
     weight_text: str,
@@ -66,7 +63,6 @@ def table(
         raise SettingError(f"There is no table {number!r}; choose 1 to 7.")
     asked = parsed_weight(weight_text)
     with open_store(path) as store:
-        reading = {"features": features, "text_alignment": text_alignment, "seed": data_seed, "cache": cache}
         data = set_of(store, door, **reading)
         recipe = recipe_for(data, None, scale=scale)  # type: ignore[arg-type]
         weight = asked_weight(asked, store, data, preset_name, recipe)

@@ -184,8 +184,8 @@ def enough_for_the_paper(found: Sequence[Effect]) -> list[tuple[str, float, int 
     told: list[tuple[str, float, int | None]] = []
     for row in dict.fromkeys(effect.row for effect in found):
         own = [effect for effect in found if effect.row == row]
-        paper = reported(main_table(own[0].case.data.key), own[0].case.data.key).rows
-        difference = paper[row]["HM"] - paper[AVCA]["HM"]
+        key = own[0].case.data.key
+        difference = reported(main_table(key), key).difference(row, AVCA, "HM")
         needed = [seeds_needed([v - _mean(e) + difference for v in e.difference.values]) for e in own]
         known = [n for n in needed if n is not None]
         told.append((row, difference, round(median(known)) if known else None))

@@ -29,6 +29,10 @@ class Reported(NamedTuple):
     metrics: tuple[str, ...]
     rows: Mapping[str, Mapping[str, float]]
 
+    def difference(self, row: str, base: str, metric: str) -> float:
+        """A row's value minus another's."""
+        return self.rows[row][metric] - self.rows[base][metric]
+
 
 class PaperSettings(NamedTuple):
     """Hyper-alignment's fixed curvature, Hyper-multiple's number of curvatures, and c_0 of both adaptive variants."""

@@ -55,9 +55,8 @@ def delta_sentences(
     }.get(delta_direction(found), "Some differences that stand are lower, some higher")
     standing = f": {', '.join(_row(e) for e in own.stand)}" if own.stand else ""
     paper = reported("table7", key)
-    before, after = (paper.rows[row]["delta_rel"] for row in (AVCA, found[0].row))
     count = f"{own.count} comparison{'s' if own.count > 1 else ''}"
-    claim = points(after - before, 2)
+    claim = points(paper.difference(found[0].row, AVCA, "delta_rel"), 2)
     seen = f"{own.detectable:.3f} (median over the comparisons) would have stood four times in five"
     told = f"{found[0].row} minus AVCA, mean and 95 % interval: {'; '.join(cases)}"
     return [
@@ -85,14 +84,10 @@ def _beside_noise(own: Row) -> str:
         f"{interval_words(values, 3)} against {words} ({nulls[words].interval.mean:.3f})"
         for words, values in differences.items()
     )
-    lower = [
-        words
-        for words, values in differences.items()
-        if (i := t_interval(values)).excludes_zero and i.mean < 0
-    ]
+    lower = sum((i := t_interval(values)).excludes_zero and i.mean < 0 for values in differences.values())
     verdict = (
         "so by this measure it is not shown to be tree-like"
-        if len(lower) < len(_NOISE)
+        if lower < len(_NOISE)
         else "so it lies below both, as a tree's does, but so does that of clusters and of a few far points"
     )
     return f"{start}, seed by seed {told}; {verdict}."

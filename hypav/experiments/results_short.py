@@ -145,25 +145,19 @@ def _delta(found: Sequence[Subject]) -> str:
             points(means[0], 3) if len(means) == 1 else f"{points(min(means), 3)} to {points(max(means), 3)}"
         )
         clauses.append(f"{span} on {s.data.marked} ({direction})")
-    claims = {s.data.digest: _claimed(s) for s, _ in told}
+    claims = [reported("table7", s.data.key).difference(s.deltas[0].row, AVCA, "delta_rel") for s, _ in told]
     lows = [
-        (t_interval(effect.difference.values).low, claims[s.data.digest])
-        for s, _ in told
+        (t_interval(effect.difference.values).low, claim)
+        for (s, _), claim in zip(told, claims, strict=True)
         for effect in s.deltas
     ]
     apart = all(low is not None and low > claim for low, claim in lows)
     above = ", below every 95 % interval here" if apart else ""
     if verdict == _UNSEEN and apart:
         verdict = "Not by what the paper has"
-    of_paper = " and ".join(dict.fromkeys(points(claim, 2) for claim in claims.values()))
+    of_paper = " and ".join(dict.fromkeys(points(claim, 2) for claim in claims))
     told_all = f"{'; '.join(clauses)}; the paper has {of_paper}{above}"
     return f"**Does it lower delta_rel (Table 7)?** {verdict}: {told_all}."
-
-
-def _claimed(subject: Subject) -> float:
-    """The paper's difference in delta_rel on its set nearest to the subject's."""
-    paper = reported("table7", subject.data.key).rows
-    return paper[subject.deltas[0].row]["delta_rel"] - paper[AVCA]["delta_rel"]
 
 
 def _provenance(found: Sequence[Subject], program: str) -> str:
