@@ -20,6 +20,9 @@ scaled to the standard deviation s_m. B_m is a random (D_m, R) matrix with entri
 has a basis of its own. n_m is a random unit vector, the middle of the narrow cone that makes the modality gap
 (Liang et al., NeurIPS 2022, "Mind the gap"). gamma is a log-normal gain (loudness, contrast).
 
+Every machine draws the same bits. Uniform numbers are exact everywhere, all else is computed in float64, and
+features are rounded to multiples of GRID, far above the last digits, in which processors differ.
+
 The constants in `hypav.data.simulated_settings` are set so that `simulated("yt8m-mini")` has the statistics of
 the real set of that name. Nothing here is real: a result on it says how a method behaves on this model, no more.
 """
@@ -43,6 +46,8 @@ LATENT = 48  # R
 CLASS_LEVEL = 2  # after super-group and group
 SYNCHRONY = 0.5  # kappa
 GAIN_CORRELATION = 0.4  # of log gamma between sound and picture of a sample
+GRID = 2.0**-14  # features are multiples of it; a power of 2, so that float32 holds them exactly
+BLOCK = 16  # of normal numbers
 CLASS_SIZES = 0.25  # a class has up to this share more or fewer samples than the mean, as in the real sets
 
 
@@ -62,7 +67,8 @@ def simulated(
         views: the constants of "audio", "video" and "text"; change them to ask "what if there were no tree?".
 
     Returns:
-        FeatureSet, float32: audio (N, D_a), video (N, D_v), text (C, D_w) of unit rows; `simulated` is True.
+        FeatureSet, float32: audio (N, D_a), video (N, D_v), text (C, D_w); `simulated` is True. The rows of text have
+        length 1 up to the rounding to GRID.
 
     Raises:
         SettingError: where `counts` is not known, leaves no seen class or a class with less than two samples, or
@@ -104,7 +110,7 @@ def simulated(
         audio=features["audio"],
         video=features["video"],
         label=label,
-        text=normalize(text, dim=1),
+        text=_on_grid(normalize(text, dim=1)),
         class_names=tuple(f"{group}.class{c:03d}" for c, group in enumerate(group_names)),
         splits=splits,
         groups=group_names,
@@ -128,11 +134,11 @@ def _roles(supers: Tensor, counts: Counts, rng: torch.Generator) -> Tensor:
 
     The shuffled classes of a super-group are spread evenly over [0, 1); the first of all become unseen.
     """
-    place = torch.empty(len(supers), dtype=torch.float32)
+    place = torch.empty(len(supers), dtype=torch.float64)
     for group in supers.unique():
         members = (supers == group).nonzero()[:, 0]
         order = torch.randperm(len(members), generator=rng)
-        place[members] = (order + torch.rand(1, generator=rng, dtype=torch.float32)) / len(members)
+        place[members] = (order + _uniform(rng, 1)) / len(members)
     ranked = place.argsort()
     roles = torch.zeros(len(supers), dtype=torch.int64)
     roles[ranked[: counts.test_unseen]] = 2
@@ -149,7 +155,7 @@ def _samples(counts: Counts, roles: Tensor, rng: torch.Generator) -> tuple[Tenso
         "stage_2_test_seen": roles != 2,
         "stage_2_test_unseen": roles == 2,
     }
-    weight = 1 + CLASS_SIZES * (2 * torch.rand(len(roles), generator=rng, dtype=torch.float32) - 1)
+    weight = 1 + CLASS_SIZES * (2 * _uniform(rng, len(roles)) - 1)
     labels: list[Tensor] = []
     splits: dict[str, Tensor] = {}
     start = 0
@@ -176,7 +182,7 @@ def _share(total: int, weight: Tensor) -> Tensor:
 
 def _prototypes(view: View, shared: list[Tensor], paths: tuple[Tensor, ...], rng: torch.Generator) -> Tensor:
     """Eq. 1: z^m_c, (C, R), less its mean over the classes, so that the offset alone makes the cone."""
-    position = torch.zeros(len(paths[0]), LATENT, dtype=torch.float32)
+    position = torch.zeros(len(paths[0]), LATENT, dtype=torch.float64)
     for level, (agreed, path) in enumerate(zip(shared, paths, strict=True)):
         rho = view.agreement[level]
         own = _normal(rng, *agreed.shape)
@@ -200,7 +206,7 @@ def _view(
     loudness = math.sqrt(GAIN_CORRELATION) * loud
     loudness += math.sqrt(1 - GAIN_CORRELATION) * _normal(rng, len(loud))
     gain = torch.exp(view.gain * loudness)[:, None]
-    return view.std * math.sqrt(dim) / view.length * gain * inside
+    return _on_grid(view.std * math.sqrt(dim) / view.length * gain * inside)
 
 
 def _basis(dim: int, rng: torch.Generator) -> Tensor:
@@ -214,5 +220,33 @@ def _unit(dim: int, rng: torch.Generator) -> Tensor:
 
 
 def _normal(rng: torch.Generator, *shape: int) -> Tensor:
-    """Standard normal numbers in float32, whatever torch's default is: one seed, one set."""
-    return torch.randn(shape, generator=rng, dtype=torch.float32)
+    """Standard normal numbers in float64, by Box and Muller (1958): two of two uniform ones,
+
+        sqrt(-2 log(1 - u)) (cos 2 pi u', sin 2 pi u').
+
+    torch.randn is not used because its kernels differ from processor to processor. Uniform numbers are paired as
+    torch.randn(dtype=float32) pairs them, in blocks of 8 + 8, so that both draw the same numbers to float32's rounding.
+    """
+    count = math.prod(shape)
+    numbers = _box_muller(_uniform(rng, max(count, BLOCK)))
+    if len(numbers) % BLOCK:  # the last numbers fill no block: the last block is drawn anew
+        numbers[-BLOCK:] = _box_muller(_uniform(rng, BLOCK))
+    return numbers[:count].view(shape)
+
+
+def _box_muller(uniform: Tensor) -> Tensor:
+    """Normal numbers of (n,) uniform ones; what is left over a multiple of 16 stays as it is."""
+    numbers = uniform.clone()
+    whole = uniform[: len(uniform) // BLOCK * BLOCK].view(-1, 2, BLOCK // 2)
+    radius, angle = (-2 * torch.log1p(-whole[:, 0])).sqrt(), 2 * math.pi * whole[:, 1]
+    numbers[: whole.numel()] = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1).flatten()
+    return numbers
+
+
+def _uniform(rng: torch.Generator, count: int) -> Tensor:
+    """(count,) multiples of 2^-24 in [0, 1), exact on every processor, in float64."""
+    return torch.rand(count, generator=rng, dtype=torch.float32).double()
+
+
+def _on_grid(features: Tensor) -> Tensor:
+    return ((features / GRID).round() * GRID).float()

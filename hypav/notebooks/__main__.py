@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 import joblib
-import nbformat
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
@@ -20,7 +20,13 @@ from hypav.data.doors import COURSE_VARIABLE, DOORS_HELP, course_data
 from hypav.errors import HypavError, RunError
 from hypav.files import make_folder, slug
 from hypav.notebooks import execute, problems, strict_nbval, write_pages
-from hypav.notebooks.execute import CELL_SECONDS, course_environment
+from hypav.notebooks.compare import first_difference, largest_deviation, tolerance_of
+from hypav.notebooks.execute import CELL_SECONDS, course_environment, run, write
+from hypav.notebooks.processors import available
+from hypav.notebooks.template import code_cells
+
+# on what a page is tried before it is written: the two ends of what a processor can have, and a last digit
+REFRESH_ON = ("no AVX", "AVX2", "2 threads", "nudged weights")
 
 
 @click.command()
@@ -84,11 +90,10 @@ def main(
     jobs = min(jobs or (1 if copies is None else joblib.cpu_count()), len(pages))
     if check:
         work = [delayed(_compare)(page) for page in pages]
+    elif copies is None:
+        work = [delayed(_refresh)(page, bar=jobs == 1) for page in pages]
     else:
-        # the promised time is the author's affair: a reader's machine may be slow or busy
-        work = [
-            delayed(_refresh)(page, in_time=copies is None, course=course, bar=jobs == 1) for page in pages
-        ]
+        work = [delayed(_execute_copy)(page, course=course, bar=jobs == 1) for page in pages]
     sys.exit(1 if _done_and_told(work, jobs) else 0)
 
 
@@ -108,27 +113,62 @@ def _done_and_told(work: Sequence[Any], jobs: int) -> bool:
     return wrong
 
 
-def _refresh(
-    page: Path, *, in_time: bool, course: Mapping[str, str] | None, bar: bool
-) -> tuple[str, list[str]]:
-    """Executes a page: a line on it, and what the gate finds. bar: of its cells, at a terminal."""
+def _refresh(page: Path, *, bar: bool) -> tuple[str, list[str]]:
+    """Executes a page here and as on other processors. It is written if nothing is wrong: a line on it, and what is."""
     try:
-        with tqdm(desc=page.stem, unit="cell", leave=False, disable=None if bar else True) as cells:
-
-            def advance(done: int, total: int) -> None:
-                cells.total = total
-                cells.update(done - cells.n)
-
-            # nobody knows how large the reader's data are
-            limit = CELL_SECONDS if course is None else None
-            seconds = execute(page, progress=advance, course=course, cell_seconds=limit)
+        with _cells(page, bar) as progress:
+            fresh, seconds = run(page, progress=progress)
+        others = {name: each for name, each in available().items() if name in REFRESH_ON}
+        work = (delayed(run)(page, processor=each) for each in others.values())
+        again = Parallel(n_jobs=joblib.cpu_count())(work)
     except RunError as error:
         return "", [str(error)]
+    found, deviations = [], []
+    for name, (other, _) in zip(others, again, strict=True):
+        for number, (cell, there) in enumerate(zip(code_cells(fresh), code_cells(other), strict=True), 1):
+            tolerance = tolerance_of(cell)
+            if difference := first_difference(cell.outputs, there.outputs, tolerance):
+                found.append(f"{page.name}: code cell {number}, processor {name!r}: {difference}")
+            if tolerance is not None:
+                absolute, relative = largest_deviation(cell.outputs, there.outputs)
+                deviations.append(
+                    f"\n  code cell {number}, processor {name!r}: numbers differ by {absolute:.2g} at most, "
+                    f"relatively by {relative:.2g}; allowed: {dict(tolerance)}"
+                )
+    if found:
+        return f"{page.name}: not written", found
+    write(fresh, page)
     found = problems(page)
-    promised = nbformat.read(page, as_version=4).metadata.hypav.get("max_seconds")
-    if in_time and promised is not None and seconds > promised:
+    promised = fresh.metadata.hypav.get("max_seconds")
+    if promised is not None and seconds > promised:
         found.append(f"{page.name}: took {seconds:.0f} s, longer than the {promised} s it promises")
-    return f"{page.name}: executed in {seconds:.0f} s", found
+    line = f"{page.name}: executed in {seconds:.0f} s, and as on {len(others)} other processors"
+    return line + "".join(deviations), found
+
+
+def _execute_copy(page: Path, *, course: Mapping[str, str] | None, bar: bool) -> tuple[str, list[str]]:
+    """Executes a reader's copy, in whatever time it needs: a line on it, and what the gate finds."""
+    try:
+        with _cells(page, bar) as progress:
+            # nobody knows how large the reader's data are
+            seconds = execute(
+                page, progress=progress, course=course, cell_seconds=CELL_SECONDS if course is None else None
+            )
+    except RunError as error:
+        return "", [str(error)]
+    return f"{page.name}: executed in {seconds:.0f} s", problems(page)
+
+
+@contextmanager
+def _cells(page: Path, bar: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar of a page's cells, at a terminal."""
+    with tqdm(desc=page.stem, unit="cell", leave=False, disable=None if bar else True) as cells:
+
+        def advance(done: int, total: int) -> None:
+            cells.total = total
+            cells.update(done - cells.n)
+
+        yield advance
 
 
 def _compare(page: Path) -> tuple[str, list[str]]:

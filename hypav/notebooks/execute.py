@@ -16,9 +16,10 @@ from hypav.data.doors import COURSE_VARIABLE, DATA_VARIABLE
 from hypav.errors import RunError
 from hypav.files import replacing
 from hypav.notebooks.gate import WIDGET_VIEW
+from hypav.notebooks.processors import THREAD_VARIABLES, Processor, emulated
 from hypav.notebooks.template import code_cells
 
-__all__ = ["CELL_SECONDS", "course_environment", "execute", "kernel_environment", "normalise"]
+__all__ = ["CELL_SECONDS", "course_environment", "execute", "kernel_environment", "normalise", "run", "with_threads", "write"]
 
 CELL_SECONDS = 120
 
@@ -30,19 +31,46 @@ def execute(
     course: Mapping[str, str] | None = None,
     cell_seconds: int | None = CELL_SECONDS,
 ) -> float:
-    """Runs every cell in a new kernel with one thread, normalises, writes the file; the seconds it took.
+    """Runs every cell as `run` does and writes the file; the seconds it took.
+
+    Raises:
+        RunError: a cell failed or took longer than it may; the file stays as it was.
+    """
+    notebook, seconds = run(path, progress=progress, course=course, cell_seconds=cell_seconds)
+    write(notebook, path)
+    return seconds
+
+
+def write(notebook: Any, path: Path | str) -> None:
+    """Writes a notebook as `make notebooks` does."""
+    text = nbformat.writes(notebook)
+    with replacing(path) as temporary:
+        temporary.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+
+
+def run(
+    path: Path | str,
+    *,
+    processor: Processor = Processor(),
+    progress: Callable[[int, int], None] | None = None,
+    course: Mapping[str, str] | None = None,
+    cell_seconds: int | None = CELL_SECONDS,
+) -> tuple[Any, float]:
+    """Runs every cell in a new kernel: the notebook, normalised, and the seconds it took.
 
     Args:
-        path: the notebook; the kernel starts in its folder.
+        path: the notebook, which stays as it is; the kernel starts in its folder.
+        processor: what the kernel is to run as.
         progress: called with (cells done, cells) after each code cell.
         course: of `course_environment`, to run on other data than the simulated features.
         cell_seconds: what a cell may take at most; None is any time.
 
     Raises:
-        RunError: a cell failed or took longer than it may; the file stays as it was.
+        RunError: a cell failed or took longer than it may.
     """
     path = Path(path)
-    notebook = nbformat.read(path, as_version=4)
+    stored = path.read_text(encoding="utf-8")
+    notebook = nbformat.reads(with_threads(stored, processor.threads), as_version=4)
     total, done = len(code_cells(notebook)), 0
 
     def count(**_: Any) -> None:
@@ -64,14 +92,16 @@ def execute(
     )
     start = time.perf_counter()
     try:
-        client.execute(env=kernel_environment(threads=1, course=course))
+        with emulated(processor) as variables:
+            client.execute(env=kernel_environment(variables, course=course))
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise RunError(f"{path.name}: code cell {done} of {total} failed: {str(error).strip()}") from None
-    seconds = time.perf_counter() - start
-    text = nbformat.writes(normalise(notebook))
-    with replacing(path) as temporary:
-        temporary.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-    return seconds
+    return normalise(notebook), time.perf_counter() - start
+
+
+def with_threads(notebook: str, threads: int) -> str:
+    """The text of a notebook whose setup cell asks torch for so many threads, not for one."""
+    return notebook.replace("torch.set_num_threads(1)", f"torch.set_num_threads({threads})")
 
 
 def normalise(notebook: Any) -> Any:
@@ -91,18 +121,21 @@ def normalise(notebook: Any) -> Any:
     return notebook
 
 
-def kernel_environment(*, threads: int, course: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a kernel with so many threads and no window system.
+def kernel_environment(
+    variables: Mapping[str, str] | None = None, course: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The environment of a kernel without a window system; with one thread, if `variables` does not say otherwise.
 
-    Without `course` the kernel's course is on simulated features whatever the caller's environment says: that is what
-    the stored outputs and the prose around them speak of.
+    Args:
+        variables: of `processors.emulated`.
+        course: of `course_environment`. Without it the course is on simulated features whatever the caller's
+            environment says: that is what the stored outputs and the prose around them speak of.
     """
-    threaded = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     fixed = {"MPLBACKEND": "Agg", "PYTHONHASHSEED": "0"}
     # threads that wait awake keep the others off a busy machine: tenfold the time on two cores
     fixed["OMP_WAIT_POLICY"] = "PASSIVE"
     outside = {name: value for name, value in os.environ.items() if name != COURSE_VARIABLE}
-    return outside | dict.fromkeys(threaded, str(threads)) | fixed | dict(course or {})
+    return outside | dict.fromkeys(THREAD_VARIABLES, "1") | fixed | dict(variables or {}) | dict(course or {})
 
 
 def course_environment(door: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ from hypav.notebooks.template import (
     LIMITS,
     OPENING,
     TAGS,
+    TOLERANCE,
     code_cells,
     has_tag,
     headings,
@@ -126,9 +127,18 @@ def _ignored(notebook: Any) -> Iterator[str]:
     ignored = [n for n, cell in enumerate(cells, 1) if has_tag(cell, "nbval-ignore-output")]
     if len(ignored) > LIMITS["ignored share"] * len(cells):
         yield f"nbval ignores {len(ignored)} of {len(cells)} code cells, more than one in ten"
-    for number in ignored:
-        if not cells[number - 1].metadata.get("hypav", {}).get("reason"):
-            yield f"code cell {number} is ignored by nbval without a reason in its metadata.hypav.reason"
+    for number, cell in enumerate(cells, 1):
+        if has_tag(cell, TOLERANCE) != (number in ignored):
+            yield f"code cell {number} needs both tags or neither: nbval-ignore-output and {TOLERANCE}"
+            continue
+        if number not in ignored:
+            continue
+        told = cell.metadata.get("hypav", {})
+        if not told.get("reason"):
+            yield f"code cell {number} depends on the machine without a reason in its metadata.hypav.reason"
+        within = told.get("tolerance") or {}
+        if not within or not set(within) <= {"absolute", "relative"} or not all(v > 0 for v in within.values()):
+            yield f"code cell {number} has no tolerance: metadata.hypav.tolerance is absolute, relative or both"
 
 
 def _length(notebook: Any) -> Iterator[str]:

@@ -7,38 +7,41 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hypav.notebooks.execute import CELL_SECONDS, kernel_environment
+from hypav.notebooks.execute import CELL_SECONDS, kernel_environment, with_threads
+from hypav.notebooks.processors import Processor, emulated
 
 __all__ = ["strict_nbval"]
 
 
-def strict_nbval(path: Path | str, *, threads: int = 1, seconds: float = 900) -> tuple[bool, str]:
+def strict_nbval(
+    path: Path | str, *, processor: Processor = Processor(), alone: bool = False, seconds: float = 900
+) -> tuple[bool, str]:
     """Whether every output of a notebook comes out again, and nbval's report.
 
     Args:
-        threads: of the kernel. The setup cell's torch.set_num_threads(1) is set to as many, in a copy.
+        processor: what the kernel is to run as.
+        alone: nbval without `hypav.notebooks.compare`, which looks at the cells that nbval ignores.
         seconds: after which the run is stopped; a cell may take CELL_SECONDS.
     """
     path = Path(path).resolve()
-    with tempfile.TemporaryDirectory(prefix="hypav-nbval-") as folder:
-        if threads != 1:
-            text = path.read_text(encoding="utf-8")
-            path = Path(folder) / path.name
-            path.write_text(
-                text.replace("torch.set_num_threads(1)", f"torch.set_num_threads({threads})"), "utf-8"
-            )
+    with tempfile.TemporaryDirectory(prefix="hypav-nbval-") as folder, emulated(processor) as variables:
+        if processor.threads != 1:
+            copy = Path(folder) / path.name
+            copy.write_text(with_threads(path.read_text(encoding="utf-8"), processor.threads), "utf-8")
+            path = copy
         settings = Path(folder) / "pytest.ini"
         settings.write_text(
             "[pytest]\n", encoding="utf-8"
         )  # not the project's: its options are not for pages
         command = [sys.executable, "-m", "pytest", str(path), "-rA", "--color=no"]
         command += ["-p", "nbval.plugin", "--nbval", "--nbval-current-env"]
+        command += [] if alone else ["-p", "hypav.notebooks.compare"]
         command += [f"--nbval-cell-timeout={CELL_SECONDS}", "-p", "no:cacheprovider", "-c", str(settings)]
         try:
             run = subprocess.run(
                 [*command, f"--rootdir={path.parent}"],
                 # other plugins that happen to be installed take seconds to load and have no say here
-                env=kernel_environment(threads=threads) | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+                env=kernel_environment(variables) | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
                 capture_output=True,
                 text=True,
                 timeout=seconds,

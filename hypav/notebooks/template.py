@@ -13,6 +13,7 @@ __all__ = [
     "LIMITS",
     "OPENING",
     "TAGS",
+    "TOLERANCE",
     "code_cells",
     "has_tag",
     "headings",
@@ -22,6 +23,9 @@ __all__ = [
 # `## ` headings that come first and last, in this order; between them the numbered sections, `## 1 ...`, `## 2 ...`
 OPENING = ("You will be able to", "You need", "Time", "Setup")
 CLOSING = ("What to remember", "References")
+
+# of a cell whose numbers depend on the machine: compared within metadata.hypav.tolerance (hypav.notebooks.compare)
+TOLERANCE = "tolerance"
 
 # predict (markdown with a question) -> run (code) -> explain (markdown); exercise (markdown, then code) with hint
 # (markdown) between; solution, teacher: markdown that a student's copy leaves out
@@ -37,6 +41,7 @@ TAGS = frozenset(
         "teacher",
         "widget",
         "nbval-ignore-output",
+        TOLERANCE,
     }
 )
 

@@ -102,7 +102,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         server = subprocess.Popen(
             command,
             cwd=folder / "notebooks",
-            env=kernel_environment(threads=1) | own | {"IPYTHONDIR": str(folder / "ipython")},
+            env=kernel_environment() | own | {"IPYTHONDIR": str(folder / "ipython")},
             stdout=log,
             stderr=subprocess.STDOUT,
         )

@@ -489,7 +489,7 @@ def test_a_door_in_the_environment_is_a_door_of_the_command(
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
     CliRunner().invoke(command.main, [str(PAGE)])
     assert courses == [("course-simulated-small", {COURSE_VARIABLE: "simulated:small"})]
-    assert COURSE_VARIABLE not in kernel_environment(threads=1)
+    assert COURSE_VARIABLE not in kernel_environment()
 
 
 @pytest.mark.parametrize(
@@ -539,6 +539,6 @@ def test_normalising_keeps_tags_and_reasons() -> None:
 
 
 def test_kernel_environment_sets_the_threads() -> None:
-    environment = kernel_environment(threads=2)
+    environment = kernel_environment(Processor(threads=2).environment)
     assert environment["OMP_NUM_THREADS"] == "2"
     assert environment["MPLBACKEND"] == "Agg"
