@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from hypav.errors import SettingError
-from hypav.layers import isolated_init
+from hypav.layers import Linear, isolated_init
 
 __all__ = ["Adaptive", "AdaptiveCurvature", "FixedCurvature", "is_number"]
 
@@ -66,7 +66,7 @@ class AdaptiveCurvature(nn.Module):
         super().__init__()
         self.settings = settings
         with isolated_init(generator):
-            self.layer = nn.Linear(2 * dim_phi, settings.N_c)
+            self.layer = Linear(2 * dim_phi, settings.N_c)
 
     def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
         """(N, N_c) curvatures for phi_v and phi_a, each (N, D), shared by the two modalities of a sample."""

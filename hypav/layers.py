@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-__all__ = ["CrossAttention", "EmbeddingNet", "Masks", "dropout", "isolated_init"]
+from hypav.draws import uniform
+
+__all__ = ["CrossAttention", "EmbeddingNet", "Linear", "Masks", "dropout", "isolated_init"]
 
 
 class isolated_init:
@@ -23,6 +25,17 @@ class isolated_init:
 
     def __exit__(self, *error: object) -> None:
         torch.default_generator.set_state(self.kept)
+
+
+class Linear(nn.Linear):
+    """nn.Linear with torch's initial weights (uniform in ±1/sqrt(in_features)), the same bits on every processor."""
+
+    def reset_parameters(self) -> None:
+        """Weights, then biases, from torch's own generator, whatever the default dtype."""
+        bound = torch.tensor(self.in_features**-0.5, dtype=torch.float32).item()
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.copy_(bound * (2 * uniform(*parameter.shape) - 1))
 
 
 class Masks:
@@ -84,9 +97,9 @@ class EmbeddingNet(nn.Module):
     ) -> None:
         super().__init__()
         self.rate = rate
-        self.hidden = nn.Linear(dim_in, hidden) if hidden else None
+        self.hidden = Linear(dim_in, hidden) if hidden else None
         self.hidden_norm = nn.BatchNorm1d(hidden) if hidden else None
-        self.out = nn.Linear(hidden or dim_in, dim_out)
+        self.out = Linear(hidden or dim_in, dim_out)
         self.out_norm = nn.BatchNorm1d(dim_out, momentum=momentum if hidden else 0.1)
 
     def forward(self, x: Tensor, masks: Masks | None = None, batches: int = 1) -> Tensor:
@@ -113,11 +126,11 @@ class CrossAttention(nn.Module):
         super().__init__()
         self.heads, self.rate = heads, rate
         self.norm = nn.LayerNorm(dim)
-        self.to_qkv = nn.Linear(dim, 3 * heads * head_dim, bias=False)
-        self.to_out = nn.Linear(heads * head_dim, dim)
+        self.to_qkv = Linear(dim, 3 * heads * head_dim, bias=False)
+        self.to_out = Linear(heads * head_dim, dim)
         self.mlp_norm = nn.LayerNorm(dim)
-        self.mlp_in = nn.Linear(dim, dim_mlp)
-        self.mlp_out = nn.Linear(dim_mlp, dim)
+        self.mlp_in = Linear(dim, dim_mlp)
+        self.mlp_out = Linear(dim_mlp, dim)
 
     def forward(self, tokens: Tensor, masks: Masks | None = None) -> Tensor:
         normed = self.norm(tokens)

@@ -22,7 +22,6 @@ from hypav.errors import RunError
 from hypav.experiments import grid, runs
 from hypav.experiments.claims import claim, share
 from hypav.experiments.grid import Job, missing, plan, run_grid
-from hypav.experiments.program import NEUTRAL, code_version, determining_modules, meaning
 from hypav.experiments.runs import load_model, run_folder, run_key
 from hypav.experiments.store import Store
 from hypav.experiments.suite import SUITE, entries
@@ -69,58 +68,14 @@ def test_figures_keep_the_first_seed_and_table_7_measures_delta() -> None:
     assert (avca.method, avca.keep, avca.delta) == ("AVCA", True, True)
 
 
-# --- the version of the program ---
-
-
-def test_the_modules_that_determine_a_result() -> None:
-    found = set(determining_modules())
-    assert {"hypav.training", "hypav.learner", "hypav.avca", "hypav.objective", "hypav.alignment", "hypav.geometry",
-            "hypav.curvature", "hypav.protocol", "hypav.data.batches", "hypav.data.features", "hypav.hyperbolicity",
-            "hypav.gromov", "hypav.experiments.measures"} <= found  # fmt: skip
-    assert not found & (NEUTRAL | {"hypav.together", "hypav.experiments", "hypav.experiments.runs"})
-    assert not [name for name in found if name.startswith(("hypav.plots", "hypav.cli"))]
-    assert {name for name in found if "experiments" in name} == {"hypav.experiments.measures"}
-
-
-def test_the_version_follows_what_a_source_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = grid.__spec__.loader.get_source("hypav.experiments.grid")  # type: ignore[union-attr]
-    same = [
-        source.replace('"""A grid of runs', '"""Another docstring'),
-        source.replace("\n\n\n", "\n\n\n# a comment\n"),
-        source.replace("-> Outcome:", "-> object:"),
-        source.replace("The program or the data in this worker", "What this worker has"),
-        source.replace("    key: str\n", "    key: object\n"),
-    ]
-    for text in same:
-        assert text != source
-        assert meaning(text) == meaning(source)
-    other = [source.replace("POLL_SECONDS = 0.5", "POLL_SECONDS = 0.6"), source.replace("not mine", "mine")]
-    for text in other:
-        assert text != source
-        assert meaning(text) != meaning(source)
-
-
-@pytest.mark.parametrize("module", ["hypav.avca", "hypav.gromov", "hypav.experiments.measures"])
-def test_an_edit_of_what_trains_or_measures_makes_runs_stale(
-    module: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from hypav.experiments import program
-
-    before = code_version()
-    read = program._source
-    monkeypatch.setattr(program, "_source", lambda name: read(name) + ("\nX = 1" if name == module else ""))
-    code_version.cache_clear()
-    try:
-        assert code_version() != before
-    finally:
-        code_version.cache_clear()
+# --- the version of the numbers ---
 
 
 def test_a_worker_with_another_program_is_no_source_of_records(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = tiny_jobs()
-    monkeypatch.setattr(runs, "code_version", lambda: "edited meanwhile")
+    monkeypatch.setattr(runs, "NUMERICS_VERSION", "edited meanwhile")
     outcome = tiny_grid(jobs, tmp_path)
     assert outcome.done == 0
     assert len(outcome.failed) == 4

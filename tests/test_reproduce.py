@@ -118,7 +118,7 @@ def test_a_reader_is_told_of_what_else_is_in_the_store(
         assert re.match(
             r"The store also holds 4 runs on other data of the same name \(SIMULATED \(small\)\)", note
         )
-        monkeypatch.setattr(reproducing, "code_version", lambda: "edited")
+        monkeypatch.setattr(reproducing, "NUMERICS_VERSION", "edited")
         (note,) = asked.notes(store)
         assert note.startswith("4 runs in the store are of another version of the program")
         monkeypatch.undo()

@@ -30,7 +30,7 @@ from hypav.experiments.curvature_effects import (
 )
 from hypav.experiments.database import MEMORY
 from hypav.experiments.paper import paper_tables
-from hypav.experiments.program import code_version
+from hypav.experiments.measures import NUMERICS_VERSION
 from hypav.experiments.recipes import RECIPES
 from hypav.experiments.records import recipe_digest
 from hypav.experiments.results_delta import delta_direction, delta_sentences
@@ -885,7 +885,7 @@ def test_the_committed_page_is_right_about_its_program(committed_subjects: tuple
     page = (NOTEBOOKS / "RESULTS.md").read_text(encoding="utf-8")
     if {record.torch for subject in committed_subjects for record in subject.runs} != {torch.__version__}:
         pytest.skip("this is another build of torch")
-    assert programs(committed_subjects, code_version()) in page, (
+    assert programs(committed_subjects, NUMERICS_VERSION) in page, (
         "the program has changed since; write the page anew"
     )
 

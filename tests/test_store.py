@@ -25,7 +25,7 @@ from hypav.errors import RunError
 from hypav.experiments.grid import Job
 from hypav.experiments.measures import NOISE_TRIES
 from hypav.experiments.memory import forget_peak, peak_memory
-from hypav.experiments.program import code_version
+from hypav.experiments.measures import NUMERICS_VERSION
 from hypav.experiments.records import (
     DETAILS,
     Record,
@@ -109,7 +109,7 @@ def test_a_row_is_complete(made: tuple[Path, list[Job]]) -> None:
         assert (found.recipe, found.recipe_digest) == ("tiny", recipe_digest(tiny_recipe()))
         assert record.seconds > 0
         assert 50 < float(record.memory_mb or 0) < 1e5  # torch alone takes more than 50 MB
-        assert (found.code, found.torch) == (code_version(), torch.__version__)
+        assert (found.code, found.torch) == (NUMERICS_VERSION, torch.__version__)
         assert found.cpu
         assert (found.device, found.threads, found.scale_name) == ("cpu", 1, "course")
 
@@ -520,5 +520,5 @@ def test_a_key_holds_the_program_and_the_type_of_the_device(monkeypatch: pytest.
     config = tiny_jobs()[0].config
     before = run_key(small(), config)
     assert run_key(small(), config, "cuda:1") == run_key(small(), config, "cuda") != before
-    monkeypatch.setattr("hypav.experiments.runs.code_version", lambda: "another")
+    monkeypatch.setattr("hypav.experiments.runs.NUMERICS_VERSION", "another")
     assert run_key(small(), config) != before

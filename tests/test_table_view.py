@@ -23,7 +23,7 @@ from hypav.data.yt8m import YT8M_NAME
 from hypav.errors import DataError, RunError, SettingError
 from hypav.experiments.database import MEMORY
 from hypav.experiments.paper import paper_tables, reported
-from hypav.experiments.program import code_version
+from hypav.experiments.measures import NUMERICS_VERSION
 from hypav.experiments.recipes import RECIPES
 from hypav.experiments.sets import SetId, sets_in
 from hypav.experiments.store import Store
@@ -365,14 +365,14 @@ def test_html_is_escaped_and_complete(store: Store) -> None:
 def test_runs_of_another_program_are_named(store: Store) -> None:
     text = render(show(store), store, "markdown")
     assert "program: c0de" in text
-    told = f"These runs are of another version of the program (c0de) than the one that prints them ({code_version()})"
+    told = f"These runs are of another version of the program (c0de) than the one that prints them ({NUMERICS_VERSION})"
     for form in ("markdown", "latex", "html"):
         assert told in render(show(store), store, form).replace(r"\_", "_")
     own = Store(MEMORY)
     for entry in entries("table1", UCF.key, "paper", 1.0):
-        own.add(record(entry, 0, code=code_version()))
+        own.add(record(entry, 0, code=NUMERICS_VERSION))
     text = render(show(own), own, "markdown")
-    assert f"program: {code_version()}" in text
+    assert f"program: {NUMERICS_VERSION}" in text
     assert "another version" not in text
 
 

@@ -20,8 +20,8 @@ scaled to the standard deviation s_m. B_m is a random (D_m, R) matrix with entri
 has a basis of its own. n_m is a random unit vector, the middle of the narrow cone that makes the modality gap
 (Liang et al., NeurIPS 2022, "Mind the gap"). gamma is a log-normal gain (loudness, contrast).
 
-Every machine draws the same bits. Uniform numbers are exact everywhere, all else is computed in float64, and
-features are rounded to multiples of GRID, far above the last digits, in which processors differ.
+Every machine draws the same bits: all is computed in float64, and features are rounded to multiples of GRID, far above
+the last digits, in which processors differ.
 
 The constants in `hypav.data.simulated_settings` are set so that `simulated("yt8m-mini")` has the statistics of
 the real set of that name. Nothing here is real: a result on it says how a method behaves on this model, no more.
@@ -38,6 +38,7 @@ from torch.nn.functional import normalize
 
 from hypav.data.features import SPLITS, FeatureSet
 from hypav.data.simulated_settings import COUNTS, VIEWS, Counts, View
+from hypav.draws import normal, uniform
 from hypav.errors import SettingError
 
 __all__ = ["COUNTS", "VIEWS", "Counts", "View", "simulated"]
@@ -47,7 +48,6 @@ CLASS_LEVEL = 2  # after super-group and group
 SYNCHRONY = 0.5  # kappa
 GAIN_CORRELATION = 0.4  # of log gamma between sound and picture of a sample
 GRID = 2.0**-14  # features are multiples of it; a power of 2, so that float32 holds them exactly
-BLOCK = 16  # of normal numbers
 CLASS_SIZES = 0.25  # a class has up to this share more or fewer samples than the mean, as in the real sets
 
 
@@ -92,13 +92,15 @@ def simulated(
     supers, groups = _paths(counts.tree)
     roles = _roles(supers, counts, rng)
     label, splits = _samples(counts, roles, rng)
-    shared = [_normal(rng, n, LATENT) for n in (len(counts.tree), int(groups.max()) + 1, len(groups))]
+    shared = [
+        normal(n, LATENT, generator=rng) for n in (len(counts.tree), int(groups.max()) + 1, len(groups))
+    ]
     paths = (supers, groups, torch.arange(len(groups)))
     text = _prototypes(views["text"], shared, paths, rng) @ _basis(counts.dim_text, rng)
     text += views["text"].offset * _unit(counts.dim_text, rng)
-    text += views["text"].noise * _normal(rng, *text.shape) / math.sqrt(counts.dim_text)
-    common = _normal(rng, len(label), LATENT)
-    loud = _normal(rng, len(label))
+    text += views["text"].noise * normal(*text.shape, generator=rng) / math.sqrt(counts.dim_text)
+    common = normal(len(label), LATENT, generator=rng)
+    loud = normal(len(label), generator=rng)
     features = {
         name: _view(views[name], dim, _prototypes(views[name], shared, paths, rng)[label], common, loud, rng)
         for name, dim in (("audio", counts.dim_audio), ("video", counts.dim_video))
@@ -138,7 +140,7 @@ def _roles(supers: Tensor, counts: Counts, rng: torch.Generator) -> Tensor:
     for group in supers.unique():
         members = (supers == group).nonzero()[:, 0]
         order = torch.randperm(len(members), generator=rng)
-        place[members] = (order + _uniform(rng, 1)) / len(members)
+        place[members] = (order + uniform(1, generator=rng)) / len(members)
     ranked = place.argsort()
     roles = torch.zeros(len(supers), dtype=torch.int64)
     roles[ranked[: counts.test_unseen]] = 2
@@ -155,7 +157,7 @@ def _samples(counts: Counts, roles: Tensor, rng: torch.Generator) -> tuple[Tenso
         "stage_2_test_seen": roles != 2,
         "stage_2_test_unseen": roles == 2,
     }
-    weight = 1 + CLASS_SIZES * (2 * _uniform(rng, len(roles)) - 1)
+    weight = 1 + CLASS_SIZES * (2 * uniform(len(roles), generator=rng) - 1)
     labels: list[Tensor] = []
     splits: dict[str, Tensor] = {}
     start = 0
@@ -185,10 +187,10 @@ def _prototypes(view: View, shared: list[Tensor], paths: tuple[Tensor, ...], rng
     position = torch.zeros(len(paths[0]), LATENT, dtype=torch.float64)
     for level, (agreed, path) in enumerate(zip(shared, paths, strict=True)):
         rho = view.agreement[level]
-        own = _normal(rng, *agreed.shape)
+        own = normal(*agreed.shape, generator=rng)
         vector = normalize(math.sqrt(rho) * agreed + math.sqrt(1 - rho) * own, dim=1)
         if level == CLASS_LEVEL:
-            length = torch.exp(view.unevenness * _normal(rng, len(vector), 1))
+            length = torch.exp(view.unevenness * normal(len(vector), 1, generator=rng))
             vector = vector * length / length.square().mean().sqrt()
         position += math.sqrt(view.levels[level]) * vector[path]
     return position - position.mean(dim=0)
@@ -198,54 +200,25 @@ def _view(
     view: View, dim: int, position: Tensor, common: Tensor, loud: Tensor, rng: torch.Generator
 ) -> Tensor:
     """Eq. 3-4: x^m_i, (N, D_m), from the positions of each sample's class."""
-    own = _normal(rng, *common.shape)
+    own = normal(*common.shape, generator=rng)
     deviation = (math.sqrt(SYNCHRONY) * common + math.sqrt(1 - SYNCHRONY) * own) / math.sqrt(LATENT)
-    noise = _normal(rng, len(position), dim) / math.sqrt(dim)
+    noise = normal(len(position), dim, generator=rng) / math.sqrt(dim)
     inside = (position + view.instance * deviation) @ _basis(dim, rng)
     inside += view.offset * _unit(dim, rng) + view.noise * noise
     loudness = math.sqrt(GAIN_CORRELATION) * loud
-    loudness += math.sqrt(1 - GAIN_CORRELATION) * _normal(rng, len(loud))
+    loudness += math.sqrt(1 - GAIN_CORRELATION) * normal(len(loud), generator=rng)
     gain = torch.exp(view.gain * loudness)[:, None]
     return _on_grid(view.std * math.sqrt(dim) / view.length * gain * inside)
 
 
 def _basis(dim: int, rng: torch.Generator) -> Tensor:
     """B_m transposed, (R, D_m): keeps squared lengths in the mean."""
-    return _normal(rng, LATENT, dim) / math.sqrt(dim)
+    return normal(LATENT, dim, generator=rng) / math.sqrt(dim)
 
 
 def _unit(dim: int, rng: torch.Generator) -> Tensor:
-    direction = _normal(rng, dim)
+    direction = normal(dim, generator=rng)
     return normalize(direction, dim=0)
-
-
-def _normal(rng: torch.Generator, *shape: int) -> Tensor:
-    """Standard normal numbers in float64, by Box and Muller (1958): two of two uniform ones,
-
-        sqrt(-2 log(1 - u)) (cos 2 pi u', sin 2 pi u').
-
-    torch.randn is not used because its kernels differ from processor to processor. Uniform numbers are paired as
-    torch.randn(dtype=float32) pairs them, in blocks of 8 + 8, so that both draw the same numbers to float32's rounding.
-    """
-    count = math.prod(shape)
-    numbers = _box_muller(_uniform(rng, max(count, BLOCK)))
-    if len(numbers) % BLOCK:  # the last numbers fill no block: the last block is drawn anew
-        numbers[-BLOCK:] = _box_muller(_uniform(rng, BLOCK))
-    return numbers[:count].view(shape)
-
-
-def _box_muller(uniform: Tensor) -> Tensor:
-    """Normal numbers of (n,) uniform ones; what is left over a multiple of 16 stays as it is."""
-    numbers = uniform.clone()
-    whole = uniform[: len(uniform) // BLOCK * BLOCK].view(-1, 2, BLOCK // 2)
-    radius, angle = (-2 * torch.log1p(-whole[:, 0])).sqrt(), 2 * math.pi * whole[:, 1]
-    numbers[: whole.numel()] = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1).flatten()
-    return numbers
-
-
-def _uniform(rng: torch.Generator, count: int) -> Tensor:
-    """(count,) multiples of 2^-24 in [0, 1), exact on every processor, in float64."""
-    return torch.rand(count, generator=rng, dtype=torch.float32).double()
 
 
 def _on_grid(features: Tensor) -> Tensor:

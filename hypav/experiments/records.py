@@ -19,8 +19,7 @@ from hypav.alignment import AlignmentConfig
 from hypav.curvature import Adaptive
 from hypav.data.features import FeatureSet
 from hypav.errors import HypavError
-from hypav.experiments.measures import Measures
-from hypav.experiments.program import code_version
+from hypav.experiments.measures import NUMERICS_VERSION, Measures
 from hypav.experiments.recipes import Recipe
 from hypav.learner import RunConfig
 
@@ -50,7 +49,7 @@ class Record:
     heads), "adaptive:3:-0.4" (N_c and c_0). scale: of the embeddings. scale_name: "course" or "full".
     delta_rel: of theta_v on test, 2 delta / diameter, mean of ten sub-samples of 1500; None where not asked for.
     delta_noise, delta_covariance: that of Gaussian noise of as many points and dimensions, and of noise with theta_v's
-    covariance. code: `code_version`. memory_mb: peak resident memory of its process during the run, in 10^6 bytes; None
+    covariance. code: NUMERICS_VERSION. memory_mb: peak resident memory of its process during the run, in 10^6 bytes; None
     where the system does not tell. cpu: its name and the instructions that torch uses of it, on which the last digits
     depend. folder: of the kept network, below the store's folder. config, per_class (recall of each test class), history:
     JSON, "" in a slim export. details: hash of those three; digest: hash of all the rest and `details`.
@@ -174,7 +173,7 @@ def _hash(values: Any, size: int = 8) -> str:
 
 
 def key_of(config: Mapping[str, Any], data_digest: str, code: str, device: str) -> str:
-    """Twelve hex digits that any change of a run's configuration, data, program (`code_version`, with the version of
+    """Twelve hex digits that any change of a run's configuration, data, program (NUMERICS_VERSION, with the version of
     torch) or type of device changes."""
     kind = device_type(device)
     return _hash({"config": config, "data": data_digest, "device": kind, "program": code}, 6)
@@ -254,7 +253,7 @@ def new_record(
             seconds=seconds,
             memory_mb=memory_mb,
             hypav=hypav.__version__,
-            code=code_version(),
+            code=NUMERICS_VERSION,
             torch=torch.__version__,
             numpy=np.__version__,
             python=platform.python_version(),

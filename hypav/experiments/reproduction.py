@@ -15,7 +15,7 @@ from hypav.data.batches import TripletSampler, make_batch
 from hypav.data.features import FeatureSet
 from hypav.errors import SettingError
 from hypav.experiments.grid import Job, Outcome, missing, plan, run_grid
-from hypav.experiments.program import code_version
+from hypav.experiments.measures import NUMERICS_VERSION
 from hypav.experiments.recipes import Recipe, recipe_for
 from hypav.experiments.records import recipe_digest
 from hypav.experiments.remarks import remarks
@@ -109,7 +109,7 @@ class Reproduction:
     def notes(self, store: Store) -> list[str]:
         """What a reader of the store should know before: see `remarks`."""
         data = SetId.of(self.data)
-        return remarks(store, data, self.recipe, code=code_version(), device=self.device)
+        return remarks(store, data, self.recipe, code=NUMERICS_VERSION, device=self.device)
 
     def run(
         self,

@@ -9,8 +9,8 @@ from pathlib import Path
 from hypav.data.features import FeatureSet
 from hypav.experiments.answers import Effect, enough_for_the_paper, tally, tuned_choice
 from hypav.experiments.curvature_effects import beyond_rounding
+from hypav.experiments.measures import NUMERICS_VERSION
 from hypav.experiments.paper import main_table, reported
-from hypav.experiments.program import code_version
 from hypav.experiments.recipes import RECIPES
 from hypav.experiments.results_delta import delta_sentences
 from hypav.experiments.results_figures import draw_figures, figures_section, shown_figures
@@ -68,7 +68,7 @@ def results_page(
         RunError: a record that no run gave, or no run at all.
     """
     found = subjects(store) if found is None else found
-    program = code_version() if program is None else program
+    program = NUMERICS_VERSION if program is None else program
     short = "\n".join(f"- {line}" for line in in_short(found, program))
     head = _HEAD.format(runs=f"[these runs]({runs})" if runs else "a run store")
     parts = [head, f"## In short\n\n{_STANDS}\n\n{short}", what_ran(found), "## The answer", _RULES]

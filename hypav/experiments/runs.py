@@ -19,9 +19,8 @@ from hypav.avca import AVCA, build_avca
 from hypav.checkpoint import load_tensors, save_tensors
 from hypav.data.features import FeatureSet
 from hypav.errors import RunError
-from hypav.experiments.measures import measure
+from hypav.experiments.measures import NUMERICS_VERSION, measure
 from hypav.experiments.memory import forget_peak, peak_memory
-from hypav.experiments.program import code_version
 from hypav.experiments.recipes import Recipe
 from hypav.experiments.records import Record, key_of, new_record
 from hypav.files import make_folder, slug, write_json
@@ -47,7 +46,7 @@ CHECKPOINT_SECONDS = 30.0  # between the checkpoints of `run_light`
 
 def run_key(data: FeatureSet, config: RunConfig, device: str = "cpu") -> str:
     """The `key_of` a run with this program; of the device only its type counts."""
-    return key_of(config.to_dict(), data.digest, code_version(), device)
+    return key_of(config.to_dict(), data.digest, NUMERICS_VERSION, device)
 
 
 def run_folder(root: Path, data: FeatureSet, config: RunConfig, method: str, device: str = "cpu") -> Path:

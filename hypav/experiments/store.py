@@ -16,7 +16,7 @@ from typing import Any
 from hypav.alignment import AlignmentConfig
 from hypav.errors import RunError
 from hypav.experiments.database import MEMORY, Database
-from hypav.experiments.program import code_version
+from hypav.experiments.measures import NUMERICS_VERSION
 from hypav.experiments.recipes import Recipe
 from hypav.experiments.records import (
     COLUMNS,
@@ -163,7 +163,7 @@ class Store:
             (data_digest, recipe_digest(recipe)),
         )
         versions = [code for (code,) in found]
-        return code_version() if code_version() in versions or not versions else versions[-1]
+        return NUMERICS_VERSION if NUMERICS_VERSION in versions or not versions else versions[-1]
 
     def device(self, data_digest: str, recipe: Recipe, code: str) -> str:
         """The type of device whose runs on this set count, for two types give other digits: the one with most runs."""

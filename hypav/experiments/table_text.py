@@ -12,7 +12,7 @@ from torch import Generator
 
 from hypav.avca import AVCAConfig
 from hypav.errors import SettingError
-from hypav.experiments.program import code_version
+from hypav.experiments.measures import NUMERICS_VERSION
 from hypav.experiments.published import SOURCES, curvature_settings
 from hypav.experiments.store import Store
 from hypav.experiments.suite import AVCA
@@ -155,10 +155,10 @@ def _notes(view: TableView) -> list[str]:
         notes.append(_published_note(view))
     if view.metrics == (_DELTA,):
         notes.append(_null_note(view))
-    if view.keys and view.code != code_version():
+    if view.keys and view.code != NUMERICS_VERSION:
         notes.append(
             f"These runs are of another version of the program ({view.code}) than the one that prints them "
-            f"({code_version()}); hypav reproduce does them anew with this one."
+            f"({NUMERICS_VERSION}); hypav reproduce does them anew with this one."
         )
     if any(not row.ours for row in view.rows):
         notes.append("Not run: no run of this row, preset, weight and recipe is in the store.")

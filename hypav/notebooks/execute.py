@@ -16,10 +16,19 @@ from hypav.data.doors import COURSE_VARIABLE, DATA_VARIABLE
 from hypav.errors import RunError
 from hypav.files import replacing
 from hypav.notebooks.gate import WIDGET_VIEW
-from hypav.notebooks.processors import THREAD_VARIABLES, Processor, emulated
+from hypav.notebooks.processors import HERE, THREAD_VARIABLES, Processor, emulated
 from hypav.notebooks.template import code_cells
 
-__all__ = ["CELL_SECONDS", "course_environment", "execute", "kernel_environment", "normalise", "run", "with_threads", "write"]
+__all__ = [
+    "CELL_SECONDS",
+    "course_environment",
+    "execute",
+    "kernel_environment",
+    "normalise",
+    "run",
+    "with_threads",
+    "write",
+]
 
 CELL_SECONDS = 120
 
@@ -51,7 +60,7 @@ def write(notebook: Any, path: Path | str) -> None:
 def run(
     path: Path | str,
     *,
-    processor: Processor = Processor(),
+    processor: Processor = HERE,
     progress: Callable[[int, int], None] | None = None,
     course: Mapping[str, str] | None = None,
     cell_seconds: int | None = CELL_SECONDS,

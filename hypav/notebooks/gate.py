@@ -137,7 +137,11 @@ def _ignored(notebook: Any) -> Iterator[str]:
         if not told.get("reason"):
             yield f"code cell {number} depends on the machine without a reason in its metadata.hypav.reason"
         within = told.get("tolerance") or {}
-        if not within or not set(within) <= {"absolute", "relative"} or not all(v > 0 for v in within.values()):
+        if (
+            not within
+            or not set(within) <= {"absolute", "relative"}
+            or not all(v > 0 for v in within.values())
+        ):
             yield f"code cell {number} has no tolerance: metadata.hypav.tolerance is absolute, relative or both"
 
 

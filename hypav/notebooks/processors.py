@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-__all__ = ["PROCESSORS", "Processor", "available", "emulated"]
+__all__ = ["HERE", "PROCESSORS", "THREAD_VARIABLES", "Processor", "available", "emulated"]
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -71,8 +71,9 @@ _NAMES = {  # of torch's instruction sets, as oneDNN and OpenBLAS call them
     "avx512": ("AVX512_CORE", "SkylakeX"),
 }
 
+HERE = Processor()
 PROCESSORS: Mapping[str, Processor] = {
-    "this one": Processor(),
+    "this one": HERE,
     "no AVX": Processor("default", "COMPATIBLE"),
     "SSE4.2": Processor("default", "SSE4_2"),
     "AVX2": Processor("avx2", "AVX2"),

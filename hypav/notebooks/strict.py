@@ -8,13 +8,13 @@ import tempfile
 from pathlib import Path
 
 from hypav.notebooks.execute import CELL_SECONDS, kernel_environment, with_threads
-from hypav.notebooks.processors import Processor, emulated
+from hypav.notebooks.processors import HERE, Processor, emulated
 
 __all__ = ["strict_nbval"]
 
 
 def strict_nbval(
-    path: Path | str, *, processor: Processor = Processor(), alone: bool = False, seconds: float = 900
+    path: Path | str, *, processor: Processor = HERE, alone: bool = False, seconds: float = 900
 ) -> tuple[bool, str]:
     """Whether every output of a notebook comes out again, and nbval's report.
 
