@@ -67,8 +67,7 @@ def largest_deviation(stored: Sequence[Any], new: Sequence[Any]) -> tuple[float,
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """The pytest plugin: fails a cell that nbval has executed and ignored, if it is beyond its tolerance."""
     cell, outputs = getattr(item, "cell", None), getattr(item, "test_outputs", None)
-    tolerance = None if cell is None else tolerance_of(cell)
-    if tolerance is None or outputs is None:
+    if cell is None or outputs is None or (tolerance := tolerance_of(cell)) is None:
         return
     if difference := first_difference(cell.outputs, outputs, tolerance):
         pytest.fail(f"Code cell {getattr(item, 'cell_num') + 1}: {difference}", pytrace=False)  # noqa: B009
