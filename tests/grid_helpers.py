@@ -22,8 +22,8 @@ NETWORK = ("dim_phi", "dim_theta", "hidden_enc", "hidden_proj", "heads", "head_d
 
 
 def tiny_recipe(**changes: object) -> Recipe:
-    """Runs of a tenth of a second."""
-    config = tiny(epochs=2, batches=4, lr=1e-2)
+    """Runs of a twentieth of a second."""
+    config = tiny(epochs=2, batches=2, lr=1e-2)
     network = {name: getattr(config.network, name) for name in NETWORK}
     return Recipe(network, config.train, "made for tests", "tiny").changed(changes)
 
