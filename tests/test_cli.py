@@ -187,13 +187,13 @@ def test_bad_input_is_one_sentence(
     assert said in json.loads(as_json.stdout)["error"]
 
 
-def test_the_installed_command(tmp_path: Path) -> None:
-    """python -m hypav in a process of its own; a terminal's Ctrl-C and a closed pipe are no tracebacks either."""
-    done = subprocess.run(
-        [sys.executable, "-m", "hypav", "data", "describe", "nowhere"], capture_output=True, text=True
-    )
+def test_the_installed_command() -> None:
+    """python -m hypav in a process of its own, where importing it warns of nothing."""
+    command = [sys.executable, "-W", "error::DeprecationWarning", "-m", "hypav", "data", "describe", "nowhere"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("Error: There is no door")
+    assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
 
 

@@ -98,3 +98,10 @@ def test_no_pickle_no_global_seed() -> None:
 def test_only_the_doors_read_the_environment() -> None:
     readers = {path.name for path in FILES if "os.environ" in path.read_text(encoding="utf-8")}
     assert readers <= {"doors.py", "execute.py"}  # the second hands it to a notebook's kernel
+
+
+def test_what_only_a_cluster_needs_is_imported_where_it_is_used() -> None:
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import | ast.ImportFrom) and node.col_offset == 0:
+                assert "distributed" not in ast.unparse(node), f"{path}:{node.lineno}"
