@@ -369,9 +369,9 @@ for cache in (None, sys.argv[2], sys.argv[2]):
 
 @pytest.fixture
 def large(tmp_path) -> Iterator[Path]:
-    """A folder of about 70 MB."""
+    """A folder of about 100 MB."""
     classes = dict(zip(SPLITS, (4, 4, 2, 6, 3), strict=True))
-    counts = {split: (n, 210 * n) for split, n in classes.items()}
+    counts = {split: (n, 320 * n) for split, n in classes.items()}
     data = small_set(counts=counts, dims=(128, 4096, 6))
     yield write_official(data, tmp_path / "large", dataset="own", stage_2_train=False)
     shutil.rmtree(tmp_path / "large")
