@@ -23,7 +23,8 @@ from hypav.errors import SettingError
 
 # three geometries, ten curvatures
 CURVATURES = (-5.0, -1.0, -0.5, -0.2, -0.01, -1e-3, 0.0, 0.01, 0.2, 2.0)
-LOSS_ROUNDING = {torch.float64: 2e-15, torch.float32: 1e-6}
+# products of 300 terms, summed in an order that each processor chooses; differences of similarities lose a digit
+LOSS_ROUNDING = {torch.float64: 2e-14, torch.float32: 5e-6}
 GRADIENT_ROUNDING = {torch.float64: 1e-14, torch.float32: 1e-5}
 TANGENT = ("cosine", "inner", "norms")
 NORMALISATIONS = ("frobenius", "row", "none")
@@ -57,6 +58,11 @@ def embeddings(seed: int, *, n: int = 12, dim: int = 20, dtype=torch.float64) ->
         for name in Embeddings._fields
     }
     return Embeddings(**{name: table.relu().to(dtype) for name, table in tables.items()})
+
+
+def about(expected: float, rel: float) -> Any:
+    """pytest.approx without its absolute 1e-12, in which a loss of 1e-5 would lose half its digits."""
+    return pytest.approx(expected, rel=rel, abs=0)
 
 
 def one_k(k: float, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -96,12 +102,12 @@ def test_the_loss_is_the_same_for_every_curvature_and_so_is_its_gradient(
     pair = phis(1, dtype=dtype)
     flat, flat_gradient, _ = loss_and_gradients(config, pair, one_k(0.0, dtype))
     by_hand = paper_by_formula(*(x.double() for x in pair), frobenius=name == "paper")
-    assert flat == pytest.approx(by_hand, rel=LOSS_ROUNDING[dtype])
+    assert flat == about(by_hand, rel=LOSS_ROUNDING[dtype])
     per_sample = -0.4 * torch.rand(64, 1, generator=generator(2), dtype=torch.float64).to(dtype)
     mixed = torch.linspace(-2, 2, 64, dtype=dtype).unsqueeze(1)  # another geometry for every sample
     for k in (*(one_k(k, dtype) for k in CURVATURES), per_sample, mixed):
         loss, gradient, of_k = loss_and_gradients(config, pair, k)
-        assert loss == pytest.approx(flat, rel=LOSS_ROUNDING[dtype])
+        assert loss == about(flat, rel=LOSS_ROUNDING[dtype])
         for own, expected in zip(gradient, flat_gradient, strict=True):
             assert (own - expected).norm() <= GRADIENT_ROUNDING[dtype] * expected.norm()
         # k dL/dk has the units of L; artanh near the rim makes hundreds of roundings of one
@@ -138,7 +144,7 @@ def test_adaptive_curvatures_give_the_flat_loss_and_learn_nothing(name: str, N_c
     assert loss.heads.shape == (N_c,)
     assert loss.curvatures.shape == (32, N_c)
     assert loss.curvatures.std(dim=0).min() > 1e-3  # each sample has another curvature
-    assert loss.total.item() == pytest.approx(flat.item(), rel=LOSS_ROUNDING[torch.float64])
+    assert loss.total.item() == about(flat.item(), rel=LOSS_ROUNDING[torch.float64])
     gradient = torch.autograd.grad(loss.total, list(adaptive.parameters()))
     assert max(g.abs().max() for g in gradient) < 1e-18
     curved = Alignment(preset("curved", curvatures=Adaptive(N_c)), 60, generator()).double()
@@ -199,7 +205,7 @@ def test_the_slope_in_a_fixed_k_is_the_difference_quotient(name: str, k: float) 
     _, _, of_k = loss_and_gradients(config, pair, one_k(k))
     # rows of length 12 bend the loss 100 times as fast in k as rows of 1.2
     expected = slope(lambda h: loss_of(config, *pair, k + h), 1e-5 if config.scale == 1 else 1e-4)
-    assert of_k.item() == pytest.approx(expected, rel=1e-6)
+    assert of_k.item() == about(expected, rel=1e-6)
     assert abs(of_k.item()) > 1e-6
 
 
@@ -219,7 +225,7 @@ def test_the_slope_in_the_curvature_layers_weights_is_the_difference_quotient(na
                 w.copy_(s + h * d)
             return module(e).total.item()
 
-    assert own == pytest.approx(slope(moved, 1e-4), rel=1e-6)
+    assert own == about(slope(moved, 1e-4), rel=1e-6)
     assert abs(own) > 1e-6
 
 
@@ -232,7 +238,7 @@ def test_expmap0_and_the_log_at_the_origin_undo_each_other(similarity: str, norm
     flat = loss_of(config, *pair, 0.0)
     assert flat > 1e-12
     for k in (-2.0, -0.5, -0.01, -1e-9, 1e-9, 0.2, 2.0):
-        assert loss_of(config, *pair, k) == pytest.approx(flat, rel=1e-11)
+        assert loss_of(config, *pair, k) == about(flat, rel=1e-11)
         _, _, of_k = loss_and_gradients(config, pair, one_k(k))
         assert of_k.abs().item() < 1e-13
     rows = geometry.logmap0(geometry.expmap0(pair[0], k=-2.0), k=-2.0)
@@ -259,7 +265,7 @@ def test_with_every_row_clipped_only_the_size_of_the_inner_product_is_left(norma
     angle = loss_of(replace(config, similarity="cosine"), *pair, 0.0)
     for k in (-5.0, -1.0, -0.2):
         expected = angle * (math.atanh(1 - config.xi) ** 4 / k**2 if normalise == "none" else 1)
-        assert loss_of(config, *pair, k) == pytest.approx(expected, rel=1e-11)
+        assert loss_of(config, *pair, k) == about(expected, rel=1e-11)
 
 
 @pytest.mark.parametrize("to_ball", ["project", "expmap0"])
@@ -274,7 +280,7 @@ def test_the_midpoint_of_flat_space_is_the_mean() -> None:
     v, a = phis(13)
     mean = torch.cat((v, a)).mean(dim=0)
     config = AlignmentConfig(base="midpoint")
-    assert loss_of(config, v, a, 0.0) == pytest.approx(
+    assert loss_of(config, v, a, 0.0) == about(
         paper_by_formula(v - mean, a - mean, frobenius=True), rel=1e-12
     )
 
@@ -283,10 +289,10 @@ def test_flat_distances_are_twice_the_euclidean_ones() -> None:
     v, a = phis(14)
     m_v, m_a = (-2 * torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist") for x in (v, a))
     config = AlignmentConfig(similarity="distance", normalise="none")
-    assert loss_of(config, v, a, 0.0) == pytest.approx((m_v - m_a).square().mean().item(), rel=1e-12)
+    assert loss_of(config, v, a, 0.0) == about((m_v - m_a).square().mean().item(), rel=1e-12)
     kernel = replace(config, similarity="kernel", scale=0.1)
     expected = ((0.1 * m_v).exp() - (0.1 * m_a).exp()).square().mean().item()
-    assert loss_of(kernel, v, a, 0.0) == pytest.approx(expected, rel=1e-12)
+    assert loss_of(kernel, v, a, 0.0) == about(expected, rel=1e-12)
 
 
 def test_points_inside_the_space_share_the_mean_of_their_curvatures() -> None:
@@ -294,7 +300,7 @@ def test_points_inside_the_space_share_the_mean_of_their_curvatures() -> None:
     k = -torch.rand(8, 1, generator=generator(), dtype=torch.float64)
     for config in (preset("curved"), AlignmentConfig(base="midpoint")):
         mean = loss_of(config, *pair, k.mean().item())
-        assert alignment_loss(*pair, k, config).item() == pytest.approx(mean, rel=1e-13)
+        assert alignment_loss(*pair, k, config).item() == about(mean, rel=1e-13)
     inner = AlignmentConfig(similarity="inner", normalise="none")
     own = alignment_loss(*pair, k, inner).item()
     assert abs(own / loss_of(inner, *pair, k.mean().item()) - 1) > 1e-4  # there each sample keeps its own
@@ -307,7 +313,7 @@ def test_the_printed_radius_is_used_where_it_lies_in_the_ball(k: float) -> None:
     config = AlignmentConfig(similarity="inner", normalise="none", clip_radius="printed")
     angle = loss_of(preset("released"), *pair, 0.0)
     length = math.atanh((1 - config.xi) * min(1, 1 / math.sqrt(-k))) / math.sqrt(-k)
-    assert loss_of(config, *pair, k) == pytest.approx(angle * length**4, rel=1e-11)
+    assert loss_of(config, *pair, k) == about(angle * length**4, rel=1e-11)
 
 
 # Eq. 4
@@ -319,7 +325,7 @@ def test_equation_4_is_bounded_by_2_over_n_squared() -> None:
     for n in (2, 5, 20, 256):
         same, apart = torch.ones(n, n, dtype=torch.float64), torch.eye(n, dtype=torch.float64)
         worst = loss_of(config, same, apart, -0.2)
-        assert worst == pytest.approx(2 * (1 - n**-0.5) / n**2, rel=1e-12)
+        assert worst == about(2 * (1 - n**-0.5) / n**2, rel=1e-12)
         for seed in range(5):
             assert loss_of(config, *phis(seed, n=n, dim=3), -0.2) <= 2 / n**2
 
@@ -347,7 +353,7 @@ def test_row_normalisation_gives_every_row_length_1() -> None:
         ((m_v[i] / m_v[i].norm() - m_a[i] / m_a[i].norm()) ** 2).sum().item() for i in range(5)
     )  # fmt: skip
     config = AlignmentConfig(similarity="inner", normalise="row")
-    assert loss_of(config, v, a, 0.0) == pytest.approx(expected / 25, rel=1e-12)
+    assert loss_of(config, v, a, 0.0) == about(expected / 25, rel=1e-12)
 
 
 def test_similarity_matrices_entry_by_entry() -> None:
@@ -408,9 +414,7 @@ def test_a_zero_row_has_cosine_zero_with_all_others() -> None:
     v[1] = 0
     m_v, m_a = similarity_matrix(v, "cosine"), similarity_matrix(a, "cosine")
     assert m_v[1].tolist() == m_v[:, 1].tolist() == [0, 0, 0]
-    assert loss_of(preset("released"), v, a, -0.2) == pytest.approx(
-        (m_v - m_a).square().mean().item(), rel=1e-13
-    )
+    assert loss_of(preset("released"), v, a, -0.2) == about((m_v - m_a).square().mean().item(), rel=1e-13)
 
 
 # heads, pairs, weight, aligned embeddings
@@ -424,10 +428,11 @@ def test_a_mixture_is_the_mean_of_its_heads(name: str, mixture: str) -> None:
     e = embeddings(21)
     both = Alignment(preset(name, curvatures=TABLE_4[mixture]), 20, generator())(e)
     single = [Alignment(preset(name, curvatures=k), 20, generator())(e) for k in TABLE_4[mixture]]
-    assert both.heads.tolist() == [one.heads.item() for one in single]
-    mean = sum(one.total.item() for one in single) / 2
-    assert math.isfinite(mean)
-    assert both.total.item() == pytest.approx(mean, rel=1e-14)
+    assert both.total.isfinite()
+    # two heads in one product are summed in another order; of rows of one length released-2023 has only rounding
+    rounding = {"rtol": 1e-13, "atol": 1e-22}
+    torch.testing.assert_close(both.heads, torch.cat([one.heads for one in single]), **rounding)
+    torch.testing.assert_close(both.total, sum(one.total for one in single) / 2, **rounding)
     assert both.curvatures.tolist() == [list(TABLE_4[mixture])]
     if name == "curved":
         assert both.heads[0] != both.heads[1]
@@ -454,7 +459,7 @@ def test_the_weight_multiplies_the_total_alone(weight: float) -> None:
     weighed = Alignment(preset("curved", weight=weight), 20, generator())(e)
     assert plain.total.item() == plain.heads.item() > 0
     assert weighed.heads.item() == plain.heads.item()
-    assert weighed.total.item() == pytest.approx(weight * plain.total.item(), rel=1e-15)
+    assert weighed.total.item() == about(weight * plain.total.item(), rel=1e-15)
 
 
 @pytest.mark.parametrize("aligned", ["phi", "phi_att", "theta"])
@@ -474,7 +479,7 @@ def test_the_named_embeddings_are_aligned_and_no_others(aligned: str, pairs: str
         loss_of(config, getattr(e, v), getattr(e, a), -0.2)
         for v, a in zip(used[::2], used[1::2], strict=True)
     )
-    assert loss.item() == pytest.approx(expected, rel=1e-14)
+    assert loss.item() == about(expected, rel=1e-14)
     loss.backward()
     assert {name for name, leaf in leaves._asdict().items() if leaf.grad is not None} == set(used)
 
@@ -493,7 +498,9 @@ def test_the_curvature_layer_reads_phi_whatever_is_aligned() -> None:
 def test_scale_multiplies_the_embeddings_before_the_clip(scale: float) -> None:
     v, a = phis(26, length=2.0)
     config = AlignmentConfig(similarity="inner", normalise="none")
-    assert loss_of(replace(config, scale=scale), v, a, -0.2) == loss_of(config, scale * v, scale * a, -0.2)
+    # artanh near the rim makes hundreds of roundings of one
+    before = about(loss_of(config, scale * v, scale * a, -0.2), rel=1e-11)
+    assert loss_of(replace(config, scale=scale), v, a, -0.2) == before
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 
@@ -11,11 +14,13 @@ import torch
 from linear_reference import linear_reference
 
 from hypav.data.features import SPLITS
-from hypav.data.simulated import COUNTS, VIEWS, Counts, View, simulated
+from hypav.data.simulated import COUNTS, GRID, VIEWS, Counts, View, simulated
 from hypav.data.statistics import YT8M_MINI_STATISTICS, class_means, set_statistics, tree_cosines
 from hypav.data.yt8m import read_yt8m
+from hypav.draws import normal
 from hypav.errors import DataError, SettingError
 from hypav.linear import MODALITIES, YT8M_MINI_REFERENCE
+from hypav.notebooks.processors import PROCESSORS, available
 
 # classes / samples of each split: Table 1 of Mercea et al. (CVPR 2022) and the released split files; yt8m-mini's own
 EXPECTED = {
@@ -23,6 +28,19 @@ EXPECTED = {
     "ucf-gzsl-cls": ((30, 30, 12, 42, 6), (3174, 353, 1467, 555, 845), (128, 4096, 300), 48),
     "yt8m-mini": ((53, 53, 28, 81, 28), (1437, 182, 844, 276, 995), (128, 1024, 384), 109),
 }
+DIGESTS = {
+    "ucf-gzsl": "e861ef4574468fc1e1e0c42db9615a83",
+    "ucf-gzsl-cls": "b1956273c108c22c84ca40be1cbe48ab",
+    "yt8m-mini": "351316fdc7c7ed9cde2116c82ea5dd8b",
+    "small": "1b1f704e75c92e564ca1f1d3d11c0d32",
+}
+# the cls set is left out: it takes as long as all the others together
+DRAW = """
+import json
+from hypav.data.simulated import COUNTS, simulated
+print(json.dumps({name: simulated(name).digest for name in COUNTS if name != "ucf-gzsl-cls"}))
+"""
+KERNEL_VARIABLES = set().union(*(processor.environment for processor in PROCESSORS.values()))
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +63,7 @@ def test_counts_are_the_real_sets(name):
     assert len(data.class_names) == total == COUNTS[name].classes
     assert (len(set(data.super_groups)), len(set(data.groups))) == (7, 17)
     assert torch.equal(data.split_classes["stage_1_train"], data.split_classes["stage_1_val_seen"])
+    assert data.digest == DIGESTS[name]
 
 
 def test_default_is_labelled_simulated(ucf):
@@ -61,6 +80,28 @@ def test_same_seed_same_set_other_seed_other_set():
     assert not torch.equal(first.audio, other.audio)
     given = simulated("small", generator=torch.Generator().manual_seed(4))
     assert torch.equal(given.video, first.video)
+
+
+@pytest.mark.parametrize("name", [name for name, processor in available().items() if not processor.nudge])
+def test_every_processor_draws_the_same_bits(name):
+    inherited = {key: value for key, value in os.environ.items() if key not in KERNEL_VARIABLES}
+    environment = inherited | PROCESSORS[name].environment
+    drawn = subprocess.check_output([sys.executable, "-c", DRAW], env=environment, text=True)
+    assert json.loads(drawn) == {key: DIGESTS[key] for key in COUNTS if key != "ucf-gzsl-cls"}
+
+
+def test_features_are_multiples_of_the_grid(ucf):
+    for table in (ucf.audio, ucf.video, ucf.text):
+        steps = table / GRID  # exact, for GRID is a power of 2
+        assert torch.equal(steps, steps.round())
+
+
+@pytest.mark.parametrize("size", [16, 48 * 7, 1001])
+def test_normal_numbers_are_torchs_to_the_rounding_of_float32(size):
+    ours = normal(size, generator=torch.Generator().manual_seed(3))
+    torchs = torch.randn(size, generator=torch.Generator().manual_seed(3), dtype=torch.float32)
+    # torch rounds the angle to 5e-7 of a full turn's 2 pi, and a number may be as large as 5.8
+    torch.testing.assert_close(ours.float(), torchs, rtol=1e-6, atol=4e-6)
 
 
 def test_global_random_state_is_neither_used_nor_changed():
@@ -101,7 +142,10 @@ def test_class_sizes_vary_about_as_in_the_benchmark(ucf):
 
 
 def test_text_has_unit_rows_and_features_the_real_scale(mini):
-    torch.testing.assert_close(mini.text.norm(dim=1), torch.ones(109))
+    # each number of a row is rounded by half a step of the grid at most
+    torch.testing.assert_close(
+        mini.text.norm(dim=1), torch.ones(109), rtol=0, atol=GRID / 2 * mini.dim_text**0.5
+    )
     assert float(mini.audio.std()) == pytest.approx(VIEWS["audio"].std, rel=0.05)
     assert float(mini.video.std()) == pytest.approx(VIEWS["video"].std, rel=0.05)
 
