@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import statistics
 from collections.abc import Callable
@@ -29,8 +28,8 @@ from hypav.experiments.curvature_effects import (
     curvature_effect,
 )
 from hypav.experiments.database import MEMORY
-from hypav.experiments.paper import paper_tables
 from hypav.experiments.measures import NUMERICS_VERSION
+from hypav.experiments.paper import paper_tables
 from hypav.experiments.recipes import RECIPES
 from hypav.experiments.records import recipe_digest
 from hypav.experiments.results_delta import delta_direction, delta_sentences
@@ -62,7 +61,7 @@ from hypav.experiments.suite import CURVATURES, TABLES, Entry, entries
 from hypav.experiments.tuning import TUNING_SEEDS, WEIGHTS
 from hypav.intervals import detectable_difference, paired_p, t_interval, t_quantile
 from hypav.plots.spreads import plot_spreads
-from hypav.spreads import SpreadRatio, Spreads, setting_effect
+from hypav.spreads import SpreadRatio, setting_effect
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 CASE = Case(UCF, "paper", 1.0, False, COURSE)
@@ -128,23 +127,16 @@ def test_the_tally_counts_both_sides() -> None:
     assert tally([]) is None
 
 
-def told(own: Tally | None) -> str:
-    return " ".join(alignment_sentences(own))
-
-
 def test_the_answer_on_alignment_follows_the_numbers() -> None:
-    assert "the 95 % interval lies above 0 in 3 and below in 0" in told(tally(found(made(helping))))
-    assert "What stands after Holm's correction: 3 better than AVCA (+" in told(tally(found(made(helping))))
-    assert "What stands after Holm's correction: 3 worse than AVCA (−" in told(tally(found(made(harming))))
+    def told(own: Tally | None) -> str:
+        return " ".join(alignment_sentences(own))
+
+    assert "3 better than AVCA" in told(tally(found(made(helping))))
+    assert "3 worse than AVCA" in told(tally(found(made(harming))))
     own = tally(found(made(noisy)))
     assert own is not None
-    assert "So alignment is not told apart from AVCA" in told(replace(own, above=0, below=0, stand=()))
-    hint = told(replace(own, above=1, below=0, stand=(), best_adjusted=0.07))
-    assert "(the least p after Holm's correction over these 3: 0.070): a hint at most" in hint
-    both = told(replace(own, stand=(own.least, own.most), adjusted=(0.01, 0.02), above=1, below=1))
-    assert ("1 better" in both) == (own.most.difference.interval.mean > 0)
-    assert "; p after the correction over these 3: 0.020 at most." in both
-    assert "chance alone would put it outside in 0.2" in told(own)  # .05 of three
+    assert "not told apart from AVCA" in told(replace(own, above=0, below=0, stand=()))
+    assert "a hint at most" in told(replace(own, above=1, below=0, stand=(), best_adjusted=0.07))
     assert told(None).startswith("Not run")
 
 
@@ -152,13 +144,9 @@ def test_no_outcome_is_claimed_when_nothing_ran() -> None:
     store = filled(MEMORY, noisy, tables=["table1"], seeds=[0])
     assert effects(store, CASE) == []  # one seed is no comparison
     assert curvature_effect(store, CASE) is None
-    assert curvature_sentences(None, "paper, weight 1") == [
-        "paper, weight 1: not run, for Table 3 is not complete for two seeds."
-    ]
+    assert "not run" in curvature_sentences(None, "paper, weight 1")[0]
     assert power_sentences(None, [], "x") == ["Not run, so nothing could be seen."]
-    short = in_short(subjects(store), "another")
-    assert short[0] == "Nothing was run that answers a question."
-    assert len(short) == 2
+    assert in_short(subjects(store), "another")[0] == "Nothing was run that answers a question."
 
 
 # --- does curvature matter ---
@@ -186,49 +174,30 @@ def test_both_spreads_are_those_of_the_runs() -> None:
 
 
 def test_only_seeds_that_every_curvature_has_count() -> None:
-    store = made(noisy)
-    entry = entries("table3", UCF.key, "paper", 1.0)[3]
-    store.add(record(entry, 99, HM=0.9))
+    store = filled(MEMORY, noisy, tables=["table3"], seeds=range(2))
+    store.add(record(entries("table3", UCF.key, "paper", 1.0)[3], 99, HM=0.9))
     own = curvature_effect(store, CASE)
     assert own is not None
-    assert own.spreads.shape == (13, 8)
+    assert own.spreads.shape == (13, 2)
 
 
 def test_the_answer_on_curvature_follows_the_numbers() -> None:
-    nothing = " ".join(curvature_sentences(replace(effect_of(noisy), p=0.3, reach=1.2), "x"))
-    assert "moves it less than a seed does" in nothing
-    assert "No curvature stands out: the highest mean HM" in nothing
-    assert "differ this much even when nothing differs" in nothing
-    assert "A range of 1.2 points between the means would have stood" in nothing
-    assert "None of 96 runs with k other than 0 has the HM" in nothing
+    def told(own: CurvatureEffect) -> str:
+        return " ".join(curvature_sentences(own, "x"))
+
+    assert "No curvature stands out" in told(replace(effect_of(noisy), p=0.3))
     strong = replace(effect_of(curved), stands=True, adjusted=0.0004, family=4)
     assert strong.p < 0.001
-    assert strong.shuffles == 10_000  # so far off that no correction needs more
-    much = " ".join(curvature_sentences(strong, "x"))
-    assert "moves it more than a seed does" in much
-    assert "has an effect that shuffling does not give (F = " in much
-    assert (
-        "p < 0.001 by 10 000 shuffles; below 0.001 after Holm's correction over the 4 layouts under" in much
-    )
-    assert "In exact arithmetic there is none" in much  # `paper`
-    free = " ".join(curvature_sentences(replace(strong, case=replace(CASE, preset="curved")), "x"))
-    assert "In exact arithmetic" not in free
-    weak = " ".join(curvature_sentences(replace(strong, stands=False, p=0.02, adjusted=0.08), "x"))
-    assert "but it does not stand (0.080 after Holm's correction over the 4 layouts under `paper`)" in weak
-    assert "a hint at most" in weak
-    about = replace(strong, spreads=Spreads(1.0, 1.0, 1.0, 0.7, 1.4, (13, 8)))
-    assert "is not settled (ratio of variances 1.00, 95 % interval 0.70 to 1.40)" in " ".join(
-        curvature_sentences(about, "x")
-    )
+    assert "has an effect that shuffling does not give" in told(strong)
+    assert "In exact arithmetic there is none" in told(strong)  # `paper`
+    assert "In exact arithmetic" not in told(replace(strong, case=replace(CASE, preset="curved")))
+    assert "a hint at most" in told(replace(strong, stands=False, p=0.02, adjusted=0.08))
     flat = effect_of(lambda entry, seed: base(seed))
-    assert "the same HM to the last bit" in " ".join(curvature_sentences(flat, "x"))
     assert (flat.alike, flat.F, flat.p) == (96, None, 1.0)
-    nearly = effect_of(lambda entry, seed: base(seed) + (1e-5 if entry.row == "1.0" and seed == 3 else 0))
-    assert "all means are equal to a tenth of a point" in " ".join(curvature_sentences(nearly, "x"))
-    assert "is that of k" not in " ".join(curvature_sentences(nearly, "x"))
+    assert "the same HM to the last bit" in told(flat)
     still = effect_of(lambda entry, seed: 0.3 + (0.01 if entry.row == "0.4" else 0))
     assert still.alike == 88
-    assert "allow no comparison" in " ".join(curvature_sentences(still, "x"))
+    assert "allow no comparison" in told(still)
 
 
 def by_sign(entry: Entry, seed: int, better: int) -> float:
@@ -243,8 +212,6 @@ def test_an_effect_that_stands_says_which_way() -> None:
         own = effect_of(lambda entry, seed, better=better: by_sign(entry, seed, better))
         assert statistics.mean(own.sides) == pytest.approx(-3 * better, abs=0.3)
         assert words in curvature_sentences(corrected([own])[0], "x")[1]
-    own = replace(effect_of(curved), stands=True, sides=(1.0, -1.0))
-    assert "are not told apart from spherical ones: 0.0 [" in curvature_sentences(own, "x")[1]
 
 
 def test_holms_correction_runs_over_the_layouts_of_one_preset() -> None:
@@ -258,7 +225,7 @@ def test_holms_correction_runs_over_the_layouts_of_one_preset() -> None:
     assert [effect.family for effect in done] == [2] * 4
     assert [effect.adjusted for effect in done] == pytest.approx([0.08, 0.02, 0.3, 0.03])
     # layouts under `paper`, in which nothing can be found, take nothing from those under `curved`
-    assert [e.stands for e in corrected([*found, *[replace(own, p=0.9)] * 20])][:4] == [
+    assert [e.stands for e in corrected([*found, *[replace(own, p=0.9)] * 2])][:4] == [
         False,
         True,
         False,
@@ -267,31 +234,25 @@ def test_holms_correction_runs_over_the_layouts_of_one_preset() -> None:
 
 
 def test_a_curvature_that_only_shakes_runs_is_told_from_one_that_moves_them() -> None:
-    loose = replace(CASE, preset="curved")
-    rounding = effect_of(lambda entry, seed: base(seed) + noise(entry, seed, 0.004))
-    moved = replace(effect_of(lambda entry, seed: base(seed) + noise(entry, seed, 0.02)), case=loose)
-    found = beyond_rounding(moved, rounding)
+    rounding = replace(
+        effect_of(noisy),
+        layout={k: tuple(0.4 * HM + 60 * base(s) for s, HM in zip(SEEDS, runs, strict=True))
+                for k, runs in effect_of(noisy).layout.items()},
+    )  # fmt: skip
+    found = beyond_rounding(effect_of(noisy), rounding)
     assert found is not None
-    assert found.ratio == pytest.approx(5)  # the noise is the same but for its size
-    assert found.first == pytest.approx(moved.spreads.settings)
-    assert "5.0 times as far (95 % interval" in rounding_sentence(found, 1)
-    assert "so the curvature moves a run further here than rounding does there" in rounding_sentence(found, 1)
-    less = rounding_sentence(beyond_rounding(rounding, moved), 1)
-    assert "so the curvature moves a run less far here than rounding does there" in less
-    assert "is not told apart from rounding there" in rounding_sentence(
-        SpreadRatio(1, 1, 1.0, 0.7, 1.4, 8), 1
-    )
-    assert "107 times as far (95 % interval 60 to ∞" in rounding_sentence(
-        SpreadRatio(1, 1, 106.7, 59.6, math.inf, 8), 1
-    )
-    assert "so that there is no ratio" in rounding_sentence(SpreadRatio(1, 0, None, None, None, 8), 1)
-    few = rounding_sentence(SpreadRatio(2, 1, 2.0, None, None, 4), 1)
-    assert few.endswith(": 2.0 times as far; an interval takes 5 seeds.")
-    assert "did not run at weight 0.1" in rounding_sentence(None, 0.1)
-    assert "swallows what the curvature changes" in rounding_sentence(found, 0.001, swallowed=True)
+    assert found.ratio == pytest.approx(2.5)  # the noise is the same but for its size
+    assert found.first == pytest.approx(effect_of(noisy).spreads.settings)
+    assert "moves a run further here than rounding does" in rounding_sentence(found, 1)
+    less = beyond_rounding(rounding, effect_of(noisy))
+    assert less is not None
+    assert less.ratio == pytest.approx(0.4)
+    assert "moves a run less far here than rounding does" in rounding_sentence(less, 1)
+    assert "no ratio" in rounding_sentence(SpreadRatio(1, 0, None, None, None, 8), 1)
+    assert "an interval takes 5 seeds" in rounding_sentence(SpreadRatio(2, 1, 2.0, None, None, 4), 1)
     assert effect_of(lambda entry, seed: base(seed)).swallowed
-    assert not moved.swallowed
-    assert beyond_rounding(moved, replace(rounding, seeds=tuple(range(100, 108)))) is None
+    assert not effect_of(noisy).swallowed
+    assert beyond_rounding(rounding, replace(rounding, seeds=tuple(range(100, 108)))) is None
 
 
 # --- Table 7 ---
@@ -325,31 +286,20 @@ def delta_told(subject: Subject) -> str:
 def test_the_answer_on_delta_rel_follows_the_numbers() -> None:
     lower, higher, same = (deltas_of(shift) for shift in (-0.03, 0.03, 0.0))
     assert [delta_direction(s.deltas) for s in (lower, higher, same)] == ["lower", "higher", "not told apart"]
-    assert "Yes, where a difference stands it is lower (Holm's correction over 1 comparison" in delta_told(
-        lower
-    )
-    assert "No, where a difference stands it is higher" in delta_told(higher)
-    assert delta_told(same).startswith("No difference stands")
     mean = statistics.mean(lower.deltas[0].difference.values)
-    assert f"Hyper-alignment minus AVCA, mean and 95 % interval: {points(mean, 3)} [" in delta_told(lower)
-    assert "the paper has −0.03 on VGGSound-GZSL (main)" in delta_told(lower)
-    assert "would have stood four times in five" in delta_told(same)
-    mixed = [*lower.deltas, *higher.deltas]
-    assert delta_direction(mixed) == "lower in some, higher in some"
+    assert mean == pytest.approx(-0.03, abs=0.002)
+    assert f"{points(mean, 3)} [" in delta_told(lower)
+    assert "the paper has −0.03" in delta_told(lower)
+    assert delta_direction([*lower.deltas, *higher.deltas]) == "lower in some, higher in some"
     assert delta_direction([]) == "not run"
-    assert delta_sentences([], {}, None) == ["Not run: Table 7 has no two seeds in common with AVCA."]
-    for subject, words in ((lower, "Yes"), (higher, "No, it raises it"), (same, "Not by what the paper has")):
-        line = next(line for line in in_short([subject], "x") if "delta_rel" in line)
-        assert f"**Does it lower delta_rel (Table 7)?** {words}: " in line
-    assert "−0.03, below every 95 % interval here" in line
-    other = replace(same, data=replace(same.data, digest="another"))
-    for sets, words in (
-        ((lower, other), "Yes, here and there"),
-        ((higher, other), "No, and where it differs it raises it"),
-        ((lower, higher), "Here it does, there it raises it"),
+    for found, words in (
+        ([lower], "Yes"),
+        ([higher], "No, it raises it"),
+        ([same], "Not by what the paper has"),
+        ([lower, higher], "Here it does, there it raises it"),
     ):
-        line = next(line for line in in_short(sets, "x") if "delta_rel" in line)
-        assert f"**Does it lower delta_rel (Table 7)?** {words}: " in line
+        line = next(line for line in in_short(found, "x") if "delta_rel" in line)
+        assert f"** {words}: " in line
 
 
 def test_delta_rel_stands_beside_noise() -> None:
@@ -359,12 +309,10 @@ def test_delta_rel_stands_beside_noise() -> None:
     own = subject.views[subject.cases[0].name, "table7"].rows[0].ours["delta_rel"].interval.mean
     told = delta_told(subject)
     assert re.search(rf"AVCA has {own:.3f}, seed by seed −0\.(100|099|101) \[−", told)
-    assert re.search(
-        r"against Gaussian noise of as many points and dimensions \(0\.\d+\) and −0\.0(49|50|51) \[", told
-    )
-    assert "so it lies below both, as a tree's does, but so does that of clusters" in told
-    for above in ((-0.1, 0.05), (0.1, 0.0), (0.1, -0.05)):
-        assert "so by this measure it is not shown to be tree-like" in delta_told(deltas_of(0.0, above))
+    assert re.search(r"against Gaussian noise .* and −0\.0(49|50|51) \[", told)
+    assert "so it lies below both" in told
+    for above in ((-0.1, 0.05), (0.1, -0.05)):
+        assert "not shown to be tree-like" in delta_told(deltas_of(0.0, above))
 
 
 # --- power ---
@@ -384,9 +332,8 @@ def test_the_seeds_that_the_papers_differences_would_take() -> None:
     assert f"Hyper-multiple +2.17: {counts[2]} seeds." in text
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.44, "+0.4"), (-1.25, "−1.2"), (0.04, "0.0"), (-0.04, "0.0")])
-def test_points_have_a_sign_where_they_differ_from_0(value: float, text: str) -> None:
-    assert points(value) == text
+def test_points_have_a_sign_where_they_differ_from_0() -> None:
+    assert [points(value) for value in (0.44, -1.25, 0.04, -0.04)] == ["+0.4", "−1.2", "0.0", "0.0"]
 
 
 def test_chance_is_never_0() -> None:
@@ -414,6 +361,11 @@ def store() -> Store:
     return store
 
 
+@pytest.fixture(scope="module")
+def page(store: Store) -> str:
+    return results_page(store)
+
+
 def test_cases_are_what_ran_and_not_what_was_only_tried(store: Store) -> None:
     found = cases(store, UCF, COURSE, ["paper", "curved"])
     assert [(case.preset, case.weight, case.tuned) for case in found] == [
@@ -423,8 +375,7 @@ def test_cases_are_what_ran_and_not_what_was_only_tried(store: Store) -> None:
     assert found[0].name == "paper, weight 1 (tuned)"
 
 
-def test_the_page_holds_every_table_of_every_set(store: Store) -> None:
-    page = results_page(store)
+def test_the_page_holds_every_table_of_every_set(page: str) -> None:
     for own in (UCF, REAL):
         assert page.count(f"\n### {own.marked}\n") == 1
         assert page.count(f"\n### On {own.marked}\n") == 1
@@ -434,15 +385,12 @@ def test_the_page_holds_every_table_of_every_set(store: Store) -> None:
     assert "Not drawn here" in page.split("## Figures 3 and 4")[1].split("##")[0]
     assert "not run" in page.split("\n### yt8m-mini\n")[1].split("**Table 3")[1].split("</details>")[0]
     assert "| paper  | 1: 35.0, 10: 20.0 " in page
-    assert "course trains 4 epochs of 20 batches of 64 at most" in page
     asked = "--seeds 3 --scale course --presets paper --weights 1"
     assert f"hypav reproduce table1 table2 --data PATH {asked}" in page
-    assert "\nPATH: the folder or file of UCF-GZSL counts, SIMULATED, yt8m-mini.\n" in page
     assert page.index("## In short") < page.index("## The answer") < page.index("## The tables")
 
 
-def test_the_pages_numbers_are_the_runs(store: Store) -> None:
-    page = results_page(store)
+def test_the_pages_numbers_are_the_runs(page: str) -> None:
     entry = entries("table1", None, "paper", 1.0)[3]
     differences = [100 * (helping(entry, seed) - base(seed)) for seed in range(3)]
     mean = statistics.mean(differences)
@@ -469,9 +417,9 @@ def test_a_row_with_fewer_seeds_says_so() -> None:
     assert not any("n 2" in row[2] for row in rows)
 
 
-def test_an_export_gives_the_same_page(store: Store, tmp_path: Path) -> None:
+def test_an_export_gives_the_same_page(store: Store, page: str, tmp_path: Path) -> None:
     store.export_csv(tmp_path / "runs.csv")
-    assert results_page(Store.from_csv(tmp_path / "runs.csv")) == results_page(store)
+    assert results_page(Store.from_csv(tmp_path / "runs.csv")) == page
 
 
 def test_a_record_that_no_run_gave_stops_the_page() -> None:
@@ -517,11 +465,13 @@ def test_the_picture_of_spreads_says_what_it_shows() -> None:
         plot_spreads({}, data="a set")
 
 
-def test_a_set_of_cls_features_shows_table_2() -> None:
-    cls = SetId("a cls set", "digest-of-cls", ("UCF-GZSL", "cls"), False)
-    page = results_page(filled(MEMORY, noisy, data=cls, tables=["table1"], seeds=range(2)))
+def test_a_set_of_cls_features_shows_table_2_and_is_measured_by_it() -> None:
+    own = SetId("UCF-GZSL (cls)", "a digest", ("UCF-GZSL", "cls"), False)
+    page = results_page(filled(MEMORY, noisy, data=own, tables=["table1"], seeds=range(3)))
     assert "**Table 1, main features: the three modules**: not shown again." in page
     assert "**Table 2, cls features: the three modules**\n\n| row" in page
+    rows = {row["method"]: row["HM"] for row in paper_tables()["table2_cls"]["UCF-GZSL"]}
+    assert f"Hyper-multiple {points(rows['Hyper-multiple'] - rows['AVCA'], 2)}: " in page
 
 
 def test_runs_of_another_type_of_device_are_not_counted() -> None:
@@ -536,48 +486,34 @@ def test_runs_of_another_type_of_device_are_not_counted() -> None:
 
 
 @cache
-def both_presets(
-    HM: Callable[[Entry, int], float], tables: tuple[str, ...] = ("table1", "table3")
-) -> Subject:
+def both_presets(HM: Callable[[Entry, int], float], tables: tuple[str, ...] = ("table1",)) -> Subject:
     return subjects(filled(MEMORY, HM, tables=tables, presets=["paper", "curved"], seeds=SEEDS))[0]
 
 
 def test_the_page_in_short_follows_the_numbers() -> None:
-    subject = both_presets(noisy)
-    flat = {name: replace(e, stands=False) for name, e in subject.curvatures.items() if e is not None}
-    lines = in_short([replace(subject, curvatures=flat)], "x")
-    short = " ".join(lines)
-    assert len(lines) <= 8
-    assert (
-        "**Does alignment help over AVCA?** Not that these seeds could see: on UCF-GZSL counts, SIM" in short
-    )
-    assert "none of 6 comparisons stands (means " in short
-    assert (
-        "In exact arithmetic it cannot, and no effect of it stands in 1 layout of curvatures by seeds"
-        in short
-    )
-    assert "Not that these seeds could see: no effect of it stands in 1 layout" in short
-    assert "Yes, here and there" in " ".join(in_short([both_presets(helping)], "x"))
-    assert "No, and where it differs it does harm" in " ".join(in_short([both_presets(harming)], "x"))
+    for HM, verdict in (
+        (noisy, "Not that these seeds could see"),
+        (helping, "Yes, here and there"),
+        (harming, "No, and where it differs it does harm"),
+    ):
+        lines = in_short([both_presets(HM)], "x")
+        assert f"**Does alignment help over AVCA?** {verdict}: " in lines[0]
+        assert len(lines) <= 8
 
 
 def test_the_page_in_short_names_an_effect_of_curvature_and_its_way() -> None:
     def HM(entry: Entry, seed: int) -> float:
         return by_sign(entry, seed, 1) if entry.preset == "curved" else base(seed) + noise(entry, seed, 0.001)
 
-    short = " ".join(in_short([both_presets(HM)], "x"))
-    assert (
-        "(`curved`)?** In 1 of 1 layout of curvatures by seeds: on UCF-GZSL counts, SIMULATED, curved, weight 1: "
-        in short
-    )
+    subject = both_presets(HM, ("table1", "table3"))
+    short = " ".join(in_short([subject], "x"))
+    assert "(`curved`)?** In 1 of 1 layout of curvatures by seeds: " in short
     assert "hyperbolic ones do worse than spherical ones: −3" in short
-    assert "after Holm's correction over 1; the highest mean HM" in short
-    assert (
-        "**Does it move single runs further than rounding moves those of `paper`?** Yes: the spread" in short
-    )
-    printed = " ".join(in_short([both_presets(lambda entry, seed: by_sign(entry, seed, -1))], "x"))
-    assert "In exact arithmetic it cannot, and yet an effect stands in 1 of 1 layout" in printed
-    assert "further than rounding moves those of `paper`?** Not shown: the spread" in printed
+    assert "than rounding moves those of `paper`?** Yes: the spread" in short
+    flat = {name: replace(e, stands=False) for name, e in subject.curvatures.items() if e is not None}
+    short = " ".join(in_short([replace(subject, curvatures=flat)], "x"))
+    assert "In exact arithmetic it cannot, and no effect of it stands in 1 layout" in short
+    assert "(`curved`)?** Not that these seeds could see: " in short
 
 
 def test_each_set_is_a_family_and_says_what_stands_in_it() -> None:
@@ -586,7 +522,6 @@ def test_each_set_is_a_family_and_says_what_stands_in_it() -> None:
     lines = in_short([both_presets(noisy), real], "x")
     assert "none of 6 comparisons stands" in lines[0]
     assert "on yt8m-mini 6 of 6 comparisons stand, −" in lines[0]
-    assert " and 4 more" in lines[0]
 
 
 # --- what ran, and how to run it again ---
@@ -672,16 +607,12 @@ def test_the_commands_say_where_they_differ_from_the_runs() -> None:
     assert "Asked for by these commands but not in the store: 1 run that failed" in repeat([subject], None)
 
 
-def test_the_page_says_of_which_program_its_runs_are_and_what_another_processor_does(store: Store) -> None:
+def test_the_page_says_of_which_program_its_runs_are(store: Store, page: str) -> None:
     found = subjects(store)
     assert programs(found, "c0de") == "of this very version of the program (c0de)"
-    another = "of another version of the program (c0de) than the one that wrote this page"
-    assert programs(found, "another") == another
-    page = results_page(store, found=found)
-    assert f"and {another}" in page.split("## In short")[1].split("##")[0]
-    assert f"These runs are {another}. They are of hypav 0.1.0, torch 2.13.0, numpy" in page
-    assert "The numbers are those of this torch on this processor (a processor): on another one" in page
-    assert "a run drifts to another HM, as another seed does" in page
+    another = programs(found, NUMERICS_VERSION)
+    assert another.startswith("of another version of the program (c0de)")
+    assert another in page.split("## In short")[1].split("##")[0]
     assert another not in results_page(store, found=found, program="c0de")
 
 
@@ -731,12 +662,10 @@ def test_two_recipes_of_the_same_settings_show_a_run_once() -> None:
 
 
 def test_a_case_needs_no_complete_table() -> None:
-    (subject,) = subjects(filled(MEMORY, curved, tables=["table3", "table7"], seeds=SEEDS))
+    (subject,) = subjects(filled(MEMORY, curved, tables=["table3"], seeds=range(2)))
     assert [case.name for case in subject.cases] == ["paper, weight 1"]
     assert subject.curvatures["paper, weight 1"] is not None
-    page = results_page(filled(MEMORY, noisy, tables=["table3"], seeds=SEEDS))
-    assert "over 13 curvatures at one seed HM scatters" in page
-    assert "paper, weight 1: rows of Tables 1, 2, 4, 5, 6, 7 not run." in page
+    assert gaps(subject) == [f"{UCF.marked}, paper, weight 1: rows of Tables 1, 2, 4, 5, 6, 7 not run."]
 
 
 def test_a_weight_that_only_tuning_tried_is_no_case() -> None:
@@ -784,7 +713,6 @@ def test_what_would_have_stood_allows_for_the_others() -> None:
     assert first > alone
     ends = [t_interval(v) for v in values]
     assert (own.low, own.high) == (min(i.low for i in ends), max(i.high for i in ends))  # type: ignore[type-var]
-    assert f"their intervals from {points(own.low)} to {points(own.high)}." in told(own)
     layout = effect_of(noisy)
     (single,) = corrected([layout])
     many = corrected([replace(layout, p=0.5) for _ in range(4)])[0]
@@ -805,24 +733,14 @@ def test_an_effect_that_one_seed_makes_is_told() -> None:
     left = [[*runs[:seed], *runs[seed + 1 :]] for runs in frail.layout.values()]
     assert setting_effect(left, generator=torch.Generator().manual_seed(1))[1] == pytest.approx(p, abs=0.01)
     (alone,) = corrected([frail])
-    assert f"It does not stand without seed {seed}: its p is then 0." in " ".join(
-        curvature_sentences(alone, "x")
-    )
+    assert f"It does not stand without seed {seed}: " in " ".join(curvature_sentences(alone, "x"))
     strong = effect_of(curved)
     assert strong.without is not None
     assert strong.without[1] <= 0.001
     done = corrected([strong, replace(effect_of(noisy), p=0.9)])[0]
     assert done.without is not None
     assert done.without[1] == pytest.approx(2 * strong.without[1])  # Holm's correction over two
-    assert "It stands without any one seed: its p is then" in " ".join(curvature_sentences(done, "x"))
     assert effect_of(lambda entry, seed: base(seed)).without is None
-
-
-def test_few_seeds_have_no_interval_for_a_ratio() -> None:
-    own = curvature_effect(filled(MEMORY, noisy, tables=["table3"], seeds=range(3)), CASE)
-    told = curvature_sentences(own, "x")
-    assert re.search(r"\(ratio of variances \d\.\d\d; an interval takes 5 seeds\)\.$", told[0])
-    assert "a curvature moves it" not in " ".join(told)
 
 
 def test_doors_and_their_options_are_those_that_open_the_set() -> None:
@@ -837,14 +755,6 @@ def test_doors_and_their_options_are_those_that_open_the_set() -> None:
         store = filled(MEMORY, noisy, data=own, tables=["table1"], seeds=range(2))
         assert told in repeat(subjects(store), None)
         assert "table1 table2 figure3 figure4 --data" in repeat(subjects(store), None, figures=True)
-
-
-def test_a_cls_set_is_measured_by_table_2() -> None:
-    own = SetId("UCF-GZSL (cls)", "a digest", ("UCF-GZSL", "cls"), False)
-    page = results_page(filled(MEMORY, noisy, data=own, tables=["table1"], seeds=range(3)))
-    assert "The paper's differences to AVCA on UCF-GZSL (cls), and the seeds" in page
-    rows = {row["method"]: row["HM"] for row in paper_tables()["table2_cls"]["UCF-GZSL"]}
-    assert f"Hyper-multiple {points(rows['Hyper-multiple'] - rows['AVCA'], 2)}: " in page
 
 
 # --- the committed page ---
@@ -894,14 +804,12 @@ def test_the_committed_verdicts_on_curvature_do_not_hang_on_the_generators_seed(
     committed_subjects: tuple[Subject, ...],
 ) -> None:
     own = [e for s in committed_subjects for e in s.curvatures.values() if e is not None]
+    stream = torch.Generator().manual_seed(1)
     # whose p is so far off every threshold that no seed of the generator brings it there keep it
-    near = [e for e in own if e.p < 0.1]
-    for seed in range(1, 4):
-        again = {
-            id(e): setting_effect(
-                list(e.layout.values()), generator=torch.Generator().manual_seed(seed), draws=e.shuffles
-            )[1]
-            for e in near
-        }
-        judged = corrected([replace(e, p=again.get(id(e), e.p)) for e in own])
-        assert [e.stands for e in judged] == [e.stands for e in own]
+    again = [
+        replace(e, p=setting_effect(list(e.layout.values()), generator=stream, draws=e.shuffles)[1])
+        if e.p < 0.1
+        else e
+        for e in own
+    ]
+    assert [e.stands for e in corrected(again)] == [e.stands for e in own]
