@@ -7,7 +7,7 @@ import math
 import os
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields, replace
 from itertools import product
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any, get_args, get_type_hints
 import joblib
 import pytest
 import torch
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.backend.context import set_start_method
 from training_helpers import assert_same_tensors, small, tiny
 
 from hypav.alignment import PRESETS, AlignmentConfig, preset
@@ -515,6 +517,17 @@ def test_how_many_runs_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
         side_by_side(0, "cpu", 6)
 
 
+@pytest.fixture
+def forked_workers() -> Iterator[None]:
+    """joblib's workers are forked, so that they need not import torch again."""
+    set_start_method("fork", force=True)
+    yield
+    get_reusable_executor().shutdown(kill_workers=True)
+    set_start_method(None, force=True)
+
+
+@pytest.mark.filterwarnings("ignore:`fork` start method")
+@pytest.mark.usefixtures("forked_workers")
 def test_two_jobs_give_what_one_gives_to_the_last_bit(tmp_path: Path) -> None:
     specs, seeds = ("avca", "hyper-multiple:2"), (1, 2)
     one, two = (
