@@ -16,9 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
-from hypav.draws import normal
 from hypav.errors import DataError, SettingError
-from hypav.layers import CrossAttention, EmbeddingNet, Masks, isolated_init
+from hypav.layers import CrossAttention, EmbeddingNet, Masks, initial_normal, isolated_init
 
 __all__ = [
     "AVCA",
@@ -115,7 +114,7 @@ class AVCA(nn.Module):
         self.reconstruct_a = EmbeddingNet(c.dim_theta, c.dim_phi, rate=c.dropout_dec)
         self.reconstruct_v = EmbeddingNet(c.dim_theta, c.dim_phi, rate=c.dropout_dec)
         # row 0 audio, row 1 video; the released code never gives it to the optimiser
-        self.positional = nn.Parameter(normal(2, c.dim_phi).to(torch.get_default_dtype()))
+        self.positional = nn.Parameter(initial_normal(2, c.dim_phi))
 
     def attend(self, phi_a: Tensor, phi_v: Tensor, masks: Masks | None) -> tuple[Tensor, Tensor]:
         """phi_a,att and phi_v,att, each (B, dim_phi). The layer's output already holds phi, so phi enters twice."""

@@ -37,8 +37,9 @@ GRID = 1e-4  # of the diameter, see tsne
 def tsne(points: Tensor, *, perplexity: float = 30.0, steps: int = 750) -> Tensor:
     """A t-SNE (n, 2) of points (n, D), from their first two principal components; the same points, the same picture.
 
-    The descent is chaotic: a difference in the 14th digit ends in another picture. So distances and start are rounded
-    to GRID, and one thread sums: processors that round their last digits differently still draw the same.
+    The descent is chaotic: a difference in the last digit ends in another picture. So distances and start are rounded
+    to GRID, and one thread sums: networks that differ in their last digits have the same picture. On a processor whose
+    kernels round otherwise scikit-learn, which descends in float32, draws another one.
 
     Args:
         perplexity: about how many neighbours each point tries to keep; less than n.

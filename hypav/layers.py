@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from hypav.draws import uniform
+from hypav.draws import normal, uniform
 
-__all__ = ["CrossAttention", "EmbeddingNet", "Linear", "Masks", "dropout", "isolated_init"]
+__all__ = ["CrossAttention", "EmbeddingNet", "Linear", "Masks", "dropout", "initial_normal", "isolated_init"]
 
 
 class isolated_init:
@@ -31,11 +31,22 @@ class Linear(nn.Linear):
     """nn.Linear with torch's initial weights (uniform in ±1/sqrt(in_features)), the same bits on every processor."""
 
     def reset_parameters(self) -> None:
-        """Weights, then biases, from torch's own generator, whatever the default dtype."""
+        """Weights, then biases, from torch's own generator."""
+        if (
+            self.weight.dtype != torch.float32
+        ):  # torch rounds these in the 16th digit, too little to show in a run
+            super().reset_parameters()
+            return
         bound = torch.tensor(self.in_features**-0.5, dtype=torch.float32).item()
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.copy_(bound * (2 * uniform(*parameter.shape) - 1))
+
+
+def initial_normal(*shape: int) -> Tensor:
+    """torch.randn from torch's own generator, the same bits on every processor in float32, as `Linear`'s weights."""
+    wide = torch.get_default_dtype() != torch.float32
+    return torch.randn(shape) if wide else normal(*shape).float()
 
 
 class Masks:

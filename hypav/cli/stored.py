@@ -8,7 +8,7 @@ from typing import Any
 from hypav.data.doors import open_data
 from hypav.errors import DataError, RunError
 from hypav.experiments.recipes import Recipe
-from hypav.experiments.sets import SetId, set_named
+from hypav.experiments.sets import SetId, set_named, stored_set
 from hypav.experiments.store import Store
 from hypav.experiments.tuning import TUNED, chosen_weight, parsed_weight
 
@@ -37,20 +37,27 @@ def require_networks(path: Path, otherwise: str = "") -> None:
         )
 
 
-def set_of(store: Store, door: str, **reading: Any) -> SetId:
-    """The set behind a door, or where it cannot be opened the one of that name in the store.
+def set_of(store: Store, door: str, **reading: Any) -> tuple[SetId, list[str]]:
+    """The set behind a door, or the one of its name in the store; and a sentence if it is not the very set.
+
+    The store's is taken if the data are not here, or if no run is on the data that are: results that were made before
+    are still found.
 
     Raises:
-        DataError, SettingError: as `open_data`, where the store does not know the set either.
+        DataError, SettingError: as `open_data`, if the store does not know the set either.
         RunError: the store holds several sets of the name.
     """
     try:
-        return SetId.of(open_data(door, **reading))
+        data = SetId.of(open_data(door, **reading))
     except DataError:
         found = set_named(store, door)
         if found is None:
             raise
-        return found
+        return found, []
+    if reading.get("seed"):  # another draw of the same name was asked for
+        return data, []
+    found, sentence = stored_set(store, data)
+    return (data, []) if found in (None, data) else (found, [sentence])
 
 
 def asked_weight(weight: float | str, store: Store, data: SetId, preset: str, recipe: Recipe) -> float:

@@ -63,12 +63,12 @@ def table(
         raise SettingError(f"There is no table {number!r}; choose 1 to 7.")
     asked = parsed_weight(weight_text)
     with open_store(path) as store:
-        data = set_of(store, door, **reading)
+        data, notes = set_of(store, door, **reading)
         recipe = recipe_for(data, None, scale=scale)  # type: ignore[arg-type]
         weight = asked_weight(asked, store, data, preset_name, recipe)
         view = table_view(name, store, data, preset=preset_name, weight=weight, recipe=recipe)
         text = render(view, store, form)
-        notes = remarks(store, data, recipe, code=view.code, device=view.device)
+        notes += remarks(store, data, recipe, code=view.code, device=view.device)
         notes += [] if view.keys else [held(store)]
     if as_json:
         echo_json({**_plain(view), "notes": notes})

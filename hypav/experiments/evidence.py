@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hypav.data.features import FeatureSet
 from hypav.errors import RunError
 from hypav.experiments.answers import Case
 from hypav.experiments.curvature_effects import FLAT
+from hypav.experiments.sets import SetId, stored_set
 from hypav.experiments.store import Store
+from hypav.experiments.subjects import Subject
 from hypav.experiments.suite import AVCA
 from hypav.intervals import t_interval
 
-__all__ = ["course_runs", "over_curvatures", "verdict"]
+__all__ = ["course_runs", "over_curvatures", "subject_on", "verdict"]
 
 COURSE_RUNS = Path(__file__).parents[2] / "notebooks" / "results" / "course_runs.csv"
 
@@ -26,6 +29,16 @@ def course_runs(path: Path = COURSE_RUNS) -> Store:
     if not path.exists():
         raise RunError(f"There is no {path}: it comes with hypav's repository, beside the notebooks.")
     return Store.from_csv(path)
+
+
+def subject_on(data: FeatureSet, store: Store, found: Sequence[Subject]) -> tuple[Subject, str]:
+    """Which of a store's `subjects` is on these features, or else on the set of their name, or the first; and a
+    sentence that says which of the three it is."""
+    stored, sentence = stored_set(store, SetId.of(data))
+    for subject in found:
+        if stored is not None and subject.data.digest == stored.digest:
+            return subject, sentence
+    return found[0], f"{sentence} The tables are of {found[0].data.name}."
 
 
 def over_curvatures(store: Store, case: Case) -> dict[float, list[float]]:

@@ -29,8 +29,8 @@ def remarks(store: Store, data: SetId, recipe: Recipe, *, code: str, device: str
     others = Counter(record.data_digest for record in named if record.data_digest != data.digest)
     if others:
         found.append(
-            f"The store also holds {others.total()} runs on other data of the same name ({data.name}), as another "
-            "--data-seed makes; they stay, and are not mixed with these."
+            f"The store also holds {others.total()} runs on other data of the same name ({data.name}): drawn from "
+            "another --data-seed, or made before the set changed. They stay, and are not mixed with these."
         )
     own = [r for r in named if r.data_digest == data.digest and r.recipe_digest == recipe_digest(recipe)]
     older = sum(record.code != code for record in own)

@@ -14,6 +14,7 @@ from hypav.experiments.paper import main_table, reported
 from hypav.experiments.recipes import RECIPES
 from hypav.experiments.results_delta import delta_sentences
 from hypav.experiments.results_figures import draw_figures, figures_section, shown_figures
+from hypav.experiments.results_processors import processors_section
 from hypav.experiments.results_runs import machine, repeat, what_ran
 from hypav.experiments.results_short import in_short, rounding_pairs
 from hypav.experiments.results_tables import table_section
@@ -37,7 +38,7 @@ from hypav.plots.evidence import plot_differences
 from hypav.plots.spreads import plot_spreads
 from hypav.style import save_figure
 
-__all__ = ["FIGURE_FOLDER", "results_page", "save_results"]
+__all__ = ["FIGURE_FOLDER", "processor_runs", "results_page", "save_results"]
 
 FIGURE_FOLDER = "results"  # beside the page
 
@@ -54,6 +55,7 @@ def results_page(
     figures: bool = True,
     drawn: Mapping[str, str] | None = None,
     program: str | None = None,
+    processors: Mapping[str, Store] | None = None,
 ) -> str:
     """The page as Markdown.
 
@@ -63,6 +65,7 @@ def results_page(
         figures: whether it shows the pictures that `save_results` puts beside it.
         drawn: Figures 3 and 4 that lie beside it, as `shown_figures`.
         program: the version that the runs are compared with; None is this program's.
+        processors: as `processors_section`.
 
     Raises:
         RunError: a record that no run gave, or no run at all.
@@ -77,8 +80,14 @@ def results_page(
     for subject in found:
         parts.append(f"### {subject.data.marked}")
         parts += [table_section(store, table, subject) for table in TABLES if subject.cases]
-    parts += [_tuning(store, found), machine(found, program), repeat(found, runs, figures=bool(drawn))]
+    parts += [_tuning(store, found), machine(found, program)]
+    parts += [processors_section(processors or {}, FIGURE_FOLDER), repeat(found, runs, figures=bool(drawn))]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def processor_runs(folder: Path) -> dict[str, Store]:
+    """The stores `processor-*.csv` of a folder: the same runs, each file as on another processor."""
+    return {path.name: Store.from_csv(path) for path in sorted(folder.glob("processor-*.csv"))}
 
 
 _STANDS = """HM is the harmonic mean of S and U, the mean recall in per cent of test classes that were seen in training
@@ -243,7 +252,9 @@ def save_results(
     written = [path]
     if root is not None:
         written += draw_figures(store, root, found, draw, folder)
-    text = results_page(store, found=found, runs=runs, drawn=shown_figures(folder, found))
+    text = results_page(
+        store, found=found, runs=runs, drawn=shown_figures(folder, found), processors=processor_runs(folder)
+    )
     if export is not None:
         make_folder(export.parent)
         store.export_csv(export)

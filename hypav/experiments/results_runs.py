@@ -220,6 +220,21 @@ def repeat(found: Sequence[Subject], exported: str | None, *, figures: bool = Fa
     return "\n".join(lines)
 
 
+# digest of a set as runs of the store have it -> what is to be known of it
+_EARLIER = {
+    "41e7005080533cdc662d42a408f69761": "as hypav drew it before it rounded features to multiples of 2^-14 to make them "
+    "the same on every processor. The random numbers were the same; the features of today differ by 0.00004 at most",
+}
+
+
+def _earlier(found: Sequence[Subject]) -> list[str]:
+    return [
+        f"- The runs on {s.data.marked} are of the set (digest {s.data.digest[:8]}) {_EARLIER[s.data.digest]}."
+        for s in found
+        if s.data.digest in _EARLIER
+    ]
+
+
 def _reading(subject: Subject) -> str:
     """How an official folder has to be read."""
     cls = subject.runs[0].data not in _DOORS and (subject.data.key or ("", ""))[1] == "cls"
@@ -263,6 +278,7 @@ def machine(found: Sequence[Subject], program: str) -> str:
         f"- The numbers are those of this torch on this processor ({all_of('cpu')}): on another one, whose kernels "
         "round otherwise, a run drifts to another HM, as another seed does. So single runs differ; what many seeds say "
         "should not.",
+        *_earlier(found),
         f"- {len(runs)} runs, {sum(seconds) / 3600:.1f} h by the clock in all, also where a run was halted; each on "
         f"{all_of('threads')} thread(s) of the {all_of('device')}; median {seconds[len(seconds) // 2]:.1f} s a run, "
         f"longest {seconds[-1]:.1f} s.",

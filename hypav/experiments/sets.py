@@ -10,7 +10,7 @@ from hypav.errors import RunError
 from hypav.experiments.store import Store
 from hypav.files import slug
 
-__all__ = ["SetId", "set_named", "sets_in"]
+__all__ = ["SetId", "set_named", "sets_in", "stored_set"]
 
 DOOR_NAMES = {"yt8m-mini": YT8M_NAME}  # door -> name of the set behind it
 
@@ -59,6 +59,19 @@ def set_named(store: Store, name: str) -> SetId | None:
             f"{store.path} holds runs on {len(found)} different sets called {found[0].name}; give the data themselves."
         )
     return found[0] if found else None
+
+
+def stored_set(store: Store, data: SetId) -> tuple[SetId | None, str]:
+    """The set of the store that is `data`, or else the only one of its name; and a sentence that says which it is."""
+    named = [found for found in sets_in(store) if found.name == data.name]
+    if data.digest in {found.digest for found in named}:
+        return data, f"The stored runs are of this very set: {data.name} (digest {data.digest[:8]})."
+    if len(named) != 1:
+        return None, f"{store.path} holds no run on this {data.name} (digest {data.digest[:8]})."
+    return named[0], (
+        f"The stored runs are of {data.name} as it was when they were made (digest {named[0].digest[:8]}), not as it "
+        f"is now (digest {data.digest[:8]})."
+    )
 
 
 def _key(paper_set: str) -> tuple[str, str] | None:

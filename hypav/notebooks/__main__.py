@@ -25,8 +25,8 @@ from hypav.notebooks.execute import CELL_SECONDS, course_environment, run, write
 from hypav.notebooks.processors import available
 from hypav.notebooks.template import code_cells
 
-# on what a page is tried before it is written: the two ends of what a processor can have, and a last digit
-REFRESH_ON = ("no AVX", "AVX2", "2 threads", "nudged weights")
+# on what a page is tried before it is written
+REFRESH_ON = ("no AVX", "AVX2", "nudged weights", "other rounding")
 
 
 @click.command()

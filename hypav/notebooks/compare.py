@@ -23,7 +23,7 @@ from hypav.show import PLOTTED
 
 __all__ = ["first_difference", "largest_deviation", "tolerance_of"]
 
-_NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w])")
+_NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:\.\d+)?(?:e[-+−]?\d+)?(?![\w])")
 _CHECKSUM = re.compile(rf"({PLOTTED}.* numbers in .*, check )[\d.]+$", re.MULTILINE)
 
 

@@ -1,40 +1,27 @@
 """Other processors, emulated on one machine by the variables that choose the kernels of torch, MKL, oneDNN and numpy.
 
 Libraries read these variables when they are imported, so each setting needs a process of its own. What no variable
-emulates (ARM, processors of other makers) has a stand-in: a change of the last digit of every initial weight.
+emulates (ARM, processors of other makers) has two stand-ins: a change of the last digit of every initial weight, and a
+change of the last digit of one in three results of sums, products and elementary functions.
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from joblib.externals.loky import ProcessPoolExecutor
 
-__all__ = ["HERE", "PROCESSORS", "THREAD_VARIABLES", "Processor", "available", "emulated"]
+__all__ = ["HERE", "PROCESSORS", "THREAD_VARIABLES", "Processor", "available", "call_on", "emulated"]
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
-# a kernel that starts with this file makes every network with its weights moved to the next representable number
-_NUDGE = """
-import math
-import torch
-from hypav.learner import Learner
-
-def _nudged(cls, config, device, _fresh=Learner.fresh.__func__):
-    made = _fresh(cls, config, device)
-    with torch.no_grad():
-        for module in (made.model, made.alignment):
-            for weight in () if module is None else module.parameters():
-                weight.copy_(torch.nextafter(weight, torch.full_like(weight, math.inf)))
-    return made
-
-Learner.fresh = classmethod(_nudged)
-"""
 
 
 @dataclass(frozen=True)
@@ -42,13 +29,14 @@ class Processor:
     """One setting of the kernels.
 
     isa: the instruction set that torch, oneDNN and OpenBLAS may use, None for all that the machine has. mkl: MKL's
-    reproducibility branch. threads: of torch. nudge: whether the last digit of every initial weight is changed.
+    reproducibility branch. threads: of torch. startup: a file of the folder startup,
+    run by a kernel before its first cell.
     """
 
     isa: str | None = None
     mkl: str | None = None
     threads: int = 1
-    nudge: bool = False
+    startup: str | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -80,7 +68,8 @@ PROCESSORS: Mapping[str, Processor] = {
     "AVX-512": Processor("avx512", "AVX512"),
     "2 threads": Processor(threads=2),
     "AVX2, 4 threads": Processor("avx2", "AVX2", threads=4),
-    "nudged weights": Processor(nudge=True),
+    "nudged weights": Processor(startup="nudged_weights.py"),
+    "other rounding": Processor(startup="other_rounding.py"),
 }
 
 
@@ -95,14 +84,31 @@ def available() -> dict[str, Processor]:
 @contextmanager
 def emulated(processor: Processor) -> Iterator[dict[str, str]]:
     """The variables of a Jupyter kernel that is to run as on `processor`."""
-    if not processor.nudge:
+    if processor.startup is None:
         yield processor.environment
         return
-    with tempfile.TemporaryDirectory(prefix="hypav-nudge-") as folder:
+    with tempfile.TemporaryDirectory(prefix="hypav-startup-") as folder:
         startup = Path(folder) / "profile_default" / "startup"
         startup.mkdir(parents=True)
-        (startup / "nudge.py").write_text(_NUDGE, encoding="utf-8")
+        shutil.copy(Path(__file__).with_name("startup") / processor.startup, startup)
         yield processor.environment | {"IPYTHONDIR": folder}
+
+
+def call_on(processor: Processor, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """What function(*args, **options) returns in a new process that runs as on `processor`, with this one's dtype.
+
+    Args:
+        function: any, one that a notebook defines too.
+    """
+    dtype = torch.get_default_dtype()
+
+    def call() -> Any:
+        torch.set_num_threads(processor.threads)
+        torch.set_default_dtype(dtype)
+        return function(*args, **options)
+
+    with ProcessPoolExecutor(max_workers=1, env=processor.environment) as pool:
+        return pool.submit(call).result()
 
 
 def _numpy_features() -> list[str]:

@@ -271,7 +271,9 @@ def plot_over_k(
 
 
 def _words(interval: Interval) -> str:
-    """An interval in words, e.g. +0.3 [−1.2, 1.8]."""
-    if interval.low is None or interval.high is None:
-        return f"{interval.mean:+.1f} (one seed)".replace("-", "−")
-    return f"{interval.mean:+.1f} [{interval.low:.1f}, {interval.high:.1f}]".replace("-", "−")
+    """An interval in words, e.g. +0.3 [−1.2, 1.8]; a mean that rounds to 0 is +0.0 on either side."""
+    mean, *ends = (
+        None if v is None else round(v, 1) + 0.0 for v in (interval.mean, interval.low, interval.high)
+    )
+    told = f"{mean:+.1f} (one seed)" if None in ends else f"{mean:+.1f} [{ends[0]:.1f}, {ends[1]:.1f}]"
+    return told.replace("-", "−")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from typing import Any
 
 from torch import Tensor
 
 from hypav.plots import plot_one_map
+from hypav.style import DescribedFigure
 from hypav.widgets.explorer import Choice, Explorer
 
 __all__ = ["embedding_explorer"]
@@ -23,8 +24,13 @@ def embedding_explorer(maps: Mapping[str, Tensor], names: Sequence[str], *, data
     variants = tuple(dict.fromkeys(key.split(", ")[0] for key in maps))
     modalities = tuple(dict.fromkeys(key.split(", ")[1] for key in maps))
     groups = ("all", *sorted(set(names)))
+
+    def draw(**menus: str) -> tuple[DescribedFigure, Any]:
+        figure, drawn = plot_one_map(maps, names, data=data, **menus)
+        return figure, {"shown": drawn["shown"]}  # where a t-SNE puts a point depends on the processor
+
     return Explorer(
-        partial(plot_one_map, maps, names, data=data),
+        draw,
         [
             Choice("variant", "variant", variants[0], variants),
             Choice("modality", "modality", modalities[0], modalities),

@@ -20,6 +20,7 @@ from hypav.errors import RunError
 from hypav.notebooks import execute, html_page, normalise, problems, strict_nbval
 from hypav.notebooks.execute import course_environment, kernel_environment
 from hypav.notebooks.gate import WIDGET_VIEW
+from hypav.notebooks.processors import Processor
 from hypav.notebooks.template import code_cells, has_tag, student_source
 
 PAGE = Path(__file__).parents[2] / "notebooks" / "01_poincare_ball.ipynb"
@@ -97,22 +98,6 @@ def test_an_altered_number_table_or_figure_fails_in_its_cell_alone(small: Path, 
     same, report = strict_nbval(edited(small, tmp_path / "altered.ipynb", alter))
     assert not same
     assert failed_cells(report) == [1, 2, 3, 4, 5]
-
-
-@pytest.mark.long
-def test_threads_reach_the_copy_that_is_run(tmp_path: Path) -> None:
-    page = nbformat.v4.new_notebook()
-    page.cells = [
-        nbformat.v4.new_code_cell("import torch\ntorch.set_num_threads(1)\ntorch.get_num_threads()")
-    ]
-    path = tmp_path / "threads.ipynb"
-    nbformat.write(page, path)
-    execute(path)
-    before = path.read_text()
-    same, report = strict_nbval(path, threads=2)
-    assert not same, "a page that prints its threads must differ"
-    assert 'test: "1"' not in report
-    assert path.read_text() == before
 
 
 def test_a_page_that_takes_too_long_is_stopped(small: Path) -> None:
@@ -324,7 +309,7 @@ FAULTS: list[tuple[Callable[[NotebookNode], None], str]] = [
     (widget_view, "stores a widget's id"),
     (kernel, "kernel is not python3"),
     (no_time, "at most 31 s"),
-    (ignored, "ignored by nbval without a reason"),
+    (ignored, "needs both tags or neither"),
     (many_ignored, "nbval ignores 4 of"),
     (unknown_tag, "unknown tag 'preditc'"),
     (long_cell, r"code cell 2 has \d\d lines"),
@@ -377,13 +362,32 @@ def test_gate_finds_a_large_or_damaged_file(tmp_path: Path) -> None:
     assert "not a notebook" in problems(broken)[0]
 
 
-def test_the_gate_lets_one_ignored_cell_with_a_reason_pass(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("tags", "told", "sentences"),
+    [
+        (["nbval-ignore-output", "tolerance"], {"reason": "r", "tolerance": {"relative": 0.1}}, []),
+        (["nbval-ignore-output"], {"reason": "r"}, ["needs both tags or neither"]),
+        (["tolerance"], {"reason": "r", "tolerance": {"relative": 0.1}}, ["needs both tags or neither"]),
+        (["nbval-ignore-output", "tolerance"], {"tolerance": {"relative": 0.1}}, ["without a reason"]),
+        (["nbval-ignore-output", "tolerance"], {"reason": "r"}, ["has no tolerance"]),
+        (
+            ["nbval-ignore-output", "tolerance"],
+            {"reason": "r", "tolerance": {"absolute": 0}},
+            ["has no tolerance"],
+        ),
+    ],
+)
+def test_a_cell_that_depends_on_the_machine_says_why_and_how_far(
+    tags: list[str], told: dict[str, Any], sentences: list[str], tmp_path: Path
+) -> None:
     def ignore(notebook: NotebookNode) -> None:
         cell = code_cells(notebook)[1]
-        cell.metadata.tags.append("nbval-ignore-output")
-        cell.metadata["hypav"] = {"reason": "prints the machine's name"}
+        cell.metadata.tags += tags
+        cell.metadata["hypav"] = told
 
-    assert problems(edited(PAGE, tmp_path / "page.ipynb", ignore)) == []
+    found = problems(edited(PAGE, tmp_path / "page.ipynb", ignore))
+    assert len(found) == len(sentences)
+    assert all(sentence in problem for sentence, problem in zip(sentences, found, strict=True))
 
 
 def test_a_students_cell_is_a_stub() -> None:
@@ -411,16 +415,19 @@ def test_a_students_page_says_not_yet_and_never_fails(tmp_path: Path) -> None:
 def test_command_executes_and_names_what_it_finds(
     tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def pretend(path: Path, **_: Any) -> float:
-        return 99.0
+    def pretend(path: Path, **_: Any) -> tuple[NotebookNode, float]:
+        return nbformat.read(path, as_version=4), 99.0
 
-    monkeypatch.setattr(command, "execute", pretend)
+    monkeypatch.setattr(command, "run", pretend)
+    monkeypatch.setattr(command, "execute", lambda path, **_: 99.0)
+    monkeypatch.setattr(command, "REFRESH_ON", ())
     page = tmp_path / PAGE.name
     page.write_bytes(PAGE.read_bytes())
     result = CliRunner().invoke(command.main, [str(page)])
     assert result.exit_code == 1
     assert "executed in 99 s" in result.output
     assert "took 99 s, longer than the 30 s it promises" in result.output
+    assert page.read_bytes() == PAGE.read_bytes()
     result = CliRunner().invoke(command.main, ["--to", str(tmp_path / "copies"), str(PAGE)])
     assert (result.exit_code, "longer" in result.output) == (0, False), "a reader's machine may be slow"
     assert (tmp_path / "copies" / PAGE.name).exists()
@@ -540,5 +547,6 @@ def test_normalising_keeps_tags_and_reasons() -> None:
 
 def test_kernel_environment_sets_the_threads() -> None:
     environment = kernel_environment(Processor(threads=2).environment)
+    assert kernel_environment()["OMP_NUM_THREADS"] == "1"
     assert environment["OMP_NUM_THREADS"] == "2"
     assert environment["MPLBACKEND"] == "Agg"

@@ -1,0 +1,176 @@
+"""Emulated processors, the tolerance of cells that depend on the machine, and the refusal to store other digits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+
+import hypav.notebooks.__main__ as command
+from hypav.notebooks import strict_nbval
+from hypav.notebooks.compare import first_difference, largest_deviation
+from hypav.notebooks.execute import run
+from hypav.notebooks.processors import HERE, PROCESSORS, Processor, available
+from hypav.notebooks.template import TOLERANCE, code_cells
+
+
+def printed(text: str) -> list[Any]:
+    return [nbformat.v4.new_output("stream", name="stdout", text=text)]
+
+
+def shown(**data: str) -> list[Any]:
+    return [
+        nbformat.v4.new_output("display_data", data={f"text/{kind}": text for kind, text in data.items()})
+    ]
+
+
+def page_of(path: Path, *cells: tuple[str, list[Any], dict[str, Any]]) -> Path:
+    """A page of executed cells: (source, stored outputs, tolerance, {} for none)."""
+    page = nbformat.v4.new_notebook()
+    for number, (source, outputs, tolerance) in enumerate(cells, 1):
+        cell = nbformat.v4.new_code_cell(source, outputs=outputs, execution_count=number, id=f"cell{number}")
+        if tolerance:
+            cell.metadata["tags"] = ["nbval-ignore-output", TOLERANCE]
+            cell.metadata["hypav"] = {"reason": "a test", "tolerance": tolerance}
+        page.cells.append(cell)
+    nbformat.write(page, path)
+    return path
+
+
+# --- two runs of a cell ---
+
+
+@pytest.mark.parametrize(
+    ("stored", "new", "sentence"),
+    [
+        ("HM 24.1", "HM 24.1", None),
+        ("HM 24.1", "HM 24.2", "stdout has '24.2' instead of '24.1'"),
+        ("k = −0.2, 3 rows", "k = 0.2, 3 rows", "'0.2' instead of '−0.2'"),
+        ("higher", "lower", "'lower' instead of 'higher'"),
+        ("one\ntwo", "one", "'one' instead of 'one\\ntwo'"),
+    ],
+)
+def test_without_a_tolerance_every_sign_counts(stored: str, new: str, sentence: str | None) -> None:
+    found = first_difference(printed(stored), printed(new))
+    assert found is None if sentence is None else sentence in str(found)
+
+
+def test_within_a_tolerance_numbers_may_differ_and_words_may_not() -> None:
+    absolute = {"absolute": 0.1}
+    assert first_difference(printed("24.1 of 50"), printed("24.2 of 50"), absolute) is None
+    assert "beyond the tolerance" in str(first_difference(printed("24.1"), printed("24.3"), absolute))
+    assert "lower" in str(first_difference(printed("24.1 higher"), printed("24.1 lower"), absolute))
+    assert first_difference(printed("200 ms"), printed("219 ms"), {"relative": 0.1}) is None
+    assert first_difference(printed("200 ms"), printed("230 ms"), {"relative": 0.1})
+    assert first_difference(printed("−0.05"), printed("0.05"), absolute) is None
+    assert largest_deviation(printed("1.0 2.0"), printed("1.5 2.0")) == (0.5, pytest.approx(1 / 3))
+
+
+def test_a_tables_spaces_and_a_figures_checksum_follow_the_numbers() -> None:
+    tolerance = {"absolute": 0.1}
+    assert first_difference(shown(plain="HM    9.99"), shown(plain="HM   10.01"), tolerance) is None
+    assert first_difference(shown(plain="HM    9.99"), shown(plain="HM   10.01"))
+    before = "A line.\nplotted: line: 4 numbers in [0.00, 9.00], check 0.1000"
+    after = "A line.\nplotted: line: 4 numbers in [0.00, 9.02], check 0.7321"
+    assert first_difference(shown(plain=before), shown(plain=after), tolerance) is None
+    assert first_difference(shown(plain=before), shown(plain=after.replace("9.02", "9.20")), tolerance)
+
+
+def test_outputs_of_another_kind_differ() -> None:
+    both, one = shown(plain="1", html="<b>1</b>"), shown(plain="1")
+    assert "instead of text/plain, text/html" in str(first_difference(both, one, {"absolute": 1.0}))
+    assert first_difference(printed("1"), [], {"absolute": 1.0}) == "it shows nothing instead of stdout"
+
+
+# --- in nbval ---
+
+
+@pytest.mark.long
+def test_nbval_compares_an_ignored_cell_within_its_tolerance(tmp_path: Path) -> None:
+    """A changed digit is caught: in a strict cell the last one, in a tolerance cell one beyond the tolerance."""
+    page = page_of(
+        tmp_path / "page.ipynb",
+        ("print(1.25)", printed("1.25\n"), {}),
+        ("print(1.25)", printed("1.26\n"), {}),
+        ("print(1.25)", printed("1.3\n"), {"absolute": 0.1}),
+        ("print(1.25)", printed("1.4\n"), {"absolute": 0.1}),
+        ("print('higher', 1.25)", printed("lower 1.25\n"), {"absolute": 0.1}),
+    )
+    same, report = strict_nbval(page)
+    assert not same
+    assert [f"Cell {n}" in report.split("short test summary")[-1] for n in range(5)] == [True] * 5
+    summary = [line for line in report.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    assert sorted(line.split("::Cell ")[1][0] for line in summary) == ["1", "3", "4"]
+    assert "1.25' instead of '1.4', beyond the tolerance" in report
+    _, report = strict_nbval(page, alone=True)
+    failed = [line for line in report.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    assert [line.split("::Cell ")[1][0] for line in failed] == ["1"], "nbval alone ignores such cells"
+
+
+# --- emulation ---
+
+TELL = """import torch
+torch.set_num_threads(1)
+from hypav.avca import AVCAConfig
+from hypav.learner import Learner, RunConfig, TrainConfig
+print(torch.backends.cpu.get_cpu_capability(), torch.get_num_threads())
+config = RunConfig(AVCAConfig(8, 8, 8, hidden_enc=0, hidden_proj=0), TrainConfig(dtype="float64"))
+weight = Learner.fresh(config, torch.device("cpu")).model.encode_v.out.weight.detach()
+print(weight[0, 0].item().hex())"""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    page = page_of(tmp_path_factory.mktemp("tell") / "tell.ipynb", (TELL, [], {}))
+    found = {}
+    for name in ("this one", "no AVX", "2 threads", "nudged weights"):
+        notebook, _ = run(page, processor=PROCESSORS[name])
+        found[name] = "".join(output.text for output in code_cells(notebook)[0].outputs).split()
+    return found
+
+
+@pytest.mark.long
+def test_a_kernel_runs_as_on_the_processor(told: dict[str, list[str]]) -> None:
+    assert told["no AVX"][:2] == ["DEFAULT", "1"]
+    assert told["2 threads"][:2] == [told["this one"][0], "2"]
+    weight = float.fromhex(told["this one"][2])
+    assert float.fromhex(told["no AVX"][2]) == weight, "initial weights have the same bits everywhere"
+    assert 0 < abs(float.fromhex(told["nudged weights"][2]) - weight) < 1e-15 * abs(weight)
+
+
+def test_what_a_machine_lacks_is_not_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"sse4_2": True, "avx2": True})
+    assert "AVX-512" not in available()
+    assert {"AVX2", "no AVX", "this one", "nudged weights"} <= set(available())
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"architecture": "aarch64"})
+    assert set(available()) == {"this one", "2 threads", "nudged weights"}
+
+
+def test_threads_are_torchs_too() -> None:
+    assert Processor(threads=4).environment["OMP_NUM_THREADS"] == "4"
+    assert "ATEN_CPU_CAPABILITY" not in HERE.environment
+
+
+@pytest.mark.long
+def test_a_digit_that_another_processor_changes_is_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "import torch\n2.5 if torch.backends.cpu.get_cpu_capability() == 'DEFAULT' else 2.4"
+    page = page_of(tmp_path / "page.ipynb", ("1 + 1", [], {}), (source, [], {}))
+    before = page.read_bytes()
+    monkeypatch.setattr(command, "REFRESH_ON", ("no AVX",))
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    if "AVX2" not in available():
+        pytest.skip("this machine has no second instruction set")
+    result = CliRunner().invoke(command.main, [str(page)])
+    assert result.exit_code == 1
+    assert "code cell 2, processor 'no AVX': text/plain has '2.5' instead of '2.4'" in result.output
+    assert page.read_bytes() == before
+
+    page_of(page, ("1 + 1", [], {}), (source, [], {"absolute": 0.2}))
+    result = CliRunner().invoke(command.main, [str(page)])
+    assert "numbers differ by 0.1 at most" in result.output
+    assert "'text/plain': '2.4'" in str(nbformat.read(page, as_version=4).cells[1].outputs)
