@@ -6,14 +6,15 @@ READY := $(VENV)/.ready
 THREADS ?= 1
 export MPLBACKEND ?= Agg
 
-.PHONY: run test test-browser lab notebooks classroom bench clean help
+.PHONY: run test test-browser test-processors lab notebooks classroom bench clean help
 
 help:
 	@echo "make run    train and test the four methods on simulated features, execute the course; says where table and pages are"
 	@echo "make test   every test, with ruff and mypy"
 	@echo "make test-browser  every widget, by the keyboard in JupyterLab; needs Chromium"
+	@echo "make test-processors  every notebook on every processor that this machine can emulate; about half an hour"
 	@echo "make lab    JupyterLab with the environment"
-	@echo "make notebooks  executes all notebooks anew and brings them to one form;"
+	@echo "make notebooks  executes all notebooks anew, also as on other processors, and stores what is the same on all;"
 	@echo "                with DATA=yt8m-mini (or another door) executes copies on those data, in runs/course-yt8m-mini"
 	@echo "make classroom  writes build/classroom: the course as pages and student notebooks, the instructor's page and solutions"
 	@echo "make bench  the benchmarks of tests/benchmarks, on one thread; THREADS=2 for two"
@@ -37,6 +38,9 @@ test-browser: $(VENV)/.browser
 		echo "installing Chromium: apt-get install -y chromium"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium >/dev/null || true; fi
 	$(BIN)/pytest tests/browser -n 2 --dist worksteal
+
+test-processors: $(READY)
+	$(BIN)/pytest tests/processors -n auto --dist worksteal
 
 $(VENV)/.browser: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[test,browser]"
