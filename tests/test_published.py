@@ -46,22 +46,22 @@ def value(given: CurvatureSettings, name: str) -> float:
     return adaptive.N_c if name == "N_c" else adaptive.c_0
 
 
-@pytest.mark.parametrize(("source", "features", "name"), GIVEN)
-def test_the_curvatures_that_each_source_gives(source: str, features: str, name: str) -> None:
-    found = [value(curvature_settings((dataset, features), source), name) for dataset in SETS]
-    assert tuple(found) == GIVEN[source, features, name]
+def test_the_curvatures_that_each_source_gives() -> None:
+    for source, features, name in GIVEN:
+        found = [value(curvature_settings((dataset, features), source), name) for dataset in SETS]
+        assert tuple(found) == GIVEN[source, features, name]
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_who_gives_what(key: tuple[str, str]) -> None:
-    released = curvature_settings(key, "released")
-    assert released.hyper_single is None  # no script runs them
-    assert released.hyper_multiple is None
-    for source, told in SOURCES.items():
-        assert curvature_settings(key, source).source == told
-    for source in ("paper", "readme-2023"):
-        single = curvature_settings(key, source).hyper_single
-        assert single == Adaptive(1, single.c_0)
+def test_who_gives_what() -> None:
+    for key in KEYS:
+        released = curvature_settings(key, "released")
+        assert released.hyper_single is None  # no script runs them
+        assert released.hyper_multiple is None
+        for source, told in SOURCES.items():
+            assert curvature_settings(key, source).source == told
+        for source in ("paper", "readme-2023"):
+            single = curvature_settings(key, source).hyper_single
+            assert single == Adaptive(1, single.c_0)
 
 
 SCHEDULE = {"epochs": 50, "batches": 500, "lr": 1e-3, "weight_decay": 1e-5, "patience": 3}
@@ -84,37 +84,33 @@ RATES = {  # batch size, dropouts of encoders, projectors and decoders, momentum
 }
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_every_setting_of_a_set_in_one_list(key: tuple[str, str]) -> None:
-    rows = published_settings(key)
-    assert all((row.dataset, row.features) == key and row.source for row in rows)
-    shared = {row.name: row.value for row in rows if row.method == "all"}
-    rates = dict(
-        zip(("batch_size", "dropout_enc", "dropout_proj", "dropout_dec", "momentum"), RATES[key], strict=True)
-    )
-    assert shared == {**SCHEDULE, **SIZES, **rates}
-    by_source = {(row.method, row.name, row.source): row.value for row in rows if row.method != "all"}
-    assert len(by_source) == len(rows) - len(shared)
-    given = curvature_settings(key, "readme-2023")
-    assert by_source["Hyper-single", "c_0", "readme-2023"] == value(given, "single")
-    assert by_source["Hyper-multiple", "N_c", "paper"] == value(curvature_settings(key), "N_c")
-    assert by_source["Hyper-alignment", "k", "released"] == -0.01
-    assert ("Hyper-single", "c_0", "released") not in by_source
-    assert by_source["all hyperbolic", "weight", "paper"] == 1
-    assert by_source["all hyperbolic", "weight", "released"] == 1e-3
+def test_every_setting_of_a_set_in_one_list() -> None:
+    for key in KEYS:
+        rows = published_settings(key)
+        assert all((row.dataset, row.features) == key and row.source for row in rows)
+        shared = {row.name: row.value for row in rows if row.method == "all"}
+        names = ("batch_size", "dropout_enc", "dropout_proj", "dropout_dec", "momentum")
+        rates = dict(zip(names, RATES[key], strict=True))
+        assert shared == {**SCHEDULE, **SIZES, **rates}
+        by_source = {(row.method, row.name, row.source): row.value for row in rows if row.method != "all"}
+        assert len(by_source) == len(rows) - len(shared)
+        given = curvature_settings(key, "readme-2023")
+        assert by_source["Hyper-single", "c_0", "readme-2023"] == value(given, "single")
+        assert by_source["Hyper-multiple", "N_c", "paper"] == value(curvature_settings(key), "N_c")
+        assert by_source["Hyper-alignment", "k", "released"] == -0.01
+        assert ("Hyper-single", "c_0", "released") not in by_source
+        assert by_source["all hyperbolic", "weight", "paper"] == 1
+        assert by_source["all hyperbolic", "weight", "released"] == 1e-3
 
 
-@pytest.mark.parametrize(
-    ("key", "source", "told"),
-    [
+def test_an_unknown_set_or_source_is_one_sentence() -> None:
+    for key, source, told in [
         (("UCF-GZSL", "clip"), "paper", "no set"),
         (("UCF-GZSL", "main"), "readme", "choose paper, released, readme-2023"),
-    ],
-)
-def test_an_unknown_set_or_source_is_one_sentence(key: tuple[str, str], source: str, told: str) -> None:
-    with pytest.raises(SettingError, match=told) as error:
-        curvature_settings(key, source)
-    assert "\n" not in str(error.value)
+    ]:
+        with pytest.raises(SettingError, match=told) as error:
+            curvature_settings(key, source)
+        assert "\n" not in str(error.value)
 
 
 def test_a_set_has_a_recipe_at_each_scale() -> None:

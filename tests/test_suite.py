@@ -50,27 +50,25 @@ def test_every_table_has_the_papers_rows_in_the_papers_order() -> None:
         ]  # what the captions of Figures 3 and 4 compare
 
 
-@pytest.mark.parametrize("table", SUITE)
-@pytest.mark.parametrize("preset", PRESETS)
-def test_avca_stands_once_in_each_and_is_one_run_under_every_preset_and_weight(
-    table: str, preset: str
-) -> None:
-    found = entries(table, UCF, preset, 0.01)
-    assert [entry.row for entry in found if entry.alignment is None] == ["AVCA"]
-    assert found[0].weight is None
-    assert found[0].method == "AVCA"
-    assert all(alignment(e).weight == e.weight == 0.01 for e in found[1:])
-    assert all(e.preset == preset and e.table == table for e in found)
+def test_avca_stands_once_in_each_and_is_one_run_under_every_preset_and_weight() -> None:
+    for preset in PRESETS:
+        for table in SUITE:
+            found = entries(table, UCF, preset, 0.01)
+            assert [entry.row for entry in found if entry.alignment is None] == ["AVCA"]
+            assert found[0].weight is None
+            assert found[0].method == "AVCA"
+            assert all(alignment(e).weight == e.weight == 0.01 for e in found[1:])
+            assert all(e.preset == preset and e.table == table for e in found)
 
 
-@pytest.mark.parametrize("key", [*KEYS, None])
-def test_tables_1_and_2_take_the_captions_curvatures(key: tuple[str, str] | None) -> None:
-    k, N_c, c_0 = paper_settings(key)
-    for table in ("table1", "table2"):
-        found = rows(table, key)
-        assert alignment(found["Hyper-alignment"]).curvatures == (k,)
-        assert alignment(found["Hyper-single"]).curvatures == Adaptive(1, c_0)
-        assert alignment(found["Hyper-multiple"]).curvatures == Adaptive(N_c, c_0)
+def test_tables_1_and_2_take_the_captions_curvatures() -> None:
+    for key in [*KEYS, None]:
+        k, N_c, c_0 = paper_settings(key)
+        for table in ("table1", "table2"):
+            found = rows(table, key)
+            assert alignment(found["Hyper-alignment"]).curvatures == (k,)
+            assert alignment(found["Hyper-single"]).curvatures == Adaptive(1, c_0)
+            assert alignment(found["Hyper-multiple"]).curvatures == Adaptive(N_c, c_0)
 
 
 def test_table_3_is_thirteen_fixed_curvatures() -> None:
@@ -82,13 +80,13 @@ def test_table_3_is_thirteen_fixed_curvatures() -> None:
     assert methods == ["AVCA"] + ["Sphere-alignment"] * 6 + ["Euclidean-alignment"] + ["Hyper-alignment"] * 6
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_table_4_mixes_two_fixed_heads(key: tuple[str, str]) -> None:
-    k = abs(paper_settings(key).k)
-    found = {row: alignment(e).curvatures for row, e in rows("table4", key).items() if row != "AVCA"}
-    assert found == {
-        "E+E": (0.0, 0.0), "E+S": (0.0, k), "E+H": (0.0, -k), "S+S": (k, k), "S+H": (k, -k), "H+H": (-k, -k),
-    }  # fmt: skip
+def test_table_4_mixes_two_fixed_heads() -> None:
+    for key in KEYS:
+        k = abs(paper_settings(key).k)
+        found = {row: alignment(e).curvatures for row, e in rows("table4", key).items() if row != "AVCA"}
+        assert found == {
+            "E+E": (0.0, 0.0), "E+S": (0.0, k), "E+H": (0.0, -k), "S+S": (k, k), "S+H": (k, -k), "H+H": (-k, -k),
+        }  # fmt: skip
 
 
 def test_table_5_counts_adaptive_curvatures_and_starts_at_hyper_single() -> None:
@@ -106,15 +104,15 @@ def test_table_6_aligns_other_embeddings_with_hyper_single() -> None:
     assert alignment(found["phi"]) == alignment(rows("table1")["Hyper-single"])
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_a_table_sets_nothing_in_the_preset_but_what_it_varies(preset: str) -> None:
-    for table in SUITE:
-        for entry in entries(table, UCF, preset, 0.1)[1:]:
-            own = PRESETS[preset]
-            changed = replace(
-                alignment(entry), curvatures=own.curvatures, aligned=own.aligned, weight=own.weight
-            )
-            assert changed == own
+def test_a_table_sets_nothing_in_the_preset_but_what_it_varies() -> None:
+    for preset in PRESETS:
+        for table in SUITE:
+            for entry in entries(table, UCF, preset, 0.1)[1:]:
+                own = PRESETS[preset]
+                changed = replace(
+                    alignment(entry), curvatures=own.curvatures, aligned=own.aligned, weight=own.weight
+                )
+                assert changed == own
 
 
 def test_one_configuration_in_several_tables_is_one_and_the_same() -> None:
@@ -126,12 +124,12 @@ def test_one_configuration_in_several_tables_is_one_and_the_same() -> None:
     assert len(distinct) == 1 + 13 + 6 + 3 + 2  # AVCA, Table 3, mixtures, N_c, phi_att and theta
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [(("table8", UCF, "paper", 1.0), "no 'table8'; choose table1, "), (("table1", UCF, "papers", 1.0), "no preset"),
-     (("table1", UCF, "paper", -1.0), "weight -1.0")],
-)  # fmt: skip
-def test_what_makes_no_sense_is_one_sentence(arguments: tuple, told: str) -> None:
-    with pytest.raises(SettingError, match=told) as error:
-        entries(*arguments)
-    assert "\n" not in str(error.value)
+def test_what_makes_no_sense_is_one_sentence() -> None:
+    for arguments, told in [
+        (("table8", UCF, "paper", 1.0), "no 'table8'; choose table1, "),
+        (("table1", UCF, "papers", 1.0), "no preset"),
+        (("table1", UCF, "paper", -1.0), "weight -1.0"),
+    ]:
+        with pytest.raises(SettingError, match=told) as error:
+            entries(*arguments)
+        assert "\n" not in str(error.value)

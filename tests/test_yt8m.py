@@ -156,9 +156,8 @@ def test_read_gives_features_splits_and_groups(tmp_path):
         assert not data.simulated
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
+def test_a_wrong_file_is_one_sentence(tmp_path):
+    for changes, message in [
         ({"video": None}, "array video is missing"),
         ({"text_minilm": None}, "array text_minilm is missing"),
         ({"audio": np.zeros((10, 64), dtype=np.uint8)}, r"audio has shape \(10, 64\)"),
@@ -173,23 +172,21 @@ def test_read_gives_features_splits_and_groups(tmp_path):
         ({"text_minilm": np.zeros((2, 8), dtype=np.float16)}, r"text vectors are float16 \(2, 8\)"),
         ({"label": np.full(10, 9, dtype=np.uint8)}, "labels run from 9"),
         ({"names": np.array([object(), "b", "c"], dtype=object)}, "pickled objects, which are never opened"),
-    ],
-)
-def test_a_wrong_file_is_one_sentence(tmp_path, changes, message):
-    path = save(tmp_path, **changes)
-    with pytest.raises(DataError, match=message) as error:
-        read_yt8m(path)
-    one_sentence(error)
+    ]:
+        path = save(tmp_path, **changes)
+        with pytest.raises(DataError, match=message) as error:
+            read_yt8m(path)
+        one_sentence(error)
 
 
-@pytest.mark.parametrize("keep", [0, 10, 0.3, 0.9, -1])
-def test_a_truncated_file_is_one_sentence(tmp_path, keep):
-    path = save(tmp_path)
-    data = path.read_bytes()
-    path.write_bytes(data[: int(keep * len(data)) if 0 < keep < 1 else keep])
-    with pytest.raises(DataError, match="damaged") as error:
-        read_yt8m(path)
-    assert str(path) in one_sentence(error)
+def test_a_truncated_file_is_one_sentence(tmp_path):
+    for keep in [0, 10, 0.3, 0.9, -1]:
+        path = save(tmp_path)
+        data = path.read_bytes()
+        path.write_bytes(data[: int(keep * len(data)) if 0 < keep < 1 else keep])
+        with pytest.raises(DataError, match="damaged") as error:
+            read_yt8m(path)
+        assert str(path) in one_sentence(error)
 
 
 def test_flipped_bytes_never_pass_unseen(tmp_path):
@@ -250,9 +247,8 @@ def test_a_record_is_laid_out_as_tensorflow_writes_it(tmp_path):
     assert [(offset, bytes(data)) for offset, data in read_records(path)] == [(0, b"123456789")]
 
 
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
+def test_a_damaged_record_names_file_and_offset(tmp_path):
+    for damage, message in [
         (lambda d: d[:-1], "cut off: it ends inside the record at byte 24"),
         (lambda d: d[:30], "cut off: it ends inside the record at byte 24"),
         (lambda d: d[:40], "cut off: it ends inside the record at byte 24"),
@@ -263,15 +259,13 @@ def test_a_record_is_laid_out_as_tensorflow_writes_it(tmp_path):
         (lambda d: flipped(d, len(d) - 1), "record at byte 24 fails its CRC"),
         (lambda d: b"<html>404 Not Found</html>", "not a TFRecord file"),
         (lambda d: long_record(), "longer than 1048576 bytes"),
-    ],
-)
-def test_a_damaged_record_names_file_and_offset(tmp_path, damage, message):
-    path = tmp_path / "a.tfrecord"
-    write_records(path, [b"eight by", b"a second record"])
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(DataError, match=message) as error:
-        list(read_records(path))
-    assert str(path) in one_sentence(error)
+    ]:
+        path = tmp_path / "a.tfrecord"
+        write_records(path, [b"eight by", b"a second record"])
+        path.write_bytes(damage(path.read_bytes()))
+        with pytest.raises(DataError, match=message) as error:
+            list(read_records(path))
+        assert str(path) in one_sentence(error)
 
 
 def flipped(data, position):
@@ -293,15 +287,15 @@ def test_the_length_check_alone_leaves_the_data_unchecked(tmp_path):
         list(read_records(path, check="length"))
 
 
-@pytest.mark.parametrize("packed", [True, False])
-def test_videos_come_back_exactly_packed_or_not(tmp_path, rgb_audio, packed):
-    rgb, audio = rgb_audio
-    write_records(tmp_path / "a", [example("Rgat", [0, 300, 3861, -1], rgb, audio, packed=packed)])
-    (video,) = read_videos(tmp_path / "a")
-    assert video.id == "Rgat"
-    assert video.labels.tolist() == [0, 300, 3861, -1]
-    assert np.array_equal(video.rgb, rgb)
-    assert np.array_equal(video.audio, audio)
+def test_videos_come_back_exactly_packed_or_not(tmp_path, rgb_audio):
+    for packed in [True, False]:
+        rgb, audio = rgb_audio
+        write_records(tmp_path / "a", [example("Rgat", [0, 300, 3861, -1], rgb, audio, packed=packed)])
+        (video,) = read_videos(tmp_path / "a")
+        assert video.id == "Rgat"
+        assert video.labels.tolist() == [0, 300, 3861, -1]
+        assert np.array_equal(video.rgb, rgb)
+        assert np.array_equal(video.audio, audio)
 
 
 def test_an_example_written_by_hand_is_read():
@@ -315,9 +309,8 @@ def test_an_example_written_by_hand_is_read():
     assert parsed["a"].tolist() == [3, 150]
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
+def test_a_wrong_feature_names_file_and_offset(tmp_path, rgb_audio):
+    for changes, message in [
         ({"mean_audio": None}, "has no feature mean_audio"),
         ({"id": [b"a", b"b"]}, "2 values of id"),
         ({"mean_rgb": np.zeros(1000, dtype=np.float32)}, "1000 values of mean_rgb but should have 1024"),
@@ -325,15 +318,13 @@ def test_an_example_written_by_hand_is_read():
         ({"mean_rgb": np.zeros(1024, dtype=np.int64)}, "mean_rgb of another type"),
         ({"labels": [b"dog"]}, "labels of another type"),
         ({"id": [b"\xff\xff"]}, "not plain ASCII"),
-    ],
-)
-def test_a_wrong_feature_names_file_and_offset(tmp_path, rgb_audio, changes, message):
-    path = tmp_path / "validate0007.tfrecord"
-    first = example("good", [1], *rgb_audio)
-    write_records(path, [first, example("bad!", [1], *rgb_audio, **changes)])
-    with pytest.raises(DataError, match=message) as error:
-        list(read_videos(path))
-    assert f"{path}: the record at byte {len(first) + 16} " in one_sentence(error)
+    ]:
+        path = tmp_path / "validate0007.tfrecord"
+        first = example("good", [1], *rgb_audio)
+        write_records(path, [first, example("bad!", [1], *rgb_audio, **changes)])
+        with pytest.raises(DataError, match=message) as error:
+            list(read_videos(path))
+        assert f"{path}: the record at byte {len(first) + 16} " in one_sentence(error)
 
 
 def test_broken_protobufs_are_one_sentence(tmp_path, rgb_audio):
@@ -499,22 +490,19 @@ def test_word_vectors_are_averaged_over_the_phrase_or_the_name(tmp_path):
     np.testing.assert_allclose(rows, [[2**-0.5, 2**-0.5], [1, 0], [0, -1]], rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
+def test_unusable_word_vectors_are_one_sentence(tmp_path):
+    for content, message in [
         ("banjo 1 0\ndog 1 0\n", "no vector for any word of class 'Soup'"),
         ("banjo 1 0\ndog one 0\nsoup 1 1\n", "line 2: a word and numbers"),
         ("banjo 1 0\ndog 1 0 3\nsoup 1 1\n", "differ in length"),
         ("banjo 1 0\ndog 0 0\nsoup 1 1\n", "'Dog' is zero, NaN or infinite"),
         ("banjo 1 0\ndog nan 0\nsoup 1 1\n", "'Dog' is zero, NaN or infinite"),
-    ],
-)
-def test_unusable_word_vectors_are_one_sentence(tmp_path, content, message):
-    path = tmp_path / "wiki.vec"
-    path.write_text(content)
-    with pytest.raises(DataError, match=message) as error:
-        text_vectors(path, THREE)
-    one_sentence(error)
+    ]:
+        path = tmp_path / "wiki.vec"
+        path.write_text(content)
+        with pytest.raises(DataError, match=message) as error:
+            text_vectors(path, THREE)
+        one_sentence(error)
 
 
 def test_unusable_npz_text_is_one_sentence(tmp_path):
