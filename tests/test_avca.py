@@ -138,6 +138,7 @@ def test_a_hidden_layer_as_wide_as_phi_is_not_mistaken_for_none() -> None:
 
 @pytest.mark.parametrize("config", [SMALL, FLAT], ids=["hidden", "no hidden"])
 def test_one_seed_gives_torchs_weights_in_the_released_order_of_construction(config: AVCAConfig) -> None:
+    """To the rounding of float32, in which torch scales its uniform numbers and makes normal ones of them."""
     c = config
     heads = c.heads * c.head_dim
 
@@ -167,10 +168,9 @@ def test_one_seed_gives_torchs_weights_in_the_released_order_of_construction(con
         torch.manual_seed(42)
         for key, dim_in, dim_out in order:
             reference = nn.Linear(dim_in, dim_out, bias=not key.endswith("to_qkv"))
-            assert torch.equal(state[f"{key}.weight"], reference.weight), key
-            if reference.bias is not None:
-                assert torch.equal(state[f"{key}.bias"], reference.bias), key
-        assert torch.equal(state["pos_emb1D"], torch.randn(2, c.dim_phi))
+            for name, tensor in reference.named_parameters():
+                torch.testing.assert_close(state[f"{key}.{name}"], tensor, rtol=0, atol=2**-23, msg=key)
+        torch.testing.assert_close(state["pos_emb1D"], torch.randn(2, c.dim_phi), rtol=1e-6, atol=4e-6)
 
 
 def test_a_fresh_network_depends_on_its_generator_alone() -> None:

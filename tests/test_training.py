@@ -77,15 +77,17 @@ def test_the_test_uses_the_beta_of_val_and_the_network_of_stage_2() -> None:
     chosen = [row for row in result.history if row["stage"] == 1][result.best_epoch - 1]
     assert asdict(result.val) == {name: chosen[name] for name in ("S", "U", "HM", "ZSL", "beta")}
     assert result.val.beta in RELEASED_BETAS
-    assert result.metrics == evaluate(result.model, small().phase("test"), result.val.beta)
+    with threads(1):  # as in the run: more threads sum in another order
+        assert result.metrics == evaluate(result.model, small().phase("test"), result.val.beta)
     assert not result.model.training
 
 
 def test_val_HM_is_the_best_over_the_released_betas() -> None:
     result = train_tiny(tiny())
-    curve = validate(result.model, small().phase("val"))
+    with threads(1):  # as in the run: more threads sum in another order
+        curve = validate(result.model, small().phase("val"))
+        by_hand = [evaluate(result.model, small().phase("val"), beta).HM for beta in RELEASED_BETAS]
     assert tuple(curve.betas.tolist()) == RELEASED_BETAS
-    by_hand = [evaluate(result.model, small().phase("val"), beta).HM for beta in RELEASED_BETAS]
     assert max(by_hand) == curve.best().HM
     assert result.history[-1]["HM"] == max(by_hand)  # the last row is of this network
 

@@ -129,11 +129,14 @@ def test_flat_space_with_more_dimensions_has_room_too() -> None:
 
 
 def test_embedding_gains_on_its_start_and_starts_do_not_touch_each_other() -> None:
-    wanted, start = tree_distances(BINARY), radial_layout(BINARY)
+    # not the symmetric layout itself: there the root's gradient is rounding, of which Adam makes steps
+    generator = torch.Generator().manual_seed(0)
+    shift = 0.2 * torch.rand(15, 2, generator=generator, dtype=torch.float64)
+    wanted, start = tree_distances(BINARY), radial_layout(BINARY) + shift
     one = embed(wanted, start, k=-1.0, steps=30)
     three = embed(wanted, torch.stack([start, 2 * start, start]), k=[-1.0, -1.0, 0.0], steps=30)
     assert one.distortion < one.start_distortion
-    torch.testing.assert_close(three.points[0], one.points, rtol=0, atol=1e-9)
+    torch.testing.assert_close(three.points[0], one.points, rtol=0, atol=1e-12)
     assert one.points.shape == (15, 2)
     assert one.points.requires_grad is False
     assert type(one.points) is Tensor
