@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "hypav"
@@ -42,6 +43,11 @@ RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def layer(path: Path) -> str:
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return next((name for name in sorted(RANK, key=len, reverse=True) if parts[0].startswith(name)), parts[0])
@@ -50,7 +56,7 @@ def layer(path: Path) -> str:
 def imports(path: Path) -> set[str]:
     """The modules directly below hypav that a file imports, at its top or inside a function."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and node.module == "hypav":
             found |= {
                 alias.name for alias in node.names if (PACKAGE / alias.name).with_suffix(".py").exists()
@@ -86,7 +92,7 @@ FORBIDDEN = {
 
 def test_no_pickle_no_global_seed() -> None:
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 call = (ast.unparse(node.func.value), node.func.attr)
                 assert call not in FORBIDDEN, f"{path}:{node.lineno} calls {'.'.join(call)}"
@@ -102,6 +108,6 @@ def test_only_the_doors_read_the_environment() -> None:
 
 def test_what_only_a_cluster_needs_is_imported_where_it_is_used() -> None:
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.Import | ast.ImportFrom) and node.col_offset == 0:
                 assert "distributed" not in ast.unparse(node), f"{path}:{node.lineno}"
