@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+import torch
 from click.testing import CliRunner
 
 import hypav.notebooks.__main__ as command
 from hypav.notebooks import strict_nbval
 from hypav.notebooks.compare import first_difference, largest_deviation
 from hypav.notebooks.execute import run
-from hypav.notebooks.processors import HERE, PROCESSORS, Processor, available
+from hypav.notebooks.processors import HERE, PROCESSORS, Processor, available, call_on
 from hypav.notebooks.template import TOLERANCE, code_cells
 
 
@@ -141,12 +143,21 @@ def test_a_kernel_runs_as_on_the_processor(told: dict[str, list[str]]) -> None:
     assert 0 < abs(float.fromhex(told["nudged weights"][2]) - weight) < 1e-15 * abs(weight)
 
 
+def test_a_function_runs_as_on_another_processor() -> None:
+    def tell(text: str, *, more: str) -> tuple[str, str, torch.dtype]:
+        return text + more, torch.__config__.show(), torch.get_default_dtype()
+
+    text, config, dtype = call_on(PROCESSORS["no AVX"], tell, "a", more="b")
+    assert (text, dtype) == ("ab", torch.float32)
+    assert re.search("CPU capability usage: (DEFAULT|NO AVX)", config)
+
+
 def test_what_a_machine_lacks_is_not_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"sse4_2": True, "avx2": True})
     assert "AVX-512" not in available()
     assert {"AVX2", "no AVX", "this one", "nudged weights"} <= set(available())
     monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"architecture": "aarch64"})
-    assert set(available()) == {"this one", "2 threads", "nudged weights"}
+    assert set(available()) == {"this one", "2 threads", "nudged weights", "other rounding"}
 
 
 def test_threads_are_torchs_too() -> None:
