@@ -82,7 +82,9 @@ def test_same_seed_same_set_other_seed_other_set():
     assert torch.equal(given.video, first.video)
 
 
-@pytest.mark.parametrize("name", [name for name, processor in available().items() if not processor.nudge])
+@pytest.mark.parametrize(
+    "name", [name for name, processor in available().items() if processor.startup is None]
+)
 def test_every_processor_draws_the_same_bits(name):
     inherited = {key: value for key, value in os.environ.items() if key not in KERNEL_VARIABLES}
     environment = inherited | PROCESSORS[name].environment
