@@ -78,7 +78,7 @@ def test_the_same_runs_on_two_processors_are_held_against_each_other() -> None:
         other.add(sealed(replace(record, HM=record.HM + 0.01 * number, cpu="another")))
     runs = len(one.rows())
     section = processors_section({"processor-a.csv": one, "processor-b.csv": other}, "results")
-    assert "4 configurations were run" in section
+    assert "4 configurations, each with seed 0, 1, 2, 3, were run as on 2 processors" in section
     assert f"and by {runs - 1:.1f} at most" in section
     assert f"by {(runs - 1) / 2:.1f} points in the mean" in section
     mean = 100 * sum(record.HM for record in one.rows()) / runs

@@ -34,12 +34,13 @@ def processors_section(stores: Mapping[str, Store], folder: str) -> str:
     return "\n\n".join(
         [
             "## Between processors",
-            f"{len(configurations)} configurations were run with {len(seeds)} seed(s) each as on {len(runs)} processors: "
-            "one machine, whose libraries were told what they may use of it (`ATEN_CPU_CAPABILITY`, `MKL_CBWR`). "
-            "Features, initial weights, batches and masks are the same to the last bit. "
+            f"{len(configurations)} configurations, each with seed {', '.join(map(str, sorted(seeds)))}, were run as on "
+            f"{len(runs)} processors: one machine, whose libraries were told which instructions they may use "
+            "(`ATEN_CPU_CAPABILITY`, `MKL_CBWR`, `ONEDNN_MAX_CPU_ISA`, set before `hypav reproduce`). Features, initial "
+            "weights, batches and masks have the same bits. "
             f"On {sets}, in float32, HM of one run differs between the processors by {_mean(ranges):.1f} points in the "
             f"mean, by {ranges[len(ranges) // 2]:.1f} in the median and by {ranges[-1]:.1f} at most. "
-            "So one seed's HM says nothing of differences that small; the means over all runs differ less.",
+            "So a difference of that size between two runs of one seed says nothing. Means over many runs differ less:",
             markdown_table(["runs", "processor, instructions of torch", "mean HM"], rows),
         ]
     )

@@ -17,7 +17,7 @@ from hypav.experiments.table_view import Row, TableView
 from hypav.experiments.tables import markdown_table
 from hypav.experiments.tuning import TUNED, TUNING_SEEDS, tuning_entries
 
-__all__ = ["Command", "commands", "gaps", "machine", "programs", "repeat", "unlike", "what_ran"]
+__all__ = ["Command", "commands", "earlier", "gaps", "machine", "programs", "repeat", "unlike", "what_ran"]
 
 
 def what_ran(found: Sequence[Subject]) -> str:
@@ -227,12 +227,11 @@ _EARLIER = {
 }
 
 
-def _earlier(found: Sequence[Subject]) -> list[str]:
-    return [
-        f"- The runs on {s.data.marked} are of the set (digest {s.data.digest[:8]}) {_EARLIER[s.data.digest]}."
-        for s in found
-        if s.data.digest in _EARLIER
-    ]
+def earlier(subject: Subject) -> str:
+    """A sentence on a set that is no longer made as the runs have it; empty for any other."""
+    known = _EARLIER.get(subject.data.digest)
+    name = f"{subject.data.marked} are of the set (digest {subject.data.digest[:8]})"
+    return "" if known is None else f"The runs on {name} {known}."
 
 
 def _reading(subject: Subject) -> str:
@@ -278,7 +277,7 @@ def machine(found: Sequence[Subject], program: str) -> str:
         f"- The numbers are those of this torch on this processor ({all_of('cpu')}): on another one, whose kernels "
         "round otherwise, a run drifts to another HM, as another seed does. So single runs differ; what many seeds say "
         "should not.",
-        *_earlier(found),
+        *(f"- {sentence}" for subject in found if (sentence := earlier(subject))),
         f"- {len(runs)} runs, {sum(seconds) / 3600:.1f} h by the clock in all, also where a run was halted; each on "
         f"{all_of('threads')} thread(s) of the {all_of('device')}; median {seconds[len(seconds) // 2]:.1f} s a run, "
         f"longest {seconds[-1]:.1f} s.",

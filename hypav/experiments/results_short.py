@@ -9,7 +9,7 @@ from hypav.experiments.answers import Effect, Tally, tally
 from hypav.experiments.curvature_effects import CurvatureEffect, beyond_rounding
 from hypav.experiments.paper import reported
 from hypav.experiments.results_delta import delta_direction
-from hypav.experiments.results_runs import gaps, programs
+from hypav.experiments.results_runs import earlier, gaps, programs
 from hypav.experiments.results_text import after_correction, chance_text, named, points, times, ways
 from hypav.experiments.subjects import Subject
 from hypav.experiments.suite import AVCA
@@ -163,7 +163,9 @@ def _delta(found: Sequence[Subject]) -> str:
 def _provenance(found: Sequence[Subject], program: str) -> str:
     simulated = [s.data.marked for s in found if s.data.simulated]
     are = "is" if len(simulated) == 1 else "are"
-    drawn = f"{' and '.join(simulated)} {are} drawn from a seed, and all" if simulated else "All"
+    rounded = any(map(earlier, found))
+    before = ", here as before hypav rounded its features (Machine, time, versions)" if rounded else ""
+    drawn = f"{' and '.join(simulated)} {are} drawn from a seed{before}, and all" if simulated else "All"
     scales = ", ".join(sorted({record.scale_name for s in found for record in s.runs}))
     missing = "; some tables are not complete (What ran)" if any(map(gaps, found)) else ""
     return (

@@ -30,15 +30,15 @@ def plot_drift(
     Returns:
         figure and {"step", name: list}.
     """
-    floor = 1e-17
+    floor = 1e-18
     with use_style():
-        figure = DescribedFigure(figsize=(7.6, 4.0), layout="constrained")
+        figure = DescribedFigure(figsize=(6.4, 3.2), layout="constrained")
         axes = figure.subplots()
         for name, look in cues(apart).items():
             values = [max(value, floor) for value in apart[name]]
             style: dict[str, Any] = {"color": look.color, "linestyle": look.linestyle, "marker": look.marker}
             axes.plot(values, **style, label=name)
-        axes.set(yscale="log", xlabel="training step", ylabel="relative difference of distances")
+        axes.set(yscale="log", xlabel="training step", ylabel="relative difference")
         axes.set_xticks(range(len(steps)), [str(step) for step in steps])
         powers = range(-16, 1, 4)
         axes.set_yticks(
