@@ -14,8 +14,8 @@ from hypav.notebooks.processors import available, emulated
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 PROCESSORS = available()
-# what a reader's machine can be: a kernel that starts with a file of ours is none
-MACHINES = [
+# nbval alone sees less than our harness does: a few machines will do
+MACHINES = [name for name in ("this one", "no AVX", "AVX2") if name in PROCESSORS]
     name for name, processor in PROCESSORS.items() if processor.startup is None and processor.threads == 1
 ]
 
