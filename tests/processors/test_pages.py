@@ -16,8 +16,6 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 PROCESSORS = available()
 # nbval alone sees less than our harness does: a few machines will do
 MACHINES = [name for name in ("this one", "no AVX", "AVX2") if name in PROCESSORS]
-    name for name, processor in PROCESSORS.items() if processor.startup is None and processor.threads == 1
-]
 
 
 @pytest.mark.parametrize("name", PROCESSORS)
