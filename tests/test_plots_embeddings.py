@@ -46,13 +46,17 @@ def test_one_map_colours_one_group() -> None:
 
 
 def test_explorer_offers_every_map_and_group() -> None:
+    def music() -> torch.Tensor:
+        line = next(line for line in explorer.figure.axes[0].lines if line.get_label() == "music")
+        return torch.as_tensor(line.get_xydata()).float()
+
     explorer = embedding_explorer(FLAT, NAMES, data="x")
     explorer.sliders["variant"].value = "curved"
     explorer.sliders["group"].value = "music"
     assert explorer.data["shown"] == 3
-    assert torch.equal(explorer.data["points"], FLAT["curved, theta_v"])
+    assert torch.equal(music(), FLAT["curved, theta_v"][:3])
     explorer.reset()
-    assert torch.equal(explorer.data["points"], FLAT["AVCA, theta_v"])
+    assert torch.equal(music(), FLAT["AVCA, theta_v"][:3])
 
 
 def test_disk_says_how_far_out_points_lie() -> None:
