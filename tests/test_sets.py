@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
@@ -17,7 +18,6 @@ from hypav.experiments.records import sealed
 from hypav.experiments.results_processors import processors_section
 from hypav.experiments.sets import SetId, sets_in, stored_set
 from hypav.experiments.store import MEMORY, Store
-from hypav.experiments.subjects import subjects
 from hypav.experiments.suite import Entry
 
 COURSE_RUNS = Path(__file__).parents[1] / "notebooks" / "results" / "course_runs.csv"
@@ -58,9 +58,15 @@ def test_the_shipped_runs_are_shown_whatever_the_set_is_now() -> None:
     assert "not run" in other.stdout, "another draw was asked for, which nobody ran"
 
 
+class OnASet(NamedTuple):
+    """What `subject_on` looks at of a Subject, which takes seconds to make."""
+
+    data: SetId
+
+
 def test_a_page_says_which_set_its_tables_are_of() -> None:
     store = course_runs()
-    found = subjects(store)
+    found = [OnASet(data) for data in sets_in(store)]
     subject, sentence = subject_on(simulated(), store, found)
     assert subject.data.name == "SIMULATED (UCF-GZSL counts)"
     assert "The stored runs are of" in sentence

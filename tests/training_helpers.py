@@ -8,7 +8,6 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -85,16 +84,6 @@ def start(target: Callable[..., None], *args: Any) -> Any:
     child = context.Process(target=target, args=args)
     child.start()
     return child
-
-
-def step_by_step(config: RunConfig, folder: Path, parent: Connection) -> None:
-    """In a child: after each epoch tells the parent and waits for its word to go on."""
-
-    def after_epoch(row: dict[str, Any]) -> None:
-        parent.send((row["stage"], row["epoch"]))
-        parent.recv()
-
-    train_tiny(config, folder=folder, after_epoch=after_epoch)
 
 
 def train_and_die(config: RunConfig, folder: Path, moment: int) -> None:
