@@ -22,8 +22,9 @@ __all__ = ["forward", "gradients", "masks", "same_torch", "steps"]
 ADAM_NOISE = 1e-8
 # float32 losses of steps whose weights drift apart by rounding; one mask drawn out of order moves them by 1e-2
 FLOAT32_STEPS = 1e-3
-# numbers this much smaller than the largest of their kind are zeros that rounding made (biases before a batch norm)
-ROUNDING = 1e-5
+# numbers this much smaller than the largest of their kind are zeros that rounding made (biases before a batch norm):
+# compared to 1e-10 of this, to 50 units in the last place of the largest, since their sum depends on the kernels
+ROUNDING = 1e-4
 
 
 def forward(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Row]:
