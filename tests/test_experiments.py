@@ -7,7 +7,7 @@ import math
 import os
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from itertools import product
 from pathlib import Path
@@ -16,8 +16,6 @@ from typing import Any, get_args, get_type_hints
 import joblib
 import pytest
 import torch
-from joblib.externals.loky import get_reusable_executor
-from joblib.externals.loky.backend.context import set_start_method
 from training_helpers import small, tiny
 
 from hypav.alignment import PRESETS, AlignmentConfig, preset
@@ -517,23 +515,13 @@ def test_how_many_runs_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
         side_by_side(0, "cpu", 6)
 
 
-@pytest.fixture
-def forked_workers() -> Iterator[None]:
-    """joblib's workers are forked, so that they need not import torch again."""
-    set_start_method("fork", force=True)
-    yield
-    get_reusable_executor().shutdown(kill_workers=True)
-    set_start_method(None, force=True)
-
-
-@pytest.mark.filterwarnings("ignore:`fork` start method")
-@pytest.mark.usefixtures("forked_workers")
 def test_two_jobs_give_what_one_gives(tmp_path: Path) -> None:
     """The same metrics and records; a worker may sum in another order than this process, so losses to rounding."""
     specs, seeds = ("avca", "hyper-multiple:2"), (1, 2)
+    # in float32 rounding may decide a sample's class
+    recipe = tiny_recipe(epochs=2, batches=2, dtype="float64")
     one, two = (
-        compare_small(tmp_path / str(jobs), specs, seeds, jobs=jobs, recipe=tiny_recipe(epochs=2, batches=2))
-        for jobs in (1, 2)
+        compare_small(tmp_path / str(jobs), specs, seeds, jobs=jobs, recipe=recipe) for jobs in (1, 2)
     )
     assert replace(one, seconds=0) == replace(two, seconds=0)
     folders = [sorted((tmp_path / str(jobs) / "simulated-small").iterdir()) for jobs in (1, 2)]
@@ -542,7 +530,7 @@ def test_two_jobs_give_what_one_gives(tmp_path: Path) -> None:
     for a, b in zip(*folders, strict=True):
         here, there = ({**load_record(folder), "seconds": 0} for folder in (a, b))
         losses = [[row["total"] for row in record.pop("history")] for record in (here, there)]
-        assert losses[0] == pytest.approx(losses[1], rel=1e-5)  # float32, four steps
+        assert losses[0] == pytest.approx(losses[1], rel=1e-9)  # float64, four steps
         assert here == there
         shapes = [{n: t.shape for n, t in load_model(folder)[0].state_dict().items()} for folder in (a, b)]
         assert shapes[0] == shapes[1]
