@@ -32,9 +32,8 @@ class Linear(nn.Linear):
 
     def reset_parameters(self) -> None:
         """Weights, then biases, from torch's own generator."""
-        if (
-            self.weight.dtype != torch.float32
-        ):  # torch rounds these in the 16th digit, too little to show in a run
+        # torch rounds weights of float64 in the 16th digit, too little to show in a run
+        if self.weight.dtype != torch.float32:
             super().reset_parameters()
             return
         bound = torch.tensor(self.in_features**-0.5, dtype=torch.float32).item()

@@ -173,8 +173,8 @@ def _hash(values: Any, size: int = 8) -> str:
 
 
 def key_of(config: Mapping[str, Any], data_digest: str, code: str, device: str) -> str:
-    """Twelve hex digits that any change of a run's configuration, data, program (NUMERICS_VERSION, with the version of
-    torch) or type of device changes."""
+    """Twelve hex digits that any change of a run's configuration, data, `code` (NUMERICS_VERSION) or type of device
+    changes."""
     kind = device_type(device)
     return _hash({"config": config, "data": data_digest, "device": kind, "program": code}, 6)
 

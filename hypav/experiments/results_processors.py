@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import fmean, median
 
 from hypav.experiments.store import Store
 from hypav.experiments.tables import markdown_table
@@ -23,13 +24,13 @@ def processors_section(stores: Mapping[str, Store], folder: str) -> str:
         return ""
     first = next(iter(runs.values()))
     HM = [[100 * each[key].HM for each in runs.values()] for key in keys]
-    ranges = sorted(max(values) - min(values) for values in HM)
+    ranges = [max(values) - min(values) for values in HM]
     configurations = {(r.method, r.preset, r.weight, r.curvatures) for r in map(first.__getitem__, keys)}
     seeds = {first[key].seed for key in keys}
     sets = ", ".join(sorted({first[key].data for key in keys}))
     rows = []
     for place, (name, each) in enumerate(runs.items()):
-        mean = sum(values[place] for values in HM) / len(keys)
+        mean = fmean(values[place] for values in HM)
         rows.append([f"[{name}]({folder}/{name})", each[keys[0]].cpu, f"{mean:.2f}"])
     return "\n\n".join(
         [
@@ -38,13 +39,9 @@ def processors_section(stores: Mapping[str, Store], folder: str) -> str:
             f"{len(runs)} processors: one machine, whose libraries were told which instructions they may use "
             "(`ATEN_CPU_CAPABILITY`, `MKL_CBWR`, `ONEDNN_MAX_CPU_ISA`, set before `hypav reproduce`). Features, initial "
             "weights, batches and masks have the same bits. "
-            f"On {sets}, in float32, HM of one run differs between the processors by {_mean(ranges):.1f} points in the "
-            f"mean, by {ranges[len(ranges) // 2]:.1f} in the median and by {ranges[-1]:.1f} at most. "
+            f"On {sets}, in float32, HM of one run differs between the processors by {fmean(ranges):.1f} points in the "
+            f"mean, by {median(ranges):.1f} in the median and by {max(ranges):.1f} at most. "
             "So a difference of that size between two runs of one seed says nothing. Means over many runs differ less:",
             markdown_table(["runs", "processor, instructions of torch", "mean HM"], rows),
         ]
     )
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
