@@ -11,7 +11,8 @@ the cosine of Eq. 4 cancels it: for every k and every number of heads the loss i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -21,20 +22,63 @@ from torch import Generator, Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from hypav import geometry
-from hypav.avca import Embeddings
-from hypav.curvature import Adaptive, AdaptiveCurvature, FixedCurvature, is_number
+from hypav.avca import Embeddings, Linear, isolated_init
 from hypav.errors import SettingError
 
-__all__ = [
-    "PRESETS",
-    "Alignment",
-    "AlignmentConfig",
-    "AlignmentLoss",
-    "alignment_loss",
-    "head_losses",
-    "preset",
-    "similarity_matrix",
-]
+
+def is_number(value: object) -> bool:
+    """Whether value is a finite int or float."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """Settings of the adaptive curvatures: N_c of them, each between 0 and c_0 (Eq. 6; the paper's c_0 is -0.4)."""
+
+    N_c: int = 1
+    c_0: float = -0.4
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.N_c, int) or self.N_c < 1:
+            raise SettingError(f"N_c is {self.N_c}; Hyper-single has N_c = 1, Hyper-multiple 2 or more.")
+        if not is_number(self.c_0) or self.c_0 == 0:
+            raise SettingError(f"c_0 is {self.c_0}; the curvatures lie between 0 and c_0, e.g. c_0 = -0.4.")
+
+
+class FixedCurvature(nn.Module):
+    """The same curvatures for every sample: Hyper-alignment has one, Table 4's mixtures have two."""
+
+    row: Tensor
+
+    def __init__(self, curvatures: Sequence[float]) -> None:
+        super().__init__()
+        if not isinstance(curvatures, Sequence) or not curvatures or not all(map(is_number, curvatures)):
+            raise SettingError(
+                f"The curvatures are {curvatures!r}; give one finite number or more, e.g. -0.2, or Adaptive(N_c, c_0)."
+            )
+        self.curvatures = tuple(float(k) for k in curvatures)
+        # on the device of the training, so that no step copies it there; no part of a checkpoint
+        row = torch.tensor([self.curvatures], dtype=torch.float64)
+        self.register_buffer("row", row, persistent=False)
+
+    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
+        """(1, H) in the dtype and on the device of phi_v (N, D)."""
+        return self.row.to(phi_v)
+
+
+class AdaptiveCurvature(nn.Module):
+    """Eq. 6: k = c_0 sigmoid(W [phi_v ; phi_a] + b), one fully-connected layer with N_c outputs."""
+
+    def __init__(self, settings: Adaptive, dim_phi: int, generator: Generator) -> None:
+        super().__init__()
+        self.settings = settings
+        with isolated_init(generator):
+            self.layer = Linear(2 * dim_phi, settings.N_c)
+
+    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
+        """(N, N_c) curvatures for phi_v and phi_a, each (N, D), shared by the two modalities of a sample."""
+        return self.settings.c_0 * torch.sigmoid(self.layer(torch.cat((phi_v, phi_a), dim=1)))
+
 
 Similarity = Literal["cosine", "inner", "distance", "kernel", "norms"]
 Normalise = Literal["frobenius", "row", "none"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from hypav.data.features import FeatureSet, Phase
-from hypav.linear import Ridge, choose_ridge, eszsl_scores
-from hypav.protocol import Metrics, exact_optimum, gzsl
+from hypav.eszsl import Ridge, choose_ridge, eszsl_scores
+from hypav.evaluation import Metrics, exact_optimum, gzsl
 
 
 def best_on_val(scores: torch.Tensor, phase: Phase) -> Metrics:

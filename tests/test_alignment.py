@@ -16,9 +16,17 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from hypav import geometry
-from hypav.alignment import PRESETS, Alignment, AlignmentConfig, alignment_loss, preset, similarity_matrix
+from hypav.alignment import (
+    PRESETS,
+    Adaptive,
+    AdaptiveCurvature,
+    Alignment,
+    AlignmentConfig,
+    alignment_loss,
+    preset,
+    similarity_matrix,
+)
 from hypav.avca import Embeddings
-from hypav.curvature import Adaptive, AdaptiveCurvature
 from hypav.errors import SettingError
 
 # three geometries, ten curvatures

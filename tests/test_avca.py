@@ -14,16 +14,18 @@ from hypav.avca import (
     AVCA,
     AVCAConfig,
     Embeddings,
+    Masks,
     build_avca,
+    dropout,
+    isolated_init,
     load_official_state,
     official_name,
     official_state,
 )
 from hypav.data.batches import TripletBatch
 from hypav.errors import DataError, SettingError
-from hypav.layers import Masks, dropout, isolated_init
-from hypav.learner import Learner, RunConfig, TrainConfig, train_step
-from hypav.objective import avca_terms, total
+from hypav.losses import avca_terms, total
+from hypav.training import Learner, RunConfig, TrainConfig, train_step
 
 B = 6
 SMALL = AVCAConfig(

@@ -28,15 +28,21 @@ from training_helpers import (
     train_tiny,
 )
 
-from hypav.alignment import preset
-from hypav.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
-from hypav.curvature import Adaptive
+from hypav.alignment import Adaptive, preset
 from hypav.data.batches import TripletSampler, make_batch
 from hypav.errors import RunError
 from hypav.experiments import load_model, load_record, run
 from hypav.experiments.runs import run_folder
-from hypav.learner import Learner, RunConfig, train_step
-from hypav.training import RunResult
+from hypav.training import (
+    Learner,
+    RunConfig,
+    RunResult,
+    load_checkpoint,
+    load_tensors,
+    save_checkpoint,
+    save_tensors,
+    train_step,
+)
 
 CPU = torch.device("cpu")
 HEADS = preset("released", curvatures=Adaptive(2))
@@ -261,8 +267,8 @@ def no_right(*args: object, **options: object) -> None:
 @pytest.mark.parametrize(
     ("target", "failure", "message"),
     [
-        ("hypav.checkpoint.save_file", no_space, "No space left on device"),
-        ("hypav.checkpoint.save_file", no_space_in_safetensors, "No space left on device"),
+        ("hypav.training.save_file", no_space, "No space left on device"),
+        ("hypav.training.save_file", no_space_in_safetensors, "No space left on device"),
         ("pathlib.Path.write_text", no_space, r"checkpoint\.json: No space left on device"),
         ("os.fsync", no_space, "No space left on device"),
         ("tempfile.mkstemp", no_right, "Permission denied"),

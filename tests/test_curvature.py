@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from hypav.curvature import Adaptive, AdaptiveCurvature, FixedCurvature
+from hypav.alignment import Adaptive, AdaptiveCurvature, FixedCurvature
 from hypav.errors import SettingError
 
 N, DIM = 9, 6

@@ -23,8 +23,8 @@ from safetensors.torch import load_file, save_file
 
 from hypav.cli import cli
 from hypav.data import SPLITS, FeatureSet, cache, official, read_official, write_official
-from hypav.data.blocks import rows_all_same, rows_not_finite
-from hypav.data.doors import open_data
+from hypav.data.features import rows_all_same, rows_not_finite
+from hypav.data.load import open_data
 from hypav.errors import DataError, RunError, SettingError
 
 FEATURES = "features/main_features"
@@ -340,7 +340,7 @@ def test_doors_other_than_folders_leave_it_alone(kept):
 
 @pytest.mark.parametrize("table", [np.ones((5000, 3)), torch.ones(5000, 3, dtype=torch.bfloat16)])
 def test_checks_in_blocks(table, monkeypatch):
-    monkeypatch.setattr("hypav.data.blocks._BYTES", 1000)
+    monkeypatch.setattr("hypav.data.features._BYTES", 1000)
     assert rows_all_same(table)
     assert rows_not_finite(table) == []
     table = table.copy() if isinstance(table, np.ndarray) else table.clone()

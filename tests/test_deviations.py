@@ -11,10 +11,10 @@ import torch
 
 from hypav import alignment, geometry
 from hypav.alignment import PRESETS
-from hypav.data.simulated_settings import COUNTS
+from hypav.data.simulated import COUNTS
 from hypav.experiments.deviations import LEDGER, Deviation, ledger_rows, loss, settings, training
 from hypav.experiments.published import CurvatureSettings
-from hypav.learner import TrainConfig
+from hypav.training import TrainConfig
 
 
 @pytest.mark.parametrize("row", LEDGER, ids=lambda row: row.holds.__name__)

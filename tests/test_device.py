@@ -9,12 +9,10 @@ import torch
 from device_helpers import HostWaits, nothing_waits
 from training_helpers import small, tiny, train_tiny
 
-from hypav.alignment import PRESETS, AlignmentConfig, preset
-from hypav.curvature import Adaptive
+from hypav.alignment import PRESETS, Adaptive, AlignmentConfig, preset
 from hypav.data import TripletSampler, make_batch
 from hypav.data.features import Phase
-from hypav.learner import Learner, RunConfig, train_step
-from hypav.training import _Run
+from hypav.training import Learner, RunConfig, _Run, train_step
 
 CURVATURES = {"flat": (0.0,), "mixed": (0.2, -0.2), "one": Adaptive(1), "three": Adaptive(3)}
 CASES: dict[str, AlignmentConfig | None] = {"avca": None} | {

@@ -11,7 +11,7 @@ from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from hypav import embeddings, geometry
-from hypav.data.doors import open_data
+from hypav.data.load import open_data
 from hypav.errors import DataError, SettingError
 
 

@@ -18,9 +18,8 @@ import pytest
 import torch
 from training_helpers import small, tiny
 
-from hypav.alignment import PRESETS, AlignmentConfig, preset
+from hypav.alignment import PRESETS, Adaptive, AlignmentConfig, preset
 from hypav.avca import AVCAConfig
-from hypav.curvature import Adaptive
 from hypav.data.features import FeatureSet
 from hypav.data.yt8m import YT8M_NAME
 from hypav.errors import RunError, SettingError
@@ -44,10 +43,9 @@ from hypav.experiments import (
 )
 from hypav.experiments.outputs import save_comparison
 from hypav.experiments.runs import run_folder, run_key
-from hypav.intervals import Interval
-from hypav.learner import RunConfig, TrainConfig
-from hypav.machine import side_by_side
-from hypav.training import evaluate
+from hypav.stats import Interval
+from hypav.training import RunConfig, TrainConfig, evaluate
+from hypav.utils import side_by_side
 
 UCF = ("UCF-GZSL", "main")
 SETTINGS = paper_settings(UCF)

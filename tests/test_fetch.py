@@ -14,9 +14,7 @@ import pytest
 import requests
 
 from hypav.data.archive import check_archive, official_archive_help, safe_extract
-from hypav.data.fetch import BASE_URL, fetch_yt8m, remote_name
-from hypav.data.tfexample import make_example, read_videos
-from hypav.data.tfrecord import write_records
+from hypav.data.yt8m_build import BASE_URL, fetch_yt8m, make_example, read_videos, remote_name, write_records
 from hypav.errors import DataError, RunError, SettingError
 
 
@@ -327,7 +325,7 @@ def test_a_damaged_shard_that_is_there_is_fetched_anew(fetch, shards):
 
 
 def test_a_file_far_too_long_is_refused_before_it_comes(fetch, server, monkeypatch):
-    monkeypatch.setattr("hypav.data.fetch._LONGEST", 10_000)
+    monkeypatch.setattr("hypav.data.yt8m_build._LONGEST", 10_000)
     with pytest.raises(DataError, match="which no video-level shard is") as error:
         fetch()
     one_sentence(error)
@@ -355,7 +353,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_came(fetch, server, shards, 
 
 
 def test_too_little_space_is_said_before_the_question(fetch, monkeypatch):
-    monkeypatch.setattr("hypav.data.fetch.shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
+    monkeypatch.setattr("hypav.data.yt8m_build.shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
     with pytest.raises(RunError, match="MB free; choose another folder") as error:
         fetch(confirm=lambda question: pytest.fail("asked"))
     one_sentence(error)

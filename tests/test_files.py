@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hypav.errors import RunError
-from hypav.files import make_folder, replacing, write_json
+from hypav.utils import make_folder, replacing, write_json
 
 
 def one_sentence(error: pytest.ExceptionInfo[BaseException]) -> bool:

@@ -14,14 +14,12 @@ from typing import Any
 import pytest
 import torch
 
-from hypav.alignment import AlignmentConfig, preset
+from hypav.alignment import Adaptive, AlignmentConfig, preset
 from hypav.avca import AVCAConfig
-from hypav.curvature import Adaptive
 from hypav.data.simulated import simulated
 from hypav.experiments.measures import NUMERICS_VERSION, measure
-from hypav.learner import RunConfig, TrainConfig
-from hypav.machine import threads
-from hypav.training import train
+from hypav.training import RunConfig, TrainConfig, train
+from hypav.utils import threads
 
 RECORDED = Path(__file__).with_name("golden_run.json")
 # float64 sums in another order differ in the 16th digit; in 30 steps a stage that grows, but not to the 9th

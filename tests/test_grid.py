@@ -15,7 +15,6 @@ import pytest
 from grid_helpers import grid_in_group, results, tiny_grid, tiny_jobs, tiny_recipe
 from training_helpers import small, start
 
-from hypav.checkpoint import load_checkpoint
 from hypav.data.features import FeatureSet
 from hypav.errors import RunError
 from hypav.experiments import grid, runs
@@ -26,6 +25,7 @@ from hypav.experiments.store import Store
 from hypav.experiments.suite import SUITE, entries
 from hypav.experiments.transfer import opened, written
 from hypav.experiments.workers import workers_end_told
+from hypav.training import load_checkpoint
 
 STORE = "store.sqlite"
 

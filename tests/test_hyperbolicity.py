@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypav import gromov
+from hypav import hyperbolicity as gromov
 from hypav.errors import DataError, SettingError
 from hypav.geometry import pairwise_distance
 from hypav.hyperbolicity import (

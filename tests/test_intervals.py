@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hypav.errors import DataError, SettingError
-from hypav.intervals import (
+from hypav.stats import (
     Interval,
     detectable_difference,
     holm,

@@ -11,7 +11,7 @@ from linear_reference import linear_reference
 from hypav.data.simulated import simulated
 from hypav.data.yt8m import read_yt8m
 from hypav.errors import DataError, SettingError
-from hypav.linear import (
+from hypav.eszsl import (
     MODALITIES,
     YT8M_MINI_REFERENCE,
     Ridge,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hypav.avca import Embeddings
-from hypav.objective import TERM_GROUPS, avca_terms, total
+from hypav.losses import TERM_GROUPS, avca_terms, total
 
 ROWS, WORDS, PHI, THETA = 5, 7, 6, 4
 

@@ -15,15 +15,14 @@ import pytest
 import torch
 from torch import Generator
 
-from hypav.alignment import Alignment, preset
+from hypav.alignment import Adaptive, Alignment, preset
 from hypav.avca import AVCAConfig, build_avca, official_name, official_state
-from hypav.curvature import Adaptive
 from hypav.data.batches import TripletBatch, sampling_weights
 from hypav.errors import DataError
 from hypav.hyperbolicity import gromov_delta
-from hypav.learner import Learner, RunConfig, TrainConfig, train_step
-from hypav.objective import avca_terms, total
+from hypav.losses import avca_terms, total
 from hypav.parity import TOLERANCE, Row, run_parity
+from hypav.training import Learner, RunConfig, TrainConfig, train_step
 
 GOLDEN = Path(__file__).parent / "golden"
 INPUTS = {"state.npz", "batch.npz"}

@@ -16,10 +16,10 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from hypav.errors import DataError, RunError, SettingError
-from hypav.intervals import Interval
-from hypav.plots import METRICS, plot_comparison, plot_history, plot_seen_unseen_curve
-from hypav.protocol import Curve, Metrics, harmonic_mean
-from hypav.style import CUES, INK, DescribedFigure, cues, save_figure, use_style
+from hypav.evaluation import Curve, Metrics, harmonic_mean
+from hypav.figures import METRICS, plot_comparison, plot_history, plot_seen_unseen_curve
+from hypav.figures.style import CUES, INK, DescribedFigure, cues, save_figure, use_style
+from hypav.stats import Interval
 
 VARIANTS = ("AVCA", "Hyper-alignment", "Hyper-single", "Hyper-multiple")
 
@@ -198,7 +198,7 @@ def test_figures_leave_matplotlib_as_it_was() -> None:
         plot_comparison({}, data="x")
     plot_comparison({"AVCA": results(1.0)}, data="x")
     assert dict(matplotlib.rcParams) == before
-    loaded = "import sys, hypav.plots; print('matplotlib.pyplot' in sys.modules)"
+    loaded = "import sys, hypav.figures; print('matplotlib.pyplot' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert answer.stdout == "False\n"
 

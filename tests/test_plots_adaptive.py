@@ -7,14 +7,14 @@ import torch
 from torch import Generator
 
 from hypav.errors import DataError
-from hypav.plots import (
+from hypav.figures import (
     plot_curvature_paths,
     plot_gradient_sizes,
     plot_group_curvatures,
     plot_layer_curve,
     plot_random_layers,
 )
-from hypav.style import png_bytes
+from hypav.figures.style import png_bytes
 
 
 def test_the_samples_lie_on_the_curve_of_eq_6() -> None:

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from hypav.alignment import similarity_matrix
 from hypav.errors import DataError
-from hypav.plots import (
+from hypav.figures import (
     plot_lengths,
     plot_loudness,
     plot_similarities,
     plot_steps_to_tangent,
     plot_weights,
 )
-from hypav.style import png_bytes
+from hypav.figures.style import png_bytes
 
 
 def rows(*lengths: float) -> Tensor:

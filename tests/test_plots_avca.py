@@ -10,8 +10,7 @@ from torch import Tensor
 
 from hypav.avca import AVCA, AVCAConfig, Embeddings, build_avca
 from hypav.errors import DataError, SettingError
-from hypav.objective import TERM_GROUPS, avca_terms
-from hypav.plots import (
+from hypav.figures import (
     attention_weights,
     plot_attention,
     plot_group_confusion,
@@ -23,7 +22,8 @@ from hypav.plots import (
     plot_terms,
     term_steps,
 )
-from hypav.plots.objective import TERM_PAIRS
+from hypav.figures.avca import TERM_PAIRS
+from hypav.losses import TERM_GROUPS, avca_terms
 
 
 def rand(*shape: int, seed: int = 0) -> Tensor:

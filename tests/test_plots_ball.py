@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hypav import geometry
 from hypav.errors import SettingError
-from hypav.plots import (
+from hypav.figures import (
     plot_addition,
     plot_curvatures,
     plot_depth,
@@ -25,7 +25,7 @@ from hypav.plots import (
     plot_tilings,
     shapes,
 )
-from hypav.style import DescribedFigure
+from hypav.figures.style import DescribedFigure
 
 KS = (-1.0, -0.3, 0.0, 0.2)
 

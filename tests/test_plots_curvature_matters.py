@@ -11,8 +11,8 @@ from torch import Tensor
 
 from hypav.alignment import AlignmentConfig, alignment_loss, preset
 from hypav.errors import DataError
-from hypav.intervals import t_interval
-from hypav.plots import (
+from hypav.figures import (
+    alignment_explorer,
     plot_alignment_choice,
     plot_bound,
     plot_differences,
@@ -24,7 +24,7 @@ from hypav.plots import (
     plot_shares,
     plot_unused_layer,
 )
-from hypav.widgets import alignment_explorer
+from hypav.stats import t_interval
 
 NEAR = preset("paper", similarity="inner", scale=0.1)
 PANELS = {"as\nprinted": preset("paper"), "inner": NEAR}

@@ -6,8 +6,14 @@ import pytest
 import torch
 
 from hypav.embeddings import rank_correlation
-from hypav.plots import plot_delta_rows, plot_disk, plot_one_map, plot_point_maps, plot_tree_agreement
-from hypav.widgets import embedding_explorer
+from hypav.figures import (
+    embedding_explorer,
+    plot_delta_rows,
+    plot_disk,
+    plot_one_map,
+    plot_point_maps,
+    plot_tree_agreement,
+)
 
 NAMES = ["music"] * 3 + ["sport"] * 4
 G = torch.Generator().manual_seed(0)

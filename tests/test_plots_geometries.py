@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from hypav import geometry
-from hypav.plots import (
+from hypav.figures import (
+    geometries_explorer,
     plot_artan,
     plot_circles,
     plot_light,
@@ -18,9 +19,8 @@ from hypav.plots import (
     plot_two_points,
     plot_two_points_row,
 )
-from hypav.plots.geometries import triangle_area
-from hypav.plots.shapes import angle_sum, triangle
-from hypav.widgets import geometries_explorer
+from hypav.figures.shapes import angle_sum, triangle
+from hypav.figures.three_geometries import triangle_area
 
 
 def test_artan_and_tan_are_inverse_and_fan_out_by_k() -> None:

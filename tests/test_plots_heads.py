@@ -9,7 +9,7 @@ import torch
 from matplotlib.colors import to_hex
 from torch import Tensor
 
-from hypav.plots import (
+from hypav.figures import (
     plot_head_curvatures,
     plot_head_matrices,
     plot_head_pairs,
@@ -17,7 +17,7 @@ from hypav.plots import (
     plot_mixtures,
     plot_sphere,
 )
-from hypav.style import OKABE_ITO
+from hypav.figures.style import OKABE_ITO
 
 GENERATOR = torch.Generator().manual_seed(0)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hypav.errors import DataError
-from hypav.plots import plot_text_rows
-from hypav.style import OKABE_ITO
+from hypav.figures import plot_text_rows
+from hypav.figures.style import OKABE_ITO
 
 NAMES = ["Archery", "Clean", "Cut", "Dive"]
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from hypav.alignment import alignment_loss, preset
 from hypav.errors import DataError
-from hypav.plots import plot_felt_curvature, plot_task, plot_words
-from hypav.style import png_bytes
+from hypav.figures import plot_felt_curvature, plot_task, plot_words
+from hypav.figures.style import png_bytes
 
 
 def test_the_task_shows_three_words_and_asks_the_fourth() -> None:

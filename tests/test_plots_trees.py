@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from hypav import geometry
-from hypav.hyperbolicity import four_point_delta
-from hypav.plots import (
+from hypav.figures import (
+    four_point_explorer,
     plot_class_tree,
     plot_distortions,
     plot_four_point_cases,
@@ -18,9 +18,9 @@ from hypav.plots import (
     plot_thin_triangles,
     plot_tree_embeddings,
 )
-from hypav.plots.delta import four_points
+from hypav.figures.trees import four_points
+from hypav.hyperbolicity import four_point_delta
 from hypav.trees import class_tree, embed_tree
-from hypav.widgets import four_point_explorer
 
 TREE = class_tree(["a", "a", "b"], ["x", "y", "z"], ["1", "2", "3"])
 

@@ -6,12 +6,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from hypav import protocol
+from hypav import evaluation as protocol
 from hypav.data.simulated import simulated
 from hypav.errors import SettingError
-from hypav.plots import plot_answers, plot_beta, plot_draws, plot_peeking, plot_phases, plot_switches
-from hypav.style import OKABE_ITO
-from hypav.widgets import beta_explorer
+from hypav.figures import (
+    beta_explorer,
+    plot_answers,
+    plot_beta,
+    plot_draws,
+    plot_peeking,
+    plot_phases,
+    plot_switches,
+)
+from hypav.figures.style import OKABE_ITO
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hypav import protocol
+from hypav import evaluation as protocol
 from hypav.errors import DataError, SettingError
 
 GOLDEN = Path(__file__).parent / "golden" / "metrics.npz"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from training_helpers import small
 
-from hypav.curvature import Adaptive
+from hypav.alignment import Adaptive
 from hypav.data.yt8m import YT8M_NAME
 from hypav.errors import SettingError
 from hypav.experiments import RECIPES, recipe_for

@@ -59,9 +59,8 @@ from hypav.experiments.store import Store
 from hypav.experiments.subjects import Subject, subjects
 from hypav.experiments.suite import CURVATURES, TABLES, Entry, entries
 from hypav.experiments.tuning import TUNING_SEEDS, WEIGHTS
-from hypav.intervals import detectable_difference, paired_p, t_interval, t_quantile
-from hypav.plots.spreads import plot_spreads
-from hypav.spreads import SpreadRatio, setting_effect
+from hypav.figures.tables import plot_spreads
+from hypav.stats import SpreadRatio, detectable_difference, paired_p, setting_effect, t_interval, t_quantile
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 CASE = Case(UCF, "paper", 1.0, False, COURSE)

@@ -23,7 +23,7 @@ from hypav.experiments.results_page import save_results
 from hypav.experiments.store import Store
 from hypav.experiments.subjects import subjects
 from hypav.experiments.suite import entries
-from hypav.style import DescribedFigure, save_figure
+from hypav.figures.style import DescribedFigure, save_figure
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-import hypav.show
+import hypav.figures.style
 from hypav import geometry
 from hypav.errors import DataError
-from hypav.show import digest, figure_bundle, show_figure, show_source, show_table
-from hypav.style import DescribedFigure
+from hypav.figures.style import DescribedFigure, digest, figure_bundle, show_figure, show_source, show_table
 
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     bundles: list[dict[str, str]] = []
-    monkeypatch.setattr(hypav.show, "display", lambda bundle, **_: bundles.append(bundle))
+    monkeypatch.setattr(hypav.figures.style, "display", lambda bundle, **_: bundles.append(bundle))
     return bundles
 
 

@@ -17,10 +17,10 @@ from hypav.data.features import SPLITS
 from hypav.data.simulated import COUNTS, GRID, VIEWS, Counts, View, simulated
 from hypav.data.statistics import YT8M_MINI_STATISTICS, class_means, set_statistics, tree_cosines
 from hypav.data.yt8m import read_yt8m
-from hypav.draws import normal
 from hypav.errors import DataError, SettingError
-from hypav.linear import MODALITIES, YT8M_MINI_REFERENCE
-from hypav.notebooks.processors import PROCESSORS, available
+from hypav.eszsl import MODALITIES, YT8M_MINI_REFERENCE
+from hypav.processors import PROCESSORS, available
+from hypav.utils import normal
 
 # classes / samples of each split: Table 1 of Mercea et al. (CVPR 2022) and the released split files; yt8m-mini's own
 EXPECTED = {

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from hypav.errors import DataError, SettingError
-from hypav.intervals import detectable_difference
-from hypav.spreads import detectable_range, setting_effect, spread_ratio, spreads
+from hypav.stats import detectable_difference, detectable_range, setting_effect, spread_ratio, spreads
 
 
 def generator(seed: int = 0) -> torch.Generator:

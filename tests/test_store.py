@@ -22,8 +22,7 @@ import torch
 from grid_helpers import tiny_grid, tiny_jobs, tiny_recipe
 from training_helpers import small
 
-from hypav.alignment import preset
-from hypav.curvature import Adaptive
+from hypav.alignment import Adaptive, preset
 from hypav.errors import RunError
 from hypav.experiments.grid import Job
 from hypav.experiments.measures import NOISE_TRIES, NUMERICS_VERSION
@@ -40,7 +39,7 @@ from hypav.experiments.records import (
 from hypav.experiments.runs import run_key, run_light
 from hypav.experiments.store import Choice, Store
 from hypav.hyperbolicity import gaussian_null
-from hypav.learner import RunConfig
+from hypav.training import RunConfig
 
 
 def one_sentence(error: pytest.ExceptionInfo[BaseException]) -> bool:

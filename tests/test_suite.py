@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hypav.alignment import PRESETS, AlignmentConfig
-from hypav.curvature import Adaptive
+from hypav.alignment import PRESETS, Adaptive, AlignmentConfig
 from hypav.errors import SettingError
 from hypav.experiments.paper import paper_settings, paper_tables
 from hypav.experiments.suite import FIGURES, SUITE, TABLES, Entry, entries

@@ -30,7 +30,7 @@ from hypav.experiments.store import Store
 from hypav.experiments.suite import TABLES, Entry, entries
 from hypav.experiments.table_text import FORMATS, NOT_RUN, render
 from hypav.experiments.table_view import Row, TableView, table_view, verify
-from hypav.intervals import Interval, paired_difference, seeds_needed, t_interval
+from hypav.stats import Interval, paired_difference, seeds_needed, t_interval
 
 SEEDS = range(4)
 OFFSETS = (0.010, 0.031, -0.004, 0.022)  # of Hyper-alignment over AVCA, a seed each

@@ -12,15 +12,13 @@ import torch
 from training_helpers import assert_same_result, assert_same_tensors, small, tiny, train_tiny
 
 from hypav import training
-from hypav.alignment import preset
-from hypav.curvature import Adaptive
+from hypav.alignment import Adaptive, preset
 from hypav.data.batches import TripletSampler, make_batch
 from hypav.errors import RunError, SettingError
-from hypav.learner import Learner, RunConfig, TrainConfig, train_step
-from hypav.machine import pick_device, threads
-from hypav.objective import TERM_GROUPS
-from hypav.protocol import RELEASED_BETAS, Metrics
-from hypav.training import embed_phase, evaluate, train, validate
+from hypav.evaluation import RELEASED_BETAS, Metrics
+from hypav.losses import TERM_GROUPS
+from hypav.training import Learner, RunConfig, TrainConfig, embed_phase, evaluate, train, train_step, validate
+from hypav.utils import pick_device, threads
 
 CPU = torch.device("cpu")
 TERMS = [term for group in TERM_GROUPS.values() for term in group]

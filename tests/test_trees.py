@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hypav import geometry
-from hypav.data.yt8m_text import yt8m_classes
+from hypav.data.yt8m import yt8m_classes
 from hypav.errors import DataError, SettingError
 from hypav.hyperbolicity import gromov_delta_all
 from hypav.trees import (

@@ -15,9 +15,8 @@ import pytest
 from PIL import Image
 
 from hypav.errors import SettingError
-from hypav.plots import plot_space
-from hypav.style import use_style
-from hypav.widgets import Choice, Control, Explorer, curvature_explorer
+from hypav.figures import Choice, Control, Explorer, curvature_explorer, plot_space
+from hypav.figures.style import use_style
 
 
 def widgets_of(explorer: Explorer, kind: type) -> list[ipywidgets.Widget]:
@@ -137,7 +136,7 @@ def test_shows_the_sliders_and_the_picture_for_those_who_have_no_kernel() -> Non
 WITHOUT = """
 import sys
 sys.modules["ipywidgets"] = None
-from hypav.widgets import curvature_explorer
+from hypav.figures import curvature_explorer
 explorer = curvature_explorer()
 bundle, _ = explorer._repr_mimebundle_()
 explorer.reset()

@@ -9,12 +9,20 @@ import pytest
 import torch
 
 from hypav.data.features import SPLITS
-from hypav.data.tfexample import make_example, parse_example, read_videos
-from hypav.data.tfrecord import crc32c, crc32c_many, masked, read_records, write_records
-from hypav.data.wordvectors import write_word_vectors
-from hypav.data.yt8m import YT8M_FILE, dequantise, quantise, read_yt8m
-from hypav.data.yt8m_build import build_yt8m, draw_roles
-from hypav.data.yt8m_text import text_vectors, yt8m_classes
+from hypav.data.official import write_word_vectors
+from hypav.data.yt8m import YT8M_FILE, dequantise, quantise, read_yt8m, text_vectors, yt8m_classes
+from hypav.data.yt8m_build import (
+    build_yt8m,
+    crc32c,
+    crc32c_many,
+    draw_roles,
+    make_example,
+    masked,
+    parse_example,
+    read_records,
+    read_videos,
+    write_records,
+)
 from hypav.errors import DataError, SettingError
 
 CLASSES = yt8m_classes()

@@ -17,9 +17,8 @@ from hypav.avca import AVCAConfig
 from hypav.data.features import FeatureSet
 from hypav.data.simulated import simulated
 from hypav.experiments import run
-from hypav.learner import RunConfig, TrainConfig
-from hypav.machine import threads
-from hypav.training import RunResult, train
+from hypav.training import RunConfig, RunResult, TrainConfig, train
+from hypav.utils import threads
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from torch import Tensor
 from hypav import geometry
 from hypav.alignment import similarity_matrix
 from hypav.checks.framework import FunctionCheck, Mistake, PropertyCheck
-from hypav.intervals import t_interval, t_quantile
+from hypav.stats import t_interval, t_quantile
 
 __all__ = ["decision", "gap", "row_scale", "similarity", "slope"]
 

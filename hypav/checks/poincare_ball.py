@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hypav import geometry
 from hypav.checks.framework import FunctionCheck, Mistake, NumberCheck
-from hypav.plots import shapes
+from hypav.figures import shapes
 
 __all__ = ["circle_length", "distance", "logmap", "mobius_add", "project", "tree_edge"]
 

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from hypav.alignment import similarity_matrix
 from hypav.checks.framework import FunctionCheck, Mistake
-from hypav.predictions import class_distances
-from hypav.protocol import harmonic_mean
+from hypav.evaluation import class_distances, harmonic_mean
 
 __all__ = ["cosines", "hm", "mean_recall", "nearest_word"]
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from hypav import intervals
+from hypav import stats as intervals
 from hypav.checks.framework import FunctionCheck, Mistake
-from hypav.intervals import t_quantile
+from hypav.stats import t_quantile
 
 __all__ = ["holm", "paired", "planted", "seeds", "spreads"]
 

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hypav import predictions, protocol
+from hypav import evaluation as predictions
+from hypav import evaluation as protocol
 from hypav.checks.framework import FunctionCheck, Mistake
 
 __all__ = ["ausuc", "best_beta", "mean_recall", "negative_probabilities", "predict", "zsl"]

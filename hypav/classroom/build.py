@@ -13,8 +13,8 @@ from hypav.classroom.instructor import instructor_markdown
 from hypav.classroom.lesson import read_lesson
 from hypav.classroom.pages import index_page, markdown_page, notebook_page
 from hypav.errors import DataError
-from hypav.files import make_folder, replacing
 from hypav.notebooks.template import code_cells
+from hypav.utils import make_folder, replacing
 
 __all__ = ["FOLDER", "build"]
 

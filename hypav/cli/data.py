@@ -10,14 +10,13 @@ import click
 
 from hypav.cli.options import echo_json, json_option, reading_options
 from hypav.data.archive import check_archive, official_archive_help, safe_extract
-from hypav.data.describe import describe as describe_set
-from hypav.data.describe import describe_text
-from hypav.data.doors import open_data
-from hypav.data.fetch import BASE_URL, PLAN_URL, fetch_yt8m
-from hypav.data.official_write import write_official
+from hypav.data.features import describe as describe_set
+from hypav.data.features import describe_text
+from hypav.data.load import open_data
+from hypav.data.official import write_official
 from hypav.data.verify import verify as verify_path
 from hypav.data.yt8m import YT8M_FILE
-from hypav.data.yt8m_build import build_yt8m
+from hypav.data.yt8m_build import BASE_URL, PLAN_URL, build_yt8m, fetch_yt8m
 from hypav.errors import DataError, SettingError
 
 __all__ = ["data"]

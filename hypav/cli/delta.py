@@ -9,8 +9,8 @@ import click
 from torch import Generator, Tensor
 
 from hypav.cli.options import SEED, data_options, echo_json, json_option
-from hypav.data.doors import open_data
 from hypav.data.features import FeatureSet
+from hypav.data.load import open_data
 from hypav.errors import SettingError
 from hypav.experiments.runs import load_model
 from hypav.experiments.tables import markdown_table

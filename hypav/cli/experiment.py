@@ -15,7 +15,7 @@ from hypav.cli.options import (
     recipe_changes,
     recipe_options,
 )
-from hypav.data.doors import open_data
+from hypav.data.load import open_data
 from hypav.errors import SettingError
 from hypav.experiments import comparison as comparing
 from hypav.experiments import recipe_for, tables
@@ -23,7 +23,7 @@ from hypav.experiments.outputs import save_comparison
 from hypav.experiments.reports import phase_report, report_text
 from hypav.experiments.runs import load_model, run, run_folder
 from hypav.experiments.variants import VARIANTS
-from hypav.machine import pick_device
+from hypav.utils import pick_device
 
 __all__ = ["compare", "evaluate", "train"]
 

@@ -10,13 +10,13 @@ import click
 from hypav.alignment import PRESETS
 from hypav.cli.options import SEED, data_options, echo_json, json_option
 from hypav.cli.stored import asked_weight, open_store, require_networks
-from hypav.data.doors import open_data
+from hypav.data.load import open_data
 from hypav.errors import SettingError
 from hypav.experiments.figures import drawing, kept_runs, networks_of, save_drawing
 from hypav.experiments.recipes import recipe_for
 from hypav.experiments.sets import SetId
 from hypav.experiments.tuning import TUNED, parsed_weight
-from hypav.files import slug
+from hypav.utils import slug
 
 __all__ = ["figure"]
 

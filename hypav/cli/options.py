@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from hypav.alignment import PRESETS
-from hypav.data.doors import DOORS_HELP
+from hypav.data.load import DOORS_HELP
 from hypav.experiments.recipes import RECIPES, Recipe
 
 __all__ = [

@@ -12,13 +12,13 @@ import click
 
 from hypav.alignment import PRESETS
 from hypav.cli.options import data_options, echo_json, json_option, machine_options
-from hypav.data.doors import open_data
+from hypav.data.load import open_data
 from hypav.experiments.grid import Outcome, missing
 from hypav.experiments.reproduction import Reproduction, reproduction
 from hypav.experiments.store import Choice, Store
 from hypav.experiments.suite import SUITE
 from hypav.experiments.tuning import TUNED, WEIGHTS
-from hypav.machine import pick_device, side_by_side
+from hypav.utils import pick_device, side_by_side
 
 __all__ = ["STORE", "reproduce"]
 

@@ -9,7 +9,7 @@ import click
 
 from hypav.cli.options import echo_json, json_option, reading_options
 from hypav.cli.stored import open_store, require_networks
-from hypav.data.doors import open_data
+from hypav.data.load import open_data
 from hypav.experiments.results_page import save_results
 
 __all__ = ["results"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hypav.data.doors import open_data
+from hypav.data.load import open_data
 from hypav.errors import DataError, RunError
 from hypav.experiments.recipes import Recipe
 from hypav.experiments.sets import SetId, set_named, stored_set

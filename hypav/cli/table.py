@@ -18,7 +18,7 @@ from hypav.experiments.suite import TABLES
 from hypav.experiments.table_text import FORMATS, render
 from hypav.experiments.table_view import TableView, table_view
 from hypav.experiments.tuning import TUNED, parsed_weight
-from hypav.files import replacing
+from hypav.utils import replacing
 
 __all__ = ["table"]
 

@@ -1,14 +1,20 @@
 """Features: four doors (simulated, yt8m-mini, official folders, your arrays) that all end in a FeatureSet."""
 
-from hypav.data.arrays import from_arrays, load_npz, save_npz, split_by_class
 from hypav.data.batches import TripletBatch, TripletSampler, make_batch, sampling_weights
-from hypav.data.describe import describe, describe_text
-from hypav.data.features import PHASES, SPLITS, FeatureSet, Phase
-from hypav.data.findings import Finding, Report
-from hypav.data.official import read_official
-from hypav.data.official_write import write_official
-from hypav.data.verify import verify
-from hypav.data.wordvectors import read_word_vectors, write_word_vectors
+from hypav.data.features import (
+    PHASES,
+    SPLITS,
+    FeatureSet,
+    Phase,
+    describe,
+    describe_text,
+    from_arrays,
+    load_npz,
+    save_npz,
+    split_by_class,
+)
+from hypav.data.official import read_official, read_word_vectors, write_official, write_word_vectors
+from hypav.data.verify import Finding, Report, verify
 from hypav.data.yt8m import read_yt8m
 from hypav.data.yt8m_build import build_yt8m
 

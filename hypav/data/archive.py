@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from tqdm import tqdm
 
 from hypav.errors import DataError, RunError
-from hypav.files import make_folder, replacing
+from hypav.utils import make_folder, replacing
 
 __all__ = ["ArchiveReport", "check_archive", "official_archive_help", "safe_extract"]
 

@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from hypav.data.features import SPLITS, FeatureSet
 from hypav.errors import DataError, RunError
-from hypav.files import make_folder, replacing, write_json
+from hypav.utils import make_folder, replacing, write_json
 
 __all__ = ["cached"]
 

@@ -7,18 +7,57 @@ AVCA benchmark (its sixth, stage_2_train, is the union of the first three).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from hypav.data.blocks import rows_all_same, rows_not_finite
-from hypav.errors import DataError
+from hypav.errors import DataError, SettingError
+from hypav.utils import replacing
 
-__all__ = ["PHASES", "SPLITS", "FeatureSet", "Phase"]
+_BYTES = 2**20  # what a core's cache holds
+
+Table = NDArray[Any] | torch.Tensor
+
+
+def rows_not_finite(table: Table) -> list[int]:
+    """The rows of a (n, D) table with NaN or infinite values."""
+    bad: list[int] = []
+    for first, block in _blocks(table):
+        finite = np.isfinite(block)
+        if not finite.all():
+            bad += (first + np.flatnonzero(~finite.all(axis=1))).tolist()
+    return bad
+
+
+def rows_all_same(table: Table) -> bool:
+    """Whether each row of a (n, D) table equals its first; True for n = 1."""
+    start: NDArray[Any] | None = None
+    for _, block in _blocks(table):
+        start = block[0] if start is None else start
+        if not (block == start).all():
+            return False
+    return True
+
+
+def _blocks(table: Table) -> Iterator[tuple[int, NDArray[Any]]]:
+    rows = max(1, _BYTES // (4 * table.shape[1]))
+    for first in range(0, len(table), rows):
+        block = table[first : first + rows]
+        if isinstance(block, torch.Tensor):
+            # numpy has no bfloat16; its loops need no threads, which on a busy machine cost more than they bring
+            block = block.detach().to("cpu", torch.float32 if block.dtype == torch.bfloat16 else None).numpy()
+        yield first, block
+
 
 SPLITS = (
     "stage_1_train",
@@ -288,3 +327,324 @@ def _check_classes(data: FeatureSet) -> None:
             f"{data.name}: val-unseen class {data.class_names[min(leaked)]!r} is also in stage_1_train; "
             "remove it from one of the two."
         )
+
+
+_REQUIRED = ("audio", "video", "label", "split", "class_names", "text")
+_LISTS = ("groups", "super_groups", "ids")
+
+
+def from_arrays(
+    *,
+    name: str,
+    audio: Any,
+    video: Any,
+    label: Any,
+    class_names: Iterable[str],
+    text: Any,
+    splits: Mapping[str, Any] | None = None,
+    unseen: int | Sequence[int] | None = None,
+    val_unseen: int | Sequence[int] | None = None,
+    generator: torch.Generator | None = None,
+    groups: Iterable[str] = (),
+    super_groups: Iterable[str] = (),
+    ids: Iterable[str] = (),
+    source: str = "Your own arrays.",
+    simulated: bool = False,
+) -> FeatureSet:
+    """A FeatureSet of numpy arrays, tensors or lists; floats keep their precision, lists become float32.
+
+    Args:
+        audio, video: (N, D_a) and (N, D_v).
+        label: (N,) class ids.
+        class_names, text: C names and their (C, D_w) vectors.
+        splits: for each of SPLITS the indices of its samples; without it `unseen`, `val_unseen` and
+            `generator` must be given and go to `split_by_class`.
+        groups, super_groups, ids, source, simulated: see FeatureSet.
+
+    Raises:
+        DataError: what FeatureSet and `split_by_class` object to, and arrays that are no numbers.
+        SettingError: neither splits nor all of unseen, val_unseen and generator.
+    """
+    label = _tensor("label", label, "iu").to(torch.int64)
+    if splits is None:
+        if unseen is None or val_unseen is None or generator is None:
+            raise SettingError("Give either splits, or unseen, val_unseen and a generator to draw them with.")
+        splits = split_by_class(label, unseen=unseen, val_unseen=val_unseen, generator=generator)
+    return FeatureSet(
+        name=name,
+        audio=_tensor("audio", audio, "f"),
+        video=_tensor("video", video, "f"),
+        label=label,
+        text=_tensor("text", text, "f"),
+        class_names=tuple(map(str, class_names)),
+        splits={key: _tensor(f"split {key}", index, "iu").to(torch.int64) for key, index in splits.items()},
+        groups=tuple(map(str, groups)),
+        super_groups=tuple(map(str, super_groups)),
+        ids=tuple(map(str, ids)),
+        source=source,
+        simulated=simulated,
+    )
+
+
+def split_by_class(
+    label: Tensor,
+    *,
+    unseen: int | Sequence[int],
+    val_unseen: int | Sequence[int],
+    generator: torch.Generator,
+    fractions: tuple[float, float] = (0.1, 0.1),
+) -> dict[str, Tensor]:
+    """The benchmark's five splits of (N,) class ids.
+
+    All samples of the unseen classes are test-unseen. Of every other class a fraction is test-seen. Of what is
+    left, the val-unseen classes' samples are val-unseen; of the other classes' a fraction is val-seen, the rest
+    trains. (The benchmark's fractions are both 0.1.) Each fraction takes at least one sample a class.
+
+    Args:
+        unseen, val_unseen: class ids, or how many classes to draw.
+        fractions: (test-seen, val-seen), each in (0, 1).
+
+    Returns:
+        For each of SPLITS its sorted sample indices.
+
+    Raises:
+        DataError: a class id without samples, overlapping roles, no class left to train on, or a class that is
+            too small (4 samples to train on and be held out, 2 for a val-unseen class).
+        SettingError: a fraction outside (0, 1), or no unseen class asked for.
+    """
+    if not all(0 < fraction < 1 for fraction in fractions):
+        raise SettingError(f"fractions must lie between 0 and 1, not {fractions}.")
+    classes = torch.unique(label).tolist()
+    shuffled = torch.randperm(len(classes), generator=generator, device=generator.device).tolist()
+    free = [classes[place] for place in shuffled]
+    roles: dict[str, set[int]] = {}
+    # Classes that were named are taken out first, so that the drawn ones never coincide with them.
+    for role, wanted in sorted(
+        (("unseen", unseen), ("val_unseen", val_unseen)), key=lambda r: isinstance(r[1], int)
+    ):
+        roles[role] = _choose(role, wanted, classes, free)
+        free = [row for row in free if row not in roles[role]]
+    if not free:
+        raise DataError("No class is left to train on; ask for fewer unseen and val_unseen classes.")
+    parts: dict[str, list[Tensor]] = {split: [] for split in SPLITS}
+    for row in classes:
+        members = (label == row).nonzero().squeeze(1)
+        order = torch.randperm(len(members), generator=generator, device=generator.device)
+        members = members[order.to(label.device)]
+        if row in roles["unseen"]:
+            parts["stage_2_test_unseen"].append(members)
+            continue
+        need = 2 if row in roles["val_unseen"] else 4
+        if len(members) < need:
+            raise DataError(
+                f"Class {row} has {len(members)} samples but needs {need} for its splits; drop it."
+            )
+        test, rest = _take(members, fractions[0])
+        parts["stage_2_test_seen"].append(test)
+        if row in roles["val_unseen"]:
+            parts["stage_1_val_unseen"].append(rest)
+            continue
+        val, train = _take(rest, fractions[1])
+        parts["stage_1_val_seen"].append(val)
+        parts["stage_1_train"].append(train)
+    return {split: torch.cat(part).sort().values for split, part in parts.items()}
+
+
+def save_npz(data: FeatureSet, path: Path | str) -> None:
+    """Writes the file described above; floats keep their precision. `paper_key` is not kept: the paper reports
+    the published folders, not a copy of them.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    split = np.full(len(data), -1, dtype=np.int8)
+    for code, name in enumerate(SPLITS):
+        split[data.splits[name].cpu().numpy()] = code
+    tables = {key: getattr(data, key).detach().cpu().numpy() for key in ("audio", "video", "label", "text")}
+    lists = {key: np.array(getattr(data, key)) for key in ("class_names", *_LISTS) if getattr(data, key)}
+    facts = {key: np.array(getattr(data, key)) for key in ("name", "source", "simulated")}
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, allow_pickle=False, split=split, **tables, **lists, **facts)
+
+
+def load_npz(path: Path | str) -> FeatureSet:
+    """Reads the file described above.
+
+    Raises:
+        DataError: no such file, damaged, pickled, an array missing or of the wrong type, and what FeatureSet
+            objects to.
+    """
+    path = Path(path)
+    arrays = npz_arrays(path)
+    if missing := [key for key in _REQUIRED if key not in arrays]:
+        raise DataError(
+            f"{path}: the array {missing[0]} is missing; an npz file needs {', '.join(_REQUIRED)}."
+        )
+    split = _whole_numbers(path, "split", arrays)
+    label = _whole_numbers(path, "label", arrays)
+    if split.shape != label.shape or (split.size and not -1 <= split.min() <= split.max() < len(SPLITS)):
+        raise DataError(f"{path}: split must hold a number from -1 to {len(SPLITS) - 1} for each label.")
+    names = {key: _texts(path, key, arrays[key]) for key in ("class_names", *_LISTS) if key in arrays}
+    facts = {key: _texts(path, key, arrays[key][None])[0] for key in ("name", "source") if key in arrays}
+    simulated = arrays.get("simulated", np.array(False))
+    if simulated.shape != () or simulated.dtype != np.bool_:
+        raise DataError(f"{path}: simulated must be one truth value.")
+    try:
+        return from_arrays(
+            name=facts.get("name", path.stem),
+            audio=arrays["audio"],
+            video=arrays["video"],
+            label=label,
+            text=arrays["text"],
+            class_names=names.pop("class_names"),
+            splits={name: np.flatnonzero(split == code) for code, name in enumerate(SPLITS)},
+            source=facts.get("source", f"Arrays of {path.name}."),
+            simulated=bool(simulated),
+            **names,  # type: ignore[arg-type]
+        )
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of an npz file, by name; nothing is unpickled.
+
+    Raises:
+        DataError: no such file, damaged, no npz file, or pickled objects in it.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file.")
+    try:
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise DataError(f"{path}: it is a single array, not an npz file of several.")
+        with archive:
+            return {key: archive[key] for key in archive.files}
+    except (OSError, EOFError, ValueError, LookupError, MemoryError, RuntimeError, SyntaxError) as error:
+        why = "holds pickled objects, which are never opened" if "pickle" in str(error) else "is damaged"
+        raise DataError(f"{path}: the file {why} or is no npz file of plain arrays.") from error
+    except (zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path}: the file is damaged or truncated; copy it again.") from error
+
+
+def _tensor(what: str, values: Any, kinds: str) -> Tensor:
+    """A tensor of floats ("f") or whole numbers ("iu")."""
+    if isinstance(values, Tensor):
+        whole = not (values.is_floating_point() or values.is_complex() or values.dtype == torch.bool)
+        if whole if "i" in kinds else values.is_floating_point():
+            return values
+        kind = str(values.dtype)
+    else:
+        try:
+            array = np.asarray(values)
+            if not isinstance(values, np.ndarray) and array.dtype.kind in "fiu" and "f" in kinds:
+                array = array.astype(np.float32)
+            if not array.size and "i" in kinds:
+                array = array.astype(np.int64)
+            if array.dtype.kind in kinds:
+                return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("=")))
+            kind = str(array.dtype)
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{what} is not a table of numbers; give an array or tensor.") from error
+    raise DataError(f"{what} must hold {'whole' if 'i' in kinds else 'floating-point'} numbers, not {kind}.")
+
+
+def _choose(role: str, wanted: int | Sequence[int], classes: list[int], free: list[int]) -> set[int]:
+    chosen = free[:wanted] if isinstance(wanted, int) else [int(row) for row in wanted]
+    if not chosen or (isinstance(wanted, int) and wanted < 1):
+        raise SettingError(f"{role} must name at least one class, or say how many to draw.")
+    if strange := [row for row in chosen if row not in classes]:
+        raise DataError(f"{role} names class {strange[0]}, which has no sample.")
+    if both := [row for row in chosen if row not in free]:
+        raise DataError(f"Class {both[0]} is both unseen and val_unseen; a class has one role.")
+    return set(chosen)
+
+
+def _take(members: Tensor, fraction: float) -> tuple[Tensor, Tensor]:
+    count = max(1, round(fraction * len(members)))
+    return members[:count], members[count:]
+
+
+def _whole_numbers(path: Path, key: str, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
+    array = arrays[key]
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise DataError(f"{path}: {key} must be a list of whole numbers, not {array.dtype} {array.shape}.")
+    return array.astype(np.int64)
+
+
+def _texts(path: Path, key: str, array: NDArray[Any]) -> tuple[str, ...]:
+    if array.ndim != 1 or array.dtype.kind != "U":
+        raise DataError(f"{path}: {key} must be plain text, not {array.dtype} {array.shape}.")
+    return tuple(array.tolist())
+
+
+def describe(data: FeatureSet) -> dict[str, Any]:
+    """Counts, dimensions, splits, norms and groups, in plain values that JSON can hold.
+
+    Returns:
+        name, source, simulated, paper_key; samples, classes (all names) and used_classes (with samples in a
+        split); dims {audio, video, text}; splits {split: classes, samples, smallest and largest class}; phases
+        {phase: samples, seen, unseen}; norms {audio, video, text: mean, min, max of the rows' Euclidean norms};
+        groups and super_groups {name: classes}.
+    """
+    splits = {split: _split(data, split) for split in SPLITS}
+    used = torch.unique(torch.cat([data.split_classes[split] for split in SPLITS]))
+    phases = {}
+    for name in PHASES:
+        phase = data.phase(name)
+        phases[name] = {"samples": len(phase), "seen": len(phase.seen), "unseen": len(phase.unseen)}
+    return {
+        "name": data.name,
+        "source": data.source,
+        "simulated": data.simulated,
+        "paper_key": list(data.paper_key) if data.paper_key else None,
+        "samples": len(data),
+        "classes": len(data.class_names),
+        "used_classes": len(used),
+        "dims": {"audio": data.dim_audio, "video": data.dim_video, "text": data.dim_text},
+        "splits": splits,
+        "phases": phases,
+        "norms": {what: _norms(getattr(data, what)) for what in ("audio", "video", "text")},
+        "groups": dict(Counter(data.groups)),
+        "super_groups": dict(Counter(data.super_groups)),
+    }
+
+
+def describe_text(data: FeatureSet) -> str:
+    """`describe` as lines for a terminal."""
+    facts = describe(data)
+    dims = ", ".join(f"{what} {dim}" for what, dim in facts["dims"].items())
+    lines = [
+        f"{facts['name']}{'  [SIMULATED features]' if facts['simulated'] else ''}",
+        f"source: {facts['source'] or 'not stated'}",
+        f"{facts['samples']} samples, {facts['used_classes']} of {facts['classes']} classes used; dimensions: {dims}",
+        "",
+        f"{'split':<22}{'classes':>8}{'samples':>9}{'a class':>12}",
+    ]
+    for split, found in facts["splits"].items():
+        sizes = f"{found['smallest']}-{found['largest']}"
+        lines.append(f"{split:<22}{found['classes']:>8}{found['samples']:>9}{sizes:>12}")
+    lines += ["", f"{'norms':<22}{'mean':>8}{'min':>9}{'max':>12}"]
+    for what, norm in facts["norms"].items():
+        lines.append(f"{what:<22}{norm['mean']:>8.3f}{norm['min']:>9.3f}{norm['max']:>12.3f}")
+    for what in ("groups", "super_groups"):
+        if facts[what]:
+            named = ", ".join(f"{name} {count}" for name, count in sorted(facts[what].items()))
+            lines += ["", f"{what.replace('_', '-')} (classes): {named}"]
+    return "\n".join(lines)
+
+
+def _split(data: FeatureSet, split: str) -> dict[str, int]:
+    counts = torch.bincount(data.label[data.splits[split]], minlength=len(data.class_names))
+    counts = counts[data.split_classes[split]]
+    return {
+        "classes": len(counts),
+        "samples": len(data.splits[split]),
+        "smallest": int(counts.min()),
+        "largest": int(counts.max()),
+    }
+
+
+def _norms(table: Tensor) -> dict[str, float]:
+    norm = torch.linalg.vector_norm(table, dim=1, dtype=torch.float64)
+    return {"mean": float(norm.mean()), "min": float(norm.min()), "max": float(norm.max())}

@@ -13,7 +13,7 @@ from hypav.experiments.store import Choice, Store
 from hypav.experiments.suite import AVCA, TABLES, entries
 from hypav.experiments.table_view import Number, TableView, table_view
 from hypav.experiments.tuning import TUNING_SEEDS, WEIGHTS, chosen_weight
-from hypav.intervals import detectable_difference, holm_adjusted, paired_p, seeds_needed, t_interval
+from hypav.stats import detectable_difference, holm_adjusted, paired_p, seeds_needed, t_interval
 
 __all__ = [
     "LEVEL",

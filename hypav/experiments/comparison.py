@@ -16,9 +16,9 @@ from hypav.experiments.paper import PaperRow, paper_row, paper_settings
 from hypav.experiments.recipes import Recipe, network_for
 from hypav.experiments.runs import run
 from hypav.experiments.variants import Variant, parse_variant
-from hypav.intervals import Interval, t_interval
-from hypav.learner import RunConfig
-from hypav.machine import side_by_side
+from hypav.stats import Interval, t_interval
+from hypav.training import RunConfig
+from hypav.utils import side_by_side
 
 __all__ = ["METRICS", "Comparison", "MethodRow", "compare", "plan"]
 

@@ -11,8 +11,15 @@ from hypav.experiments.answers import LEVEL, Case
 from hypav.experiments.store import Store
 from hypav.experiments.suite import AVCA
 from hypav.experiments.table_view import TableView
-from hypav.intervals import holm_adjusted
-from hypav.spreads import SpreadRatio, Spreads, detectable_range, setting_effect, spread_ratio, spreads
+from hypav.stats import (
+    SpreadRatio,
+    Spreads,
+    detectable_range,
+    holm_adjusted,
+    setting_effect,
+    spread_ratio,
+    spreads,
+)
 
 __all__ = [
     "FLAT",

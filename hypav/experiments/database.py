@@ -10,7 +10,7 @@ from threading import RLock
 from typing import Any
 
 from hypav.errors import RunError
-from hypav.files import make_folder
+from hypav.utils import make_folder
 
 __all__ = ["MEMORY", "Database"]
 

@@ -13,7 +13,7 @@ from hypav.experiments.sets import SetId, stored_set
 from hypav.experiments.store import Store
 from hypav.experiments.subjects import Subject
 from hypav.experiments.suite import AVCA
-from hypav.intervals import t_interval
+from hypav.stats import t_interval
 
 __all__ = ["course_runs", "over_curvatures", "subject_on", "verdict"]
 

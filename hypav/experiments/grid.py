@@ -25,7 +25,7 @@ from hypav.experiments.store import Store
 from hypav.experiments.suite import Entry
 from hypav.experiments.transfer import opened
 from hypav.experiments.workers import answers, end_with, given, in_one_line, workers_end_told
-from hypav.learner import RunConfig
+from hypav.training import RunConfig
 
 __all__ = ["Failure", "Job", "Outcome", "missing", "plan", "run_grid"]
 

@@ -9,10 +9,9 @@ from typing import Any
 import torch
 
 from hypav.data.features import FeatureSet
+from hypav.evaluation import class_distances, per_class_recall
 from hypav.hyperbolicity import covariance_matched_null, gaussian_null, sampled_delta_rel
-from hypav.learner import RunConfig
-from hypav.protocol import class_distances, per_class_recall
-from hypav.training import RunResult, embed_phase
+from hypav.training import RunConfig, RunResult, embed_phase
 
 __all__ = ["NUMERICS_VERSION", "Measures", "measure"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from hypav.experiments.comparison import Comparison
 from hypav.experiments.tables import comparison_table
-from hypav.files import make_folder, replacing, slug, write_json
-from hypav.plots import plot_comparison
-from hypav.style import save_figure
+from hypav.figures import plot_comparison
+from hypav.figures.style import save_figure
+from hypav.utils import make_folder, replacing, slug, write_json
 
 __all__ = ["save_comparison"]
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from hypav.alignment import Adaptive
 from hypav.avca import AVCAConfig
-from hypav.curvature import Adaptive
 from hypav.errors import SettingError
 from hypav.experiments.paper import paper_settings
 from hypav.experiments.recipes import RECIPES

@@ -10,7 +10,7 @@ from hypav.avca import AVCAConfig
 from hypav.data.features import FeatureSet
 from hypav.data.yt8m import YT8M_NAME
 from hypav.errors import SettingError
-from hypav.learner import TrainConfig
+from hypav.training import TrainConfig
 
 __all__ = ["RECIPES", "Recipe", "Scale", "network_for", "recipe_for"]
 

@@ -15,13 +15,12 @@ import numpy as np
 import torch
 
 import hypav
-from hypav.alignment import AlignmentConfig
-from hypav.curvature import Adaptive
+from hypav.alignment import Adaptive, AlignmentConfig
 from hypav.data.features import FeatureSet
 from hypav.errors import HypavError
 from hypav.experiments.measures import NUMERICS_VERSION, Measures
 from hypav.experiments.recipes import Recipe
-from hypav.learner import RunConfig
+from hypav.training import RunConfig
 
 __all__ = [
     "COLUMNS",

@@ -10,7 +10,7 @@ import torch
 from hypav.avca import AVCA
 from hypav.data.features import FeatureSet
 from hypav.errors import SettingError
-from hypav.protocol import ausuc, class_distances, confusion, gzsl, per_class_recall, per_group_recall
+from hypav.evaluation import ausuc, class_distances, confusion, gzsl, per_class_recall, per_group_recall
 from hypav.training import embed_phase
 
 __all__ = ["phase_report", "report_text", "require_dimensions"]

@@ -23,8 +23,8 @@ from hypav.experiments.sets import SetId
 from hypav.experiments.store import Choice, Store
 from hypav.experiments.suite import SUITE, Entry, entries
 from hypav.experiments.tuning import TUNED, TUNING_SEEDS, chosen_weight, parsed_weight, tuning_entries
-from hypav.learner import Learner, train_step
-from hypav.machine import threads
+from hypav.training import Learner, train_step
+from hypav.utils import threads
 
 __all__ = ["Reproduction", "reproduction"]
 

@@ -9,7 +9,7 @@ from hypav.experiments.paper import reported
 from hypav.experiments.results_text import interval_words, points
 from hypav.experiments.suite import AVCA
 from hypav.experiments.table_view import Row, TableView
-from hypav.intervals import t_interval
+from hypav.stats import t_interval
 
 __all__ = ["delta_direction", "delta_sentences"]
 

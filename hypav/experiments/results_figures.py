@@ -13,7 +13,7 @@ from hypav.experiments.answers import Case
 from hypav.experiments.figures import drawing, kept_runs, networks_of
 from hypav.experiments.store import Store
 from hypav.experiments.subjects import Subject
-from hypav.style import save_figure
+from hypav.figures.style import save_figure
 
 __all__ = ["FIGURES", "SEED", "draw_figures", "figures_section", "shown_figures"]
 

@@ -32,11 +32,11 @@ from hypav.experiments.subjects import PRESETS, Subject, subjects
 from hypav.experiments.suite import TABLES
 from hypav.experiments.tables import markdown_table
 from hypav.experiments.tuning import TUNING_SEEDS, WEIGHTS
-from hypav.files import make_folder, replacing
-from hypav.intervals import t_interval
-from hypav.plots.evidence import plot_differences
-from hypav.plots.spreads import plot_spreads
-from hypav.style import save_figure
+from hypav.figures.does_curvature_matter import plot_differences
+from hypav.figures.style import save_figure
+from hypav.figures.tables import plot_spreads
+from hypav.stats import t_interval
+from hypav.utils import make_folder, replacing
 
 __all__ = ["FIGURE_FOLDER", "processor_runs", "results_page", "save_results"]
 

@@ -13,7 +13,7 @@ from hypav.experiments.results_runs import earlier, gaps, programs
 from hypav.experiments.results_text import after_correction, chance_text, named, points, times, ways
 from hypav.experiments.subjects import Subject
 from hypav.experiments.suite import AVCA
-from hypav.intervals import t_interval
+from hypav.stats import t_interval
 
 __all__ = ["in_short", "rounding_pairs"]
 

@@ -11,7 +11,7 @@ from hypav.experiments.subjects import Subject
 from hypav.experiments.table_text import NOT_RUN, TITLES, bare_table
 from hypav.experiments.table_view import Row, TableView, verify
 from hypav.experiments.tables import markdown_table
-from hypav.intervals import t_interval
+from hypav.stats import t_interval
 
 __all__ = ["at_a_glance", "table_section"]
 

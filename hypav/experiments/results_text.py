@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from hypav.experiments.answers import LEVEL, Effect, Tally
 from hypav.experiments.curvature_effects import CurvatureEffect
-from hypav.intervals import t_interval
-from hypav.spreads import FEWEST, SpreadRatio
+from hypav.stats import FEWEST, SpreadRatio, t_interval
 
 __all__ = [
     "ABLATIONS",

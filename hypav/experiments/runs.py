@@ -16,17 +16,14 @@ import torch
 import hypav
 from hypav.alignment import Alignment
 from hypav.avca import AVCA, build_avca
-from hypav.checkpoint import load_tensors, save_tensors
 from hypav.data.features import FeatureSet
 from hypav.errors import RunError
 from hypav.experiments.measures import NUMERICS_VERSION, measure
 from hypav.experiments.memory import forget_peak, peak_memory
 from hypav.experiments.recipes import Recipe
 from hypav.experiments.records import Record, key_of, new_record
-from hypav.files import make_folder, slug, write_json
-from hypav.learner import RunConfig
-from hypav.machine import pick_device, threads
-from hypav.training import RunResult, train
+from hypav.training import RunConfig, RunResult, load_tensors, save_tensors, train
+from hypav.utils import make_folder, pick_device, slug, threads, write_json
 
 __all__ = [
     "is_kept",

@@ -8,7 +8,7 @@ from hypav.data.features import FeatureSet
 from hypav.data.yt8m import YT8M_NAME
 from hypav.errors import RunError
 from hypav.experiments.store import Store
-from hypav.files import slug
+from hypav.utils import slug
 
 __all__ = ["SetId", "set_named", "sets_in", "stored_set"]
 

@@ -29,7 +29,7 @@ from hypav.experiments.records import (
     sealed,
     slim,
 )
-from hypav.files import replacing
+from hypav.utils import replacing
 
 __all__ = ["Choice", "Store"]
 

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hypav.alignment import AlignmentConfig
-from hypav.curvature import Adaptive
+from hypav.alignment import Adaptive, AlignmentConfig
 from hypav.errors import RunError
 from hypav.experiments.answers import Case, Effect, cases, effects_in
 from hypav.experiments.curvature_effects import CurvatureEffect, corrected, curvature_effect_in
@@ -17,7 +16,7 @@ from hypav.experiments.sets import SetId, sets_in
 from hypav.experiments.store import Store
 from hypav.experiments.suite import TABLES
 from hypav.experiments.table_view import Row, TableView, require_intact
-from hypav.files import slug
+from hypav.utils import slug
 
 __all__ = ["PRESETS", "Subject", "subjects"]
 

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hypav.alignment import AlignmentConfig, preset
-from hypav.curvature import Adaptive
+from hypav.alignment import Adaptive, AlignmentConfig, preset
 from hypav.errors import SettingError
 from hypav.experiments.paper import PaperSettings, paper_settings
 

@@ -19,7 +19,7 @@ from hypav.experiments.records import Record, alignment_columns, recipe_digest
 from hypav.experiments.sets import SetId
 from hypav.experiments.store import Store
 from hypav.experiments.suite import AVCA, TABLES, Entry, entries
-from hypav.intervals import Interval, paired_difference, seeds_needed, t_interval
+from hypav.stats import Interval, paired_difference, seeds_needed, t_interval
 
 __all__ = [
     "NULLS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hypav.experiments.comparison import METRICS, Comparison, MethodRow
-from hypav.intervals import Interval
+from hypav.stats import Interval
 
 __all__ = ["comparison_table", "interval_text", "markdown_table"]
 

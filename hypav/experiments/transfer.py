@@ -12,11 +12,11 @@ from typing import Any
 
 from torch import Tensor
 
-from hypav.checkpoint import load_tensors, save_tensors
 from hypav.data.features import FeatureSet
 from hypav.errors import RunError
 from hypav.experiments.claims import claim, share
-from hypav.files import make_folder, write_json
+from hypav.training import load_tensors, save_tensors
+from hypav.utils import make_folder, write_json
 
 __all__ = ["opened", "written"]
 

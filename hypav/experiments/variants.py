@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hypav.alignment import AlignmentConfig, preset
-from hypav.curvature import Adaptive
+from hypav.alignment import Adaptive, AlignmentConfig, preset
 from hypav.errors import SettingError
 from hypav.experiments.paper import PaperSettings
 

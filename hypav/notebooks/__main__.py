@@ -16,14 +16,14 @@ import joblib
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from hypav.data.doors import COURSE_VARIABLE, DOORS_HELP, course_data
+from hypav.data.load import COURSE_VARIABLE, DOORS_HELP, course_data
 from hypav.errors import HypavError, RunError
-from hypav.files import make_folder, slug
 from hypav.notebooks import execute, problems, strict_nbval, write_pages
 from hypav.notebooks.compare import first_difference, largest_deviation, tolerance_of
 from hypav.notebooks.execute import CELL_SECONDS, course_environment, run, write
-from hypav.notebooks.processors import available
 from hypav.notebooks.template import code_cells
+from hypav.processors import available
+from hypav.utils import make_folder, slug
 
 # on what a page is tried before it is written
 REFRESH_ON = ("no AVX", "AVX2", "nudged weights", "other rounding")

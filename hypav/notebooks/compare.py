@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from hypav.figures.style import PLOTTED
 from hypav.notebooks.template import TOLERANCE, has_tag
-from hypav.show import PLOTTED
 
 __all__ = ["first_difference", "largest_deviation", "tolerance_of"]
 

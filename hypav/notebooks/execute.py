@@ -12,12 +12,12 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from hypav.data.doors import COURSE_VARIABLE, DATA_VARIABLE
+from hypav.data.load import COURSE_VARIABLE, DATA_VARIABLE
 from hypav.errors import RunError
-from hypav.files import replacing
 from hypav.notebooks.gate import WIDGET_VIEW
-from hypav.notebooks.processors import HERE, THREAD_VARIABLES, Processor, emulated
 from hypav.notebooks.template import code_cells
+from hypav.processors import HERE, THREAD_VARIABLES, Processor, emulated
+from hypav.utils import replacing
 
 __all__ = [
     "CELL_SECONDS",
@@ -148,7 +148,7 @@ def kernel_environment(
 
 
 def course_environment(door: str) -> dict[str, str]:
-    """What a kernel must know to run the course on the data behind a door of `hypav.data.doors`.
+    """What a kernel must know to run the course on the data behind a door of `hypav.data.load`.
 
     Paths become absolute: a kernel starts in its notebook's folder, not where the command was given.
     """

@@ -16,6 +16,7 @@ from typing import Any
 
 import nbformat
 
+from hypav.figures.style import PLOTTED
 from hypav.notebooks.template import (
     BEGIN_SOLUTION,
     CLOSING,
@@ -30,7 +31,6 @@ from hypav.notebooks.template import (
     headings,
     student_source,
 )
-from hypav.show import PLOTTED
 
 __all__ = ["problems"]
 
@@ -41,7 +41,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 FORBIDDEN = {
     r"NBVAL_|PYTEST_VALIDATE": "steers nbval in a comment: use tags",
     r"\binteract\(|widgets\.Output|interactive_output": "uses interact or Output, whose outputs differ at each run",
-    r"pyplot|plt\.": "draws with pyplot: take a figure of hypav.plots, which returns its data",
+    r"pyplot|plt\.": "draws with pyplot: take a figure of hypav.figures, which returns its data",
     r"torch\.manual_seed|np\.random\.seed|random\.seed|np\.random\.(rand|normal|choice)": (
         "uses a global random state: pass a torch.Generator"
     ),
@@ -105,9 +105,9 @@ def _figures(notebook: Any) -> Iterator[str]:
                 continue
             alt, text = output.metadata.get("image/png", {}).get("alt", ""), data.get("text/plain", "")
             if not alt.strip():
-                yield f"the figure of code cell {number} has no alt text: use hypav.show.show_figure"
+                yield f"the figure of code cell {number} has no alt text: use hypav.figures.style.show_figure"
             elif not text.startswith(f"{alt}\n{PLOTTED}"):
-                yield f"the figure of code cell {number} has no digest of its data: use hypav.show.show_figure"
+                yield f"the figure of code cell {number} has no digest of its data: use hypav.figures.style.show_figure"
 
 
 def _metadata(notebook: Any) -> Iterator[str]:

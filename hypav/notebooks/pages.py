@@ -8,8 +8,8 @@ import nbformat
 from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter
 
-from hypav.files import make_folder, replacing
 from hypav.notebooks.template import code_cells
+from hypav.utils import make_folder, replacing
 
 __all__ = ["html_page", "write_pages"]
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from hypav.notebooks.execute import CELL_SECONDS, kernel_environment, with_threads
-from hypav.notebooks.processors import HERE, Processor, emulated
+from hypav.processors import HERE, Processor, emulated
 
 __all__ = ["strict_nbval"]
 

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from hypav.errors import DataError
-from hypav.machine import threads
 from hypav.parity.alignment import alignment, invariance
 from hypav.parity.evaluation import delta, metrics, sampler
 from hypav.parity.network import forward, gradients, masks, same_torch, steps
 from hypav.parity.records import TOLERANCE, Arrays, Row, load_arrays, load_json
+from hypav.utils import threads
 
 __all__ = ["TOLERANCE", "Row", "not_compared", "run_parity"]
 

@@ -10,9 +10,8 @@ import torch
 from torch import Generator, Tensor
 
 from hypav import geometry
-from hypav.alignment import Alignment, alignment_loss, preset, similarity_matrix
-from hypav.curvature import AdaptiveCurvature
-from hypav.objective import avca_terms, total
+from hypav.alignment import AdaptiveCurvature, Alignment, alignment_loss, preset, similarity_matrix
+from hypav.losses import avca_terms, total
 from hypav.parity.records import Arrays, Row, compare, load_arrays, load_json
 from hypav.parity.released import batch_of, dtype_of, framework, load_curvature_layer, model_of, released_k
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from hypav.data.batches import sampling_weights
+from hypav.evaluation import class_distances, confusion, sweep
 from hypav.hyperbolicity import gromov_delta
 from hypav.parity.records import Arrays, Row, compare, load_arrays, load_json
-from hypav.protocol import class_distances, confusion, sweep
 
 __all__ = ["delta", "metrics", "sampler"]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from hypav.alignment import AdaptiveCurvature
 from hypav.avca import AVCA, Embeddings, official_name, official_state
-from hypav.curvature import AdaptiveCurvature
-from hypav.learner import train_step
-from hypav.objective import avca_terms, total
+from hypav.losses import avca_terms, total
 from hypav.parity.records import Arrays, Row, compare, load_arrays, load_json
 from hypav.parity.released import batch_of, dtype_of, framework, learner_of, model_of, network_of
+from hypav.training import train_step
 
 __all__ = ["forward", "gradients", "masks", "same_torch", "steps"]
 

@@ -9,12 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hypav.alignment import Alignment, AlignmentConfig, preset
+from hypav.alignment import Adaptive, AdaptiveCurvature, Alignment, AlignmentConfig, preset
 from hypav.avca import AVCA, AVCAConfig, load_official_state
-from hypav.curvature import Adaptive, AdaptiveCurvature
 from hypav.data.batches import TripletBatch
-from hypav.learner import Learner, RunConfig, TrainConfig
 from hypav.parity.records import Arrays
+from hypav.training import Learner, RunConfig, TrainConfig
 
 __all__ = [
     "batch_of",

@@ -12,9 +12,9 @@ import torch
 from hypav.alignment import head_losses, preset
 from hypav.avca import AVCAConfig
 from hypav.data import TripletBatch, TripletSampler
+from hypav.evaluation import class_distances, sweep
 from hypav.hyperbolicity import gromov_delta
-from hypav.learner import Learner, RunConfig, TrainConfig, train_step
-from hypav.protocol import class_distances, sweep
+from hypav.training import Learner, RunConfig, TrainConfig, train_step
 
 
 def evaluate(samples: int, classes: int) -> Callable[[], Any]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hypav.protocol import RELEASED_BETAS, class_distances, exact_optimum, sweep
+from hypav.evaluation import RELEASED_BETAS, class_distances, exact_optimum, sweep
 
 CASES = {"UCF-GZSL": (1820, 51, 9, 101), "VGGSound-GZSL": (12482, 276, 69, 309)}
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from hypav.data import SPLITS, FeatureSet, read_official, write_official
-from hypav.data.benchmark import FEATURE_DIMS, PUBLISHED
+from hypav.data.official import FEATURE_DIMS, PUBLISHED
 
 KNOWN = PUBLISHED["vggsound"]
 FIRST = dict(zip(SPLITS, (0, 0, 138, 0, 207), strict=True))  # class ids: trained, val-unseen, test-unseen

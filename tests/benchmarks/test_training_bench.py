@@ -12,13 +12,11 @@ from released import ReleasedStep, samples
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from hypav.alignment import AlignmentConfig, preset
+from hypav.alignment import Adaptive, AlignmentConfig, preset
 from hypav.avca import AVCAConfig
-from hypav.curvature import Adaptive
 from hypav.data import TripletBatch, TripletSampler, make_batch
 from hypav.data.simulated import simulated
-from hypav.learner import Learner, RunConfig, TrainConfig, train_step
-from hypav.training import validate
+from hypav.training import Learner, RunConfig, TrainConfig, train_step, validate
 
 VARIANTS: dict[str, tuple[AlignmentConfig | None, dict[str, Any]]] = {
     "AVCA": (None, {}),

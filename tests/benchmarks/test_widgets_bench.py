@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from hypav.protocol import sweep
-from hypav.widgets import (
+from hypav.evaluation import sweep
+from hypav.figures import (
     alignment_explorer,
     beta_explorer,
     curvature_explorer,
@@ -18,7 +18,7 @@ from hypav.widgets import (
     four_point_explorer,
     geometries_explorer,
 )
-from hypav.widgets.explorer import Explorer
+from hypav.figures.explorer import Explorer
 
 
 def noise(*shape: int) -> torch.Tensor:

@@ -21,7 +21,7 @@ expect = playwright.expect
 # what the drawing function says to given values: alt text and picture, by the function alone
 DRAW = (
     "(lambda figure: (figure.alt_text, __import__('hashlib').sha256("
-    "__import__('hypav.style').style.png_bytes(figure)).hexdigest()))({explorer}._draw(**{values})[0])"
+    "__import__('hypav.figures.style').style.png_bytes(figure)).hexdigest()))({explorer}._draw(**{values})[0])"
 )
 
 

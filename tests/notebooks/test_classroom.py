@@ -19,7 +19,7 @@ from bs4 import BeautifulSoup
 from click.testing import CliRunner
 from nbformat import NotebookNode
 
-import hypav.show
+import hypav.figures.style
 from hypav.classroom import build, instructor_markdown, read_lesson, student_notebook
 from hypav.classroom.__main__ import main as module_main
 from hypav.classroom.formulas import markdown_html, mathml
@@ -28,7 +28,7 @@ from hypav.errors import DataError
 from hypav.notebooks.template import BEGIN_SOLUTION, END_SOLUTION, code_cells, has_tag
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-STYLE = Path(hypav.show.__file__).parent / "classroom" / "templates" / "style.css"
+STYLE = Path(hypav.figures.style.__file__).parent / "classroom" / "templates" / "style.css"
 SITE = [NOTEBOOKS[0], NOTEBOOKS[4]]  # of which the pages are written; every other notebook is read
 COPIES = {path.name for path in NOTEBOOKS}  # a student has all of them in one folder
 SECRET = "the-answer-is-42"
@@ -133,7 +133,7 @@ def names(cell: NotebookNode, kind: type) -> set[str]:
 def test_the_students_copy_runs_to_its_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No cell outside the exercises uses what an exercise binds, so these run as strict nbval ran them in the source.
     The exercises run here, after the setup that is all they need: each must say "Not yet"."""
-    monkeypatch.setattr(hypav.show, "display", lambda *_, **__: None)
+    monkeypatch.setattr(hypav.figures.style, "display", lambda *_, **__: None)
     cells = code_cells(student_notebook(read(path)))
     exercises = [cell for cell in cells if has_tag(cell, "exercise")]
     bound = set().union(*(names(cell, ast.Store) for cell in exercises))

@@ -14,19 +14,19 @@ from click.testing import CliRunner
 from nbformat import NotebookNode
 
 import hypav.notebooks.__main__ as command
-from hypav.data.arrays import save_npz
-from hypav.data.doors import COURSE_VARIABLE, DATA_VARIABLE, open_data
+from hypav.data.features import save_npz
+from hypav.data.load import COURSE_VARIABLE, DATA_VARIABLE, open_data
 from hypav.errors import RunError
 from hypav.notebooks import execute, html_page, normalise, problems, strict_nbval
 from hypav.notebooks.execute import course_environment, kernel_environment
 from hypav.notebooks.gate import WIDGET_VIEW
-from hypav.notebooks.processors import Processor
 from hypav.notebooks.template import code_cells, has_tag, student_source
+from hypav.processors import Processor
 
 PAGE = Path(__file__).parents[2] / "notebooks" / "01_poincare_ball.ipynb"
 
 FIGURE = """
-from hypav.style import DescribedFigure
+from hypav.figures.style import DescribedFigure
 
 figure = DescribedFigure(figsize=(2, 2))
 data = {"line": [0.0, 1.0, 4.0, 9.0]}
@@ -40,13 +40,13 @@ show_figure(figure, data)
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with a number, a table, two figures and an explorer, executed."""
     sources = [
-        "from hypav.show import show_figure, show_table",
+        "from hypav.figures.style import show_figure, show_table",
         "print(f'{2 ** 0.5:.4f}')",
         "show_table(['k', 'distance'], [[-1.0, 1.0986], [0.0, 1.0]])",
         FIGURE.strip(),
         FIGURE.strip(),
         "show_table(['k'], [[0.5]])",
-        "from hypav.widgets import curvature_explorer\ncurvature_explorer()",
+        "from hypav.figures import curvature_explorer\ncurvature_explorer()",
     ]
     page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     for number, cell in enumerate(page.cells):
@@ -462,7 +462,7 @@ def test_command_runs_copies_on_other_data(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv(COURSE_VARIABLE, raising=False)
     page = nbformat.v4.new_notebook()
     page.cells = [
-        nbformat.v4.new_code_cell("from hypav.data.doors import course_data\nprint(course_data().name)")
+        nbformat.v4.new_code_cell("from hypav.data.load import course_data\nprint(course_data().name)")
     ]
     Path("pages").mkdir()
     path = Path("pages/09_page.ipynb")

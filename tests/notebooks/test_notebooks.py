@@ -11,12 +11,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from hypav.data.doors import DATA_VARIABLE
+from hypav.data.load import DATA_VARIABLE
 from hypav.data.yt8m import YT8M_NAME
 from hypav.notebooks import execute, html_page, normalise, problems, strict_nbval
 from hypav.notebooks.execute import course_environment
-from hypav.notebooks.processors import PROCESSORS, available
 from hypav.notebooks.template import code_cells
+from hypav.processors import PROCESSORS, available
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 

@@ -14,12 +14,12 @@ from click.testing import CliRunner
 
 import hypav.notebooks.__main__ as command
 from hypav.avca import AVCAConfig
-from hypav.learner import Learner, RunConfig, TrainConfig
 from hypav.notebooks import strict_nbval
 from hypav.notebooks.compare import first_difference, largest_deviation
 from hypav.notebooks.execute import run
-from hypav.notebooks.processors import HERE, PROCESSORS, Processor, available, call_on
 from hypav.notebooks.template import TOLERANCE, code_cells
+from hypav.processors import HERE, PROCESSORS, Processor, available, call_on
+from hypav.training import Learner, RunConfig, TrainConfig
 
 
 def printed(text: str) -> list[Any]:
@@ -121,7 +121,7 @@ CONFIG = RunConfig(AVCAConfig(8, 8, 8, hidden_enc=0, hidden_proj=0), TrainConfig
 TELL = """import torch
 torch.set_num_threads(1)
 from hypav.avca import AVCAConfig
-from hypav.learner import Learner, RunConfig, TrainConfig
+from hypav.training import Learner, RunConfig, TrainConfig
 print(torch.backends.cpu.get_cpu_capability(), torch.get_num_threads())
 config = RunConfig(AVCAConfig(8, 8, 8, hidden_enc=0, hidden_proj=0), TrainConfig(dtype="float64"))
 weight = Learner.fresh(config, torch.device("cpu")).model.encode_v.out.weight.detach()

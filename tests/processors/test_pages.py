@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hypav.notebooks import strict_nbval
-from hypav.notebooks.processors import available, emulated
+from hypav.processors import available, emulated
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 PROCESSORS = available()

@@ -8,8 +8,7 @@ import torch
 from torch import Generator
 
 from hypav import geometry
-from hypav.alignment import PRESETS, Alignment, alignment_loss, preset
-from hypav.curvature import Adaptive
+from hypav.alignment import PRESETS, Adaptive, Alignment, alignment_loss, preset
 from hypav.errors import SettingError
 from hypav.experiments.deviations.probes import (
     CURVATURES,

@@ -7,7 +7,7 @@ from torch import Generator
 
 from hypav.alignment import PRESETS, Alignment, preset
 from hypav.avca import AVCAConfig
-from hypav.data.simulated_settings import COUNTS
+from hypav.data.simulated import COUNTS
 from hypav.experiments.deviations.probes import (
     DIM,
     SETS,

@@ -10,17 +10,17 @@ from torch import Generator
 from torch.nn import functional as F
 
 from hypav.avca import build_avca
-from hypav.data.official_layout import text_rows
+from hypav.data.official import text_rows
 from hypav.data.simulated import simulated
 from hypav.errors import DataError
+from hypav.evaluation import RELEASED_BETAS
 from hypav.experiments.deviations.probes import (
     batch_of,
     close,
     small_network,
 )
-from hypav.learner import Learner, RunConfig, TrainConfig, train_step
-from hypav.objective import avca_terms
-from hypav.protocol import RELEASED_BETAS
+from hypav.losses import avca_terms
+from hypav.training import Learner, RunConfig, TrainConfig, train_step
 
 __all__ = [
     "grid_of_betas",

@@ -6,7 +6,7 @@ def _nudge() -> None:
 
     import torch
 
-    from hypav.learner import Learner
+    from hypav.training import Learner
 
     fresh = Learner.fresh.__func__  # type: ignore[attr-defined]
 

@@ -1,0 +1,182 @@
+"""Figures of the plane of curvature k as points to draw: circles, geodesics, grids, trees, tilings.
+
+The plane is the κ-stereographic model of `hypav.geometry` in two dimensions: the Poincaré disk for k < 0, the plane
+with x at half scale for k = 0, the stereographic sphere for k > 0. Lengths are geodesic, so they mean the same for
+every k. All results are float64.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from hypav.errors import SettingError
+from hypav.geometry import conformal_factor, expmap, geodesic, logmap, mobius_add, tan_k
+
+
+def circle(center: Tensor, radius: float, *, k: float, points: int = 121) -> Tensor:
+    """All that is `radius` away from the (2,) center, closed, (points, 2)."""
+    return expmap(center.double(), _directions(points) * radius / conformal_factor(center.double(), k=k), k=k)
+
+
+def segment(x: Tensor, y: Tensor, *, k: float, points: int = 31) -> Tensor:
+    """The geodesic between (..., 2) points x and y, (..., points, 2)."""
+    t = torch.linspace(0, 1, points, dtype=torch.float64).unsqueeze(-1)
+    return geodesic(t, x.double().unsqueeze(-2), y.double().unsqueeze(-2), k=k)
+
+
+def grid(step: float, reach: float, *, k: float, points: int = 41) -> Tensor:
+    """Geodesics that leave the two axes at right angles, every `step`, `reach` to either side: (lines, points, 2).
+
+    In the flat plane these are squares; elsewhere the lines of one family come together (k > 0) or part (k < 0).
+    """
+    feet = torch.arange(-math.floor(reach / step + 1e-9), math.floor(reach / step + 1e-9) + 1).double() * step
+    along = torch.linspace(-reach, reach, points, dtype=torch.float64)
+    lines = []
+    for axis, other in (torch.eye(2, dtype=torch.float64), torch.eye(2, dtype=torch.float64).flip(0)):
+        foot = tan_k(feet / 2, k=k).unsqueeze(-1) * axis
+        away = along.unsqueeze(-1) * other
+        lines.append(expmap(foot.unsqueeze(1), away / conformal_factor(foot, k=k).unsqueeze(1), k=k))
+    return torch.cat(lines)
+
+
+def triangle(side: float, *, k: float) -> Tensor:
+    """The corners (3, 2) of an equilateral triangle around the origin, its sides `side` long.
+
+    Raises:
+        SettingError: the sphere of curvature k is too small for it.
+    """
+    half = side * math.sqrt(abs(k)) / 2
+    if k > 0 and 2 * math.sin(half) / math.sqrt(3) >= 1:
+        raise SettingError(f"A triangle of side {side} does not fit on the sphere of curvature {k}.")
+    # the sine rule in the triangle of centre, corner and middle of a side, with the angle 2π/6 at the centre
+    if k < 0:
+        corner = math.tanh(math.asinh(2 * math.sinh(half) / math.sqrt(3)) / 2) / math.sqrt(-k)
+    elif k > 0:
+        corner = math.tan(math.asin(2 * math.sin(half) / math.sqrt(3)) / 2) / math.sqrt(k)
+    else:
+        corner = side / math.sqrt(3) / 2
+    turn = torch.tensor([90.0, 210.0, 330.0], dtype=torch.float64).deg2rad()
+    return corner * torch.stack([turn.cos(), turn.sin()], -1)
+
+
+def angle_sum(corners: Tensor, *, k: float) -> float:
+    """The sum of the angles of a (N, 2) polygon's corners, in degrees."""
+    to_next, to_last = (logmap(corners, corners.roll(shift, 0), k=k) for shift in (-1, 1))
+    cosine = torch.nn.functional.cosine_similarity(to_next, to_last, dim=-1)
+    return float(cosine.clamp(-1, 1).acos().rad2deg().sum())
+
+
+def tree(degree: int, depth: int, edge: float, *, k: float) -> tuple[Tensor, Tensor, Tensor]:
+    """A tree whose vertices all have `degree` neighbours at equal angles and equal distance `edge`.
+
+    Returns:
+        points (N, 2), parents (N,) with -1 for the root, which lies at the origin, and depths (N,).
+
+    Raises:
+        SettingError: a degree below 2 or a depth below 1.
+    """
+    if degree < 2 or depth < 1:
+        raise SettingError(
+            f"A tree of degree {degree} and depth {depth} has no branches: use at least 2 and 1."
+        )
+    root = torch.zeros(1, 2, dtype=torch.float64)
+    level = tan_k(torch.tensor(edge / 2, dtype=torch.float64), k=k) * _directions(degree + 1)[:-1]
+    points, parents, depths = (
+        [root, level],
+        [torch.tensor([-1]), torch.zeros(degree).long()],
+        [0] + [1] * degree,
+    )
+    behind, first = root.expand(degree, 2), 1
+    for number in range(2, depth + 1):
+        home = logmap(level, behind, k=k)
+        home = home / home.norm(dim=-1, keepdim=True) * edge / conformal_factor(level, k=k)
+        turns = torch.arange(1, degree).double() * 2 * math.pi / degree
+        spread = torch.stack([_turned(home, float(turn)) for turn in turns], 1)
+        children = expmap(level.unsqueeze(1), spread, k=k).reshape(-1, 2)
+        parents.append((first + torch.arange(len(level))).repeat_interleave(degree - 1))
+        behind, first = level.repeat_interleave(degree - 1, 0), first + len(level)
+        level = children
+        points.append(level)
+        depths += [number] * len(level)
+    return torch.cat(points), torch.cat(parents), torch.tensor(depths)
+
+
+def tiling(p: int, q: int, layers: int) -> tuple[Tensor, float]:
+    """Regular p-gons, q of which meet in each corner, so many layers around the one at the origin.
+
+    The angles decide the curvature: (p-2)(q-2) < 4 gives a sphere (k = 1), = 4 the plane, > 4 the hyperbolic plane
+    (k = -1). Corners: Coxeter, "Regular Polytopes" (1973), Section 2.5.
+
+    Returns:
+        the polygons' corners (tiles, p, 2), and k.
+
+    Raises:
+        SettingError: p or q below 3.
+    """
+    if p < 3 or q < 3:
+        raise SettingError(f"{{{p},{q}}} is no tiling: polygons have at least 3 corners, and 3 meet in one.")
+    excess = (p - 2) * (q - 2) - 4
+    k = 0.0 if excess == 0 else -math.copysign(1.0, excess)
+    cotangents = 1 / (math.tan(math.pi / p) * math.tan(math.pi / q))
+    radius = 1.0 if k == 0 else math.acosh(cotangents) if k < 0 else math.acos(cotangents)
+    corner = float(tan_k(torch.tensor(radius / 2, dtype=torch.float64), k=k))
+    angle = torch.arange(p).double() * 2 * math.pi / p + math.pi / p
+    tiles = layer = (corner * torch.stack([angle.cos(), angle.sin()], -1)).unsqueeze(0)
+    for _ in range(layers):
+        mirrored = torch.cat([_mirror(layer, layer[:, n], layer[:, (n + 1) % p], k) for n in range(p)])
+        layer = _new(mirrored, tiles)
+        tiles = torch.cat([tiles, layer])
+    return tiles, k
+
+
+def circle_length(radius: float | Tensor, *, k: float | Tensor) -> Tensor:
+    """Length of a circle: 2π sinh(√-k r)/√-k, 2πr, or 2π sin(√k r)/√k; elementwise, float64."""
+    x = tan_k(torch.as_tensor(radius, dtype=torch.float64) / 2, k=k)
+    return 2 * math.pi * x * 2 / (1 + torch.as_tensor(k, dtype=torch.float64) * x**2)
+
+
+def disc_area(radius: float | Tensor, *, k: float | Tensor) -> Tensor:
+    """Area of a disc: 4π sinh²(√-k r/2)/-k, πr², or 4π sin²(√k r/2)/k; elementwise, float64."""
+    x = tan_k(torch.as_tensor(radius, dtype=torch.float64) / 2, k=k)
+    return 4 * math.pi * x**2 / (1 + torch.as_tensor(k, dtype=torch.float64) * x**2)
+
+
+def _directions(points: int) -> Tensor:
+    angle = torch.linspace(0, 2 * math.pi, points, dtype=torch.float64)
+    return torch.stack([angle.cos(), angle.sin()], -1)
+
+
+def _turned(v: Tensor, angle: float) -> Tensor:
+    """(..., 2) vectors turned by `angle` radians."""
+    x, y = v.unbind(-1)
+    c, s = math.cos(angle), math.sin(angle)
+    return torch.stack([c * x - s * y, s * x + c * y], -1)
+
+
+def _mirror(tiles: Tensor, a: Tensor, b: Tensor, k: float) -> Tensor:
+    """(N, p, 2) tiles mirrored in the geodesics through their (N, 2) corners a and b."""
+    a = a.unsqueeze(1)
+    moved, axis = mobius_add(-a, tiles, k=k), mobius_add(-a, b.unsqueeze(1), k=k)
+    axis = axis / axis.norm(dim=-1, keepdim=True)
+    # a lies at the origin now, where geodesics are straight lines
+    mirrored = 2 * (moved * axis).sum(-1, keepdim=True) * axis - moved
+    return mobius_add(a, mirrored, k=k).flip(1)
+
+
+def _new(candidates: Tensor, known: Tensor) -> Tensor:
+    """The candidates that are not among the known tiles, each once; tiles are told apart by their mean corner."""
+    seen = {_name(tile) for tile in known}
+    fresh = []
+    for tile in candidates:
+        if (name := _name(tile)) not in seen:
+            seen.add(name)
+            fresh.append(tile)
+    return torch.stack(fresh) if fresh else candidates[:0]
+
+
+def _name(tile: Tensor) -> tuple[float, ...]:
+    # + 0.0 makes -0.0 the same as 0.0
+    return tuple(round(number, 5) + 0.0 for number in tile.mean(0).tolist())
