@@ -79,11 +79,10 @@ def class_distances(theta_v: Tensor, theta_w: Tensor) -> Tensor:
         DataError: different D, NaN or infinite values.
     """
     if theta_v.ndim != 2 or theta_w.ndim != 2 or theta_v.shape[1] != theta_w.shape[1]:
-        raise DataError(
-            f"theta_v {tuple(theta_v.shape)} and theta_w {tuple(theta_w.shape)} must be tables of one width."
-        )
-    for name, theta in (("theta_v", theta_v), ("theta_w", theta_w)):
-        _require_finite(name, theta)
+        shapes = f"theta_v {tuple(theta_v.shape)} and theta_w {tuple(theta_w.shape)}"
+        raise DataError(f"{shapes} must be tables of the same width.")
+    _require_finite("theta_v", theta_v)
+    _require_finite("theta_w", theta_w)
     return torch.cdist(theta_v, theta_w, p=2)
 
 
@@ -95,14 +94,7 @@ def harmonic_mean(S: Tensor, U: Tensor) -> Tensor:
 def predict(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor, beta: float) -> Tensor:
     """The class ids (N,) of least distance + beta [seen]; of equals the smaller id, as released. Needs no labels.
 
-    Args:
-        distances: (N, K), smaller is nearer.
-        classes: (K,) the sorted class ids of the columns; seen (S,) and unseen (U,) are their two parts.
-
-    Raises:
-        DataError: distances that are not (N, K), NaN or infinite; no seen or no unseen class; classes that are not
-            the sorted union of both.
-        SettingError: beta is NaN.
+    Arguments and errors are those of `Scores`; a beta that is NaN is a SettingError.
     """
     _check_columns(distances, classes, seen, unseen)
     return _predict(_nearest(distances, classes, unseen), classes, beta)
@@ -186,7 +178,7 @@ class Scores:
     def exact_curve(self) -> Curve:
         """Every (S, U) that a real beta gives, at most N + 1 of them, by increasing beta.
 
-        Each beta lies well inside the interval that has its values, if the interval holds another float. The curve
+        Each beta lies in the middle of the interval that gives its values, if there is a float in between. The curve
         runs from the nearest seen class for all samples (U = 0) to the nearest unseen one for all (S = 0, U = ZSL).
         """
         edges = torch.unique(self._steps.last_seen)
@@ -211,11 +203,7 @@ class Scores:
         return float(torch.trapezoid(curve.S, curve.U))
 
     def predict(self, beta: float) -> Tensor:
-        """The class ids (N,) of least distance + beta [seen]; of equals the smaller id, as released.
-
-        Raises:
-            SettingError: beta is NaN.
-        """
+        """The class ids (N,) of least distance + beta [seen]; of equals the smaller id, as released."""
         return _predict(self.nearest, self.classes, beta)
 
     def confusion(self, beta: float) -> Tensor:
@@ -238,10 +226,9 @@ class Scores:
         Raises:
             DataError: a class has no group.
         """
-        if len(groups) <= int(self.classes[-1]):
-            raise DataError(
-                f"groups names {len(groups)} classes, but there is a class of id {int(self.classes[-1])}."
-            )
+        last = int(self.classes[-1])
+        if len(groups) <= last:
+            raise DataError(f"groups names {len(groups)} classes, but there is a class of id {last}.")
         members: dict[str, list[float]] = {}
         for class_id, value in zip(self.classes.tolist(), self.recall(beta).tolist(), strict=True):
             members.setdefault(groups[class_id], []).append(value)
@@ -298,17 +285,16 @@ def _predict(nearest: Nearest, classes: Tensor, beta: float) -> Tensor:
 
 def _check_columns(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor) -> None:
     if distances.ndim != 2 or len(distances) == 0 or distances.shape[1] != len(classes):
+        shape = tuple(distances.shape)
         raise DataError(
-            f"distances {tuple(distances.shape)} must have a row for each sample and a column for each of "
-            f"the {len(classes)} classes."
+            f"distances {shape} must have a row per sample and a column per class ({len(classes)})."
         )
     if not distances.is_floating_point():
         raise DataError(f"distances must be floating-point numbers, not {distances.dtype}.")
-    for name, ids in (("seen", seen), ("unseen", unseen)):
-        if len(ids) == 0:
-            raise DataError(
-                f"There is no {name} class; S, U and HM need both, as phases val and test have them."
-            )
+    if len(seen) == 0 or len(unseen) == 0:
+        raise DataError(
+            f"There are {len(seen)} seen and {len(unseen)} unseen classes; use val or test, which have both."
+        )
     if not torch.equal(torch.cat([seen, unseen]).sort().values, classes):
         raise DataError("classes must be the sorted class ids of seen and unseen together, each once.")
     _require_finite("distances", distances)
@@ -333,55 +319,3 @@ def _require_finite(name: str, table: Tensor) -> None:
             f"{name} has NaN or infinite values in {int(bad.sum())} of {len(table)} rows, first in row "
             f"{int(bad.nonzero()[0])}; check the features, or whether the training diverged."
         )
-
-
-# --- old names, to be deleted with their last users ---
-
-
-def nearest(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor) -> Nearest:
-    _check_columns(distances, classes, seen, unseen)
-    return _nearest(distances, classes, unseen)
-
-
-def check_phase(distances: Tensor, label: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor) -> None:
-    Scores(distances, label, classes, seen, unseen)
-
-
-def sweep(distances, label, classes, seen, unseen, betas=RELEASED_BETAS):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).curve(betas)
-
-
-def gzsl(distances, label, classes, seen, unseen, beta):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).metrics(beta)
-
-
-def choose_beta(distances, label, classes, seen, unseen, *, phase, betas=RELEASED_BETAS):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen, phase=phase).choose_beta(betas)
-
-
-def choose_beta_on_test(distances, label, classes, seen, unseen, betas=RELEASED_BETAS):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).best_beta(betas)
-
-
-def exact_curve(distances, label, classes, seen, unseen):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).exact_curve()
-
-
-def exact_optimum(distances, label, classes, seen, unseen):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).exact_optimum()
-
-
-def ausuc(distances, label, classes, seen, unseen):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).ausuc()
-
-
-def confusion(distances, label, classes, seen, unseen, beta):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).confusion(beta)
-
-
-def per_class_recall(distances, label, classes, seen, unseen, beta):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).recall(beta)
-
-
-def per_group_recall(distances, label, classes, seen, unseen, beta, groups):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).group_recall(beta, groups)
