@@ -17,7 +17,6 @@ import io
 import json
 import pickle
 import pickletools
-import shutil
 import tarfile
 import unicodedata
 import zipfile
@@ -667,23 +666,18 @@ def unpack(archive: Path | str, folder: Path | str) -> Path:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(
                 archive
-            ) as file:  # it drops "..", drives and leading slashes, and makes no links
-                file.extractall(
-                    folder, [name for name in file.namelist() if not name.endswith((".pkl", ".pickle"))]
-                )
+            ) as zipped:  # it drops "..", drives and first slashes, and makes no links
+                names = [name for name in zipped.namelist() if not name.endswith((".pkl", ".pickle"))]
+                zipped.extractall(folder, names)
         else:
-            shutil.unpack_archive(archive, folder, filter="data")
+            with tarfile.open(archive) as tar:
+                tar.extractall(folder, filter="data")
     except tarfile.FilterError as error:
         raise DataError(f"{archive}: {error}; get a clean archive.") from error
-    except (
-        tarfile.TarError,
-        zipfile.BadZipFile,
-        shutil.ReadError,
-        zlib.error,
-        EOFError,
-        RuntimeError,
-    ) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise unreadable(archive, "a zip file or a tar archive") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{archive}: there is no such file.") from error
     except OSError as error:
         raise RunError(f"{archive} cannot be unpacked into {folder}: {error.strerror or error}.") from error
     return folder
