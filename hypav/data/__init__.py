@@ -14,7 +14,7 @@ from hypav.data.features import (
     split_by_class,
 )
 from hypav.data.official import read_official, read_word_vectors, write_official, write_word_vectors
-from hypav.data.verify import Finding, Report, verify
+from hypav.data.verify import verify
 from hypav.data.yt8m import read_yt8m
 from hypav.data.yt8m_build import build_yt8m
 
@@ -22,9 +22,7 @@ __all__ = [
     "PHASES",
     "SPLITS",
     "FeatureSet",
-    "Finding",
     "Phase",
-    "Report",
     "TripletBatch",
     "TripletSampler",
     "build_yt8m",
