@@ -269,21 +269,3 @@ def _grid(values: Sequence[Sequence[float]] | Tensor) -> NDArray[np.float64]:
             f"The values have shape {tuple(x.shape)}; at least two settings by two seeds are needed, all finite."
         )
     return x
-
-
-# --- old names, to be deleted with their last users ---
-
-
-class SpreadRatio:
-    pass
-
-
-def _gone(*args: object, **kwargs: object) -> None:
-    raise NotImplementedError("This function is gone: see hypav.stats.")
-
-
-paired_difference = spread_ratio = _gone
-
-
-def holm(p_values: Sequence[float], *, level: float = 0.95) -> int:
-    return sum(p <= 1 - level for p in holm_adjusted(p_values))
