@@ -287,29 +287,6 @@ def run_config(
     return RunConfig(network_for(data, chosen), chosen.train, method.alignment, seed)
 
 
-# --- alignments as columns of a table of runs ---
-
-
-def curvatures_text(curvatures: tuple[float, ...] | Adaptive) -> str:
-    """Curvatures as a table of runs writes them: "-0.2", "0+-0.2" (two heads), "adaptive:3:-0.4" (N_c and c_0)."""
-    if isinstance(curvatures, Adaptive):
-        return f"adaptive:{curvatures.N_c}:{_plain(curvatures.c_0)}"
-    return "+".join(map(_plain, curvatures))
-
-
-def _plain(number: float) -> str:
-    return repr(float(number) + 0.0).removesuffix(".0")  # + 0.0 makes -0.0 a 0
-
-
-def alignment_columns(alignment: AlignmentConfig | None) -> dict[str, Any]:
-    """The columns of a table of runs that hold an alignment; for AVCA empty texts, and None for numbers."""
-    names = [field.name for field in fields(AlignmentConfig)]
-    if alignment is None:
-        return {name: None if name in ("weight", "scale", "xi") else "" for name in names}
-    values = {name: getattr(alignment, name) for name in names}
-    return {**values, "curvatures": curvatures_text(alignment.curvatures)}
-
-
 # --- the rows of the paper's tables and figures ---
 
 TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "table7")
@@ -452,14 +429,16 @@ def published_settings(key: Key) -> tuple[Published, ...]:
     curvatures = {source: curvature_settings(key, source) for source in SOURCES}
     recipe = RECIPES[f"{key[0].removesuffix('-GZSL').lower()}-{key[1]}"]
     network = {field.name: recipe.network.get(field.name, field.default) for field in fields(AVCAConfig)}
-    ours = {"dim_audio", "dim_video", "dim_text", "parity", "dtype", "autocast"}  # of the data, or how we compute
+    ours = {"dim_audio", "dim_video", "dim_text", "dtype", "autocast"}  # of the data, or how we compute
     shared = {name: value for name, value in (network | asdict(recipe.train)).items() if name not in ours}
     rows = [Published(*key, "all", name, value, recipe.source) for name, value in shared.items()]
     for source, given in curvatures.items():
         rows.append(Published(*key, "Hyper-alignment", "k", given.hyper_alignment, source))
         for method, layer in (("Hyper-single", given.hyper_single), ("Hyper-multiple", given.hyper_multiple)):
             if layer is not None:
-                rows += [Published(*key, method, name, getattr(layer, name), source) for name in ("N_c", "c_0")]
+                rows += [
+                    Published(*key, method, name, getattr(layer, name), source) for name in ("N_c", "c_0")
+                ]
     weights = {"paper": 1.0, "released": 1e-3}  # Eq. 5; the released backward pass
     rows += [Published(*key, "all hyperbolic", "weight", value, source) for source, value in weights.items()]
     return tuple(rows)
