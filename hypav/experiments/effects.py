@@ -17,9 +17,9 @@ from pandas import DataFrame, Series
 import hypav
 from hypav.alignment import PRESETS, Adaptive, AlignmentConfig
 from hypav.errors import RunError, SettingError
-from hypav.experiments.configs import AVCA, TUNING_SEEDS, WEIGHTS, alignment_columns, table_rows
+from hypav.experiments.configs import AVCA, TUNING_SEEDS, WEIGHTS, table_rows
 from hypav.experiments.paper import Key, main_table, reported
-from hypav.experiments.runs import load_runs
+from hypav.experiments.runs import alignment_columns, load_runs, tuned_weight
 from hypav.stats import (
     detectable_difference,
     detectable_range,
@@ -137,7 +137,7 @@ def cases(runs: DataFrame) -> DataFrame:
 def tuning(runs: DataFrame, preset: str) -> DataFrame:
     """How validation chose the weight of a preset: weight, val_HM (per cent, mean over TUNING_SEEDS), chosen.
 
-    The runs are Hyper-alignment's. Of equal weights the smallest is chosen. Weights with a missing run are left out.
+    The runs are Hyper-alignment's; see `runs.tuned_weight`. Weights with a missing run are left out.
     """
     rows = []
     for weight in WEIGHTS:
@@ -146,7 +146,7 @@ def tuning(runs: DataFrame, preset: str) -> DataFrame:
         if found.notna().all():
             rows.append((weight, 100 * found.mean()))
     table = DataFrame(rows, columns=["weight", "val_HM"])
-    return table.assign(chosen=table.index == (table["val_HM"].idxmax() if rows else -1))
+    return table.assign(chosen=table["weight"] == tuned_weight(runs, paper_key(runs), preset))
 
 
 def objective(alignment: AlignmentConfig) -> AlignmentConfig:
