@@ -25,10 +25,10 @@ __version__ = "0.1.0"
 _NAMES = {
     "load": "hypav.data.load:load",
     "from_arrays": "hypav.data.features:from_arrays",
-    "train": "hypav.experiments.runs:train",
+    "train": "hypav.experiments.grid:train",
     "score": "hypav.training:score",
-    "compare": "hypav.experiments.runs:compare",
-    "reproduce": "hypav.experiments.runs:reproduce",
+    "compare": "hypav.experiments.grid:compare",
+    "reproduce": "hypav.experiments.grid:reproduce",
     "preset": "hypav.alignment:preset",
     "alignment_loss": "hypav.alignment:alignment_loss",
     "delta_rel": "hypav.hyperbolicity:delta_rel",

@@ -63,7 +63,7 @@ def paper_row(key: Key | None, method: str) -> PaperRow | None:
 
 
 def paper_settings(key: Key | None) -> PaperSettings:
-    """The curvatures in the captions of Tables 1 and 2; for a set that the paper does not have, those of UCF-GZSL (main)."""
+    """The curvatures in the captions of Tables 1 and 2; for a set that the paper lacks, those of UCF-GZSL (main)."""
     dataset, features = key or ("UCF-GZSL", "main")
     settings = paper_tables()["settings"]
     return PaperSettings(
