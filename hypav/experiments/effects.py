@@ -102,7 +102,8 @@ def runs_of(runs: DataFrame, alignment: AlignmentConfig | None, method: str = AV
         chosen = runs[runs["method"] == method]
     else:
         wanted = Series(alignment_columns(alignment))
-        chosen = runs[(runs[wanted.index] == wanted).all(axis=1)]
+        chosen = runs[runs["curvatures"] == wanted["curvatures"]]  # few are left to compare in full
+        chosen = chosen[(chosen[wanted.index] == wanted).all(axis=1)]
     return (
         chosen.sort_values("created", kind="stable")
         .drop_duplicates("seed", keep="last")
