@@ -142,6 +142,11 @@ def train(load: Load, method: str, folder: Path, **settings: Any) -> None:
     click.echo(f"  kept in {run_path(folder, data, run.config, pick_device(settings['device']).type)}")
 
 
+def marked(data: Any) -> str:
+    """The name of a set, which says so if its features are simulated."""
+    return data.name + (" (SIMULATED)" if data.simulated and "SIMULATED" not in data.name else "")
+
+
 def metrics_text(metrics: Any) -> str:
     """S, U, HM and ZSL in per cent."""
     return "  ".join(f"{name} {100 * getattr(metrics, name):.2f}" for name in ("S", "U", "HM", "ZSL"))
@@ -182,8 +187,7 @@ def evaluate(run: Path, load: Load | None, phase: str, beta: float | None) -> No
     samples = data.phase(phase)
     scores = score(trained, samples)
     beta = record["beta"] if beta is None else beta
-    marked = " (SIMULATED)" if data.simulated and "SIMULATED" not in data.name else ""
-    click.echo(f"{record['method']} on {data.name}{marked}, {phase}: {len(samples)} samples, beta {beta:.2f}")
+    click.echo(f"{record['method']} on {marked(data)}, {phase}: {len(samples)} samples, beta {beta:.2f}")
     click.echo(f"  {metrics_text(scores.metrics(beta))}  AUSUC {100 * scores.ausuc():.2f}")
     if data.super_groups:
         recall = scores.group_recall(beta, data.super_groups)
@@ -285,8 +289,8 @@ def table(
     Example: hypav table 3 --data simulated --preset curved --format latex
     """
     from hypav.experiments.effects import paper_key
-    from hypav.experiments.grid import parsed_weight, tuned_weight
-    from hypav.experiments.runs import load_runs
+    from hypav.experiments.grid import parsed_weight
+    from hypav.experiments.runs import load_runs, tuned_weight
     from hypav.experiments.tables import paper_table, to_text
 
     runs = load_runs(folder)
@@ -416,7 +420,7 @@ def delta(load: Load, run: Path | None, phase: str, size: int, tries: int, seed:
         "noise",
         "released (without the 2)",
     ]
-    click.echo(f"delta_rel on {data.name}{' (SIMULATED)' * data.simulated}, {phase}")
+    click.echo(f"delta_rel on {marked(data)}, {phase}")
     click.echo(pd.DataFrame(rows, columns=header).to_markdown(index=False, disable_numparse=True))
 
 
