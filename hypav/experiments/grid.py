@@ -45,13 +45,13 @@ from hypav.experiments.paper import Key, PaperRow, paper_row, paper_settings
 from hypav.experiments.runs import (
     METRICS,
     Job,
-    alignment_columns,
     do_job,
     eszsl_record,
     frame,
     load_run,
     read_record,
     run_path,
+    tuned_weight,
     write_record,
 )
 from hypav.stats import t_interval
@@ -277,20 +277,6 @@ def reproduce(
     table = frame([*grid.records(asked), eszsl_record(data, grid.folder)])
     table.attrs = {"failed": grid.failed, "tuned": tuned}
     return table
-
-
-def tuned_weight(runs: pd.DataFrame, key: Key | None, preset: str) -> float | None:
-    """The weight of WEIGHTS with the highest HM on validation: Hyper-alignment's mean over TUNING_SEEDS.
-
-    Of equal weights it is the smallest. Weights with a missing run are left out; None if that leaves none.
-    """
-    means = {}
-    for weight in WEIGHTS:
-        wanted = pd.Series(alignment_columns(table_rows("table7", key, preset, weight)[1].alignment))
-        found = runs[(runs[wanted.index] == wanted).all(axis=1)].groupby("seed")["val_HM"].first()
-        if set(TUNING_SEEDS) <= set(found.index):
-            means[weight] = found[list(TUNING_SEEDS)].mean()
-    return max(means, key=lambda weight: (means[weight], -weight), default=None)
 
 
 def parsed_weight(weight: float | str) -> float | str:

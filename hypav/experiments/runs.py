@@ -30,7 +30,8 @@ from hypav.data.features import FeatureSet
 from hypav.errors import RunError
 from hypav.eszsl import eszsl_reference
 from hypav.evaluation import Metrics, Scores
-from hypav.experiments.configs import Recipe, method_name
+from hypav.experiments.configs import TUNING_SEEDS, WEIGHTS, Recipe, method_name, table_rows
+from hypav.experiments.paper import Key
 from hypav.hyperbolicity import covariance_matched_null, gaussian_null, sampled_delta_rel
 from hypav.training import Run, RunConfig, load_model, save_model, score, train
 from hypav.utils import content_digest, make_folder, slug, threads, write_json
@@ -344,3 +345,17 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         else:
             table[name] = table[name].fillna("").astype(str)
     return table
+
+
+def tuned_weight(runs: pd.DataFrame, key: Key | None, preset: str) -> float | None:
+    """The weight of WEIGHTS with the highest HM on validation: Hyper-alignment's mean over TUNING_SEEDS.
+
+    Of equal weights it is the smallest. Weights with a missing run are left out; None if that leaves none.
+    """
+    means = {}
+    for weight in WEIGHTS:
+        wanted = pd.Series(alignment_columns(table_rows("table7", key, preset, weight)[1].alignment))
+        found = runs[(runs[wanted.index] == wanted).all(axis=1)].groupby("seed")["val_HM"].first()
+        if set(TUNING_SEEDS) <= set(found.index):
+            means[weight] = found[list(TUNING_SEEDS)].mean()
+    return max(means, key=lambda weight: (means[weight], -weight), default=None)
