@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -222,22 +221,24 @@ def test_the_page_of_tables_is_what_the_recorded_runs_give() -> None:
             assert abs(float(a) - float(b)) <= 1.01 * 10 ** -len(a.partition(".")[2]), (old, new)
 
 
-# numbers of RESULTS.md that no table holds
+# numbers on the page that are in no table
 ELSEWHERE = {
-    "1.17.1": "version of scipy",
+    "50000": "steps of the released scripts: 2 stages of 50 epochs of 500 batches",
+    "160": "steps of both recipes: 2 stages of 4 epochs of 20 batches",
+    "1716": "the ways to choose 6 of 13 rows",
+    "66.1": "ESZSL on today's simulated set, which hv.compare prints",
+    "0.00004": "half of 2^-14, the rounding of the simulated features, is below it",
+    "13": "the fixed curvatures of Table 3",
 }
 
 
-def test_every_number_in_the_prose_of_results_is_in_a_table() -> None:
-    """A number is a run of digits with an optional decimal part. Links, code and tables of the page are left out."""
-    page = (results_path().parent / "RESULTS.md").read_text(encoding="utf-8")
-    page = re.sub(
-        r"```.*?```|`[^`]*`|\]\([^)]*\)|!\[[^\]]*\]|^\|.*$", " ", page, flags=re.DOTALL | re.MULTILINE
-    )
-    page = page.replace("−", "-")
-    tables = (results_path() / "tables.md").read_text(encoding="utf-8").replace("−", "-")
+def test_every_number_of_results_is_in_a_table() -> None:
+    """Numbers are digits with an optional decimal part. Code and the targets and texts of links are left out."""
+    page = (results_path().parent / "RESULTS.md").read_text(encoding="utf-8").replace("−", "-")
+    page = re.sub(r"```.*?```|`[^`]*`|!?\[[^\]]*\]\([^)]*\)", " ", page, flags=re.DOTALL)
     paper = files("hypav.experiments").joinpath("paper_tables.json").read_text(encoding="utf-8")
-    known = set(re.findall(r"\d+(?:\.\d+)?", tables + json.dumps(json.loads(paper))))
-    quoted = re.findall(r"(?<![\w.])\d+(?:\.\d+)*(?![\w])", page)
-    assert len(quoted) > 60
+    tables = (results_path() / "tables.md").read_text(encoding="utf-8").replace("−", "-")
+    known = set(re.findall(r"\d+(?:\.\d+)?", tables + paper))
+    quoted = re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?!\w)", page)
+    assert len(quoted) > 150
     assert {n for n in quoted if n not in known} == set(ELSEWHERE)
