@@ -19,7 +19,7 @@ from hypav.alignment import PRESETS, Adaptive, AlignmentConfig
 from hypav.errors import RunError, SettingError
 from hypav.experiments.configs import AVCA, TUNING_SEEDS, WEIGHTS, table_rows
 from hypav.experiments.paper import Key, main_table, reported
-from hypav.experiments.runs import alignment_columns, load_runs, tuned_weight
+from hypav.experiments.runs import alignment_columns, load_runs
 from hypav.stats import (
     detectable_difference,
     detectable_range,
@@ -35,6 +35,7 @@ LEVEL = 0.05  # a difference is significant if its p value after Holm's correcti
 DRAWS = 100_000  # shuffles behind a p value: enough that the third digit does not hang on their seed
 ABLATIONS = ("table3", "table4", "table5", "table6")
 SET = ("data", "recipe", "data_digest", "code", "device")  # runs that differ in one of them are not compared
+MEASURED = ("S", "U", "HM", "ZSL", "val_HM", "delta_rel", "delta_noise", "delta_covariance")
 CASE = ["case", "preset", "weight", "tuned"]
 SAME = "same objective as"
 
@@ -97,19 +98,11 @@ def paper_key(runs: DataFrame) -> Key | None:
 
 
 def runs_of(runs: DataFrame, alignment: AlignmentConfig | None, method: str = AVCA) -> DataFrame:
-    """The runs with an alignment loss, or those of a method without one, indexed by seed; the newest of repeated runs."""
-    if alignment is None:
-        chosen = runs[runs["method"] == method]
-    else:
-        wanted = Series(alignment_columns(alignment))
-        chosen = runs[runs["curvatures"] == wanted["curvatures"]]  # few are left to compare in full
-        chosen = chosen[(chosen[wanted.index] == wanted).all(axis=1)]
-    return (
-        chosen.sort_values("created", kind="stable")
-        .drop_duplicates("seed", keep="last")
-        .set_index("seed")
-        .sort_index()
-    )
+    """MEASURED of the runs with an alignment loss, or of a method without one, by seed; of repeated runs the newest."""
+    wanted = {"method": method} if alignment is None else alignment_columns(alignment)
+    alike = np.logical_and.reduce([(runs[name] == value).to_numpy() for name, value in wanted.items()])
+    chosen = runs.loc[alike, ["seed", "created", *MEASURED]].sort_values("created", kind="stable")
+    return chosen.drop_duplicates("seed", keep="last").set_index("seed").sort_index()
 
 
 def cases(runs: DataFrame) -> DataFrame:
@@ -126,6 +119,8 @@ def cases(runs: DataFrame) -> DataFrame:
             if len(part[["curvatures", "aligned"]].drop_duplicates()) > 1
             or set(part["seed"]) - set(TUNING_SEEDS)
         ]
+        if not weights:
+            continue
         choice = tuning(runs, preset)
         asked = set(choice["weight"]) == set(WEIGHTS) or not set(choice["weight"]) <= set(weights)
         best = choice.loc[choice["chosen"], "weight"].tolist() if asked else []
@@ -138,7 +133,7 @@ def cases(runs: DataFrame) -> DataFrame:
 def tuning(runs: DataFrame, preset: str) -> DataFrame:
     """How validation chose the weight of a preset: weight, val_HM (per cent, mean over TUNING_SEEDS), chosen.
 
-    The runs are Hyper-alignment's; see `runs.tuned_weight`. Weights with a missing run are left out.
+    The runs are Hyper-alignment's. Of equal weights the smallest is chosen. Weights with a missing run are left out.
     """
     rows = []
     for weight in WEIGHTS:
@@ -147,7 +142,7 @@ def tuning(runs: DataFrame, preset: str) -> DataFrame:
         if found.notna().all():
             rows.append((weight, 100 * found.mean()))
     table = DataFrame(rows, columns=["weight", "val_HM"])
-    return table.assign(chosen=table["weight"] == tuned_weight(runs, paper_key(runs), preset))
+    return table.assign(chosen=table.index == (table["val_HM"].idxmax() if rows else -1))
 
 
 def objective(alignment: AlignmentConfig) -> AlignmentConfig:

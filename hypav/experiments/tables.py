@@ -90,7 +90,7 @@ def paper_table(
     ]
     records = []
     for label in labels:
-        found = own.get(label, runs.head(0).set_index("seed"))
+        found = own.get(label, own[AVCA].head(0))
         record: dict[str, object] = {f"paper {m}": paper.rows.get(label, {}).get(m) for m in paper.metrics}
         for column in (*paper.metrics, *noise):
             record |= _mean(column, found[column].dropna() * scale)
