@@ -255,10 +255,10 @@ def reproduce(
 
     def rows(preset: str, weight: float | str) -> list[Row]:
         """The rows of all tables. While the weight is to be tuned, only AVCA's, which needs none."""
-        found = [
+        every = [
             r for n in names for r in table_rows(n, key, preset, 1.0 if weight == TUNED else float(weight))
         ]
-        return [row for row in found if row.alignment is None or weight != TUNED]
+        return [row for row in every if row.alignment is None or weight != TUNED]
 
     grid = Grid(data, folder, device=device, workers=jobs, cluster=cluster, progress=progress)
     asked = _jobs(data, [row for p in presets for w in numbers for row in rows(p, w)], seeds, plan)
@@ -550,13 +550,13 @@ def _comparison(
     base = next((runs[method.spec] for method in methods if method.name == "AVCA"), {})
     rows = []
     for method in methods:
-        found: Mapping[int, Mapping[str, Any]] = runs[method.spec]
+        records: Mapping[int, Mapping[str, Any]] = runs[method.spec]
         row: dict[str, Any] = {}
-        count = 1 if method.name == "ESZSL" else len(found)
+        count = 1 if method.name == "ESZSL" else len(records)
         for metric in METRICS:
-            row |= _mean(metric, [100 * record[metric] for record in found.values()][:count])
-        shared = [seed for seed in found if seed in base and method.name != "AVCA"]
-        row |= _mean("HM - AVCA", [100 * (found[seed]["HM"] - base[seed]["HM"]) for seed in shared])
+            row |= _mean(metric, [100 * record[metric] for record in records.values()][:count])
+        shared = [seed for seed in records if seed in base and method.name != "AVCA"]
+        row |= _mean("HM - AVCA", [100 * (records[seed]["HM"] - base[seed]["HM"]) for seed in shared])
         row["n"] = count
         if data.reference_key is not None:
             paper = _paper_row(data.reference_key, method, preset, weight)

@@ -146,11 +146,11 @@ def measure(data: FeatureSet, run: Run, *, delta: bool) -> dict[str, Any]:
     deltas: tuple[float | None, ...] = (None, None, None)
     if delta:
         theta_v, seed = run.embed(test).theta_v.cpu(), run.config.seed
-        found = sampled_delta_rel(theta_v, generator=Generator().manual_seed(seed))
+        measured = sampled_delta_rel(theta_v, generator=Generator().manual_seed(seed))
         stream = Generator().manual_seed(seed)
-        noise = gaussian_null(found.n, theta_v.shape[1], generator=stream, tries=NOISE_TRIES)
-        alike = covariance_matched_null(theta_v, generator=stream, size=found.n, tries=NOISE_TRIES)
-        deltas = (found.delta_rel, noise.delta_rel, alike.delta_rel)
+        noise = gaussian_null(measured.n, theta_v.shape[1], generator=stream, tries=NOISE_TRIES)
+        alike = covariance_matched_null(theta_v, generator=stream, size=measured.n, tries=NOISE_TRIES)
+        deltas = (measured.delta_rel, noise.delta_rel, alike.delta_rel)
     return {
         **asdict(run.metrics),
         "val_HM": run.val.HM,
@@ -356,7 +356,7 @@ def tuned_weight(runs: pd.DataFrame, key: Key | None, preset: str) -> float | No
     means = {}
     for weight in WEIGHTS:
         wanted = pd.Series(alignment_columns(table_rows("table7", key, preset, weight)[1].alignment))
-        found = runs[(runs[wanted.index] == wanted).all(axis=1)].groupby("seed")["val_HM"].first()
-        if set(TUNING_SEEDS) <= set(found.index):
-            means[weight] = found[list(TUNING_SEEDS)].mean()
+        val_HM = runs[(runs[wanted.index] == wanted).all(axis=1)].groupby("seed")["val_HM"].first()
+        if set(TUNING_SEEDS) <= set(val_HM.index):
+            means[weight] = val_HM[list(TUNING_SEEDS)].mean()
     return max(means, key=lambda weight: (means[weight], -weight)) if len(means) > 1 else None
