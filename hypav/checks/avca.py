@@ -35,16 +35,20 @@ parameters = FunctionCheck(
         "biases and batch norms are missing: you counted the two weight matrices only.": lambda i, h, o: (
             _parameters(i, h, o, bias=False, norm=0)
         ),
-        "a batch norm's running mean and variance are no parameters: no gradient reaches them, they are buffers.": lambda i, h, o: (
+        "a batch norm's running "
+        "mean and variance are no parameters: no gradient reaches them, they are buffers.": lambda i, h, o: (
             _parameters(i, h, o, norm=4)
         ),
-        "only the first batch norm is in your sum: there is one after the second linear layer as well.": lambda i, h, o: (
+        "only the first "
+        "batch norm is in your sum: there is one after the second linear layer as well.": lambda i, h, o: (
             _parameters(i, h, o) - 2 * o
         ),
-        "only the last batch norm is in your sum: there is one after the hidden layer as well.": lambda i, h, o: (
+        "only "
+        "the last batch norm is in your sum: there is one after the hidden layer as well.": lambda i, h, o: (
             _parameters(i, h, o) - 2 * h
         ),
-        "this is one linear layer from the input to the output, with its batch norm: the hidden layer is missing.": lambda i, h, o: (
+        "this is one linear layer "
+        "from the input to the output, with its batch norm: the hidden layer is missing.": lambda i, h, o: (
             torch.tensor(float(_linear(i, o) + 2 * o), dtype=torch.float64)
         ),
     },
@@ -78,13 +82,16 @@ attention = FunctionCheck(
         "the scores are not scaled: divide q·k by √d, or the softmax saturates.": lambda q, k, v: _attention(
             q, k, v, scale=1.0
         ),
-        "you divide the scores by d: it is √d, since a sum of d random products grows like √d.": lambda q, k, v: (
+        "you divide "
+        "the scores by d: it is √d, since a sum of d random products grows like √d.": lambda q, k, v: (
             _attention(q, k, v, scale=1 / q.shape[-1])
         ),
-        "your softmax runs over the token that asks: each row, over the tokens that are read, must sum to 1.": lambda q, k, v: (
+        "your softmax runs over "
+        "the token that asks: each row, over the tokens that are read, must sum to 1.": lambda q, k, v: (
             _attention(q, k, v, dim=-2)
         ),
-        "rows and columns of the scores are exchanged: row i must hold q_i against all keys.": lambda q, k, v: (
+        "rows "
+        "and columns of the scores are exchanged: row i must hold q_i against all keys.": lambda q, k, v: (
             _attention(q, k, v, swap=True)
         ),
         "you return the scores times v: the softmax is missing.": lambda q, k, v: _scores(q, k) @ v,
@@ -93,7 +100,8 @@ attention = FunctionCheck(
         ).expand_as(v),
         "each token reads only itself in yours.": lambda q, k, v: v,
         "the weights read the keys: multiply them with the values v.": lambda q, k, v: _attention(q, k, k),
-        "your softmax runs over all four scores of a head together: each token that asks has weights of its own.": lambda q, k, v: (
+        "your softmax runs over "
+        "all four scores of a head together: each token that asks has weights of its own.": lambda q, k, v: (
             _scores(q, k).flatten(-2).softmax(-1).unflatten(-1, (2, 2)) @ v
         ),
     },
@@ -132,25 +140,29 @@ triplet = FunctionCheck(
         "the signs of the two distances are exchanged: yours pulls the negative.": lambda x, p, n: _triplet(
             x, n, p
         ),
-        "the hinge is missing: a triplet that keeps the margin costs nothing, not less than nothing.": lambda x, p, n: (
-            (_distance(x, p) - _distance(x, n) + 1).mean()
-        ),
+        "the hinge is "
+        "missing: a triplet that keeps the margin costs nothing, not less than nothing.": lambda x, p, n: (
+            _distance(x, p) - _distance(x, n) + 1
+        ).mean(),
         "the margin is missing: add 1 before max(0, ·).": lambda x, p, n: (
             (_distance(x, p) - _distance(x, n)).clamp_min(0).mean()
         ),
         "your distances are squared: the released network takes the plain Euclidean norm.": lambda x, p, n: (
             (_distance(x, p) ** 2 - _distance(x, n) ** 2 + 1).clamp_min(0).mean()
         ),
-        "the hinge comes after the mean in yours: each triplet has its own, or the easy ones pay for the hard ones.": lambda x, p, n: (
+        "the hinge comes after the "
+        "mean in yours: each triplet has its own, or the easy ones pay for the hard ones.": lambda x, p, n: (
             (_distance(x, p) - _distance(x, n) + 1).mean().clamp_min(0)
         ),
         "you sum over the batch: take the mean.": lambda x, p, n: (
             (_distance(x, p) - _distance(x, n) + 1).clamp_min(0).sum()
         ),
-        "your negative is compared with the positive: both distances begin at the anchor x.": lambda x, p, n: (
+        "your "
+        "negative is compared with the positive: both distances begin at the anchor x.": lambda x, p, n: (
             (_distance(x, p) - _distance(p, n) + 1).clamp_min(0).mean()
         ),
-        "you took the mean of squares over the coordinates, which is MSE: take the norm of each row.": lambda x, p, n: (
+        "you took the "
+        "mean of squares over the coordinates, which is MSE: take the norm of each row.": lambda x, p, n: (
             (((x - p) ** 2).mean(dim=-1) - ((x - n) ** 2).mean(dim=-1) + 1).clamp_min(0).mean()
         ),
     },
@@ -192,7 +204,8 @@ running_mean = FunctionCheck(
         "it is the share of the new one.": lambda running, batch, *, momentum: (
             momentum * running + (1 - momentum) * batch.mean(dim=0)
         ),
-        "the old value is not made smaller in yours: the two shares must sum to 1.": lambda running, batch, *, momentum: (
+        "the old value "
+        "is not made smaller in yours: the two shares must sum to 1.": lambda running, batch, *, momentum: (
             running + momentum * batch.mean(dim=0)
         ),
         "the batch's mean enters whole: multiply it with the momentum.": lambda running, batch, *, momentum: (
@@ -201,16 +214,20 @@ running_mean = FunctionCheck(
         "you sum the batch's rows: take their mean.": lambda running, batch, *, momentum: (
             (1 - momentum) * running + momentum * batch.sum(dim=0)
         ),
-        "you average all units together: each unit (column) has a mean of its own.": lambda running, batch, *, momentum: (
+        "you average all "
+        "units together: each unit (column) has a mean of its own.": lambda running, batch, *, momentum: (
             (1 - momentum) * running + momentum * batch.mean()
         ),
-        "momentum plays no part in yours: this is the batch's mean alone.": lambda running, batch, *, momentum: (
+        "momentum "
+        "plays no part in yours: this is the batch's mean alone.": lambda running, batch, *, momentum: (
             batch.mean(dim=0)
         ),
-        "you average old and new with equal shares, whatever the momentum.": lambda running, batch, *, momentum: (
+        "you average "
+        "old and new with equal shares, whatever the momentum.": lambda running, batch, *, momentum: (
             (running + batch.mean(dim=0)) / 2
         ),
-        "you update once for every sample of the batch: a batch norm updates once a batch.": lambda running, batch, *, momentum: (
+        "you update once for every "
+        "sample of the batch: a batch norm updates once a batch.": lambda running, batch, *, momentum: (
             _by_sample(running, batch, momentum)
         ),
     },

@@ -37,7 +37,8 @@ row_scale = FunctionCheck(
     lambda r, *, k: _scale(r, k),
     _lengths(),
     {
-        "you divided by the length after the clip; but the row that comes in has length r: divide by that.": lambda r, *, k: (
+        "you divided by the "
+        "length after the clip; but the row that comes in has length r: divide by that.": lambda r, *, k: (
             _scale(r.clamp(max=(1 - XI) * abs(k) ** -0.5), k)
         ),
         "this is the length of the result, not the factor: divide by r.": lambda r, *, k: r * _scale(r, k),
@@ -50,10 +51,12 @@ row_scale = FunctionCheck(
         "artanh takes the length times √|k|; you gave it the length times |k|.": lambda r, *, k: (
             torch.atanh(-k * r.clamp(max=(1 - XI) * abs(k) ** -0.5)) / (-k * r)
         ),
-        "the result of artanh must be divided by √|k| as well: it is a length in units of the ball's radius.": lambda r, *, k: (
+        "the result of artanh "
+        "must be divided by √|k| as well: it is a length in units of the ball's radius.": lambda r, *, k: (
             math.sqrt(-k) * _scale(r, k)
         ),
-        "this is the factor of exp: tanh brings vectors into the ball, Eq. 3 takes points out of it with artanh.": lambda r, *, k: (
+        "this is the factor of exp: "
+        "tanh brings vectors into the ball, Eq. 3 takes points out of it with artanh.": lambda r, *, k: (
             torch.tanh(math.sqrt(-k) * r.clamp(max=(1 - XI) * abs(k) ** -0.5)) / (math.sqrt(-k) * r)
         ),
     },
@@ -82,7 +85,8 @@ slope = FunctionCheck(
         "you divided by h, but the two places are 2h apart.": lambda f, k, *, h: _tensor(
             (f(k + h) - f(k - h)) / h
         ),
-        "this is the one-sided difference, whose error shrinks with h and not with h²: go h to both sides.": lambda f, k, *, h: (
+        "this is the one-sided "
+        "difference, whose error shrinks with h and not with h²: go h to both sides.": lambda f, k, *, h: (
             _tensor((f(k + h) - f(k)) / h)
         ),
         "this is the one-sided difference to the left: go h to both sides.": lambda f, k, *, h: _tensor(
@@ -120,7 +124,8 @@ gap = FunctionCheck(
     {
         "you left out 1/N²: Eq. 4 is a mean over all N² pairs.": lambda m_v, m_a: 2 - 2 * _inner(m_v, m_a),
         "you divided by N; there are N² pairs.": lambda m_v, m_a: (2 - 2 * _inner(m_v, m_a)) / len(m_v),
-        "the two matrices have to be divided by their Frobenius norms before the inner product.": lambda m_v, m_a: (
+        "the two "
+        "matrices have to be divided by their Frobenius norms before the inner product.": lambda m_v, m_a: (
             (2 - 2 * (m_v * m_a).sum()) / m_v.numel()
         ),
         "|A − B|² = |A|² + |B|² − 2<A, B>: the 2 before the inner product is missing.": lambda m_v, m_a: (
@@ -130,7 +135,8 @@ gap = FunctionCheck(
         "this is the norm of the difference, Eq. 4 has its square.": lambda m_v, m_a: (
             (2 - 2 * _inner(m_v, m_a)).sqrt() / m_v.numel()
         ),
-        "the inner product of two matrices multiplies entry by entry; you took the sum of the matrix product.": lambda m_v, m_a: (
+        "the inner product of "
+        "two matrices multiplies entry by entry; you took the sum of the matrix product.": lambda m_v, m_a: (
             (2 - 2 * (m_v @ m_a).sum() / (m_v.norm() * m_a.norm())) / m_v.numel()
         ),
     },
@@ -160,19 +166,23 @@ similarity = PropertyCheck(
     lambda x, *, k: torch.exp(-geometry.pairwise_distance(x, k=k).square()),
     _points(),
     {
-        "your matrix has NaN or infinity in it: look for a square root of a negative number or artanh of 1.": lambda x, *, k: (
+        "your matrix has NaN "
+        "or infinity in it: look for a square root of a negative number or artanh of 1.": lambda x, *, k: (
             torch.atanh(x @ x.T * 9)
         ),
         "your matrix is not symmetric: i must be as like j as j is like i.": lambda x, *, k: torch.softmax(
             -geometry.pairwise_distance(x, k=k), dim=1
         ),
-        "in your matrix a point is less like itself than like the others: turn the sign of a distance.": lambda x, *, k: (
+        "in your matrix "
+        "a point is less like itself than like the others: turn the sign of a distance.": lambda x, *, k: (
             geometry.pairwise_distance(x, k=k)
         ),
-        "your matrix is the same for every k: cosines never see what k does to lengths, whatever comes before them.": lambda x, *, k: (
+        "your matrix is the same for "
+        "every k: cosines never see what k does to lengths, whatever comes before them.": lambda x, *, k: (
             similarity_matrix(geometry.logmap0(x, k=k), "cosine")
         ),
-        "k only makes the whole matrix larger or smaller, and the Frobenius norm of Eq. 4 divides that out again.": lambda x, *, k: (
+        "k only makes the whole matrix "
+        "larger or smaller, and the Frobenius norm of Eq. 4 divides that out again.": lambda x, *, k: (
             -k * (x @ x.T)
         ),
     },
@@ -215,22 +225,26 @@ decision = FunctionCheck(
     _decision,
     _runs(),
     {
-        "you looked at the mean alone: without its interval nobody knows what another ten seeds would give.": lambda d: (
+        "you looked at "
+        "the mean alone: without its interval nobody knows what another ten seeds would give.": lambda d: (
             _decide(d, 0.0)
         ),
         "you took 1.96; with few seeds Student's t is wider: t_quantile(0.975, n - 1).": lambda d: _decide(
             d, 1.96 * d.std() / len(d) ** 0.5
         ),
-        "you left out √n: s alone says how far single seeds scatter, s/√n how far their mean does.": lambda d: (
+        "you "
+        "left out √n: s alone says how far single seeds scatter, s/√n how far their mean does.": lambda d: (
             _decide(d, _t(d) * d.std())
         ),
-        "you asked that all seeds agree, which is another and a weaker question: take the interval of the mean.": lambda d: (
+        "you asked that all "
+        "seeds agree, which is another and a weaker question: take the interval of the mean.": lambda d: (
             _tensor(float(bool((d > 0).all())) - float(bool((d < 0).all())))
         ),
         "you divided by n in the standard deviation; n - 1 is right, and torch's default.": lambda d: _decide(
             d, _t(d) * d.std(correction=0) / len(d) ** 0.5
         ),
-        "you took t_quantile(0.95, …), which leaves 5 % on each side: for a 95 % interval it is 0.975.": lambda d: (
+        "you took "
+        "t_quantile(0.95, …), which leaves 5 % on each side: for a 95 % interval it is 0.975.": lambda d: (
             _decide(d, t_quantile(0.95, len(d) - 1) * d.std() / len(d) ** 0.5)
         ),
         "your sign is turned: +1 is for differences above 0.": lambda d: -_decision(d),

@@ -37,22 +37,27 @@ strongest_curvature = FunctionCheck(
         "your curvature is positive. A ball with a rim needs k < 0.": lambda phi, *, xi: (
             ((1 - xi) / phi.norm(dim=1).max()) ** 2
         ),
-        "you fitted the ball to the mean length, so that the longer rows are still cut: take the longest.": lambda phi, *, xi: (
+        "you fitted the ball "
+        "to the mean length, so that the longer rows are still cut: take the longest.": lambda phi, *, xi: (
             -(((1 - xi) / phi.norm(dim=1).mean()) ** 2)
         ),
-        "you fitted the ball to the shortest row, so that all others are cut: take the longest.": lambda phi, *, xi: (
+        "you fitted "
+        "the ball to the shortest row, so that all others are cut: take the longest.": lambda phi, *, xi: (
             -(((1 - xi) / phi.norm(dim=1).min()) ** 2)
         ),
-        "the longest row lies on the rim itself in yours; Eq. 1 cuts at (1 - ξ)R, not at R.": lambda phi, *, xi: (
+        "the longest "
+        "row lies on the rim itself in yours; Eq. 1 cuts at (1 - ξ)R, not at R.": lambda phi, *, xi: (
             -(phi.norm(dim=1).max() ** -2)
         ),
         "you took one norm of the whole table: take the norm of each row, dim=1.": lambda phi, *, xi: (
             -(((1 - xi) / phi.norm()) ** 2)
         ),
-        "you took the largest coordinate for the longest row: take the norm of each row first.": lambda phi, *, xi: (
+        "you took "
+        "the largest coordinate for the longest row: take the norm of each row first.": lambda phi, *, xi: (
             -(((1 - xi) / phi.max()) ** 2)
         ),
-        "ξ enters upside down: (1 - ξ)R must be at least the longest length, so R is that length over 1 - ξ.": lambda phi, *, xi: (
+        "ξ enters upside down: "
+        "(1 - ξ)R must be at least the longest length, so R is that length over 1 - ξ.": lambda phi, *, xi: (
             -((1 / ((1 - xi) * phi.norm(dim=1).max())) ** 2)
         ),
     },
@@ -79,7 +84,8 @@ eq4 = FunctionCheck(
     {
         "the matrices are not normalised: divide each by its Frobenius norm first. (The released code leaves it out, "
         "too; the paper prints it.)": lambda m_v, m_a: (m_v - m_a).square().mean(),
-        "you normalise each row by itself, as Tung and Mori do; the paper divides the whole matrix by one number.": lambda m_v, m_a: (
+        "you normalise each row by "
+        "itself, as Tung and Mori do; the paper divides the whole matrix by one number.": lambda m_v, m_a: (
             (F.normalize(m_v, dim=1) - F.normalize(m_a, dim=1)).square().mean()
         ),
         "the factor 1/N² is missing.": lambda m_v, m_a: (m_v / m_v.norm() - m_a / m_a.norm()).square().sum(),
@@ -89,10 +95,12 @@ eq4 = FunctionCheck(
         "the norm of the difference is to be squared.": lambda m_v, m_a: (
             (m_v / m_v.norm() - m_a / m_a.norm()).norm() / len(m_v) ** 2
         ),
-        "you subtract first and normalise then, which gives 1/N² whatever the matrices are: normalise each first.": lambda m_v, m_a: (
+        "you subtract first and normalise "
+        "then, which gives 1/N² whatever the matrices are: normalise each first.": lambda m_v, m_a: (
             ((m_v - m_a) / (m_v - m_a).norm()).square().mean()
         ),
-        "you divide by the largest singular value. The Frobenius norm is the root of the sum of all squared entries.": lambda m_v, m_a: (
+        "you divide by the largest singular "
+        "value. The Frobenius norm is the root of the sum of all squared entries.": lambda m_v, m_a: (
             (m_v / torch.linalg.matrix_norm(m_v, 2) - m_a / torch.linalg.matrix_norm(m_a, 2)).square().mean()
         ),
         "you take absolute differences; the Frobenius norm squares them.": lambda m_v, m_a: (
@@ -113,10 +121,12 @@ angle = FunctionCheck(
     _matrices(),
     {
         "you give the inner product: divide by both Frobenius norms.": lambda m_v, m_a: (m_v * m_a).sum(),
-        "you average the cosines of the rows; a matrix is to be taken as one long vector here.": lambda m_v, m_a: (
+        "you average "
+        "the cosines of the rows; a matrix is to be taken as one long vector here.": lambda m_v, m_a: (
             F.cosine_similarity(m_v, m_a, dim=1).mean()
         ),
-        "you subtract the mean of each matrix first: that is a correlation, and not what Eq. 4 does.": lambda m_v, m_a: (
+        "you subtract "
+        "the mean of each matrix first: that is a correlation, and not what Eq. 4 does.": lambda m_v, m_a: (
             _angle(m_v - m_v.mean(), m_a - m_a.mean())
         ),
         "you center rows and columns first. That is CKA (Kornblith et al., ICML 2019), a close relative; Eq. 4 does "
@@ -126,7 +136,8 @@ angle = FunctionCheck(
         "you divide by the squared norms.": lambda m_v, m_a: (
             (m_v * m_a).sum() / (m_v.norm() * m_a.norm()) ** 2
         ),
-        "you left out the diagonal. Its ones are the same in both matrices, but they do count.": lambda m_v, m_a: (
+        "you left "
+        "out the diagonal. Its ones are the same in both matrices, but they do count.": lambda m_v, m_a: (
             _angle(_hollow(m_v), _hollow(m_a))
         ),
     },
@@ -186,8 +197,9 @@ alignment = FunctionCheck(
         "will want it in notebook 09.)": lambda phi_v, phi_a, *, k, xi: _eq4(
             *(_tangent(phi, k, xi) @ _tangent(phi, k, xi).T for phi in (phi_v, phi_a))
         ),
-        "you compare points by their distance in the ball; the paper compares tangent vectors, by cosines.": lambda phi_v, phi_a, *, k, xi: (
-            _eq4(_in_space(phi_v, k, xi), _in_space(phi_a, k, xi))
+        "you compare points by their distance "
+        "in the ball; the paper compares tangent vectors, by cosines.": lambda phi_v, phi_a, *, k, xi: _eq4(
+            _in_space(phi_v, k, xi), _in_space(phi_a, k, xi)
         ),
         "the matrices are not divided by their Frobenius norms.": lambda phi_v, phi_a, *, k, xi: (
             (_cosines(_tangent(phi_v, k, xi)) - _cosines(_tangent(phi_a, k, xi))).square().mean()
@@ -197,7 +209,8 @@ alignment = FunctionCheck(
         ),
         "you compare each picture with its own sound. Eq. 4 never does: it compares pairs of pictures with pairs of "
         "sounds.": lambda phi_v, phi_a, *, k, xi: (1 - F.cosine_similarity(phi_v, phi_a, dim=1)).mean(),
-        "you clip each coordinate by itself in Eq. 1, which turns the row: scale the whole row by one number.": lambda phi_v, phi_a, *, k, xi: (
+        "you clip each coordinate by itself "
+        "in Eq. 1, which turns the row: scale the whole row by one number.": lambda phi_v, phi_a, *, k, xi: (
             _eq4(_cosines(_by_coordinate(phi_v, k, xi)), _cosines(_by_coordinate(phi_a, k, xi)))
         ),
         "your cosines are between columns: each row is one video.": lambda phi_v, phi_a, *, k, xi: _eq4(

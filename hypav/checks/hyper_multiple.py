@@ -39,15 +39,18 @@ multiple_loss = FunctionCheck(
     lambda m_v, m_a: _gap(m_v, m_a).square().mean(),
     _matrices(),
     {
-        "you added the heads' losses: Eq. 7 divides their sum by N_c, so that more heads do not mean a heavier term.": lambda m_v, m_a: (
+        "you added the heads' losses: "
+        "Eq. 7 divides their sum by N_c, so that more heads do not mean a heavier term.": lambda m_v, m_a: (
             _gap(m_v, m_a).square().mean(dim=(1, 2)).sum()
         ),
         "you averaged the matrices and then compared once. Eq. 7 compares in every head and averages the losses: in "
         "an average of matrices, differences of opposite sign would cancel.": _mean_matrix,
-        "you averaged the normalised matrices and then compared once: Eq. 7 compares in every head first.": lambda m_v, m_a: (
+        "you averaged the "
+        "normalised matrices and then compared once: Eq. 7 compares in every head first.": lambda m_v, m_a: (
             _gap(m_v, m_a).mean(dim=0).square().mean()
         ),
-        "you took one Frobenius norm for all heads together: each head normalises its own matrix, norm(dim=(1, 2)).": lambda m_v, m_a: (
+        "you took one Frobenius norm "
+        "for all heads together: each head normalises its own matrix, norm(dim=(1, 2)).": lambda m_v, m_a: (
             (m_v / m_v.norm() - m_a / m_a.norm()).square().mean()
         ),
         "the matrices are not normalised: Eq. 4 divides each by its Frobenius norm.": lambda m_v, m_a: (
@@ -99,13 +102,15 @@ sphere_angle = FunctionCheck(
     lambda x, *, k: 2 * _scaled(x, k).atan(),
     _points(),
     {
-        "it is half of the angle: a step of length 1 at the centre of the page is 2 long in the space.": lambda x, *, k: (
+        "it is half of "
+        "the angle: a step of length 1 at the centre of the page is 2 long in the space.": lambda x, *, k: (
             _scaled(x, k).atan()
         ),
         "inside arctan stands k where √k belongs.": lambda x, *, k: 2 * (k * x.norm(dim=-1)).atan(),
         "this is the distance from the centre, 2 arctan(√k‖x‖)/√k. The sphere's radius is 1/√k: multiply by √k for "
         "the angle.": lambda x, *, k: 2 * _scaled(x, k).atan() / math.sqrt(k),
-        "you took φ for an arrow at the centre, as `expmap0` does: 2√k‖φ‖. `paper` takes it for a point of the page.": lambda x, *, k: (
+        "you took φ for an arrow at "
+        "the centre, as `expmap0` does: 2√k‖φ‖. `paper` takes it for a point of the page.": lambda x, *, k: (
             2 * _scaled(x, k)
         ),
         "these are degrees: the answer is asked for in radians.": lambda x, *, k: torch.rad2deg(
@@ -114,7 +119,8 @@ sphere_angle = FunctionCheck(
         "this is the angle that is left to the antipode: measure from the centre.": lambda x, *, k: (
             math.pi - 2 * _scaled(x, k).atan()
         ),
-        "you clipped the points to a ball of radius 1/√k, but a sphere has no rim: Eq. 1 leaves its points alone.": lambda x, *, k: (
+        "you clipped the points to "
+        "a ball of radius 1/√k, but a sphere has no rim: Eq. 1 leaves its points alone.": lambda x, *, k: (
             2 * _scaled(x, k).clamp_max(1.0).atan()
         ),
     },
@@ -135,7 +141,8 @@ third_mixture = FunctionCheck(
         ),
         "this lies between E+E and E+S; S+S lies on the far side of E+S.": lambda ee, es: (ee + es) / 2,
         "this is 2 L(E+S), the sum of both heads: take the head E off.": lambda ee, es: 2 * es,
-        "from the sum of both heads, 2 L(E+S), you took half a head: E+E, a mean of equals, is a whole one.": lambda ee, es: (
+        "from the sum of both "
+        "heads, 2 L(E+S), you took half a head: E+E, a mean of equals, is a whole one.": lambda ee, es: (
             2 * es - ee / 2
         ),
         "losses of heads are averaged, not multiplied.": lambda ee, es: es * es / ee,
@@ -181,10 +188,12 @@ head_correlation = FunctionCheck(
         ),
         "you took the cosine of the columns without taking their means off: all curvatures have one sign, so that "
         "this is near 1 for any heads.": lambda k: _off_diagonal(_cosine(k)),
-        "you divided by all H² entries after leaving the diagonal out: there are H(H - 1) of the others.": lambda k: (
+        "you divided "
+        "by all H² entries after leaving the diagonal out: there are H(H - 1) of the others.": lambda k: (
             _off_diagonal(torch.corrcoef(k.T)) * (k.shape[1] - 1) / k.shape[1]
         ),
-        "you took the absolute values: heads that disagree, with a correlation below 0, are not alike.": lambda k: (
+        "you took "
+        "the absolute values: heads that disagree, with a correlation below 0, are not alike.": lambda k: (
             _off_diagonal(torch.corrcoef(k.T).abs())
         ),
         "this is the correlation of the first two heads alone: take all pairs.": lambda k: torch.corrcoef(

@@ -32,28 +32,34 @@ eq6 = FunctionCheck(
     lambda phi_v, phi_a, weight, bias, *, c_0: c_0 * torch.sigmoid(_linear(phi_v, phi_a, weight, bias)),
     _layers(),
     {
-        "you concatenate the sound first; the paper's order is [φ_v ; φ_a], and the weights go by it.": lambda phi_v, phi_a, weight, bias, *, c_0: (
+        "you concatenate the sound first; the paper's "
+        "order is [φ_v ; φ_a], and the weights go by it.": lambda phi_v, phi_a, weight, bias, *, c_0: (
             c_0 * torch.sigmoid(_linear(phi_a, phi_v, weight, bias))
         ),
-        "c_0 stands inside your sigmoid: then k lies between 0 and 1, and no space is hyperbolic.": lambda phi_v, phi_a, weight, bias, *, c_0: (
+        "c_0 stands inside your sigmoid: then "
+        "k lies between 0 and 1, and no space is hyperbolic.": lambda phi_v, phi_a, weight, bias, *, c_0: (
             torch.sigmoid(c_0 * _linear(phi_v, phi_a, weight, bias))
         ),
         "the sigmoid is missing: k may take any value and sign.": lambda phi_v, phi_a, weight, bias, *, c_0: (
             c_0 * _linear(phi_v, phi_a, weight, bias)
         ),
-        "the factor c_0 is missing, and with it the sign: your k are positive.": lambda phi_v, phi_a, weight, bias, *, c_0: (
+        "the factor c_0 is "
+        "missing, and with it the sign: your k are positive.": lambda phi_v, phi_a, weight, bias, *, c_0: (
             torch.sigmoid(_linear(phi_v, phi_a, weight, bias))
         ),
         "the bias is missing.": lambda phi_v, phi_a, weight, bias, *, c_0: (
             c_0 * torch.sigmoid(_linear(phi_v, phi_a, weight, 0.0))
         ),
-        "you give every sample the mean of the batch; Eq. 6 has one curvature a sample.": lambda phi_v, phi_a, weight, bias, *, c_0: (
+        "you give every sample the "
+        "mean of the batch; Eq. 6 has one curvature a sample.": lambda phi_v, phi_a, weight, bias, *, c_0: (
             (c_0 * torch.sigmoid(_linear(phi_v, phi_a, weight, bias))).mean().expand(len(phi_v))
         ),
-        "you took tanh, whose values run from -1 to 1, so that half of your spaces are spherical.": lambda phi_v, phi_a, weight, bias, *, c_0: (
+        "you took tanh, whose values run from "
+        "-1 to 1, so that half of your spaces are spherical.": lambda phi_v, phi_a, weight, bias, *, c_0: (
             c_0 * torch.tanh(_linear(phi_v, phi_a, weight, bias))
         ),
-        "you applied a softmax, which makes the samples of a batch compete; the sigmoid looks at each by itself.": lambda phi_v, phi_a, weight, bias, *, c_0: (
+        "you applied a softmax, which makes the samples of "
+        "a batch compete; the sigmoid looks at each by itself.": lambda phi_v, phi_a, weight, bias, *, c_0: (
             c_0 * torch.softmax(_linear(phi_v, phi_a, weight, bias), 0)
         ),
     },
@@ -114,17 +120,20 @@ tangent_length = FunctionCheck(
     lambda k, *, xi: math.atanh(1 - xi) / _root(k),
     [((torch.tensor([-0.05, -0.2, -0.4, -1.3], dtype=torch.float64),), {"xi": xi}) for xi in (1e-3, 0.1)],
     {
-        "this is the length after Eq. 1, the radius at which the row is cut; Eq. 3 comes next.": lambda k, *, xi: (
+        "this is "
+        "the length after Eq. 1, the radius at which the row is cut; Eq. 3 comes next.": lambda k, *, xi: (
             (1 - xi) / _root(k)
         ),
         "1/√|k| is missing: this is right for k = -1 only.": lambda k, *, xi: math.atanh(1 - xi) + 0 * k,
         "you divide by |k|; Eq. 3 has its root.": lambda k, *, xi: math.atanh(1 - xi) / k.abs(),
         "you multiply by √|k|; divide.": lambda k, *, xi: math.atanh(1 - xi) * _root(k),
-        "this is the distance to the origin, 2 artanh(·)/√|k|; the tangent vector of Eq. 3 is half as long.": lambda k, *, xi: (
+        "this is the distance "
+        "to the origin, 2 artanh(·)/√|k|; the tangent vector of Eq. 3 is half as long.": lambda k, *, xi: (
             2 * math.atanh(1 - xi) / _root(k)
         ),
         "you took tanh for its inverse.": lambda k, *, xi: math.tanh(1 - xi) / _root(k),
-        "you put the cut length (1 - ξ)/√|k| into artanh without the factor √|k| that Eq. 3 has there.": lambda k, *, xi: (
+        "you put the cut "
+        "length (1 - ξ)/√|k| into artanh without the factor √|k| that Eq. 3 has there.": lambda k, *, xi: (
             torch.atanh((1 - xi) / _root(k)) / _root(k)
         ),
     },

@@ -44,7 +44,8 @@ text_rows = FunctionCheck(
         "names first.": lambda original, manual: torch.arange(len(manual), dtype=torch.float64),
         "you turned the question round: this says to which class each vector goes. Class i gets the vector at place "
         "i of the sorted list.": lambda original, manual: _sorted_rows(manual).argsort().double(),
-        "you sorted without regard to case; Python's `sorted`, which the loader uses, puts capital letters first.": lambda original, manual: (
+        "you sorted without regard to case; "
+        "Python's `sorted`, which the loader uses, puts capital letters first.": lambda original, manual: (
             _sorted_rows(manual, str.lower)
         ),
         "you sorted backwards.": lambda original, manual: _sorted_rows(manual).flip(0),
@@ -72,10 +73,12 @@ dequantised = FunctionCheck(
         "your numbers run from −1 to 1: the range is [−2, 2].": lambda codes: codes.double() / 255 * 2 - 1,
         "your numbers run from −2 to 0: the range is 4 wide.": lambda codes: codes.double() / 255 * 2 - 2,
         "your numbers run from 0 to 1: stretch them to [−2, 2].": lambda codes: codes.double() / 255,
-        "you took the middle of each step, which never gives −2 or 2: the codes are the ends themselves.": lambda codes: (
+        "you took the "
+        "middle of each step, which never gives −2 or 2: the codes are the ends themselves.": lambda codes: (
             (codes.double() + 0.5) / 256 * 4 - 2
         ),
-        "you calculated with bytes: 4 · 100 is 144 there, as a byte begins again at 256. Make floats of them first.": lambda codes: (
+        "you calculated with bytes: "
+        "4 · 100 is 144 there, as a byte begins again at 256. Make floats of them first.": lambda codes: (
             (codes * 4).double() / 255 - 2
         ),
     },
@@ -112,16 +115,19 @@ truly_unseen = FunctionCheck(
     lambda unseen, known: _new(unseen, known, _plain),
     _CLASSES,
     {
-        "you compared the names letter by letter: `BandMarching` and `band marching` are one class.": lambda unseen, known: (
+        "you compared the "
+        "names letter by letter: `BandMarching` and `band marching` are one class.": lambda unseen, known: (
             _new(unseen, known, str)
         ),
-        "you left the case aside but not blanks, hyphens and underscores: `Brushing Teeth` is `brushing_teeth`.": lambda unseen, known: (
+        "you left the case aside but "
+        "not blanks, hyphens and underscores: `Brushing Teeth` is `brushing_teeth`.": lambda unseen, known: (
             _new(unseen, known, str.lower)
         ),
         "you left out blanks alone: a hyphen or an underscore hides a class as well.": lambda unseen, known: (
             _new(unseen, known, lambda name: name.lower().replace(" ", ""))
         ),
-        "you mark the classes that the extractor knows: the answer is 1 for those to keep.": lambda unseen, known: (
+        "you mark "
+        "the classes that the extractor knows: the answer is 1 for those to keep.": lambda unseen, known: (
             1 - _new(unseen, known, _plain)
         ),
         "you drop a class whose name is part of another, `Ski` for `skiing`, `Diving` for `skydiving`: compare whole "

@@ -58,21 +58,26 @@ project = FunctionCheck(
     {
         "your ball has the radius 1/|k|, as Eq. 1 prints it. The ball of curvature k has 1/√|k|: a square root is "
         "missing.": lambda x, *, k, xi: _cut(x, k, (1 - xi) / abs(k)),
-        "your ball has the radius √|k|, but a flatter space has a larger ball: the radius is 1/√|k|.": lambda x, *, k, xi: (
-            _cut(x, k, (1 - xi) * _root(k))
+        "your ball has the "
+        "radius √|k|, but a flatter space has a larger ball: the radius is 1/√|k|.": lambda x, *, k, xi: _cut(
+            x, k, (1 - xi) * _root(k)
         ),
-        "your points land on the rim itself, where the distance is infinite: the margin ξ is missing.": lambda x, *, k, xi: (
+        "your points land "
+        "on the rim itself, where the distance is infinite: the margin ξ is missing.": lambda x, *, k, xi: (
             _cut(x, k, 1 / _root(k))
         ),
         "rows between (1 - ξ)R and R stay where they are, but longer rows are cut to (1 - ξ)R, so that length would "
         "jump: compare with (1 - ξ)R.": lambda x, *, k, xi: _cut(x, k, (1 - xi) / _root(k), 1 / _root(k)),
-        "you move every row to the rim, also those that lie inside already: only rows longer than (1 - ξ)R change.": lambda x, *, k, xi: (
+        "you move every row to the rim, "
+        "also those that lie inside already: only rows longer than (1 - ξ)R change.": lambda x, *, k, xi: (
             x / _norm(x) * (1 - xi) / _root(k)
         ),
-        "you cut each coordinate by itself, which turns the point: scale the whole row by one number.": lambda x, *, k, xi: (
-            x.clamp(-(1 - xi) / _root(k), (1 - xi) / _root(k))
+        "you cut each coordinate "
+        "by itself, which turns the point: scale the whole row by one number.": lambda x, *, k, xi: x.clamp(
+            -(1 - xi) / _root(k), (1 - xi) / _root(k)
         ),
-        "you took one norm for all rows together: take it along the last dimension, with keepdim=True.": lambda x, *, k, xi: (
+        "you took one norm "
+        "for all rows together: take it along the last dimension, with keepdim=True.": lambda x, *, k, xi: (
             torch.where(x.norm() > (1 - xi) / _root(k), x / x.norm() * (1 - xi) / _root(k), x)
         ),
     },
@@ -103,13 +108,15 @@ mobius_add = FunctionCheck(
     lambda x, y, *, k: geometry.mobius_add(x, y, k=k),
     _pairs(),
     {
-        "the sign of k is turned round: Eq. 2 is written with |c|, and |c| = -k. With +k you add on the sphere.": lambda x, y, *, k: (
+        "the sign of k is turned round: "
+        "Eq. 2 is written with |c|, and |c| = -k. With +k you add on the sphere.": lambda x, y, *, k: (
             _quotient(_mobius(x, y, -k))
         ),
         "the last term of the denominator has |k| where Eq. 2 has |c|², that is k².": lambda x, y, *, k: (
             _quotient(_mobius(x, y, k, square=-k))
         ),
-        "you computed y ⊕ x: Möbius addition does not commute, the first point is the one that is scaled by ‖y‖².": lambda x, y, *, k: (
+        "you computed y ⊕ x: Möbius "
+        "addition does not commute, the first point is the one that is scaled by ‖y‖².": lambda x, y, *, k: (
             _quotient(_mobius(y, x, k))
         ),
         "this is x + y: in curved space the sum needs Eq. 2.": lambda x, y, *, k: x + y,
@@ -138,7 +145,8 @@ distance = FunctionCheck(
     lambda x, y, *, k: geometry.distance(x, y, k=k),
     _pairs(),
     {
-        "it is half of the right value: the conformal factor at the centre is 2, so the distance has a factor 2.": lambda x, y, *, k: (
+        "it is half of the right value: "
+        "the conformal factor at the centre is 2, so the distance has a factor 2.": lambda x, y, *, k: (
             _distance(_gap(x, y, k), k) / 2
         ),
         "inside artanh stands |k| where √|k| belongs: a square root is missing.": lambda x, y, *, k: (
@@ -150,7 +158,8 @@ distance = FunctionCheck(
         "you divide by |k|, not by its square root.": lambda x, y, *, k: _distance(
             _gap(x, y, k), k, outside=abs(k)
         ),
-        "you measured x ⊕ y: the way from x to y is -x ⊕ y, as it is y - x in flat space.": lambda x, y, *, k: (
+        "you "
+        "measured x ⊕ y: the way from x to y is -x ⊕ y, as it is y - x in flat space.": lambda x, y, *, k: (
             _distance(geometry.mobius_add(x, y, k=k), k)
         ),
         "this is 2‖x - y‖, the distance in flat space.": lambda x, y, *, k: 2 * (x - y).norm(dim=-1),
@@ -177,7 +186,8 @@ logmap = FunctionCheck(
     lambda z, x, *, k: geometry.logmap(z, x, k=k),
     _pairs(),
     {
-        "you multiply by λ/2 where Eq. 3 divides: near the rim a step in the page is long, so the arrow is short.": lambda z, x, *, k: (
+        "you multiply by λ/2 where Eq. "
+        "3 divides: near the rim a step in the page is long, so the arrow is short.": lambda z, x, *, k: (
             _logmap(z, _gap(z, x, k), k, 1 / _half(z, k))
         ),
         "the factor 2/λ(z) is missing: only at the centre it is 1.": lambda z, x, *, k: _logmap(
@@ -223,17 +233,20 @@ circle_length = FunctionCheck(
         "this is how long the circle is in the page: a step there is λ times as long.": lambda r, *, k: (
             2 * math.pi * _tanh_half(r, k)
         ),
-        "you took r for the norm of the points: a point at distance r has the norm tanh(√|k| r/2)/√|k|.": lambda r, *, k: (
+        "you took r for "
+        "the norm of the points: a point at distance r has the norm tanh(√|k| r/2)/√|k|.": lambda r, *, k: (
             2 * math.pi * r * 2 / (1 + k * r**2)
         ),
         "this has |k| where √|k| belongs: a square root is missing.": lambda r, *, k: (
             2 * math.pi * (abs(k) * r).sinh() / abs(k)
         ),
         "this is the area of the disc.": lambda r, *, k: shapes.disc_area(r, k=k),
-        "the circle of the sphere: sin where the hyperbolic circle has sinh, so the sign of k is turned round.": lambda r, *, k: (
+        "the circle of the sphere: "
+        "sin where the hyperbolic circle has sinh, so the sign of k is turned round.": lambda r, *, k: (
             shapes.circle_length(r, k=-k)
         ),
-        "the half of r is missing: d(0, x) = 2 artanh(√|k|‖x‖)/√|k| gives tanh of √|k| r/2.": lambda r, *, k: (
+        "the "
+        "half of r is missing: d(0, x) = 2 artanh(√|k|‖x‖)/√|k| gives tanh of √|k| r/2.": lambda r, *, k: (
             shapes.circle_length(2 * r, k=k)
         ),
     },

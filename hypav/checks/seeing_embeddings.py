@@ -44,8 +44,9 @@ rank_correlation = FunctionCheck(
     {
         "this is the correlation of the numbers themselves: a rank correlation looks at their order only, so replace "
         "each vector by its ranks first.": lambda x, y: _corr(x, y),
-        "equal values got different ranks, in whatever order they happen to stand: they share their mean rank.": lambda x, y: (
-            _corr(_ranks(x), _ranks(y))
+        "equal values got different "
+        "ranks, in whatever order they happen to stand: they share their mean rank.": lambda x, y: _corr(
+            _ranks(x), _ranks(y)
         ),
         "the sign is turned round: a large rank belongs to a large value in both vectors.": lambda x, y: (
             -_corr(_average_ranks(x), _average_ranks(y))
@@ -83,13 +84,16 @@ separation = FunctionCheck(
         "three times as well. Divide by the spread within classes.": lambda x, label: torch.cdist(
             _means(x, label), _means(x, label)
         ),
-        "you divided by the mean square distance from the class mean, not by its root: the unit is then wrong.": lambda x, label: (
+        "you divided by the mean "
+        "square distance from the class mean, not by its root: the unit is then wrong.": lambda x, label: (
             torch.cdist(_means(x, label), _means(x, label)) / _spread(x, label) ** 2
         ),
-        "the spread is taken over all points together: it grows with the very distances that you measure.": lambda x, label: (
+        "the spread is taken "
+        "over all points together: it grows with the very distances that you measure.": lambda x, label: (
             torch.cdist(_means(x, label), _means(x, label)) / (x - x.mean(0)).square().sum(1).mean().sqrt()
         ),
-        "the spread is that of one coordinate: sum the squares over the coordinates before you take the mean.": lambda x, label: (
+        "the spread is that of "
+        "one coordinate: sum the squares over the coordinates before you take the mean.": lambda x, label: (
             torch.cdist(_means(x, label), _means(x, label))
             / (x - _means(x, label)[label]).square().mean().sqrt()
         ),
@@ -114,20 +118,24 @@ excess = FunctionCheck(
     lambda value, nulls: torch.as_tensor(noise_excess(value, nulls), dtype=torch.float64),
     _values(),
     {
-        "the sign is turned round: below the noise, more tree-like than it, is negative.": lambda value, nulls: (
+        "the "
+        "sign is turned round: below the noise, more tree-like than it, is negative.": lambda value, nulls: (
             (_tensor(nulls).mean() - value) / _tensor(nulls).std()
         ),
-        "this is the difference itself; divide it by the standard deviation of the noise's values.": lambda value, nulls: (
+        "this is the difference "
+        "itself; divide it by the standard deviation of the noise's values.": lambda value, nulls: (
             value - _tensor(nulls).mean()
         ),
         "you divided by the standard error: that is how well the mean of the noise is known, not how far one set of "
         "noise lies from another.": lambda value, nulls: (
             (value - _tensor(nulls).mean()) / (_tensor(nulls).std() / len(nulls) ** 0.5)
         ),
-        "you divided by n, not by n - 1, under the root: with so few sets of noise that is too small a spread.": lambda value, nulls: (
+        "you divided by n, not by n "
+        "- 1, under the root: with so few sets of noise that is too small a spread.": lambda value, nulls: (
             (value - _tensor(nulls).mean()) / _tensor(nulls).std(correction=0)
         ),
-        "this is the ratio to the noise: it does not say whether noise varies as much.": lambda value, nulls: (
+        "this "
+        "is the ratio to the noise: it does not say whether noise varies as much.": lambda value, nulls: (
             value / _tensor(nulls).mean()
         ),
     },

@@ -38,25 +38,31 @@ nearest_word = FunctionCheck(
     lambda videos, words: class_distances(videos, words).argmin(dim=1),
     _points(),
     {
-        "you took the word that is farthest away: of distances the smallest wins, so argmin.": lambda videos, words: (
+        "you took "
+        "the word that is farthest away: of distances the smallest wins, so argmin.": lambda videos, words: (
             class_distances(videos, words).argmax(dim=1)
         ),
         "you chose a video for each word: take argmin along the words, dim=1.": lambda videos, words: (
             class_distances(videos, words).argmin(dim=0)
         ),
-        "you took the greatest inner product, so long words win whatever their direction: measure distances.": lambda videos, words: (
-            (videos @ words.T).argmax(dim=1)
-        ),
-        "you took argmin of a similarity: of similarities the greatest wins, of distances the smallest.": lambda videos, words: (
-            (videos @ words.T).argmin(dim=1)
-        ),
-        "you compared directions (cosine), which forgets lengths: here the Euclidean distance decides.": lambda videos, words: (
+        "you took the greatest inner "
+        "product, so long words win whatever their direction: measure distances.": lambda videos, words: (
+            videos @ words.T
+        ).argmax(dim=1),
+        "you took argmin of a "
+        "similarity: of similarities the greatest wins, of distances the smallest.": lambda videos, words: (
+            videos @ words.T
+        ).argmin(dim=1),
+        "you compared directions "
+        "(cosine), which forgets lengths: here the Euclidean distance decides.": lambda videos, words: (
             _cosine(videos, words).argmax(dim=1)
         ),
-        "you took argmin of the cosine: that is the word in the most opposite direction.": lambda videos, words: (
+        "you took "
+        "argmin of the cosine: that is the word in the most opposite direction.": lambda videos, words: (
             _cosine(videos, words).argmin(dim=1)
         ),
-        "you added the differences with their signs, so that they cancel: square them first.": lambda videos, words: (
+        "you added "
+        "the differences with their signs, so that they cancel: square them first.": lambda videos, words: (
             _differences(videos, words).sum(dim=2).argmin(dim=1)
         ),
     },
@@ -99,19 +105,23 @@ mean_recall = FunctionCheck(
         "one: take the share of each class first, then their mean.": lambda answer, label: (
             (answer == label).double().mean()
         ),
-        "you divided by how often a class was answered, which is precision: divide by how many videos it has.": lambda answer, label: (
+        "you divided by how often a "
+        "class was answered, which is precision: divide by how many videos it has.": lambda answer, label: (
             _precisions(answer, label).mean()
         ),
         "this is the sum over the classes: divide by their number.": lambda answer, label: _recalls(
             answer, label
         ).sum(),
-        "you divided by the largest class id plus one, but ids have gaps: average over the classes that have videos.": lambda answer, label: (
+        "you divided by the largest class "
+        "id plus one, but ids have gaps: average over the classes that have videos.": lambda answer, label: (
             _recalls(answer, label).sum() / (label.max() + 1)
         ),
-        "you divided by the number of classes that were answered: average over the classes that have videos.": lambda answer, label: (
+        "you divided by the number "
+        "of classes that were answered: average over the classes that have videos.": lambda answer, label: (
             _recalls(answer, label).sum() / len(answer.unique())
         ),
-        "this is the share of classes with at least one right answer: count how many answers are right in each.": lambda answer, label: (
+        "this is the share of classes "
+        "with at least one right answer: count how many answers are right in each.": lambda answer, label: (
             (_recalls(answer, label) > 0).double().mean()
         ),
         "you multiplied each class's share by the number of its videos again: every class counts the same.": _weighted,
@@ -163,13 +173,16 @@ cosines = FunctionCheck(
     lambda x: similarity_matrix(x, "cosine"),
     _rows(),
     {
-        "these are inner products: divide by the lengths of both rows, or the long rows dominate.": lambda x: (
+        "these "
+        "are inner products: divide by the lengths of both rows, or the long rows dominate.": lambda x: (
             x @ x.T
         ),
-        "you divided by the length of one of the two rows only: the diagonal of the result must be 1.": lambda x: (
+        "you divided "
+        "by the length of one of the two rows only: the diagonal of the result must be 1.": lambda x: (
             x @ x.T / _norm(x)
         ),
-        "you divided by the length of the column's row only: the diagonal of the result must be 1.": lambda x: (
+        "you "
+        "divided by the length of the column's row only: the diagonal of the result must be 1.": lambda x: (
             x @ x.T / _norm(x).T
         ),
         "you divided by squared lengths: take the root, the diagonal of the result must be 1.": lambda x: (

@@ -49,10 +49,12 @@ paired = FunctionCheck(
     {
         "yours adds the variances of a and b, as for two groups with nothing in common. These share their seeds: "
         "subtract first, seed by seed, then take the standard deviation of the differences.": _unpaired,
-        "that is the spread of single differences, not of their mean: divide by the root of their number.": lambda a, b: (
-            _paired(a, b, root=False)
+        "that is the spread "
+        "of single differences, not of their mean: divide by the root of their number.": lambda a, b: _paired(
+            a, b, root=False
         ),
-        "you divide the sum of squares by n; the mean was estimated too, so divide by n - 1 (tensor.std() does).": lambda a, b: (
+        "you divide the sum of "
+        "squares by n; the mean was estimated too, so divide by n - 1 (tensor.std() does).": lambda a, b: (
             _paired(a, b, ddof=0)
         ),
         "1.96 is for a standard deviation that one knows. Ours is estimated from a few seeds: take t_quantile(0.975, "
@@ -61,7 +63,8 @@ paired = FunctionCheck(
         "with n differences there are n - 1 degrees of freedom, not n.": lambda a, b: _paired(
             a, b, t=t_quantile(0.975, len(a))
         ),
-        "0.95 leaves 5 % on either side, 10 % in all: for a 95 % interval ask t_quantile for 0.975.": lambda a, b: (
+        "0.95 leaves "
+        "5 % on either side, 10 % in all: for a 95 % interval ask t_quantile for 0.975.": lambda a, b: (
             _paired(a, b, t=t_quantile(0.95, len(a) - 1))
         ),
     },
@@ -94,7 +97,8 @@ seeds = FunctionCheck(
         "half the spread needs a quarter of the seeds: the bracket is squared.": lambda mean, s: _first(
             lambda n: _sum(n) * s / abs(mean)
         ),
-        "with the quantile of 0.975 alone you would see the difference every second time. Add that of 0.8.": lambda mean, s: (
+        "with the quantile "
+        "of 0.975 alone you would see the difference every second time. Add that of 0.8.": lambda mean, s: (
             _first(lambda n: (t_quantile(0.975, n - 1) * s / mean) ** 2)
         ),
         "you stop one too early: n itself must be at least the right side.": lambda mean, s: (
@@ -105,7 +109,8 @@ seeds = FunctionCheck(
         "0.95 leaves 5 % on either side: the interval of 95 % has the quantile of 0.975.": lambda mean, s: (
             _first(lambda n: ((t_quantile(0.95, n - 1) + t_quantile(0.8, n - 1)) * s / mean) ** 2)
         ),
-        "mean and spread are the wrong way round: a large difference needs few seeds, a large spread many.": lambda mean, s: (
+        "mean and spread are "
+        "the wrong way round: a large difference needs few seeds, a large spread many.": lambda mean, s: (
             _first(lambda n: (_sum(n) * mean / s) ** 2)
         ),
     },
@@ -147,7 +152,8 @@ holm = FunctionCheck(
     lambda p: _count(intervals.holm(p.tolist())),
     list(_p_values()),
     {
-        "each is compared with 0.05, as if it were alone: the smallest of m has to be below 0.05/m.": lambda p: (
+        "each "
+        "is compared with 0.05, as if it were alone: the smallest of m has to be below 0.05/m.": lambda p: (
             _count((p <= 0.05).sum())
         ),
         "all are compared with 0.05/m, which is Bonferroni's rule. It is right but strict: once the smallest stands, "
@@ -155,8 +161,9 @@ holm = FunctionCheck(
         "you go through the p values as they come: sort them first, the smallest first.": lambda p: _until(
             p <= _limits(p)
         ),
-        "you count every p below its own limit. Stop at the first that fails: those after it fall with it.": lambda p: (
-            _count((p.sort().values <= _limits(p)).sum())
+        "you count every "
+        "p below its own limit. Stop at the first that fails: those after it fall with it.": lambda p: _count(
+            (p.sort().values <= _limits(p)).sum()
         ),
         "limits that grow as 0.05 i/m are Benjamini and Hochberg's: they bound the share of false findings among the "
         "findings, not the chance of a single one.": _benjamini_hochberg,
@@ -185,18 +192,21 @@ spreads = FunctionCheck(
     lambda x: _both(x.var(dim=0).mean().sqrt(), x.var(dim=1).mean().sqrt()),
     _layouts(),
     {
-        "they are the wrong way round: over the settings means down a column, dim=0, at one seed.": lambda x: (
+        "they "
+        "are the wrong way round: over the settings means down a column, dim=0, at one seed.": lambda x: (
             _both(x.var(dim=1).mean().sqrt(), x.var(dim=0).mean().sqrt())
         ),
         "you averaged over the seeds first, which takes most of the noise out of the settings: take the spread "
         "within each seed, then the mean.": lambda x: _both(x.mean(dim=1).std(), x.mean(dim=0).std()),
-        "you average standard deviations. Variances are what adds up: average those, then take the root.": lambda x: (
+        "you average "
+        "standard deviations. Variances are what adds up: average those, then take the root.": lambda x: (
             _both(x.std(dim=0).mean(), x.std(dim=1).mean())
         ),
         "these are variances: take the root, so that they are in points.": lambda x: _both(
             x.var(dim=0).mean(), x.var(dim=1).mean()
         ),
-        "you divide by K and by n; the means were estimated from the same numbers, so by K - 1 and n - 1.": lambda x: (
+        "you divide "
+        "by K and by n; the means were estimated from the same numbers, so by K - 1 and n - 1.": lambda x: (
             _both(x.var(dim=0, correction=0).mean().sqrt(), x.var(dim=1, correction=0).mean().sqrt())
         ),
         "both are the spread over all numbers, settings and seeds together.": lambda x: _both(
@@ -228,14 +238,16 @@ planted = FunctionCheck(
         "more than half a unit of the last decimal, 0.05.": lambda shown, runs: _count(
             (shown != runs.mean(dim=1)).nonzero()[0, 0]
         ),
-        "the largest number of a table is no more suspect than others: compare each with the mean of its own runs.": lambda shown, runs: (
+        "the largest number of a table "
+        "is no more suspect than others: compare each with the mean of its own runs.": lambda shown, runs: (
             _count(shown.argmax())
         ),
         "this is the row that fits its runs best: look for the one that fits worst.": lambda shown, runs: (
             _count((shown - runs.mean(dim=1)).abs().argmin())
         ),
-        "a written number may also be too low: take the absolute value of the difference.": lambda shown, runs: (
-            _count((shown - runs.mean(dim=1)).argmax())
+        "a written "
+        "number may also be too low: take the absolute value of the difference.": lambda shown, runs: _count(
+            (shown - runs.mean(dim=1)).argmax()
         ),
         "the tables show means; you compared with medians.": lambda shown, runs: _count(
             (shown - runs.median(dim=1).values).abs().argmax()

@@ -39,10 +39,12 @@ artan_k = FunctionCheck(
     lambda x, *, k: geometry.artan_k(x, k=k),
     _KS,
     {
-        "the signs are turned round: k < 0 is hyperbolic and has artanh, k > 0 is spherical and has arctan.": lambda x, *, k: (
+        "the signs are turned "
+        "round: k < 0 is hyperbolic and has artanh, k > 0 is spherical and has arctan.": lambda x, *, k: (
             geometry.artan_k(x, k=-k)
         ),
-        "k = 0 gives NaN: 0/0 in the closed form. It is a case of its own, where artan_k(x) = x.": lambda x, *, k: (
+        "k = 0 gives "
+        "NaN: 0/0 in the closed form. It is a case of its own, where artan_k(x) = x.": lambda x, *, k: (
             _artan_at_zero(x, k)
         ),
         "k = 0 gives 0, but flat space keeps its lengths: artan_0(x) = x.": lambda x, *, k: (
@@ -77,7 +79,8 @@ measured_curvature = FunctionCheck(
     lambda r, length: 3 * _excess(r, length) / (math.pi * r**3),
     _MEASURED,
     {
-        "the sign is turned round: on the sphere (k > 0) circles are too short, so 2πr − L must be positive there.": lambda r, length: (
+        "the sign is turned round: on "
+        "the sphere (k > 0) circles are too short, so 2πr − L must be positive there.": lambda r, length: (
             -3 * _excess(r, length) / (math.pi * r**3)
         ),
         "the factor 3 is missing.": lambda r, length: _excess(r, length) / (math.pi * r**3),
@@ -87,10 +90,12 @@ measured_curvature = FunctionCheck(
         "this is half of it: 2π·r³/6 is πr³/3, so divide by πr³, not by 2πr³.": lambda r, length: (
             3 * _excess(r, length) / (2 * math.pi * r**3)
         ),
-        "the series has 1/6, as sin x = x − x³/6: with 2π before it, that is π/3, and 3 comes out, not 6.": lambda r, length: (
+        "the series has 1/6, "
+        "as sin x = x − x³/6: with 2π before it, that is π/3, and 3 comes out, not 6.": lambda r, length: (
             6 * _excess(r, length) / (math.pi * r**3)
         ),
-        "this is the share that is missing from the circle: solve L = 2πr(1 − kr²/6) for k.": lambda r, length: (
+        "this "
+        "is the share that is missing from the circle: solve L = 2πr(1 − kr²/6) for k.": lambda r, length: (
             _excess(r, length) / (2 * math.pi * r)
         ),
         "this is √|k|, one over the radius of curvature: k itself is asked for.": lambda r, length: (
@@ -135,8 +140,9 @@ sectional_curvature = FunctionCheck(
     _k,
     _NAMES,
     {
-        "you kept the plus sign of the libraries whose c is positive: it means −k there.": lambda name, value: (
-            _k(name, value, sign=1.0)
+        "you "
+        "kept the plus sign of the libraries whose c is positive: it means −k there.": lambda name, value: _k(
+            name, value, sign=1.0
         ),
         "HypLL's Curvature(value) is not value: it goes through softplus first.": lambda name, value: _k(
             name, value, softplus=False
@@ -190,21 +196,25 @@ safe_logmap0 = FunctionCheck(
     lambda x, *, k, eps: _log0(x, k, most=1 - eps),
     _rows(),
     {
-        "on the rim and beyond it is still infinite or NaN: artanh's argument must stay at 1 − eps or below.": lambda x, *, k, eps: (
+        "on the rim and beyond it "
+        "is still infinite or NaN: artanh's argument must stay at 1 − eps or below.": lambda x, *, k, eps: (
             _log0(x, k)
         ),
         "you clamp at 1, where artanh is infinite: clamp at 1 − eps.": lambda x, *, k, eps: _log0(
             x, k, most=1.0
         ),
-        "a zero row gives NaN, 0/0: hold the norm away from 0 before you divide by it.": lambda x, *, k, eps: (
+        "a "
+        "zero row gives NaN, 0/0: hold the norm away from 0 before you divide by it.": lambda x, *, k, eps: (
             _log0(x, k, most=1 - eps, least=0.0)
         ),
-        "you clamp the norm, but artanh's argument is √|k|·norm: for k = −0.25 the rim is at norm 2.": lambda x, *, k, eps: (
+        "you clamp the norm, "
+        "but artanh's argument is √|k|·norm: for k = −0.25 the rim is at norm 2.": lambda x, *, k, eps: (
             _log0_norm_clamped(x, k, eps)
         ),
-        "NaN and infinity became 0, so that the longest features are now the shortest: clamp before artanh instead.": lambda x, *, k, eps: (
-            _log0(x, k).nan_to_num(0.0, 0.0, 0.0)
-        ),
+        "NaN and infinity became 0, so that "
+        "the longest features are now the shortest: clamp before artanh instead.": lambda x, *, k, eps: _log0(
+            x, k
+        ).nan_to_num(0.0, 0.0, 0.0),
         "inside artanh stands |k| where √|k| belongs: a square root is missing.": lambda x, *, k, eps: _log0(
             x, k, most=1 - eps, inside=abs(k)
         ),
@@ -229,7 +239,8 @@ artan_near_zero = FunctionCheck(
     lambda x, *, k: _series(x, k, -1 / 3, 1 / 5),
     [((_SMALL,), {"k": k}) for k in (-0.2, 0.0, 0.1)],
     {
-        "the signs are turned round: for k > 0 artan_k(x) is less than x, so the first term is −kx²/3.": lambda x, *, k: (
+        "the signs are "
+        "turned round: for k > 0 artan_k(x) is less than x, so the first term is −kx²/3.": lambda x, *, k: (
             _series(x, -k, -1 / 3, 1 / 5)
         ),
         "all your signs are minus: they alternate, −u/3 + u²/5.": lambda x, *, k: _series(
@@ -245,7 +256,8 @@ artan_near_zero = FunctionCheck(
         "the integral is missing: this is 1/(1 + kt²) itself, times x.": lambda x, *, k: _series(
             x, k, -1.0, 1.0
         ),
-        "these are the denominators of the logarithm: odd powers only, so 3 and 5, not 2 and 3.": lambda x, *, k: (
+        "these "
+        "are the denominators of the logarithm: odd powers only, so 3 and 5, not 2 and 3.": lambda x, *, k: (
             _series(x, k, -1 / 2, 1 / 3)
         ),
         "x² is missing beside k: the series is in u = kx².": lambda x, *, k: x * (1 - k / 3 + k**2 / 5),

@@ -43,22 +43,26 @@ tree_distance = FunctionCheck(
     lambda paths: 2 * (paths.shape[1] - _shared(paths)),
     _paths(),
     {
-        "it is half of the right value: the way goes up to the common ancestor and down again, so count both halves.": lambda paths: (
+        "it is half of the right value: "
+        "the way goes up to the common ancestor and down again, so count both halves.": lambda paths: (
             paths.shape[1] - _shared(paths)
         ),
         "you count a level as common wherever the two numbers are equal, even below the point where the paths part: "
         "only an equal beginning counts, see `cumprod`.": lambda paths: (
             2 * (paths.shape[1] - _same(paths).sum(-1))
         ),
-        "you count once each level on which the numbers differ: count levels from the first difference on, twice.": lambda paths: (
+        "you count once each level "
+        "on which the numbers differ: count levels from the first difference on, twice.": lambda paths: (
             paths.shape[1] - _same(paths).sum(-1)
         ),
         "this is how much two paths have in common, which is largest for a leaf and itself: subtract it from the "
         "number of levels.": lambda paths: 2 * _shared(paths),
-        "leaves of different super-groups meet at the root, and the two edges to it count too: they are missing.": lambda paths: (
+        "leaves of different super-groups "
+        "meet at the root, and the two edges to it count too: they are missing.": lambda paths: (
             2 * (paths.shape[1] - _shared(paths).clamp(min=1))
         ),
-        "you count the vertices on the way, with both ends: count the edges between them, one less.": lambda paths: (
+        "you count "
+        "the vertices on the way, with both ends: count the edges between them, one less.": lambda paths: (
             2 * (paths.shape[1] - _shared(paths)) + 1
         ),
     },
@@ -85,13 +89,16 @@ distortion = FunctionCheck(
     {
         "your mean is NaN, because the diagonal is 0/0: leave the pairs (i, i) out, for instance with "
         "torch.triu_indices(n, n, 1).": lambda embedded, wanted: (embedded / wanted - 1).abs().mean(),
-        "you divide by all n² entries, but the n on the diagonal are no pairs: divide by their number, n(n-1).": lambda embedded, wanted: (
+        "you divide by all n² entries, "
+        "but the n on the diagonal are no pairs: divide by their number, n(n-1).": lambda embedded, wanted: (
             (_upper(embedded) / _upper(wanted) - 1).abs().sum() * 2 / len(wanted) ** 2
         ),
-        "distances that are too long cancel those that are too short: the absolute value is missing.": lambda embedded, wanted: (
-            (_upper(embedded) / _upper(wanted) - 1).mean()
-        ),
-        "you squared the errors. That is what Adam minimises; the distortion is the mean of their absolute values.": lambda embedded, wanted: (
+        "distances that are too "
+        "long cancel those that are too short: the absolute value is missing.": lambda embedded, wanted: (
+            _upper(embedded) / _upper(wanted) - 1
+        ).mean(),
+        "you squared the errors. That is what "
+        "Adam minimises; the distortion is the mean of their absolute values.": lambda embedded, wanted: (
             (_upper(embedded) / _upper(wanted) - 1).square().mean()
         ),
         "this is the mean of the absolute errors: divide each by the distance that is wanted, so that near pairs "
@@ -101,9 +108,10 @@ distortion = FunctionCheck(
         "the quotient is upside down: the wanted distance is the denominator.": lambda embedded, wanted: (
             (_upper(wanted) / _upper(embedded) - 1).abs().mean()
         ),
-        "this is the mean ratio of the distances: 1 must be subtracted, for a ratio of 1 is no error.": lambda embedded, wanted: (
-            (_upper(embedded) / _upper(wanted)).mean()
-        ),
+        "this is the mean ratio "
+        "of the distances: 1 must be subtracted, for a ratio of 1 is no error.": lambda embedded, wanted: (
+            _upper(embedded) / _upper(wanted)
+        ).mean(),
     },
     praise="All the percentages of this section are this number.",
 )
@@ -127,7 +135,8 @@ four_point_delta = FunctionCheck(
         "you did not sort: which of the three sums is the largest changes from case to case.": lambda d: (
             (d[0, 1] + d[2, 3] - d[0, 2] - d[1, 3]) / 2
         ),
-        "you sorted the six distances, but it is sums of two that are compared: AB + CD, AC + BD, AD + BC.": lambda d: (
+        "you sorted "
+        "the six distances, but it is sums of two that are compared: AB + CD, AC + BD, AD + BC.": lambda d: (
             (_upper(d).sort().values[-1] - _upper(d).sort().values[-2]) / 2
         ),
     },
@@ -150,7 +159,8 @@ gromov_product = FunctionCheck(
         "the sign is turned round: d(b,i) + d(b,j) stand first, and the triangle inequality makes the product at "
         "least 0.": lambda d, base: -_product(d, base),
         "you always start from point 0: use the row of the base, d[base].": lambda d, base: _product(d, 0),
-        "you added d(b,i) twice: one of the two terms belongs to j, so one is a column and one a row.": lambda d, base: (
+        "you added d(b,i) "
+        "twice: one of the two terms belongs to j, so one is a column and one a row.": lambda d, base: (
             (2 * d[base].unsqueeze(1) - d) / 2
         ),
     },
@@ -188,7 +198,8 @@ delta_rel = FunctionCheck(
     lambda x: torch.tensor(hyperbolicity.delta_rel(x).delta_rel, dtype=torch.float64),
     [((_cloud(n, dim, n),), {}) for n, dim in ((12, 3), (15, 2))],
     {
-        "this is δ/diameter, as the released code has it: in Khrulkov's definition a factor 2 stands before δ.": lambda x: (
+        "this is δ/diameter, "
+        "as the released code has it: in Khrulkov's definition a factor 2 stands before δ.": lambda x: (
             _delta(_matrix(x)) / _matrix(x).max()
         ),
         "the largest and the smallest are swapped: for each k take the smaller of A_ik and A_kj, then the largest "
@@ -199,7 +210,8 @@ delta_rel = FunctionCheck(
             2 * _delta(_matrix(x)) / _upper(_matrix(x)).mean()
         ),
         "this is 2δ: divide it by the diameter.": lambda x: 2 * _delta(_matrix(x)),
-        "these are squared distances, for which the triangle inequality does not hold: take their roots.": lambda x: (
+        "these are "
+        "squared distances, for which the triangle inequality does not hold: take their roots.": lambda x: (
             2 * _delta(_matrix(x).square()) / _matrix(x).square().max()
         ),
     },

@@ -37,22 +37,27 @@ negative_probabilities = FunctionCheck(
         "draw the class first, each of the K - 1 alike, then a sample within it.": lambda label, y: (
             (label != y).double() / (label != y).sum()
         ),
-        "the probabilities do not sum to 1: one class of K is ruled out, so K - 1 are left to choose from.": lambda label, y: (
+        "the probabilities "
+        "do not sum to 1: one class of K is ruled out, so K - 1 are left to choose from.": lambda label, y: (
             (label != y) / (_classes(label) * _sizes(label))
         ),
-        "samples of y itself can be drawn in yours, as for the positive; the negative must be of another class.": lambda label, y: (
+        "samples of y itself can "
+        "be drawn in yours, as for the positive; the negative must be of another class.": lambda label, y: (
             1 / (_classes(label) * _sizes(label))
         ),
-        "each *sample* gets 1/(K - 1), which is the probability of its whole class: divide by the class's size.": lambda label, y: (
+        "each *sample* gets 1/(K "
+        "- 1), which is the probability of its whole class: divide by the class's size.": lambda label, y: (
             (label != y).double() / (_classes(label) - 1)
         ),
-        "you divide by the size of the class y; a sample shares its chance with those of its own class.": lambda label, y: (
+        "you divide by the "
+        "size of the class y; a sample shares its chance with those of its own class.": lambda label, y: (
             (label != y).double() / ((_classes(label) - 1) * (label == y).sum())
         ),
         "you give the samples of y, and only them, a chance: it is the other way round.": lambda label, y: (
             (label == y).double() / (label == y).sum()
         ),
-        "samples of large classes get more in yours: you weight by the size of the class, but have to divide by it.": lambda label, y: (
+        "samples of large classes get "
+        "more in yours: you weight by the size of the class, but have to divide by it.": lambda label, y: (
             (label != y) * _sizes(label) / ((label != y) * _sizes(label)).sum()
         ),
     },
@@ -98,7 +103,8 @@ mean_recall = FunctionCheck(
     {
         "this is the share of right answers among all samples of these classes: large classes count more. Take the "
         "recall of each class first, then their mean.": _of_part,
-        "this is the accuracy over all samples, of whatever class: only the classes asked for should count.": lambda answer, label, part: (
+        "this is the accuracy over all "
+        "samples, of whatever class: only the classes asked for should count.": lambda answer, label, part: (
             (answer == label).double().mean()
         ),
         "you divide by how often a class is *answered*, which is precision; recall divides by how many samples it "
@@ -111,7 +117,8 @@ mean_recall = FunctionCheck(
         "you sum the recalls: divide by the number of classes.": lambda answer, label, part: _recalls(
             answer, label, part
         ).sum(),
-        "you divide the right answers of these classes by the number of all samples.": lambda answer, label, part: (
+        "you divide "
+        "the right answers of these classes by the number of all samples.": lambda answer, label, part: (
             ((answer == label) & torch.isin(label, part)).sum() / torch.tensor(len(label)).double()
         ),
     },
@@ -144,19 +151,24 @@ predict = FunctionCheck(
         "added.": lambda distances, classes, seen, *, beta: _stacked(
             distances, classes, -2 * beta * torch.isin(classes, seen)
         ),
-        "you answer the farthest class: these are distances, so take argmin.": lambda distances, classes, seen, *, beta: (
+        "you answer the "
+        "farthest class: these are distances, so take argmin.": lambda distances, classes, seen, *, beta: (
             classes[(distances + beta * torch.isin(classes, seen)).argmax(dim=1)].double()
         ),
-        "you return the column, not the class: look it up in `classes`.": lambda distances, classes, seen, *, beta: (
+        "you return "
+        "the column, not the class: look it up in `classes`.": lambda distances, classes, seen, *, beta: (
             (distances + beta * torch.isin(classes, seen)).argmin(dim=1).double()
         ),
-        "β has no effect in your answer. Did you add it to every column? Then all distances move alike.": lambda distances, classes, seen, *, beta: (
+        "β has no effect in your answer. Did you "
+        "add it to every column? Then all distances move alike.": lambda distances, classes, seen, *, beta: (
             _stacked(distances, classes, 0 * classes)
         ),
-        "you added β to the first columns, but seen and unseen classes are mixed in `classes`: use torch.isin.": lambda distances, classes, seen, *, beta: (
+        "you added β to the first columns, but seen and "
+        "unseen classes are mixed in `classes`: use torch.isin.": lambda distances, classes, seen, *, beta: (
             _stacked(distances, classes, beta * (torch.arange(len(classes)) < len(seen)))
         ),
-        "you answer an unseen class always: β is a handicap, not a ban.": lambda distances, classes, seen, *, beta: (
+        "you answer "
+        "an unseen class always: β is a handicap, not a ban.": lambda distances, classes, seen, *, beta: (
             _stacked(distances, classes, 1e6 * torch.isin(classes, seen))
         ),
     },
@@ -188,19 +200,24 @@ zsl = FunctionCheck(
         "are left.": lambda distances, label, classes, unseen: _recalls(
             _any(distances, classes), label, unseen
         ).mean(),
-        "this is the share of right answers among the samples of unseen classes: average the recalls of the classes.": lambda distances, label, classes, unseen: (
+        "this is the share of right answers among the samples "
+        "of unseen classes: average the recalls of the classes.": lambda distances, label, classes, unseen: (
             _of_part(_only_unseen(distances, classes, unseen), label, unseen)
         ),
-        "samples of seen classes count in yours, and can only be wrong: leave them out.": lambda distances, label, classes, unseen: (
+        "samples of seen classes "
+        "count in yours, and can only be wrong: leave them out.": lambda distances, label, classes, unseen: (
             (_only_unseen(distances, classes, unseen) == label).double().mean()
         ),
-        "after leaving columns out, column j is no longer classes[j] but unseen[j].": lambda distances, label, classes, unseen: (
+        "after leaving columns "
+        "out, column j is no longer classes[j] but unseen[j].": lambda distances, label, classes, unseen: (
             _recalls(classes[distances[:, torch.isin(classes, unseen)].argmin(dim=1)], label, unseen).mean()
         ),
-        "you average over the seen classes too, whose recall is 0 here.": lambda distances, label, classes, unseen: (
+        "you average "
+        "over the seen classes too, whose recall is 0 here.": lambda distances, label, classes, unseen: (
             _recalls(_only_unseen(distances, classes, unseen), label, classes).mean()
         ),
-        "you answer the farthest class: these are distances, so take argmin.": lambda distances, label, classes, unseen: (
+        "you answer the "
+        "farthest class: these are distances, so take argmin.": lambda distances, label, classes, unseen: (
             _recalls(unseen[distances[:, torch.isin(classes, unseen)].argmax(dim=1)], label, unseen).mean()
         ),
     },
@@ -227,7 +244,8 @@ best_beta = FunctionCheck(
     lambda betas, S, U: betas[_hm(S, U).argmax()],
     _curves(),
     {
-        "you took the β of greatest (S + U)/2: the arithmetic mean lets a good S hide a bad U.": lambda betas, S, U: (
+        "you took "
+        "the β of greatest (S + U)/2: the arithmetic mean lets a good S hide a bad U.": lambda betas, S, U: (
             betas[(S + U).argmax()]
         ),
         "you took the β of greatest S, which is always the smallest.": lambda betas, S, U: betas[S.argmax()],
@@ -276,9 +294,8 @@ ausuc = FunctionCheck(
         "you gave every step the width 1: the width of a step is how far U moves.": lambda S, U: (
             torch.trapezoid(S)
         ),
-        "you averaged S over the points of the curve: a point where U does not move has no width.": lambda S, U: (
-            S.mean()
-        ),
+        "you averaged "
+        "S over the points of the curve: a point where U does not move has no width.": lambda S, U: S.mean(),
         "this is the mean of HM along the curve, not the area under it.": lambda S, U: _hm(S, U).mean(),
     },
     praise="No β has to be chosen for it, so none can be chosen badly.",
