@@ -99,9 +99,9 @@ def holm_adjusted(p_values: Sequence[float]) -> list[float]:
     """
     m = len(p_values)
     adjusted, least = [0.0] * m, 0.0
-    for rank, place in enumerate(sorted(range(m), key=lambda i: p_values[i])):
-        least = max(least, min(1.0, (m - rank) * p_values[place]))
-        adjusted[place] = least
+    for rank, index in enumerate(sorted(range(m), key=lambda i: p_values[i])):
+        least = max(least, min(1.0, (m - rank) * p_values[index]))
+        adjusted[index] = least
     return adjusted
 
 
