@@ -3,7 +3,7 @@
 Everything is made from the executed notebooks by the tags of their cells:
 
 predict (a question), run (the code that answers it), explain (the answer); exercise (text, then code), hint; solution
-(a discussion for after the exercise); teacher (for lecturers only). In the code of an exercise, the solution stands
+(a discussion for after the exercise); teacher (for lecturers only). In the code of an exercise, the solution is
 between two comments, `### BEGIN SOLUTION` and `### END SOLUTION`.
 """
 
@@ -218,12 +218,13 @@ def instructor_notebook(notebooks: Sequence[Any]) -> Any:
 def _mistakes(notebook: Any) -> Iterator[str]:
     """The title of each exercise, then the sentences of its check as a list."""
     code = "\n".join(cell.source for cell in code_cells(notebook))
-    module = re.search(r"from hypav\.checks import (\w+) as check", code)
-    for cell in notebook.cells if module else ():
+    name = re.search(r"from hypav\.checks import (\w+) as check", code)
+    checks = importlib.import_module(f"hypav.checks.{name.group(1)}") if name else None
+    for cell in notebook.cells if checks else ():
         if title := re.search(r"^### (Exercise .+)$", cell.source, re.MULTILINE):
             yield f"#### {title.group(1)}"
         elif called := re.search(r"^check\.(\w+)\(", cell.source, re.MULTILINE):
-            check = getattr(importlib.import_module(f"hypav.checks.{module.group(1)}"), called.group(1))
+            check = getattr(checks, called.group(1))
             yield "\n".join(f"- {sentence}" for sentence in check.mistakes)
 
 
@@ -345,8 +346,8 @@ def _page(notebook: Any, title: str, links: Mapping[str, Any]) -> str:
             contents.append(
                 f'<li><a href="#{slug}">{re.sub("</?a.*?>", "", heading.decode_contents())}</a></li>'
             )
-    if page.select_one("nav.contents ul") is not None:
-        page.select_one("nav.contents ul").append(BeautifulSoup("".join(contents), "html.parser"))
+    for place in page.select("nav.contents ul"):
+        place.append(BeautifulSoup("".join(contents), "html.parser"))
     for table in page.find_all("table"):
         table.wrap(page.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
     for block in page.select("pre"):
