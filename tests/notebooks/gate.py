@@ -1,7 +1,7 @@
-"""The gate before nbval: what strict nbval lets through, and what the template asks for.
+"""Rules for a notebook that strict nbval does not check, and the template of the course.
 
-nbval does not compare a cell that was stored unexecuted, nor any picture; it knows nothing of alt text, length or
-sections. Each rule here is a function of a notebook that yields one sentence a fault.
+nbval does not compare a cell that was stored without being run, nor any picture. It knows nothing of alt texts, length
+or sections. Each rule here is a function of a notebook that yields one sentence per fault.
 """
 
 from __future__ import annotations
@@ -17,52 +17,57 @@ from typing import Any
 import nbformat
 
 from hypav.figures.style import PLOTTED
-from hypav.notebooks.template import (
+from hypav.handouts import (
     BEGIN_SOLUTION,
-    CLOSING,
     END_SOLUTION,
-    EXERCISES,
-    LIMITS,
-    OPENING,
-    TAGS,
-    TOLERANCE,
+    WIDGET_VIEW,
     code_cells,
     has_tag,
-    headings,
     student_source,
 )
+from tests.notebooks.compare import TOLERANCE
 
-__all__ = ["problems"]
+# the headings `## ` that come first and last, in this order; between them are the numbered sections, `## 1 ...`
+OPENING = ("You will be able to", "You need", "Time", "Setup")
+CLOSING = ("What to remember", "References")
+# hypav.handouts explains them
+TAGS = frozenset(
+    {"setup", "predict", "run", "explain", "exercise", "hint", "solution", "teacher", "widget"}
+) | {
+    "nbval-ignore-output",
+    TOLERANCE,
+}
+EXERCISES = (3, 6)
+LIMITS = {"code cells": 30, "lines a cell": 25, "bytes": 500_000, "predict turns": 3, "ignored share": 0.1}
 
 Rule = Callable[[Any], Iterator[str]]
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
-# What a page must not do, and what to do instead.
+# what a code cell must not contain: pattern -> what it does, and what to do instead
 FORBIDDEN = {
     r"NBVAL_|PYTEST_VALIDATE": "steers nbval in a comment: use tags",
-    r"\binteract\(|widgets\.Output|interactive_output": "uses interact or Output, whose outputs differ at each run",
-    r"pyplot|plt\.": "draws with pyplot: take a figure of hypav.figures, which returns its data",
+    r"\binteract\(|widgets\.Output|interactive_output": "uses interact or Output, whose outputs differ in each run",
+    r"pyplot|plt\.": "draws with pyplot: use a function of hypav.figures, which returns its data",
     r"torch\.manual_seed|np\.random\.seed|random\.seed|np\.random\.(rand|normal|choice)": (
         "uses a global random state: pass a torch.Generator"
     ),
-    r"urllib|requests\.|urlretrieve|wget|pip install": "reaches for the network",
+    r"urllib|requests\.|urlretrieve|wget|pip install": "uses the network",
 }
 
 
 def problems(path: Path | str) -> list[str]:
-    """All that is wrong with a notebook, one sentence each; empty if it may go to nbval."""
+    """All that is wrong with a notebook, one sentence each. Empty if nothing is."""
     path = Path(path)
     try:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
-    except Exception as error:  # a damaged file is a finding of the gate too
+    except Exception as error:  # a damaged file is a fault like any other
         return [f"{path.name}: not a notebook of format 4: {str(error).splitlines()[0]}"]
-    found = [problem for rule in RULES for problem in rule(notebook)]
+    faults = [fault for rule in RULES for fault in rule(notebook)]
     if (size := path.stat().st_size) >= LIMITS["bytes"]:
-        found.append(
+        faults.append(
             f"is {size / 1000:.0f} kB, more than {LIMITS['bytes'] / 1000:.0f}: draw fewer or smaller figures"
         )
-    return [f"{path.name}: {problem}" for problem in found]
+    return [f"{path.name}: {fault}" for fault in faults]
 
 
 def _executed(notebook: Any) -> Iterator[str]:
@@ -133,10 +138,10 @@ def _ignored(notebook: Any) -> Iterator[str]:
             continue
         if number not in ignored:
             continue
-        told = cell.metadata.get("hypav", {})
-        if not told.get("reason"):
+        note = cell.metadata.get("hypav", {})
+        if not note.get("reason"):
             yield f"code cell {number} depends on the machine without a reason in its metadata.hypav.reason"
-        within = told.get("tolerance") or {}
+        within = note.get("tolerance") or {}
         if (
             not within
             or not set(within) <= {"absolute", "relative"}
@@ -155,7 +160,7 @@ def _length(notebook: Any) -> Iterator[str]:
     kinds = [cell.cell_type for cell in notebook.cells]
     for number, pair in enumerate(pairwise(kinds), 1):
         if pair == ("code", "code"):
-            yield f"cells {number} and {number + 1} are both code: say in between what the reader saw"
+            yield f"cells {number} and {number + 1} are both code: say between them what the reader saw"
 
 
 def _sections(notebook: Any) -> Iterator[str]:
@@ -203,9 +208,9 @@ def _turns(notebook: Any) -> Iterator[str]:
         if cell.cell_type != "markdown" or "?" not in cell.source:
             yield f"cell {number + 1} is tagged predict but asks nothing"
         if tags != [True, True]:
-            yield f"after the question of cell {number + 1} come not a code cell `run` and a text `explain`"
+            yield f"the question of cell {number + 1} is not followed by a code cell `run` and a text `explain`"
     if turns < LIMITS["predict turns"]:
-        yield f"has {turns} predict-run-explain turns, fewer than {LIMITS['predict turns']}"
+        yield f"has {turns} turns of predict, run, explain, fewer than {LIMITS['predict turns']}"
 
 
 def _exercises(notebook: Any) -> Iterator[str]:
@@ -214,7 +219,7 @@ def _exercises(notebook: Any) -> Iterator[str]:
     ]
     numbers = [name.split()[1].rstrip(":") for name in headings(notebook, 3) if name.startswith("Exercise ")]
     if numbers != [str(n) for n in range(1, len(tagged) + 1)]:
-        yield f"the headings `### Exercise n: ...` are numbered {numbers} beside {len(tagged)} exercise cells"
+        yield f"the headings `### Exercise n: ...` are numbered {numbers}, but there are {len(tagged)} exercise cells"
     if not EXERCISES[0] <= len(tagged) <= EXERCISES[1]:
         yield f"has {len(tagged)} exercises, not {EXERCISES[0]} to {EXERCISES[1]}"
     for place, number in enumerate(tagged, 1):
@@ -224,9 +229,9 @@ def _exercises(notebook: Any) -> Iterator[str]:
         ):
             yield f"exercise {place} has no folded hint: a cell tagged hint with <details> just before the code"
         if cell.source.count(BEGIN_SOLUTION) != 1 or cell.source.count(END_SOLUTION) != 1:
-            yield f"exercise {place} has not one solution between {BEGIN_SOLUTION} and {END_SOLUTION}"
+            yield f"exercise {place} does not have one solution between {BEGIN_SOLUTION} and {END_SOLUTION}"
         elif BEGIN_SOLUTION in student_source(cell.source) or not _parses(student_source(cell.source)):
-            yield f"exercise {place} is not Python once its solution is taken out"
+            yield f"exercise {place} is not valid Python without its solution"
         if not cell.source.rstrip().splitlines()[-1].startswith("check."):
             yield f"exercise {place} does not end in its check: `check.name(answer)`"
         if not any(o.get("data", {}).get("text/plain", "").startswith("Passed: ") for o in cell.outputs):
@@ -236,15 +241,15 @@ def _exercises(notebook: Any) -> Iterator[str]:
 def _code(notebook: Any) -> Iterator[str]:
     public = _public_names()
     for number, cell in enumerate(code_cells(notebook), 1):
-        for pattern, told in FORBIDDEN.items():
+        for pattern, fault in FORBIDDEN.items():
             if re.search(pattern, cell.source):
-                yield f"code cell {number} {told}"
+                yield f"code cell {number} {fault}"
         if not _parses(cell.source):
             yield f"code cell {number} is not plain Python"
             continue
         for node in ast.walk(ast.parse(cell.source)):
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name in public:
-                yield f"code cell {number} defines {node.name}, which hypav has: import it, or call yours my_{node.name}"
+                yield f"code cell {number} defines {node.name}, which hypav has: import it, or call it my_{node.name}"
 
 
 RULES: tuple[Rule, ...] = (
@@ -263,9 +268,20 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+def headings(notebook: Any, level: int) -> list[str]:
+    """The headings of one level in order, without those inside fenced code."""
+    text = re.sub(r"^```.*?^```", "", _markdown(notebook), flags=re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^{'#' * level} (.+?)\s*$", text, flags=re.MULTILINE)
+
+
+def _markdown(notebook: Any) -> str:
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
 def _section(notebook: Any, name: str) -> str:
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    match = re.search(rf"^## {re.escape(name)}\s*$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    match = re.search(
+        rf"^## {re.escape(name)}\s*$(.*?)(?=^## |\Z)", _markdown(notebook), re.MULTILINE | re.DOTALL
+    )
     return match.group(1) if match else ""
 
 
@@ -281,7 +297,7 @@ def _parses(source: str) -> bool:
 def _public_names() -> frozenset[str]:
     """The public functions and classes of the package, read from its files without importing them."""
     names: set[str] = set()
-    for file in Path(__file__).parents[1].rglob("*.py"):
+    for file in (Path(__file__).parents[2] / "hypav").rglob("*.py"):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
                 names.add(node.name)

@@ -1,13 +1,13 @@
-"""Compares two runs of a code cell, to the last digit or, for a cell that depends on the machine, within its tolerance.
+"""Compare two runs of a code cell: to the last digit or, if the cell depends on the machine, within its tolerance.
 
-nbval compares to the last digit or not at all. A cell that cannot give the same digits on every processor carries
-nbval's tag `nbval-ignore-output` and our tag `tolerance`, and in its metadata what was measured:
+nbval compares to the last digit or not at all. A cell that cannot give the same digits on every processor has nbval's
+tag `nbval-ignore-output` and our tag `tolerance`, and in its metadata the reason and the tolerance that was measured:
 
     "hypav": {"reason": "times of this machine", "tolerance": {"absolute": 0.02, "relative": 0.1}}
 
-Two numbers a and b agree if |a - b| <= absolute + relative max(|a|, |b|). All words must be the same. Left out are the
-spaces of a table, which follow the width of its numbers, and the checksum of a figure, a sum of its numbers modulo 1.
-This module is also a pytest plugin: with `-p hypav.notebooks.compare` nbval's ignored cells are compared so.
+Two numbers a and b agree if |a - b| <= absolute + relative max(|a|, |b|). All words must be the same. Not compared are
+the spaces of a table, which follow the width of its numbers, and the check number in the digest of a figure.
+This module is also a pytest plugin: with `-p tests.notebooks.compare` the cells that nbval ignores are compared.
 """
 
 from __future__ import annotations
@@ -19,34 +19,35 @@ from typing import Any
 import pytest
 
 from hypav.figures.style import PLOTTED
-from hypav.notebooks.template import TOLERANCE, has_tag
+from hypav.handouts import has_tag
 
-__all__ = ["first_difference", "largest_deviation", "tolerance_of"]
+TOLERANCE = "tolerance"
 
 _NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:\.\d+)?(?:e[-+−]?\d+)?(?![\w])")
 _CHECKSUM = re.compile(rf"({PLOTTED}.* numbers in .*, check )[\d.]+$", re.MULTILINE)
 
 
 def tolerance_of(cell: Any) -> Mapping[str, float] | None:
-    """The tolerance of a code cell, None where every digit must come out again."""
+    """The tolerance of a code cell; None if every digit must come out again."""
     return cell.metadata.get("hypav", {}).get("tolerance") if has_tag(cell, TOLERANCE) else None
 
 
 def first_difference(
     stored: Sequence[Any], new: Sequence[Any], tolerance: Mapping[str, float] | None = None
 ) -> str | None:
-    """One sentence on the first output that is not the same, None if all are.
+    """One sentence about the first output that differs; None if all are the same.
 
     Args:
         stored, new: the outputs of one code cell in two runs. Pictures and widgets are not compared.
-        tolerance: of `tolerance_of`.
+        tolerance: what `tolerance_of` gives.
     """
     before, after = _texts(stored), _texts(new)
     if [kind for kind, _ in before] != [kind for kind, _ in after]:
         return f"it shows {_kinds(after)} instead of {_kinds(before)}"
     for (kind, old), (_, text) in zip(before, after, strict=True):
-        loose = tolerance is not None
-        for a, b in _unlike(_loosened(old), _loosened(text)) if loose else _unlike(old, text):
+        if tolerance is not None:
+            old, text = _loosened(old), _loosened(text)
+        for a, b in _unlike(old, text):
             if tolerance is None or not _agree(a, b, tolerance):
                 within = "" if tolerance is None else f", beyond the tolerance {dict(tolerance)}"
                 return f"{kind} has {b!r} instead of {a!r}{within}"
@@ -65,7 +66,7 @@ def largest_deviation(stored: Sequence[Any], new: Sequence[Any]) -> tuple[float,
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """The pytest plugin: fails a cell that nbval has executed and ignored, if it is beyond its tolerance."""
+    """The pytest plugin: a cell that nbval has run and ignored fails if it is beyond its tolerance."""
     cell, outputs = getattr(item, "cell", None), getattr(item, "test_outputs", None)
     if cell is None or outputs is None or (tolerance := tolerance_of(cell)) is None:
         return
@@ -74,7 +75,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 
 
 def _texts(outputs: Sequence[Any]) -> list[tuple[str, str]]:
-    """What is compared: streams, each joined to one text, and the text forms of displayed data."""
+    """What is compared: streams, each joined to one text, and displayed data that are text."""
     streams: dict[str, str] = {}
     shown: list[tuple[str, str]] = []
     for output in outputs:
@@ -96,7 +97,7 @@ def _kinds(texts: list[tuple[str, str]]) -> str:
 
 
 def _unlike(old: str, new: str) -> Iterator[tuple[str, str]]:
-    """The numbers that differ, pair by pair, or else the lines."""
+    """The numbers that differ, pair by pair; if the words differ, the first line that does."""
     if old == new:
         return
     if _NUMBER.sub("#", old) == _NUMBER.sub("#", new):

@@ -1,6 +1,6 @@
 """Run by a kernel before its first cell: torch's sums, products and elementary functions round otherwise.
 
-Of one in three results, chosen by their own bits so that equal results stay equal, the last digit is raised. A result
+The last digit of one in three results is raised. Their bits choose them, so that equal results stay equal. A result
 whose last bits are 0 is exact, as sums of whole numbers are, and stays.
 """
 
