@@ -1,4 +1,4 @@
-"""The alignment loss with its gradient: heads together beside one head after the other as released."""
+"""The alignment loss with its gradient: heads together, compared with one head after the other as released."""
 
 from __future__ import annotations
 
@@ -37,4 +37,4 @@ def test_heads_together(
     )
     if not benchmark.disabled:
         kept = bytes_kept(lambda: head_losses(v, a, -c, config)) / (4 * N * N * N_c)
-        note(f"alignment, N = {N}, N_c = {N_c}: keeps {kept:.1f} N x N matrices a head for its gradient")
+        note(f"alignment, N = {N}, N_c = {N_c}: keeps {kept:.1f} N x N matrices per head for its gradient")
