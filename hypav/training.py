@@ -282,17 +282,9 @@ def train(
         stages.run(2, stages.best_epoch, bar)
     learner, val = stages.learner, stages.val
     metrics = score(learner.model, stages.phase("test")).metrics(val.beta)
+    network = (learner.model.eval(), learner.alignment)
     seconds = time.perf_counter() - stages.started
-    return Run(
-        config,
-        metrics,
-        val,
-        stages.best_epoch,
-        stages.epochs,
-        learner.model.eval(),
-        learner.alignment,
-        seconds,
-    )
+    return Run(config, metrics, val, stages.best_epoch, stages.epochs, *network, seconds)
 
 
 @dataclass
