@@ -79,11 +79,10 @@ def class_distances(theta_v: Tensor, theta_w: Tensor) -> Tensor:
         DataError: different D, NaN or infinite values.
     """
     if theta_v.ndim != 2 or theta_w.ndim != 2 or theta_v.shape[1] != theta_w.shape[1]:
-        raise DataError(
-            f"theta_v {tuple(theta_v.shape)} and theta_w {tuple(theta_w.shape)} must be tables of one width."
-        )
-    for name, theta in (("theta_v", theta_v), ("theta_w", theta_w)):
-        _require_finite(name, theta)
+        shapes = f"theta_v {tuple(theta_v.shape)} and theta_w {tuple(theta_w.shape)}"
+        raise DataError(f"{shapes} must be tables of the same width.")
+    _require_finite("theta_v", theta_v)
+    _require_finite("theta_w", theta_w)
     return torch.cdist(theta_v, theta_w, p=2)
 
 
@@ -95,17 +94,10 @@ def harmonic_mean(S: Tensor, U: Tensor) -> Tensor:
 def predict(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor, beta: float) -> Tensor:
     """The class ids (N,) of least distance + beta [seen]; of equals the smaller id, as released. Needs no labels.
 
-    Args:
-        distances: (N, K), smaller is nearer.
-        classes: (K,) the sorted class ids of the columns; seen (S,) and unseen (U,) are their two parts.
-
-    Raises:
-        DataError: distances that are not (N, K), NaN or infinite; no seen or no unseen class; classes that are not
-            the sorted union of both.
-        SettingError: beta is NaN.
+    Arguments and errors are those of `Scores`; a beta that is NaN is a SettingError.
     """
     _check_columns(distances, classes, seen, unseen)
-    return _predict(_nearest(distances, classes, unseen), classes, beta)
+    return _predict(_nearest(distances.detach(), classes, unseen), classes, beta)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -159,7 +151,7 @@ class Scores:
         values = torch.as_tensor(betas, dtype=torch.float64, device=self.distances.device)
         if values.ndim != 1 or values.numel() == 0 or bool(values.isnan().any()):
             raise SettingError("betas must be a list of at least one number, without NaN.")
-        return self._steps.look_up(values)
+        return self._look_up(values)
 
     def metrics(self, beta: float) -> Metrics:
         """S, U, HM and ZSL at a beta that was chosen on other samples (see `choose_beta`)."""
@@ -186,13 +178,13 @@ class Scores:
     def exact_curve(self) -> Curve:
         """Every (S, U) that a real beta gives, at most N + 1 of them, by increasing beta.
 
-        Each beta lies well inside the interval that has its values, if the interval holds another float. The curve
+        Each beta lies in the middle of the interval that gives its values, if there is a float in between. The curve
         runs from the nearest seen class for all samples (U = 0) to the nearest unseen one for all (S = 0, U = ZSL).
         """
-        edges = torch.unique(self._steps.last_seen)
+        edges = torch.unique(self.nearest.last_seen)
         middle = (edges[:-1] + edges[1:]) / 2
         middle = torch.where(middle > edges[:-1], middle, edges[1:])  # neighbouring floats have no middle
-        return self._steps.look_up(torch.cat([edges[:1] - 1, middle, edges[-1:] + 1]))
+        return self._look_up(torch.cat([edges[:1] - 1, middle, edges[-1:] + 1]))
 
     def exact_optimum(self) -> Metrics:
         """The metrics of greatest HM over all real betas. On test samples an upper bound, not a result."""
@@ -204,18 +196,14 @@ class Scores:
         It needs no choice of beta. It is exact; samples that switch at the same beta are joined by a straight line, as
         ties are in an area under the ROC curve.
         """
-        edges = torch.unique(self._steps.last_seen)
+        edges = torch.unique(self.nearest.last_seen)
         # Exactly at the beta of a tie, class ids decide which samples have switched: a point of no width, left out.
         width = torch.nextafter(edges[:-1], edges[1:]) < edges[1:]
-        curve = self._steps.look_up(torch.cat([edges[:1], edges[1:][width], edges[-1:] + 1]))
+        curve = self._look_up(torch.cat([edges[:1], edges[1:][width], edges[-1:] + 1]))
         return float(torch.trapezoid(curve.S, curve.U))
 
     def predict(self, beta: float) -> Tensor:
-        """The class ids (N,) of least distance + beta [seen]; of equals the smaller id, as released.
-
-        Raises:
-            SettingError: beta is NaN.
-        """
+        """The class ids (N,) of least distance + beta [seen]; of equals the smaller id, as released."""
         return _predict(self.nearest, self.classes, beta)
 
     def confusion(self, beta: float) -> Tensor:
@@ -238,10 +226,9 @@ class Scores:
         Raises:
             DataError: a class has no group.
         """
-        if len(groups) <= int(self.classes[-1]):
-            raise DataError(
-                f"groups names {len(groups)} classes, but there is a class of id {int(self.classes[-1])}."
-            )
+        last = int(self.classes[-1])
+        if len(groups) <= last:
+            raise DataError(f"groups names {len(groups)} classes, but there is a class of id {last}.")
         members: dict[str, list[float]] = {}
         for class_id, value in zip(self.classes.tolist(), self.recall(beta).tolist(), strict=True):
             members.setdefault(groups[class_id], []).append(value)
@@ -252,7 +239,8 @@ class Scores:
         return torch.searchsorted(self.classes, self.label)
 
     @cached_property
-    def _steps(self) -> _Steps:
+    def _steps(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The last beta (N,) before each switch, ascending, and S and U (N + 1,) after 0 ... N switches."""
         part = torch.where(torch.isin(self.classes, self.unseen), len(self.unseen), len(self.seen))
         # what a right prediction adds to S or U: 1 / (samples of its class * classes of its part)
         share = 1 / (torch.bincount(self._truth).double() * part)[self._truth]
@@ -261,25 +249,15 @@ class Scores:
         won = (share * (self.nearest.unseen == self._truth))[order]
         zero = share.new_zeros(1)
         # S is summed from its end, so that it is 0 there and not a rounding error
-        S = torch.cat([zero, lost.flip(0).cumsum(0)]).flip(0)
-        return _Steps(last_seen, S=S, U=torch.cat([zero, won.cumsum(0)]))
+        return last_seen, torch.cat([zero, lost.flip(0).cumsum(0)]).flip(0), torch.cat([zero, won.cumsum(0)])
 
-
-class _Steps(NamedTuple):
-    """S and U (N + 1,) after 0 ... N samples have switched, and the last beta (N,) before each switch, ascending."""
-
-    last_seen: Tensor
-    S: Tensor
-    U: Tensor
-
-    def look_up(self, betas: Tensor) -> Curve:
-        switched = torch.searchsorted(self.last_seen, betas)
-        S, U = self.S[switched], self.U[switched]
-        return Curve(betas=betas, S=S, U=U, HM=harmonic_mean(S, U), ZSL=float(self.U[-1]))
+    def _look_up(self, betas: Tensor) -> Curve:
+        last_seen, S, U = self._steps
+        switched = torch.searchsorted(last_seen, betas)
+        return Curve(betas, S[switched], U[switched], harmonic_mean(S, U)[switched], ZSL=float(U[-1]))
 
 
 def _nearest(distances: Tensor, classes: Tensor, unseen: Tensor) -> Nearest:
-    distances = distances.detach()
     is_unseen = torch.isin(classes, unseen)
     columns = [distances.masked_fill(other, torch.inf).argmin(dim=1) for other in (is_unseen, ~is_unseen)]
     d_seen, d_unseen = (distances.gather(1, column[:, None])[:, 0].double() for column in columns)
@@ -298,17 +276,12 @@ def _predict(nearest: Nearest, classes: Tensor, beta: float) -> Tensor:
 
 def _check_columns(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor) -> None:
     if distances.ndim != 2 or len(distances) == 0 or distances.shape[1] != len(classes):
-        raise DataError(
-            f"distances {tuple(distances.shape)} must have a row for each sample and a column for each of "
-            f"the {len(classes)} classes."
-        )
+        shape = f"{tuple(distances.shape)} for {len(classes)} classes"
+        raise DataError(f"distances must have a row per sample and a column per class, not {shape}.")
     if not distances.is_floating_point():
         raise DataError(f"distances must be floating-point numbers, not {distances.dtype}.")
-    for name, ids in (("seen", seen), ("unseen", unseen)):
-        if len(ids) == 0:
-            raise DataError(
-                f"There is no {name} class; S, U and HM need both, as phases val and test have them."
-            )
+    if len(seen) == 0 or len(unseen) == 0:
+        raise DataError(f"{len(seen)} seen, {len(unseen)} unseen classes; take val or test, which have both.")
     if not torch.equal(torch.cat([seen, unseen]).sort().values, classes):
         raise DataError("classes must be the sorted class ids of seen and unseen together, each once.")
     _require_finite("distances", distances)
@@ -327,61 +300,7 @@ def _check_labels(distances: Tensor, label: Tensor, classes: Tensor) -> None:
 
 
 def _require_finite(name: str, table: Tensor) -> None:
-    bad = ~torch.isfinite(table).all(dim=1)
-    if bool(bad.any()):
-        raise DataError(
-            f"{name} has NaN or infinite values in {int(bad.sum())} of {len(table)} rows, first in row "
-            f"{int(bad.nonzero()[0])}; check the features, or whether the training diverged."
-        )
-
-
-# --- old names, to be deleted with their last users ---
-
-
-def nearest(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor) -> Nearest:
-    _check_columns(distances, classes, seen, unseen)
-    return _nearest(distances, classes, unseen)
-
-
-def check_phase(distances: Tensor, label: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor) -> None:
-    Scores(distances, label, classes, seen, unseen)
-
-
-def sweep(distances, label, classes, seen, unseen, betas=RELEASED_BETAS):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).curve(betas)
-
-
-def gzsl(distances, label, classes, seen, unseen, beta):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).metrics(beta)
-
-
-def choose_beta(distances, label, classes, seen, unseen, *, phase, betas=RELEASED_BETAS):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen, phase=phase).choose_beta(betas)
-
-
-def choose_beta_on_test(distances, label, classes, seen, unseen, betas=RELEASED_BETAS):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).best_beta(betas)
-
-
-def exact_curve(distances, label, classes, seen, unseen):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).exact_curve()
-
-
-def exact_optimum(distances, label, classes, seen, unseen):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).exact_optimum()
-
-
-def ausuc(distances, label, classes, seen, unseen):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).ausuc()
-
-
-def confusion(distances, label, classes, seen, unseen, beta):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).confusion(beta)
-
-
-def per_class_recall(distances, label, classes, seen, unseen, beta):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).recall(beta)
-
-
-def per_group_recall(distances, label, classes, seen, unseen, beta, groups):  # type: ignore[no-untyped-def]
-    return Scores(distances, label, classes, seen, unseen).group_recall(beta, groups)
+    bad = (~torch.isfinite(table).all(dim=1)).nonzero()
+    if len(bad):
+        where = f"{len(bad)} of {len(table)} rows, first in row {int(bad[0])}"
+        raise DataError(f"{name} has NaN or infinite values in {where}; check features and training.")

@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from hypav import stats as intervals
 from hypav.checks.framework import FunctionCheck, Mistake
-from hypav.stats import t_quantile
+from hypav.stats import holm_adjusted, t_quantile
 
 __all__ = ["holm", "paired", "planted", "seeds", "spreads"]
 
@@ -169,7 +168,7 @@ def _benjamini_hochberg(p: Tensor) -> Tensor:
 
 holm = FunctionCheck(
     "Holm's correction",
-    lambda p: _count(intervals.holm(p.tolist())),
+    lambda p: _count(sum(adjusted <= 0.05 for adjusted in holm_adjusted(p.tolist()))),
     list(_p_values()),
     [
         Mistake(

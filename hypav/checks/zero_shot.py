@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hypav import evaluation as predictions
-from hypav import evaluation as protocol
 from hypav.checks.framework import FunctionCheck, Mistake
+from hypav.evaluation import Scores, harmonic_mean
 
 __all__ = ["ausuc", "best_beta", "mean_recall", "negative_probabilities", "predict", "zsl"]
 
@@ -70,7 +69,7 @@ negative_probabilities = FunctionCheck(
 
 
 def _phase(seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Distances (60, 6) of a bad classifier with a bias to seen classes, as arguments of `predictions`; ids with gaps."""
+    """Distances (60, 6) of a bad classifier with a bias to seen classes, as arguments of `Scores`; ids with gaps."""
     generator = torch.Generator().manual_seed(seed)
     classes = torch.tensor([1, 2, 4, 5, 7, 9])
     unseen = torch.tensor([2, 5, 9])
@@ -85,9 +84,9 @@ def _phase(seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
 def _recall_cases() -> list[Case]:
     cases: list[Case] = []
     for seed in (0, 1):
-        distances, label, classes, seen, unseen = _phase(seed)
-        answer = predictions.predict(distances, classes, seen, unseen, 0.3)
-        cases.extend([((answer, label, part), {}) for part in (seen, unseen)])
+        scores = Scores(*_phase(seed))
+        answer = scores.predict(0.3)
+        cases.extend([((answer, scores.label, part), {}) for part in (scores.seen, scores.unseen)])
     return cases
 
 
@@ -277,7 +276,7 @@ def _curves() -> list[Case]:
 
 
 def _hm(S: Tensor, U: Tensor) -> Tensor:
-    return protocol.harmonic_mean(S, U)
+    return harmonic_mean(S, U)
 
 
 best_beta = FunctionCheck(
@@ -321,7 +320,7 @@ def _staircases() -> list[Case]:
     cases: list[Case] = []
     for seed in (6, 7):
         # steps wide enough for S and U to change in one: the exact curve's do not, and any rule would be right
-        curve = protocol.sweep(*_phase(seed), betas=torch.linspace(-1, 2, 16))
+        curve = Scores(*_phase(seed)).curve(torch.linspace(-1, 2, 16))
         cases.append(((curve.S, curve.U), {}))
     return cases
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hypav.avca import AVCA, EmbeddingNet, Embeddings
 from hypav.errors import DataError, SettingError
-from hypav.evaluation import check_phase, confusion
+from hypav.evaluation import Scores
 from hypav.figures.style import INK, OKABE_ITO, DescribedFigure, cues, use_style
 from hypav.losses import TERM_GROUPS, avca_terms
 
@@ -585,14 +585,14 @@ def plot_group_confusion(
         right super-group, "blind": the same if a wrong answer were any other class with equal chance}.
 
     Raises:
-        DataError: a class has no super-group; else as `check_phase`.
+        DataError: a class has no super-group; else as `Scores`.
     """
-    check_phase(distances, label, classes, seen, unseen)
+    scores = Scores(distances, label, classes, seen, unseen)
     if len(groups) <= int(classes[-1]):
         raise DataError("The set names no super-group for some class; choose a set that has super-groups.")
     names = sorted({groups[c] for c in classes.tolist()})
     place = torch.tensor([names.index(groups[c]) for c in classes.tolist()])
-    counts = confusion(distances, label, classes, seen, unseen, beta).double()
+    counts = scores.confusion(beta).double()
     shown: dict[str, Any] = {"names": names, "right class": [], "kin": [], "blind": []}
     onto = torch.nn.functional.one_hot(place, len(names)).double()
     for kind, part in (("seen", seen), ("unseen", unseen)):

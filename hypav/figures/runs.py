@@ -96,7 +96,7 @@ def plot_seen_unseen_curve(
     """S over U as beta runs, on lines of equal HM, with the point of the beta that validation chose.
 
     Args:
-        curves: name -> curve, of `protocol.exact_curve` or `protocol.sweep`.
+        curves: name -> curve, of `Scores.exact_curve` or `Scores.curve`.
         chosen: name -> the metrics that are reported.
 
     Returns:

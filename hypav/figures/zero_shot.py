@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hypav.data.features import PHASES, FeatureSet
 from hypav.errors import SettingError
-from hypav.evaluation import Curve, confusion, nearest
+from hypav.evaluation import Curve, Scores
 from hypav.figures.explorer import Control, Explorer
 from hypav.figures.style import INK, OKABE_ITO, DescribedFigure, cues, use_style
 
@@ -42,13 +42,13 @@ def plot_answers(
         figure and {"β = ...": (2, 2) percent of the seen and unseen samples that get a seen and an unseen class}.
     """
     order = torch.cat([torch.searchsorted(classes, seen), torch.searchsorted(classes, unseen)])
-    first, size = len(seen), len(classes)
+    scores, first, size = Scores(distances, label, classes, seen, unseen), len(seen), len(classes)
     blocks: dict[str, Tensor] = {}
     with use_style():
         figure = DescribedFigure(figsize=(8, 4.4), layout="constrained")
         panels = figure.subplots(1, len(betas), sharey=True, squeeze=False)[0]
         for axes, beta in zip(panels, betas, strict=True):
-            counts = confusion(distances, label, classes, seen, unseen, beta)[order][:, order].double()
+            counts = scores.confusion(beta)[order][:, order].double()
             rows = torch.stack([counts[:first].sum(0), counts[first:].sum(0)])
             block = torch.stack([rows[:, :first].sum(1), rows[:, first:].sum(1)], 1)
             blocks[f"β = {beta:g}"] = 100 * block / block.sum(1, keepdim=True)
@@ -89,7 +89,7 @@ def plot_switches(
         figure and {"edges" of the bins, "seen", "unseen": samples in each bin, "β = ...": percent of the seen and of
         the unseen samples that have switched}.
     """
-    switch = nearest(distances, classes, seen, unseen).last_seen
+    switch = Scores(distances, label, classes, seen, unseen).nearest.last_seen
     novel = torch.isin(label, unseen)
     edges = torch.arange(-2, 23, dtype=torch.float64) / 4
     edges = edges[(edges > switch.min() - 0.25) & (edges < switch.max() + 0.25)]
@@ -134,7 +134,7 @@ def plot_beta(
     """S, U and HM by beta, and the same as a walk along the seen-unseen curve, with some betas marked.
 
     Args:
-        curve: of `protocol.sweep`, at betas close enough for a line.
+        curve: of `Scores.curve`, at betas close enough for a line.
         betas: the betas to mark, out of the curve's.
         beta: one more; the argument that a slider moves.
         data: what the data are called.
@@ -356,7 +356,7 @@ def beta_explorer(curve: Curve, *, data: str = "") -> Explorer:
     """S, U and HM of `plot_beta`, with a slider for beta.
 
     Args:
-        curve: of `protocol.sweep`, at betas of equal steps; the slider goes from the first to the last. Nothing is
+        curve: of `Scores.curve`, at betas of equal steps; the slider goes from the first to the last. Nothing is
             predicted anew while it moves.
         data: what the data are called; the name of a simulated set says that it is one.
     """
