@@ -415,16 +415,3 @@ def load_model(path: Path, config: RunConfig) -> tuple[AVCA, Alignment | None]:
     except (LookupError, TypeError, RuntimeError, AttributeError) as error:
         raise RunError(f"{path} is not a network of hypav; remove it and train again.") from error
     return learner.model.eval(), learner.alignment
-
-
-# --- old names, to be deleted with their last users ---
-
-RunResult, save_tensors, load_tensors = Run, save_checked, load_checked
-
-
-def validate(model, phase):  # type: ignore[no-untyped-def]
-    return score(model, phase).curve()
-
-
-def evaluate(model, phase, beta):  # type: ignore[no-untyped-def]
-    return score(model, phase).metrics(beta)
