@@ -14,15 +14,13 @@ from torch import Tensor
 
 from hypav.errors import DataError
 
-__all__ = ["TOLERANCE", "Arrays", "Row", "compare", "load_arrays", "load_json"]
-
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
 
 Arrays = Mapping[str, np.ndarray]
 
 
 class Row(NamedTuple):
-    """One compared number or table: the largest error relative to the recorded table's largest entry."""
+    """A compared number or table: the largest error relative to the largest recorded entry."""
 
     file: str
     term: str
@@ -38,7 +36,7 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         archive = np.load(path, allow_pickle=False)
         if isinstance(archive, np.ndarray):
-            raise DataError(f"{path} holds one bare array, not an npz archive of named arrays.")
+            raise DataError(f"{path} holds one bare array; it must be an npz archive of named arrays.")
         with archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
@@ -66,18 +64,18 @@ def compare(
     kind: str = "",
     least: float = 0.0,
 ) -> Row:
-    """scale: what the error is relative to where the recorded entries are smaller; kind: the precision if not theirs;
-    least: a tolerance that is not to be undercut."""
+    """The row of a term.
+
+    scale: the error is relative to this if the recorded entries are smaller.
+    kind: the precision, if it is not that of the record.
+    least: a lower bound of the tolerance.
+    """
     reference = np.asarray(recorded)
     kind = kind or ("float32" if reference.dtype == np.float32 else "float64")
     tolerance = max(TOLERANCE[kind], least)
     reference = reference.astype(np.float64)
-    own = (
-        ours.detach().cpu().double().numpy()
-        if isinstance(ours, Tensor)
-        else np.asarray(ours, dtype=np.float64)
-    )
-    if own.shape != reference.shape:
-        return Row(path.name, f"{term} {own.shape} for {reference.shape}", float("inf"), tolerance)
+    values = ours.detach().cpu().double().numpy() if isinstance(ours, Tensor) else np.asarray(ours, float)
+    if values.shape != reference.shape:
+        return Row(path.name, f"{term} {values.shape} for {reference.shape}", float("inf"), tolerance)
     scale = max(scale, float(np.abs(reference).max(initial=0.0))) or 1.0
-    return Row(path.name, term, float(np.abs(own - reference).max(initial=0.0)) / scale, tolerance)
+    return Row(path.name, term, float(np.abs(values - reference).max(initial=0.0)) / scale, tolerance)

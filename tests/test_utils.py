@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and every failure is one sentence."""
+"""Files are written whole or not at all; devices, threads and digests."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import torch
 
 from hypav.errors import RunError
-from hypav.utils import make_folder, replacing, write_json
+from hypav.utils import content_digest, make_folder, pick_device, replacing, slug, threads, write_json
 
 
 def one_sentence(error: pytest.ExceptionInfo[BaseException]) -> bool:
@@ -31,7 +32,7 @@ def test_replacing_puts_the_new_file_in_the_place_of_the_old(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("error", [KeyError("body"), KeyboardInterrupt()])
-def test_replacing_leaves_the_old_file_where_the_body_fails(tmp_path: Path, error: BaseException) -> None:
+def test_replacing_leaves_the_old_file_if_the_body_fails(tmp_path: Path, error: BaseException) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
 
@@ -56,7 +57,7 @@ def test_bytes_reach_the_disk_before_the_rename(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
-def test_written_files_have_the_rights_that_the_umask_leaves(tmp_path: Path, umask: int, mode: int) -> None:
+def test_written_files_have_the_permissions_of_the_umask(tmp_path: Path, umask: int, mode: int) -> None:
     before = os.umask(umask)
     try:
         write_json(tmp_path / "a.json", {})
@@ -85,12 +86,6 @@ def test_a_failing_file_system_is_one_sentence_and_the_old_file_stays(
     assert os.listdir(tmp_path) == ["a.json"]
 
 
-def test_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"Cannot write .*No such file or directory") as error:
-        write_json(tmp_path / "nowhere" / "a.json", {})
-    assert one_sentence(error)
-
-
 def test_json_keeps_every_bit_and_refuses_nan(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     values = [0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, -0.0]
@@ -104,7 +99,7 @@ def test_json_keeps_every_bit_and_refuses_nan(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a.json"]
 
 
-def test_make_folder_makes_parents_and_takes_what_is_there(tmp_path: Path) -> None:
+def test_make_folder_makes_parents_and_keeps_what_is_there(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     assert make_folder(folder) == folder
     (folder / "kept").touch()
@@ -112,21 +107,54 @@ def test_make_folder_makes_parents_and_takes_what_is_there(tmp_path: Path) -> No
     assert os.listdir(folder) == ["kept"]
 
 
-@pytest.mark.parametrize(("name", "reason"), [("file", "File exists"), ("file/below", "Not a directory")])
-def test_make_folder_where_a_file_stands(tmp_path: Path, name: str, reason: str) -> None:
+def test_a_folder_that_cannot_be_made_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match=f"Cannot write to .*: {reason}; choose another folder") as error:
-        make_folder(tmp_path / name)
+    with pytest.raises(RunError, match=r"Cannot write to .*: Not a directory; ") as error:
+        make_folder(tmp_path / "file" / "below")
     assert one_sentence(error)
 
-
-def test_make_folder_without_the_right_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def deny(**options: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(
-        tempfile, "TemporaryFile", deny
-    )  # root may write anywhere, so the right is not enough
-    with pytest.raises(RunError, match="Permission denied; choose another folder") as error:
+    monkeypatch.setattr(tempfile, "TemporaryFile", deny)  # root may write anywhere
+    with pytest.raises(RunError, match="Permission denied; ") as error:
         make_folder(tmp_path)
     assert one_sentence(error)
+
+
+def test_a_slug_never_leaves_its_folder() -> None:
+    assert [slug(text) for text in ("UCF-GZSL (main)", "../../etc", "..", "", "k=-0.2")] == [
+        "ucf-gzsl-main", "etc", "data", "data", "k--0.2",
+    ]  # fmt: skip
+
+
+def test_a_digest_depends_on_every_value_and_type() -> None:
+    base = {"a": torch.zeros(2, 3), "b": [1, 2.0, None], "c": {"d": "x"}}
+    others = [
+        {**base, "a": torch.zeros(3, 2)}, {**base, "a": torch.zeros(2, 3).double()}, {**base, "b": [1, 2, None]},
+        {**base, "b": [1, [2.0], None]}, {**base, "c": {"d": "y"}}, {**base, "e": 0}, {**base, "a": -torch.zeros(2, 3)},
+    ]  # fmt: skip
+    digests = [content_digest(value) for value in (base, *others)]
+    assert len(set(digests)) == len(digests)
+    assert content_digest({**base, "a": torch.zeros(3, 2).T}) == digests[0]
+
+
+def test_auto_is_the_gpu_if_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for here, expected in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda here=here: here)
+        assert pick_device("auto") == pick_device() == torch.device(expected)
+
+
+def test_threads_are_restored_after_an_error() -> None:
+    before = torch.get_num_threads()
+
+    def fail() -> None:
+        with threads(before + 1):
+            assert torch.get_num_threads() == before + 1
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert torch.get_num_threads() == before

@@ -12,9 +12,8 @@ from torch import Tensor
 from hypav.data.batches import sampling_weights
 from hypav.evaluation import Scores, class_distances
 from hypav.hyperbolicity import gromov_delta
-from hypav.parity.records import Arrays, Row, compare, load_arrays, load_json
 
-__all__ = ["delta", "metrics", "sampler"]
+from .records import Arrays, Row, compare, load_arrays, load_json
 
 
 def metrics(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Row]:
@@ -24,18 +23,16 @@ def metrics(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[
     distances = class_distances(table["theta_v"], table["theta_w"])
     scores = Scores(distances, table["targets"], classes, table["seen"], table["unseen"])
     curve = scores.curve(table["betas"])
-    # the released code counts in float32, whatever the record is stored in
+    # the released code counts in float32, whatever dtype the record has
     for term in ("S", "U", "HM"):
         yield compare(path, term, getattr(curve, term), recorded[term], kind="float32")
     yield compare(path, "ZSL", [curve.ZSL] * len(table["betas"]), recorded["ZSL"], kind="float32")
     best = curve.best()
-    yield compare(
-        path, "best", [best.S, best.U, best.HM, best.ZSL, best.beta], recorded["best"], kind="float32"
-    )
+    values = [best.S, best.U, best.HM, best.ZSL, best.beta]
+    yield compare(path, "best", values, recorded["best"], kind="float32")
     if "zsl_recall_all_classes" in recorded:
-        counts = scores.confusion(1e9).double()  # no seen class can win
         recall = torch.zeros(int(table["n_all"]), dtype=torch.float64)
-        recall[classes] = counts.diagonal() / counts.sum(dim=1)
+        recall[classes] = scores.recall(beta=1e9)  # no seen class can win
         term = "zsl_recall_all_classes"
         yield compare(path, term, recall, recorded[term], kind="float32")
 
@@ -50,14 +47,14 @@ def delta(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Ro
             points = torch.from_numpy(recorded[name]).double()
             distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
         diameter = distances.max()
-        own = {"delta": torch.as_tensor(gromov_delta(distances)), "diam": diameter}
-        for term, value in own.items():
+        ours = {"delta": torch.as_tensor(gromov_delta(distances)), "diam": diameter}
+        for term, value in ours.items():
             yield compare(path, f"{term}_{name}", value, recorded[f"{term}_{name}"], scale=float(diameter))
 
 
 def sampler(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Row]:
     recorded = load_json(path)
     label = torch.empty(sum(len(rows) for rows in recorded["class_idxs"]), dtype=torch.int64)
-    for one, rows in enumerate(recorded["class_idxs"]):
-        label[rows] = one
+    for class_id, rows in enumerate(recorded["class_idxs"]):
+        label[rows] = class_id
     yield compare(path, "weights", sampling_weights(label), recorded["weights"])

@@ -1,4 +1,4 @@
-"""Parity with the released code: replays a folder of its recorded numbers, term by term.
+"""Parity with the released code: recomputes the numbers that it recorded in a folder, term by term.
 
 The folder holds the released model's weights (state.npz), one triplet batch (batch.npz) and what the released code
 computed from them: forward passes, losses, gradients, batch-norm buffers, optimiser steps, alignment losses, metrics,
@@ -15,20 +15,21 @@ import torch
 from torch import Tensor
 
 from hypav.errors import DataError
-from hypav.parity.alignment import alignment, invariance
-from hypav.parity.evaluation import delta, metrics, sampler
-from hypav.parity.network import forward, gradients, masks, same_torch, steps
-from hypav.parity.records import TOLERANCE, Arrays, Row, load_arrays, load_json
 from hypav.utils import threads
+
+from .alignment import alignment, invariance
+from .evaluation import delta, metrics, sampler
+from .network import forward, gradients, masks, same_torch, steps
+from .records import TOLERANCE, Arrays, Row, load_arrays, load_json
 
 __all__ = ["TOLERANCE", "Row", "not_compared", "run_parity"]
 
 
 def run_parity(folder: Path | str) -> Iterator[Row]:
-    """A row for everything the folder records, file by file. One thread: sums are then taken in the recorded order.
+    """A row for every recorded term, file by file. It uses one thread, so that sums are taken in the recorded order.
 
     Raises:
-        DataError: the folder lacks state.npz or batch.npz, holds none of the known records, or one is damaged.
+        DataError: state.npz or batch.npz is missing, the folder holds no known record, or a file is damaged.
     """
     folder = Path(folder)
     state = {name: torch.from_numpy(array) for name, array in load_arrays(folder / "state.npz").items()}
@@ -38,31 +39,31 @@ def run_parity(folder: Path | str) -> Iterator[Row]:
 
 
 def _all_rows(folder: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Row]:
-    found = False
+    empty = True
     for pattern, check in _CHECKS.items():
         for path in sorted(p for p in folder.iterdir() if re.fullmatch(pattern, p.name)):
             try:
                 for row in check(path, state, batch):
-                    found = True
+                    empty = False
                     yield row
             except (LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-                raise DataError(f"{path} is not laid out like the recorded numbers: {error}.") from error
-    if not found:
-        raise DataError(
-            f"{folder} holds none of the records to compare with (forward_*.npz, steps3_*.npz, …)."
-        )
+                raise DataError(
+                    f"{path} does not have the format of the recorded numbers: {error}."
+                ) from error
+    if empty:
+        raise DataError(f"{folder} holds no record to compare with (forward_*.npz, steps3_*.npz, …).")
 
 
 def not_compared(folder: Path | str) -> list[str]:
-    """The .npz and .json files of a folder that `run_parity` passes over, each with the reason."""
-    told = []
+    """The .npz and .json files of a folder that `run_parity` skips, each with the reason."""
+    skipped = []
     for path in sorted(Path(folder).iterdir()):
         known = any(re.fullmatch(pattern, path.name) for pattern in _CHECKS)
         if path.suffix in (".npz", ".json") and not known and path.name not in ("state.npz", "batch.npz"):
-            told.append(f"{path.name}: no record of this name is known")
+            skipped.append(f"{path.name}: unknown name")
         elif path.name == "dropout_seq.json" and not same_torch(load_json(path)):
-            told.append(f"{path.name}: its random stream is another torch version's")
-    return told
+            skipped.append(f"{path.name}: its random stream is that of another torch version")
+    return skipped
 
 
 _CHECKS: Mapping[str, Callable[[Path, Mapping[str, Tensor], Arrays], Iterator[Row]]] = {

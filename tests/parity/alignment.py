@@ -12,18 +12,26 @@ from torch import Generator, Tensor
 from hypav import geometry
 from hypav.alignment import AdaptiveCurvature, Alignment, alignment_loss, preset, similarity_matrix
 from hypav.losses import avca_terms, total
-from hypav.parity.records import Arrays, Row, compare, load_arrays, load_json
-from hypav.parity.released import batch_of, dtype_of, framework, load_curvature_layer, model_of, released_k
 
-__all__ = ["alignment", "invariance"]
+from .records import Arrays, Row, compare, load_arrays, load_json
+from .released import (
+    batch_of,
+    dtype_of,
+    framework,
+    load_curvature_layer,
+    model_of,
+    released_forward,
+    released_k,
+)
 
 RELEASED_XI = 1e-3
-# artanh at .999 multiplies a relative error by 132: two correct float32 results differ by that many roundings
+# artanh at .999 multiplies a relative error by 132, so two correct float32 results differ by that many roundings
 LOG0_FLOAT32 = 132 * 2 * 2.0**-23
 
 
 def alignment(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Row]:
     recorded, dtype = load_arrays(path), dtype_of(path)
+    precision = str(dtype).removeprefix("torch.")
     released = preset("released")
     phi = {k: torch.from_numpy(recorded[k]) for k in ("phi_v", "phi_a", "phi_v_neg", "phi_a_neg")}
 
@@ -45,28 +53,26 @@ def alignment(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterato
             continue
         if match := re.fullmatch(r"(project|log0)(_norm)?_c([\d.]+)", term):
             k = released_k(float(match[3]), dtype)
-            own = geometry.project(points, k=k, xi=RELEASED_XI)
-            own = geometry.logmap0(own, k=k) if match[1] == "log0" else own
+            ours = geometry.project(points, k=k, xi=RELEASED_XI)
+            ours = geometry.logmap0(ours, k=k) if match[1] == "log0" else ours
             least = LOG0_FLOAT32 if match[1] == "log0" and dtype == torch.float32 else 0.0
-            yield compare(path, term, own.norm(dim=1) if match[2] else own, value, least=least)
+            yield compare(path, term, ours.norm(dim=1) if match[2] else ours, value, least=least)
         elif term == "align_loss":
             ks = [released_k(float(c), dtype).reshape(1, 1) for c in recorded["curvatures"]]
-            own = torch.stack([torch.stack(losses(k)) for k in ks])
-            yield compare(path, term, own, value, kind=str(dtype).removeprefix("torch."))
+            ours = torch.stack([torch.stack(losses(k)) for k in ks])
+            yield compare(path, term, ours, value, kind=precision)
         elif term == "align_loss_euclid":
-            yield compare(
-                path, term, torch.stack(losses(flat)), value, kind=str(dtype).removeprefix("torch.")
-            )
+            yield compare(path, term, torch.stack(losses(flat)), value, kind=precision)
         elif match := re.fullmatch(r"grad_(phi_[av])_(euclid|c02)", term):
             yield compare(path, term, gradient(flat if match[2] == "euclid" else fifth, match[1]), value)
         elif term == "sim_v_c02":
             tangent = geometry.logmap0(geometry.project(phi["phi_v"], k=fifth, xi=RELEASED_XI), k=fifth)
             yield compare(path, term, similarity_matrix(tangent, "cosine"), value)
         elif match := re.fullmatch(r"(total|curv|grad_fusenet_w_absmax)_(Hyper-.+)", term):
-            own = framework_numbers(match[2], state, batch, dtype)[match[1]]
-            # the recorded gradient is rounding noise about zero, and so is ours: both against the loss, which is not
+            ours = framework_numbers(match[2], state, batch, dtype)[match[1]]
+            # the recorded gradient is rounding noise around zero, and so is ours: compare with the size of the loss
             scale = float(recorded[f"total_{match[2]}"]) if match[1].startswith("grad") else 0.0
-            yield compare(path, term, own, value, scale=scale)
+            yield compare(path, term, ours, value, scale=scale)
         else:
             raise ValueError(f"unknown term {term!r}")
 
@@ -81,7 +87,7 @@ def framework_numbers(
     model, triplets = model_of(state, dtype), batch_of(batch, dtype)
     alignment = Alignment(config, model.config.dim_phi, Generator()).to(dtype)
     load_curvature_layer(alignment, state)
-    e = model.train()(*triplets, replay=True)
+    e = released_forward(model.train(), triplets)
     aligned = alignment(e)
     loss = total(avca_terms(e, triplets.text)) + aligned.total
     numbers = {"total": loss.detach(), "curv": -aligned.curvatures.detach()}
@@ -92,7 +98,7 @@ def framework_numbers(
 
 
 def invariance(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Row]:
-    """All but the recorded differences between curvatures: those are rounding, of which no two programs make the same."""
+    """All but the recorded differences between curvatures: those are rounding, which no two programs share."""
     for kind, recorded in load_json(path).items():
         dtype = {"f32": torch.float32, "f64": torch.float64}[kind]
         flat = _flat_numbers(state, batch, dtype)
@@ -103,22 +109,21 @@ def invariance(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterat
             ):
                 numbers = framework_numbers(match[2], state, batch, dtype)
                 numbers["curvatures_range"] = torch.stack(numbers["curv"].aminmax())
-                own = numbers[match[1].replace("fusenet1_weight_grad", "grad_fusenet_w")]
-                # a gradient that is zero but for rounding, ours and the recorded one: against the loss
+                ours = numbers[match[1].replace("fusenet1_weight_grad", "grad_fusenet_w")]
+                # a gradient that is zero up to rounding: compare with the size of the loss
                 scale = float(numbers["total"]) if "grad" in match[1] else 0.0
             elif term.startswith("max_"):
                 continue
             else:
-                own = flat[term]
-            yield compare(
-                path, f"{kind} {term}", own, value, scale=scale, kind=str(dtype).removeprefix("torch.")
-            )
+                ours = flat[term]
+            precision = str(dtype).removeprefix("torch.")
+            yield compare(path, f"{kind} {term}", ours, value, scale=scale, kind=precision)
 
 
 def _flat_numbers(state: Mapping[str, Tensor], batch: Arrays, dtype: torch.dtype) -> dict[str, Tensor]:
-    """The flat alignment loss (k = 0) beside L_avca, and what each contributes to the encoders' gradient."""
+    """The flat alignment loss (k = 0) and L_avca, and what each contributes to the encoders' gradient."""
     model, triplets = model_of(state, dtype).train(), batch_of(batch, dtype)
-    e = model(*triplets, replay=True)
+    e = released_forward(model, triplets)
     released = preset("released", curvatures=(0.0,))
     align = Alignment(released, model.config.dim_phi, Generator())(e)
     avca = total(avca_terms(e, triplets.text))

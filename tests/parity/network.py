@@ -9,21 +9,29 @@ import torch
 from torch import Tensor
 
 from hypav.alignment import AdaptiveCurvature
-from hypav.avca import AVCA, Embeddings, official_name, official_state
+from hypav.avca import AVCA, Embeddings, official_name
 from hypav.losses import avca_terms, total
-from hypav.parity.records import Arrays, Row, compare, load_arrays, load_json
-from hypav.parity.released import batch_of, dtype_of, framework, learner_of, model_of, network_of
-from hypav.training import train_step
 
-__all__ = ["forward", "gradients", "masks", "same_torch", "steps"]
+from .records import Arrays, Row, compare, load_arrays, load_json
+from .released import (
+    batch_of,
+    dtype_of,
+    framework,
+    learner_of,
+    model_of,
+    network_of,
+    official_state,
+    released_forward,
+    released_step,
+)
 
-# a bias in front of a batch norm has gradient 0; Adam divides the 1e-14 that rounding leaves by the weight decay's
-# 1e-6, so each step moves it by 1e-3 x 1e-8 at random, and the mean that the batch norm sees with it
+# A bias before a batch norm has gradient 0. Adam divides the 1e-14 that rounding leaves by the weight decay's 1e-6, so
+# each step moves it by 1e-3 x 1e-8 at random, and with it the mean that the batch norm sees.
 ADAM_NOISE = 1e-8
-# float32 losses of steps whose weights drift apart by rounding; one mask drawn out of order moves them by 1e-2
+# float32 losses of steps whose weights drift apart by rounding; a mask drawn out of order moves them by 1e-2
 FLOAT32_STEPS = 1e-3
-# numbers this much smaller than the largest of their kind are zeros that rounding made (biases before a batch norm):
-# compared to 1e-10 of this, to 50 units in the last place of the largest, since their sum depends on the kernels
+# Numbers this much smaller than the largest of their kind are zeros up to rounding (biases before a batch norm). They
+# are compared to 1e-10 of this share of the largest, since their sum depends on the kernels.
 ROUNDING = 1e-4
 
 
@@ -32,25 +40,22 @@ def forward(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[
     model, triplets = model_of(state, dtype), batch_of(batch, dtype)
     model.train("train" in path.stem)
     with torch.no_grad():
-        e = model(*triplets, replay=True)
-        own: dict[str, Tensor] = dict(e._asdict())
-        own |= _attention_parts(model, e)
+        e = released_forward(model, triplets)
+        ours: dict[str, Tensor] = dict(e._asdict())
+        ours |= _attention_parts(model, e)
         if model.training:
-            own |= {f"after_{name}": tensor.clone() for name, tensor in official_state(model).items()}
+            ours |= {f"after_{name}": tensor.clone() for name, tensor in official_state(model).items()}
         else:
-            own["rho_w"] = model.decode(e.theta_w)
-            own["se_em_hat1"] = model.project_a(e.phi_a_rec)
-            own["se_em_hat2"] = model.project_v(e.phi_v_rec)
-            own |= dict(
-                zip(("get_theta_a", "get_theta_v", "get_theta_w"), model.embed(*triplets[:3]), strict=True)
-            )
+            ours["rho_w"] = model.decode(e.theta_w)
+            thetas = model.embed(*triplets[:3])
+            ours |= dict(zip(("get_theta_a", "get_theta_v", "get_theta_w"), thetas, strict=True))
         terms = avca_terms(e, triplets.text)
-        own |= {f"loss_{name}": value for name, value in terms.items()} | {"loss_total": total(terms)}
-        if model.training:  # the reconstruction passes come last here: they move batch-norm buffers
-            own["se_em_hat1"] = model.project_a(e.phi_a_rec)
-            own["se_em_hat2"] = model.project_v(e.phi_v_rec)
+        ours |= {f"loss_{name}": value for name, value in terms.items()} | {"loss_total": total(terms)}
+        # the reconstruction passes come last: in train mode they move batch-norm buffers
+        ours["se_em_hat1"] = model.project_a(e.phi_a_rec)
+        ours["se_em_hat2"] = model.project_v(e.phi_v_rec)
     for term, value in recorded.items():
-        yield compare(path, term, own[term], value)
+        yield compare(path, term, ours[term], value)
 
 
 def _attention_parts(model: AVCA, e: Embeddings) -> dict[str, Tensor]:
@@ -61,9 +66,8 @@ def _attention_parts(model: AVCA, e: Embeddings) -> dict[str, Tensor]:
 
 def gradients(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Row]:
     recorded, dtype = load_arrays(path), dtype_of(path)
-    model, triplets = model_of(state, dtype), batch_of(batch, dtype)
-    model.train()
-    total(avca_terms(model(*triplets, replay=True), triplets.text)).backward()
+    model, triplets = model_of(state, dtype).train(), batch_of(batch, dtype)
+    total(avca_terms(released_forward(model, triplets), triplets.text)).backward()
     gradients = {
         official_name(name, model): p.grad for name, p in model.named_parameters() if p.grad is not None
     }
@@ -71,10 +75,10 @@ def gradients(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterato
     for term, value in recorded.items():
         what, name = term.split("_", 1)
         g = gradients[name]
-        own = {"norm": g.norm(), "sum": g.sum(), "full": g}[what]
+        ours = {"norm": g.norm(), "sum": g.sum(), "full": g}[what]
         # a sum of many terms that cancel is compared with the size of what cancels
         scale = max(ROUNDING * largest, float(g.norm()) if what == "sum" else 0.0)
-        yield compare(path, term, own, value, scale=scale)
+        yield compare(path, term, ours, value, scale=scale)
 
 
 def steps(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Row]:
@@ -83,8 +87,7 @@ def steps(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Ro
     for name in sorted({term.split("|")[0] for term in recorded}):
         align, momentum = framework(name)
         learner = learner_of(state, network_of(state, momentum=momentum or 0.1), align, dtype)
-        count = len(recorded[f"{name}|loss"])
-        losses = [train_step(learner, triplets, replay=True)["total"] for _ in range(count)]
+        losses = [released_step(learner, triplets)["total"] for _ in recorded[f"{name}|loss"]]
         after = official_state(learner.model)
         if learner.alignment is not None and isinstance(learner.alignment.curvature, AdaptiveCurvature):
             layer = learner.alignment.curvature.layer.state_dict()
@@ -93,9 +96,9 @@ def steps(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Ro
             if term.split("|")[0] != name:
                 continue
             what, _, key = term[len(name) + 1 :].partition("|")
-            own = torch.stack(losses) if what == "loss" else after[key]
-            own = own.double().norm() if what == "norm" else own
-            yield compare(path, term, own, value, least=_adam_noise(key))
+            ours = torch.stack(losses) if what == "loss" else after[key]
+            ours = ours.double().norm() if what == "norm" else ours
+            yield compare(path, term, ours, value, least=_adam_noise(key))
 
 
 def _adam_noise(key: str) -> float:
@@ -110,8 +113,10 @@ def same_torch(recorded: Mapping[str, object]) -> bool:
 
 
 def masks(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Row]:
-    """Five float32 steps with dropout: equal only if every mask is drawn in the released order. The random stream is
-    that of one torch version, so that under another one there is nothing to compare."""
+    """Five float32 steps with dropout: equal only if every mask is drawn in the released order.
+
+    The random stream is that of one torch version; under another version there is nothing to compare.
+    """
     recorded = load_json(path)
     if not same_torch(recorded):
         return
@@ -120,5 +125,5 @@ def masks(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Ro
     for name, losses in recorded["losses"].items():
         learner = learner_of(state, network, framework(name)[0], torch.float32)
         learner.masks.manual_seed(7)
-        own = torch.stack([train_step(learner, triplets, replay=True)["total"] for _ in losses])
-        yield compare(path, name, own, losses, least=FLOAT32_STEPS)
+        ours = torch.stack([released_step(learner, triplets)["total"] for _ in losses])
+        yield compare(path, name, ours, losses, least=FLOAT32_STEPS)
