@@ -263,8 +263,8 @@ def _array_problems(data: FeatureSet) -> Iterator[str]:
     for name, index in data.splits.items():
         if index.numel() and (int(index.min()) < 0 or int(index.max()) >= len(data)):
             yield f"split {name} names sample {int(index.max())} of {len(data)}."
-    samples = torch.cat([data.splits[name] for name in SPLITS])
-    if samples.numel() != torch.unique(samples).numel():
+    together = torch.cat([data.splits[name] for name in SPLITS])
+    if together.numel() != torch.unique(together).numel():
         yield "a sample is in two splits (or twice in one); splits must be disjoint."
 
 
