@@ -16,16 +16,15 @@ import csv
 import io
 import json
 import pickle
-import pickletools
 import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import h5py
 import numpy as np
@@ -97,12 +96,6 @@ class OfficialFolder(NamedTuple):
     lists: dict[str, tuple[int, ...]]
     files: list[tuple[str, int, Path, Path]]
 
-    @property
-    def published(self) -> Published | None:
-        """The published set with this prefix and number of classes, if any."""
-        known = PUBLISHED.get(self.dataset.lower())
-        return known if known and known.classes == len(self.names) else None
-
 
 def read_official(root: Path | str, features: str = "main", *, text_alignment: str = "correct") -> FeatureSet:
     """Read a benchmark folder: a published one, or your own of the same form.
@@ -136,7 +129,9 @@ def read_official(root: Path | str, features: str = "main", *, text_alignment: s
         torch.tensor([SPLITS.index(file[0]) for file in folder.files]), counts
     )
     # Features that this package wrote under a published name are the published ones only if they came from there.
-    known = folder.published if not simulated and source in ("", AVCA_SOURCE) else None
+    theirs = not simulated and source in ("", AVCA_SOURCE)
+    known = PUBLISHED.get(folder.dataset.lower()) if theirs else None
+    known = known if known and known.classes == len(folder.names) else None
     expected = [classes for classes, _ in known.expected(features).values()] if known else []
     dims = (audio.shape[1], video.shape[1], text.shape[1])
     genuine = expected == [len(folder.lists[split]) for split in SPLITS] and dims == FEATURE_DIMS[features]
@@ -470,11 +465,36 @@ _ALLOWED: Mapping[tuple[str, str], type] = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
+# The opcodes that np.save writes for a dict of arrays.
+_OPCODES = (  # noqa: SIM905
+    "PROTO FRAME STOP MARK GLOBAL STACK_GLOBAL REDUCE BUILD EMPTY_DICT SETITEM SETITEMS EMPTY_LIST APPEND APPENDS "
+    "EMPTY_TUPLE TUPLE1 TUPLE2 TUPLE3 TUPLE NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 BINUNICODE SHORT_BINUNICODE "
+    "BINBYTES SHORT_BINBYTES BINPUT LONG_BINPUT MEMOIZE BINGET LONG_BINGET"
+).split()
+_READER: Any = pickle._Unpickler  # type: ignore[attr-defined]
+
+
+class _Unpickler(_READER):
+    """The standard library's pickle reader in Python, restricted to four names and to the opcodes above.
+
+    Its reader in C is not safe: a file can make it reserve any memory, or hash nested tuples until it crashes.
+    """
+
     def find_class(self, module: str, name: str) -> type:
         if (module, name) not in _ALLOWED:
             raise ValueError(f"its pickle asks for {f'{module}.{name}'[:80]!r}, which is never executed")
         return _ALLOWED[module, name]
+
+    def load_setitems(self, start: int = 0) -> None:
+        if any(type(name) is not str for name in self.stack[start::2]):
+            raise ValueError("its names are not all plain strings")
+        (super().load_setitem if start else super().load_setitems)()
+
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
+        **{getattr(pickle, name)[0]: _READER.dispatch[getattr(pickle, name)[0]] for name in _OPCODES},
+        pickle.SETITEMS[0]: load_setitems,
+        pickle.SETITEM[0]: lambda self: self.load_setitems(start=-2),
+    }
 
 
 def read_word_vectors(path: Path | str) -> dict[str, NDArray[Any]]:
@@ -501,9 +521,13 @@ def read_word_vectors(path: Path | str) -> dict[str, NDArray[Any]]:
     try:
         if b"O'" not in header:
             raise ValueError("it is an array of numbers")
-        vectors = _unpickled(program)
-    except Exception as error:  # a broken pickle can raise anything
-        reason = str(error) if type(error) is ValueError else "it is damaged or truncated"
+        array = _Unpickler(io.BytesIO(program)).load()
+        (table,) = array.state[4]
+        if type(table) is not dict or any(type(vector) is not _Array for vector in table.values()):
+            raise ValueError("it is not one dict of arrays")
+        vectors = {name: vector.floats() for name, vector in table.items()}
+    except Exception as error:  # a broken pickle can raise almost anything
+        reason = str(error) if type(error) is ValueError else "it is damaged or holds something else"
         raise DataError(
             f"{path}: the word vectors cannot be used: {reason}; the file must be np.save of one dict "
             "from class names to float vectors."
@@ -514,21 +538,6 @@ def read_word_vectors(path: Path | str) -> dict[str, NDArray[Any]]:
             f"{path}: there must be word vectors, all of one length, not of {sorted(lengths)[:3]}."
         )
     return vectors
-
-
-def _unpickled(program: bytes) -> dict[str, NDArray[Any]]:
-    for opcode, argument, _ in pickletools.genops(program):
-        if opcode.name in ("PUT", "LONG_BINPUT") and int(argument) > len(program):
-            raise ValueError("its pickle asks for more memory than it can need")
-    array = _Unpickler(io.BytesIO(program)).load()
-    if type(array) is not _Array or len(array.state) != 5:
-        raise ValueError("it does not hold one dict")
-    (vectors,) = array.state[4]
-    if type(vectors) is not dict or any(type(name) is not str for name in vectors):
-        raise ValueError("it does not hold one dict with strings for names")
-    if any(type(vector) is not _Array for vector in vectors.values()):
-        raise ValueError("a value in it is not an array")
-    return {name: vector.floats() for name, vector in vectors.items()}
 
 
 def write_word_vectors(vectors: Mapping[str, NDArray[Any]], path: Path | str) -> None:
