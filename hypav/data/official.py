@@ -122,7 +122,7 @@ def read_official(root: Path | str, features: str = "main", *, text_alignment: s
     folder = open_official(root, features)
     rows = text_rows(folder.manual, text_alignment)
     text = np.stack([folder.vectors[name] for name in rows]).astype(np.float32)
-    noted_name, source, simulated = _read_note(_place(folder.root, features) / NOTE_FILE)
+    noted_name, source, simulated = _read_note(_features_folder(folder.root, features) / NOTE_FILE)
     audio, video, counts, ids = _read_features(folder)
     label = torch.repeat_interleave(torch.tensor([row for _, row, _, _ in folder.files]), counts)
     split_code = torch.repeat_interleave(
@@ -168,7 +168,7 @@ def text_rows(manual: Sequence[str], alignment: str) -> tuple[str, ...]:
 def open_official(root: Path | str, features: str = "main") -> OfficialFolder:
     """Read the lists, names and word vectors of a folder and find its class files; see `read_official`."""
     root = Path(root)
-    place = _place(root, features)
+    base = _features_folder(root, features)
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder; unpack the archive first.")
     lists = next((root / name for name in LIST_FOLDERS if (root / name).is_dir()), None)
@@ -200,14 +200,14 @@ def open_official(root: Path | str, features: str = "main") -> OfficialFolder:
                     f"(classes in both: {len(both)}); a class is either seen or unseen."
                 )
     manual, groups, super_groups = _read_names(tables[0], dataset, names)
-    vectors = _read_vectors(place / "text", dataset, manual)
-    files = _find_files(place, dataset, names, split_lists)
+    vectors = _read_vectors(base / "text", dataset, manual)
+    files = _find_files(base, dataset, names, split_lists)
     return OfficialFolder(
         root, features, dataset, names, manual, groups, super_groups, vectors, split_lists, files
     )
 
 
-def _place(root: Path, features: str) -> Path:
+def _features_folder(root: Path, features: str) -> Path:
     if features not in KINDS:
         raise SettingError(f"There are no {features!r} features; choose one of {', '.join(KINDS)}.")
     return root / "features" / f"{features}_features"
@@ -259,9 +259,9 @@ def _vectors_name(dataset: str) -> str:
     return f"word_embeddings_{'activity' if dataset.lower() == 'activitynet' else dataset}_normed.npy"
 
 
-def _read_vectors(place: Path, dataset: str, manual: Sequence[str]) -> dict[str, NDArray[Any]]:
-    path = place / _vectors_name(dataset)
-    others = list(place.glob("*.npy"))
+def _read_vectors(base: Path, dataset: str, manual: Sequence[str]) -> dict[str, NDArray[Any]]:
+    path = base / _vectors_name(dataset)
+    others = list(base.glob("*.npy"))
     if not path.is_file() and len(others) == 1:
         path = others[0]
     vectors = {unicodedata.normalize("NFC", name): vector for name, vector in read_word_vectors(path).items()}
@@ -273,14 +273,14 @@ def _read_vectors(place: Path, dataset: str, manual: Sequence[str]) -> dict[str,
 
 
 def _find_files(
-    place: Path, dataset: str, names: Sequence[str], lists: Mapping[str, Sequence[int]]
+    base: Path, dataset: str, names: Sequence[str], lists: Mapping[str, Sequence[int]]
 ) -> list[tuple[str, int, Path, Path]]:
     keys = [_key(dataset, name) for name in names]
     result = []
     for split in SPLITS:
         files: dict[str, dict[str, Path]] = {"audio": {}, "video": {}}
         for modality in files:
-            folder = place / modality / split
+            folder = base / modality / split
             for path in sorted(path for path in folder.glob("*.h5") if not path.name.startswith(".")):
                 key = _key(dataset, path.stem)
                 if key not in keys:
@@ -300,7 +300,7 @@ def _read_features(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], torch.Tensor, tuple[str, ...]]:
     """Audio (N, D_a), video (N, D_v), the samples of each pair of files (P,), and the N video names.
 
-    The names are read first: they tell how large the tables are, so that features are read to their final place.
+    The names are read first: they tell how large the tables are, so that features are read to their final rows.
     """
     ids: list[str] = []
     counts: list[int] = []
@@ -583,13 +583,13 @@ def write_official(
         SettingError: unknown `features`.
     """
     root = Path(root)
-    place, lists = _place(root, features), root / "class-split"
+    base, lists = _features_folder(root, features), root / "class-split"
     prefixes = {(known.name, kind): prefix for prefix, known in PUBLISHED.items() for kind in KINDS}
     dataset = dataset or (prefixes[data.paper_key] if data.paper_key else "own")
     manual_names = [(manual or {}).get(name, name) for name in data.class_names]
     _check_names(data, dataset, manual_names)
-    if place.exists():
-        raise RunError(f"{place} exists already; choose another folder or remove it.")
+    if base.exists():
+        raise RunError(f"{base} exists already; choose another folder or remove it.")
     class_list = "".join(f"{name}\n" for name in sorted(data.class_names))
     path = make_folder(lists) / "all_class.txt"
     if path.exists() and path.read_text(encoding="utf-8") != class_list:
@@ -614,13 +614,13 @@ def write_official(
             urls = [ids[sample].encode() for sample in chosen.tolist()]
             width = max(80, *map(len, urls))  # the released files have S80
             for modality, values in (("audio", data.audio), ("video", data.video)):
-                path = make_folder(place / modality / split) / f"{data.class_names[row]}.h5"
+                path = make_folder(base / modality / split) / f"{data.class_names[row]}.h5"
                 with replacing(path) as temporary, h5py.File(temporary, "w") as file:
                     file["data"] = values[chosen].cpu().numpy().astype(np.float32)
                     file["video_urls"] = np.array(urls, dtype=f"S{width}")
     vectors = dict(sorted(zip(manual_names, data.text.cpu().numpy(), strict=True), key=itemgetter(0)))
-    write_word_vectors(vectors, make_folder(place / "text") / _vectors_name(dataset))
-    write_json(place / NOTE_FILE, {"name": data.name, "source": data.source, "simulated": data.simulated})
+    write_word_vectors(vectors, make_folder(base / "text") / _vectors_name(dataset))
+    write_json(base / NOTE_FILE, {"name": data.name, "source": data.source, "simulated": data.simulated})
     return root
 
 

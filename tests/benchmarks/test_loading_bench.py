@@ -96,11 +96,11 @@ def fresh_memory() -> None:
 
 def plain(root: Path) -> list[tuple[Any, Any]]:
     """Each file opened and read once; neither checked nor joined."""
-    found = []
+    contents = []
     for path in sorted((root / PLACE).glob("*/*/*.h5")):
         with h5py.File(path) as file:
-            found.append((file["data"][:], file["video_urls"][:]))
-    return found
+            contents.append((file["data"][:], file["video_urls"][:]))
+    return contents
 
 
 @pytest.mark.usefixtures("fresh_memory")
