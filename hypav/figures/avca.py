@@ -355,7 +355,9 @@ def _draw_term(axes: Axes, term: str) -> None:
     axes.grid(False)
     axes.set_title(term, fontsize=9, pad=3)
     axes.spines[:].set(visible=True, color="#CCCCCC")
-    arrows = [(pulled, shares, _PULL, "-") for shares in (_PULLS[1:] if pulled[0] == "text" else _PULLS)]
+    arrows: list[Any] = [
+        (pulled, shares, _PULL, "-") for shares in (_PULLS[1:] if pulled[0] == "text" else _PULLS)
+    ]
     arrows += [(pushed, shares, _PUSH, (0, (3, 1.5))) for shares in _PUSHES if pushed]
     for (first, second), shares, color, dash in arrows:
         (x, y), (to_x, to_y) = places[first], places[second]

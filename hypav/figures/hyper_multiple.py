@@ -61,7 +61,10 @@ def plot_head_curvatures(k: Tensor, *, c_0: float, data: str) -> Drawn:
         f"head {n}: from {_words(k[:, n - 1].min())} to {_words(k[:, n - 1].max())}, mean {_words(mean[n - 1])}"
         for n in range(1, k.shape[1] + 1)
     )
-    figure.alt_text = f"Curvatures of {len(k)} samples of {data} in {k.shape[1]} heads, between 0 and {signed(c_0)}. {parts}."
+    figure.alt_text = (
+        f"Curvatures of {len(k)} samples of {data} in {k.shape[1]} heads, between 0 and {signed(c_0)}. "
+        f"{parts}."
+    )
     return figure, {"k": k, "mean": mean}
 
 

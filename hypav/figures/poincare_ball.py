@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import PolyCollection
 from torch import Tensor
 
 from hypav import geometry
@@ -22,6 +22,7 @@ from hypav.figures.style import (
     VERMILION,
     Drawn,
     canvas,
+    draw_lines,
     frame,
     signed,
 )
@@ -120,10 +121,8 @@ def plot_addition(x: Tensor, y: Tensor, k: float = -1.0) -> Drawn:
             left.plot(*point, marker, color=color, linestyle="none", label=name)
         left.legend(loc="lower center", bbox_to_anchor=(0.5, 0.15), ncols=2)
         left.set_title("two points, two sums")
-        right.add_collection(LineCollection(list(lines.numpy()), colors=INK, linestyles="--", linewidths=0.8))
-        right.add_collection(
-            LineCollection(list(data["x_plus_origin_star"].numpy()), colors=BLUE, linewidths=1.4)
-        )
+        draw_lines(right, lines, INK, 0.8, "--")
+        draw_lines(right, data["x_plus_origin_star"], BLUE, 1.4)
         right.plot(0, 0, "o", color=INK)
         right.plot(*x, "s", color=BLUE)
         right.set_title("eight rays from 0 (dashed), all moved by x")
@@ -235,9 +234,7 @@ def plot_space(k: float, *, edge: float = 1.2) -> Drawn:
     return figure, space
 
 
-def plot_curvatures(
-    ks: Sequence[float] = (-1.0, -0.5, -0.1, 0.0, 0.25),
-) -> Drawn:
+def plot_curvatures(ks: Sequence[float] = (-1.0, -0.5, -0.1, 0.0, 0.25)) -> Drawn:
     """Draw `plot_space` for several curvatures side by side, in the same coordinates: grids above, trees below.
 
     Returns:
@@ -277,7 +274,7 @@ def plot_tilings(
             frame(axes, k, reach, ticks=False)
             shades = [BLUE if number else VERMILION for number in range(len(corners))]
             axes.add_collection(PolyCollection(list(outlines.numpy()), facecolors=shades, alpha=0.25))
-            axes.add_collection(LineCollection(list(outlines.numpy()), colors=INK, linewidths=0.6))
+            draw_lines(axes, outlines, INK, 0.6)
             sign = "<" if k < 0 else ">" if k > 0 else "="
             axes.set_title(f"{q} {polygons.get(p, f'{p}-gons')} a corner\nk {sign} 0: {len(corners)} tiles")
         figure.suptitle("How many polygons fit around a corner?")
@@ -357,17 +354,15 @@ def _in_words(space: dict[str, Any]) -> str:
 
 def _draw_grid(axes: Axes, space: dict[str, Any], *, small: bool = False) -> None:
     frame(axes, space["k"], VIEW, ticks=not small)
-    axes.add_collection(LineCollection(list(space["grid"].numpy()), colors="#BBBBBB", linewidths=0.7))
-    axes.add_collection(LineCollection(list(space["circles"].numpy()), colors=BLUE, linewidths=1.4))
-    axes.add_collection(
-        LineCollection(list(space["triangle"].numpy()), colors=VERMILION, linewidths=1.8, linestyles="--")
-    )
+    draw_lines(axes, space["grid"], "#BBBBBB", 0.7)
+    draw_lines(axes, space["circles"], BLUE, 1.4)
+    draw_lines(axes, space["triangle"], VERMILION, 1.8, "--")
     _note(axes, f"angles {space['angle_sum']:.0f}°", VERMILION)
 
 
 def _draw_tree(axes: Axes, space: dict[str, Any], *, small: bool = False) -> None:
     frame(axes, space["k"], VIEW, ticks=not small)
-    axes.add_collection(LineCollection(list(space["edges"].numpy()), colors=GREEN, linewidths=1.0))
+    draw_lines(axes, space["edges"], GREEN, 1.0)
     axes.plot(*space["tree"].T, "o", color=INK, markersize=2 if small else 3)
     _note(axes, f"crowded {space['crowded']} of {len(space['tree'])}", GREEN)
 

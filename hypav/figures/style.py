@@ -22,6 +22,7 @@ import matplotlib
 import numpy as np
 from IPython.display import display
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.text import Text
@@ -134,9 +135,8 @@ class DescribedFigure(Figure):
         return {"image/png": png, "text/plain": self.alt_text}, {"image/png": {"alt": self.alt_text}}
 
 
-Drawn = tuple[
-    DescribedFigure, dict[str, Any]
-]  # what a figure function returns: the figure, the plotted numbers
+# what each figure function returns: the figure, and the plotted numbers
+Drawn = tuple[DescribedFigure, dict[Any, Any]]
 
 
 @contextmanager
@@ -249,6 +249,13 @@ def frame(axes: Axes, k: float, reach: float, *, ticks: bool = True) -> None:
         axes.set(xlabel="x₁", ylabel="x₂", xticks=ends, yticks=ends)
     else:
         bare(axes)
+
+
+def draw_lines(axes: Axes, curves: Any, colors: Any, width: float, dashes: Any = "-") -> None:
+    """Draw the (N, P, 2) points of N curves as lines, all in one color or each in its own."""
+    axes.add_collection(
+        LineCollection(list(curves.numpy()), colors=colors, linewidths=width, linestyles=dashes)
+    )
 
 
 def histogram(

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from torch import Tensor
 
 from hypav import geometry
@@ -23,6 +22,7 @@ from hypav.figures.style import (
     VERMILION,
     Drawn,
     canvas,
+    draw_lines,
     frame,
     legend_below,
     signed,
@@ -87,7 +87,7 @@ def plot_light(steps: int = 4, step: float = 0.5) -> Drawn:
             page = torch.stack([row["shadows"], 0 * row["shadows"]], -1)
             ends = torch.where(row["marks"][:, 1:] < 0, page, row["marks"])
             rays = torch.stack([light, ends], 1)
-            axes.add_collection(LineCollection(list(rays.numpy()), colors="#BBBBBB", linewidths=0.8))
+            draw_lines(axes, rays, "#BBBBBB", 0.8)
             axes.plot(*row["marks"].T, "o", color=BLUE, markersize=4)
             axes.plot(
                 row["shadows"], 0 * row["shadows"], "|", color=VERMILION, markersize=11, markeredgewidth=2

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from torch import Tensor
 
 from hypav import geometry
@@ -27,6 +26,7 @@ from hypav.figures.style import (
     Drawn,
     canvas,
     cues,
+    draw_lines,
     frame,
     signed,
 )
@@ -50,7 +50,7 @@ def plot_class_tree(tree: ClassTree) -> Drawn:
         colors = _branches(tree)
         inner = tree.parents[1:]
         lines = torch.stack([points[inner], points[1:]], 1)
-        axes.add_collection(LineCollection(list(lines.numpy()), colors=colors[1:], linewidths=0.9))
+        draw_lines(axes, lines, colors[1:], 0.9)
         axes.scatter(points[:, 0], points[:, 1], s=_sizes(tree), c=colors, zorder=2)
         groups = (tree.depths == tree.depths.max() - 1).nonzero().squeeze(1).tolist()
         for v in groups:
@@ -94,7 +94,7 @@ def plot_tree_embeddings(tree: ClassTree, embedding: Embedding) -> Drawn:
         for axes, k, error, points in zip(panels, *spaces, strict=True):
             frame(axes, k, 1.08 / math.sqrt(-k) if k < 0 else 1.1 * float(points.abs().max()), ticks=False)
             edges = shapes.segment(points[tree.parents[1:]], points[1:], k=k, points=13)
-            axes.add_collection(LineCollection(list(edges.numpy()), colors=colors[1:], linewidths=0.8))
+            draw_lines(axes, edges, colors[1:], 0.8)
             sizes = [0.5 * size for size in _sizes(tree)]
             axes.scatter(points[:, 0], points[:, 1], s=sizes, c=colors, zorder=2)
             axes.set_title(f"k = {signed(k)}: off by {100 * error:.0f} %")
@@ -172,7 +172,7 @@ def plot_thin_triangles(sides: Sequence[float] = (1.0, 3.0, 9.0), *, k: float = 
     with canvas(7.4, 3.5, 2) as (figure, (left, right)):
         frame(left, k, 1.08 / math.sqrt(-k), ticks=False)
         for triangle, s, (color, dash, _) in zip(outlines, sides, cycle(_LOOKS), strict=False):
-            left.add_collection(LineCollection(list(triangle.numpy()), colors=color, linestyles=dash))
+            draw_lines(left, triangle, color, 1.6, dash)
             left.plot([], [], color=color, linestyle=dash, label=f"side {s:g}")
         left.legend(loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=3)
         left.set_title(f"triangles in the disk, k = {signed(k)}")
@@ -298,9 +298,7 @@ def _draw_points(axes: Axes, case: dict[str, Any]) -> None:
     for (_, *pairs), (color, style, _) in zip(_PAIRINGS, _LOOKS, strict=True):
         ends = torch.tensor(pairs)
         lines = shapes.segment(points[ends[:, 0]], points[ends[:, 1]], k=case["k"], points=21)
-        axes.add_collection(
-            LineCollection(list(lines.numpy()), colors=color, linestyles=style, linewidths=1.6)
-        )
+        draw_lines(axes, lines, color, 1.6, style)
     axes.plot(*points[:3].T, "o", color=INK)
     axes.plot(*points[3], "D", color="black", markersize=8)
     for name, point in zip("ABCD", points, strict=True):

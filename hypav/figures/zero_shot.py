@@ -179,9 +179,7 @@ def plot_beta(
     return figure, shown
 
 
-def plot_peeking(
-    gains: Mapping[str, Mapping[str, Sequence[float]]],
-) -> Drawn:
+def plot_peeking(gains: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn:
     """Draw by how much a choice made on test data raises HM: a dot for each simulated set, a bar to the mean.
 
     Args:
