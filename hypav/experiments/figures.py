@@ -29,7 +29,7 @@ from hypav.experiments.runs import is_kept, load_model
 from hypav.experiments.sets import SetId
 from hypav.experiments.store import Store
 from hypav.experiments.suite import entries
-from hypav.figures import TsnePanel, plot_super_classes
+from hypav.figures.seeing_embeddings import TsnePanel, plot_super_classes
 from hypav.figures.style import DescribedFigure, use_style
 from hypav.training import embed_phase
 from hypav.utils import make_folder, replacing

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hypav.experiments.comparison import Comparison
 from hypav.experiments.tables import comparison_table
-from hypav.figures import plot_comparison
+from hypav.figures.runs import plot_comparison
 from hypav.figures.style import save_figure
 from hypav.utils import make_folder, replacing, slug, write_json
 

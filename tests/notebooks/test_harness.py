@@ -46,7 +46,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
         FIGURE.strip(),
         FIGURE.strip(),
         "show_table(['k'], [[0.5]])",
-        "from hypav.figures import curvature_explorer\ncurvature_explorer()",
+        "from hypav.figures.poincare_ball import curvature_explorer\ncurvature_explorer()",
     ]
     page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     for number, cell in enumerate(page.cells):
