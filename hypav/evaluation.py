@@ -1,196 +1,41 @@
-"""From embeddings to answers: the class of each sample under calibrated stacking, and how often it is right.
+"""From distances to results: the class that each sample gets, and how often that class is right.
 
-A sample takes the class of least distance + beta [class is seen] (calibrated stacking: Chao et al., ECCV
-2016). Only two classes of a sample ever matter, its nearest seen and its nearest unseen one: the answer
-switches from the first to the second where beta passes d_unseen - d_seen.
+In generalised zero-shot learning a sample may be of a class seen in training or of an unseen one. A network prefers
+seen classes. Calibrated stacking (Chao et al., ECCV 2016) corrects this: it adds beta to the distance of every seen
+class and takes the nearest class. `Scores` holds the distances of all samples of a phase to all its classes, and
+gives every number that follows from them.
 
-All functions here and in `hypav.evaluation` describe a phase (`hypav.data.features.Phase`) by the same tensors:
-    distances (N, K): of each sample to each class, smaller is nearer; of compatibilities pass the negative;
-    label (N,): class ids; classes (K,): the sorted class ids of the columns; seen (S,), unseen (U,): their
-    two parts.
+Only two classes of a sample ever matter: its nearest seen class and its nearest unseen class. The prediction switches
+from the first to the second where beta passes d_unseen - d_seen. So all numbers at all betas come from one sort.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from hypav.data.features import PHASES
 from hypav.errors import DataError, SettingError
 
+if TYPE_CHECKING:
+    from hypav.data.features import Phase
 
-class Nearest(NamedTuple):
-    """The nearest columns (N,) of either part, and the last beta (N,), float64, that the seen one wins at."""
-
-    seen: Tensor
-    unseen: Tensor
-    last_seen: Tensor
-
-
-def class_distances(theta_v: Tensor, theta_w: Tensor) -> Tensor:
-    """Euclidean distances (N, K) from theta_v (N, D) to theta_w (K, D), as the released code has them.
-
-    Raises:
-        DataError: where the two do not have the same D, or hold NaN or infinite values.
-    """
-    if theta_v.ndim != 2 or theta_w.ndim != 2 or theta_v.shape[1] != theta_w.shape[1]:
-        raise DataError(
-            f"theta_v {tuple(theta_v.shape)} and theta_w {tuple(theta_w.shape)} must be tables of one width."
-        )
-    for name, theta in (("theta_v", theta_v), ("theta_w", theta_w)):
-        _require_finite(name, theta)
-    return torch.cdist(theta_v, theta_w, p=2)
-
-
-def nearest(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor) -> Nearest:
-    """The two classes that each sample can be given, and where beta switches between them.
-
-    Raises:
-        DataError: where distances are not (N, K), NaN or infinite; seen or unseen is empty; classes is not
-            their sorted union.
-    """
-    _check_columns(distances, classes, seen, unseen)
-    distances = distances.detach()
-    is_unseen = torch.isin(classes, unseen)
-    columns = [distances.masked_fill(other, torch.inf).argmin(dim=1) for other in (is_unseen, ~is_unseen)]
-    d_seen, d_unseen = (distances.gather(1, column[:, None])[:, 0].double() for column in columns)
-    switch = d_unseen - d_seen
-    # At beta = switch the two are equal and the smaller class id wins, as in the released argmin; where that
-    # is the unseen one, the seen one wins up to the float before.
-    before = torch.nextafter(switch, torch.full_like(switch, -torch.inf))
-    return Nearest(columns[0], columns[1], torch.where(columns[1] < columns[0], before, switch))
-
-
-def predict(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor, beta: float) -> Tensor:
-    """The class ids (N,) of least distance + beta [seen]; of equals the smaller id, as released.
-
-    Raises:
-        DataError: as `nearest`.
-        SettingError: where beta is NaN.
-    """
-    if beta != beta:
-        raise SettingError("beta is NaN; choose it on validation samples or give a number.")
-    near = nearest(distances, classes, seen, unseen)
-    return classes[torch.where(near.last_seen < beta, near.unseen, near.seen)]
-
-
-def confusion(
-    distances: Tensor, label: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor, beta: float
-) -> Tensor:
-    """Counts (K, K), int64: row = class of the sample, column = class predicted at beta.
-
-    Raises:
-        DataError: as `check_phase`.
-        SettingError: where beta is NaN.
-    """
-    check_phase(distances, label, classes, seen, unseen)
-    truth = torch.searchsorted(classes, label)
-    answer = torch.searchsorted(classes, predict(distances, classes, seen, unseen, beta))
-    size = len(classes)
-    return torch.bincount(truth * size + answer, minlength=size * size).reshape(size, size)
-
-
-def per_class_recall(
-    distances: Tensor, label: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor, beta: float
-) -> Tensor:
-    """Recall (K,), float64, of each class at beta: S is its mean over seen classes, U over unseen ones.
-
-    Raises: as `confusion`.
-    """
-    counts = confusion(distances, label, classes, seen, unseen, beta)
-    return counts.diagonal().double() / counts.sum(dim=1)
-
-
-def per_group_recall(
-    distances: Tensor,
-    label: Tensor,
-    classes: Tensor,
-    seen: Tensor,
-    unseen: Tensor,
-    beta: float,
-    groups: Sequence[str],
-) -> dict[str, float]:
-    """Mean class recall at beta of each group that has a class in this phase, by name.
-
-    Args:
-        groups: the group of every class id of the whole set, as `FeatureSet.groups` holds them.
-
-    Raises:
-        DataError: where a class has no group; the rest as `confusion`.
-    """
-    recall = per_class_recall(distances, label, classes, seen, unseen, beta)
-    if len(groups) <= int(classes[-1]):
-        raise DataError(f"groups names {len(groups)} classes, but there is a class of id {int(classes[-1])}.")
-    members: dict[str, list[float]] = {}
-    for class_id, value in zip(classes.tolist(), recall.tolist(), strict=True):
-        members.setdefault(groups[class_id], []).append(value)
-    return {name: sum(values) / len(values) for name, values in sorted(members.items())}
-
-
-def check_phase(distances: Tensor, label: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor) -> None:
-    """Refuse what would end in 0/0, NaN or a wrong column.
-
-    Raises:
-        DataError: as `nearest`, and where there is not one label a sample, a label is of none of the
-        classes, or a
-            class has no sample (its recall would be 0/0).
-    """
-    _check_columns(distances, classes, seen, unseen)
-    if label.shape != distances.shape[:1]:
-        raise DataError(f"There are {len(distances)} rows of distances but label is {tuple(label.shape)}.")
-    stray = label[~torch.isin(label, classes)]
-    if len(stray):
-        raise DataError(
-            f"{len(stray)} samples are of none of the {len(classes)} classes, the first of class "
-            f"{int(stray[0])}; leave them out."
-        )
-    absent = classes[~torch.isin(classes, label)]
-    if len(absent):
-        raise DataError(
-            f"{len(absent)} classes have no sample, so their recall is 0/0, the first is class "
-            f"{int(absent[0])}; leave them out of classes."
-        )
-
-
-def _check_columns(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor) -> None:
-    if distances.ndim != 2 or len(distances) == 0 or distances.shape[1] != len(classes):
-        raise DataError(
-            f"distances {tuple(distances.shape)} must have a row for each sample and a column for each of "
-            f"the {len(classes)} classes."
-        )
-    if not distances.is_floating_point():
-        raise DataError(f"distances must be floating-point numbers, not {distances.dtype}.")
-    for name, ids in (("seen", seen), ("unseen", unseen)):
-        if len(ids) == 0:
-            raise DataError(
-                f"There is no {name} class; S, U and HM need both, as phases val and test have them."
-            )
-    if not torch.equal(torch.cat([seen, unseen]).sort().values, classes):
-        raise DataError("classes must be the sorted class ids of seen and unseen together, each once.")
-    _require_finite("distances", distances)
-
-
-def _require_finite(name: str, table: Tensor) -> None:
-    bad = ~torch.isfinite(table).all(dim=1)
-    if bool(bad.any()):
-        raise DataError(
-            f"{name} has NaN or infinite values in {int(bad.sum())} of {len(table)} rows, first in row "
-            f"{int(bad.nonzero()[0])}; look at the features, or for a training that diverged."
-        )
-
-
-# The released grid, linspace(0, 3, 16). Its final test turns beta = 0 into 1e-10, which float32 distances
+# The released grid, linspace(0, 3, 16). The released final test turns beta = 0 into 1e-10, which float32 distances
 # round away.
 RELEASED_BETAS: tuple[float, ...] = tuple(step / 5 for step in range(16))
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """S, U, HM and ZSL as fractions in [0, 1], and the beta they were taken at."""
+    """S, U, HM and ZSL as fractions in [0, 1], and the beta they were taken at.
+
+    S and U are the mean recalls of the seen and of the unseen classes, HM their harmonic mean. ZSL is the mean recall
+    of the unseen classes where only these may be predicted.
+    """
 
     S: float
     U: float
@@ -201,7 +46,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Curve:
-    """S, U and HM (B,), float64, at each of betas (B,); and ZSL, which has no beta."""
+    """S, U and HM (B,), float64, at each of betas (B,). ZSL does not depend on beta."""
 
     betas: Tensor
     S: Tensor
@@ -215,157 +60,247 @@ class Curve:
         return Metrics(S=S, U=U, HM=HM, ZSL=self.ZSL, beta=beta)
 
     def best(self) -> Metrics:
-        """The metrics at the first maximum of HM. Of test samples this is an upper bound, never a result."""
+        """The metrics at the first maximum of HM. On test samples this is an upper bound, not a result."""
         return self.at(int(self.HM.argmax()))
 
 
+class Nearest(NamedTuple):
+    """The nearest seen and unseen columns (N,), and the last beta (N,), float64, at which the seen one wins."""
+
+    seen: Tensor
+    unseen: Tensor
+    last_seen: Tensor
+
+
+def class_distances(theta_v: Tensor, theta_w: Tensor) -> Tensor:
+    """Euclidean distances (N, K) from theta_v (N, D) to theta_w (K, D), as in the released code.
+
+    Raises:
+        DataError: different D, NaN or infinite values.
+    """
+    if theta_v.ndim != 2 or theta_w.ndim != 2 or theta_v.shape[1] != theta_w.shape[1]:
+        shapes = f"theta_v {tuple(theta_v.shape)} and theta_w {tuple(theta_w.shape)}"
+        raise DataError(f"{shapes} must be tables of the same width.")
+    _require_finite("theta_v", theta_v)
+    _require_finite("theta_w", theta_w)
+    return torch.cdist(theta_v, theta_w, p=2)
+
+
 def harmonic_mean(S: Tensor, U: Tensor) -> Tensor:
-    """HM = 2 S U / (S + U), with the released code's 2.2e-16 so that S = U = 0 gives 0."""
+    """HM = 2 S U / (S + U). The released code's 2.2e-16 makes it 0 at S = U = 0."""
     return 2 * S * U / (S + U + 2.2e-16)
 
 
-def sweep(
-    distances: Tensor,
-    label: Tensor,
-    classes: Tensor,
-    seen: Tensor,
-    unseen: Tensor,
-    betas: Sequence[float] | Tensor = RELEASED_BETAS,
-) -> Curve:
-    """S, U and HM at each of the betas (B,), and ZSL.
+def predict(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor, beta: float) -> Tensor:
+    """The class ids (N,) of least distance + beta [seen]; of equals the smaller id, as released. Needs no labels.
 
-    Raises:
-        DataError: where distances are not (N, K), NaN or infinite; classes is not the sorted union of seen
-        and
-            unseen, or one of these is empty; a label is of none of the classes; a class has no sample.
-        SettingError: where betas is empty or holds NaN.
+    Arguments and errors are those of `Scores`; a beta that is NaN is a SettingError.
     """
-    values = torch.as_tensor(betas, dtype=torch.float64, device=distances.device)
-    if values.ndim != 1 or values.numel() == 0 or bool(values.isnan().any()):
-        raise SettingError("betas must be a list of at least one number, none of them NaN.")
-    return _count_steps(distances, label, classes, seen, unseen).look_up(values)
+    _check_columns(distances, classes, seen, unseen)
+    return _predict(_nearest(distances.detach(), classes, unseen), classes, beta)
 
 
-def gzsl(
-    distances: Tensor, label: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor, beta: float
-) -> Metrics:
-    """S, U, HM and ZSL at one beta, chosen elsewhere (see `choose_beta`). Raises: as `sweep`."""
-    return sweep(distances, label, classes, seen, unseen, [beta]).at(0)
-
-
-def choose_beta(
-    distances: Tensor,
-    label: Tensor,
-    classes: Tensor,
-    seen: Tensor,
-    unseen: Tensor,
-    *,
-    phase: str,
-    betas: Sequence[float] | Tensor = RELEASED_BETAS,
-) -> float:
-    """The beta of greatest HM on validation samples, the first of equals, as the released code chooses.
+@dataclass(frozen=True, eq=False, repr=False)
+class Scores:
+    """Distances of every sample of a phase to every class, and all that they give.
 
     Args:
-        phase: the name of the phase that the samples are of (`Phase.name`).
+        distances: (N, K), smaller is nearer. Of compatibilities, where larger is nearer, pass the negative.
+        label: (N,) class ids.
+        classes: (K,) the sorted class ids of the columns.
+        seen, unseen: (S,) and (U,) class ids, the two parts of classes.
+        phase: "val" or "test" (`Phase.name`); `choose_beta` needs it.
 
     Raises:
-        SettingError: where phase is "test", since a beta chosen there gives an HM that nobody could have
-        obtained,
-            or where it is no phase at all.
-        DataError, SettingError: as `sweep`.
-    """
-    if phase not in PHASES:
-        raise SettingError(f"There is no phase {phase!r}; choose beta on val.")
-    if phase == "test":
-        raise SettingError(
-            "beta must not be chosen on test samples: choose it on val, "
-            "or call choose_beta_on_test to see what peeking would give."
-        )
-    if phase != "val":
-        raise SettingError(
-            f"beta is chosen on val, whose unseen classes no training has seen, not on {phase}."
-        )
-    return sweep(distances, label, classes, seen, unseen, betas).best().beta
-
-
-def choose_beta_on_test(
-    distances: Tensor,
-    label: Tensor,
-    classes: Tensor,
-    seen: Tensor,
-    unseen: Tensor,
-    betas: Sequence[float] | Tensor = RELEASED_BETAS,
-) -> float:
-    """The beta of greatest HM on the very samples that are reported, to show how far that flatters.
-
-    Raises: as `sweep`.
-    """
-    return sweep(distances, label, classes, seen, unseen, betas).best().beta
-
-
-def exact_curve(distances: Tensor, label: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor) -> Curve:
-    """Every (S, U) there is as beta runs over the real line, at most N + 1 of them, by increasing beta.
-
-    Each beta lies well within the interval that has its values, where there is room. The curve runs from the
-    nearest seen class for all samples (U = 0) to the nearest unseen one for all (S = 0, U = ZSL). Raises: as
-    `sweep`.
-    """
-    steps = _count_steps(distances, label, classes, seen, unseen)
-    edges = torch.unique(steps.last_seen)
-    middle = (edges[:-1] + edges[1:]) / 2
-    middle = torch.where(middle > edges[:-1], middle, edges[1:])  # between neighbouring floats there is none
-    return steps.look_up(torch.cat([edges[:1] - 1, middle, edges[-1:] + 1]))
-
-
-def exact_optimum(distances: Tensor, label: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor) -> Metrics:
-    """The greatest HM over all real betas, negative ones too. Of test samples an upper bound, never a result.
-
-    Raises: as `sweep`.
-    """
-    return exact_curve(distances, label, classes, seen, unseen).best()
-
-
-def ausuc(distances: Tensor, label: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor) -> float:
-    """Area under the seen-unseen curve, S over U for all real betas, in [0, 1] (Chao et al., ECCV 2016).
-
-    No beta need be chosen. Exact; samples that switch at one and the same beta are joined by a straight line,
-    as ties are in an area under the ROC curve. Raises: as `sweep`.
-    """
-    steps = _count_steps(distances, label, classes, seen, unseen)
-    edges = torch.unique(steps.last_seen)
-    # At the very beta of a tie, class ids decide who has switched: a point of no width, left out.
-    width = torch.nextafter(edges[:-1], edges[1:]) < edges[1:]
-    curve = steps.look_up(torch.cat([edges[:1], edges[1:][width], edges[-1:] + 1]))
-    return float(torch.trapezoid(curve.S, curve.U))
-
-
-@dataclass(frozen=True)
-class _Steps:
-    """S and U (N + 1,) after 0 ... N samples have switched, and the last beta before each switch (N,),
-    ascending.
+        DataError: distances that are not (N, K), NaN or infinite; no seen or no unseen class; classes that are not the
+            sorted union of both; a label that is not in classes; a class without a sample.
     """
 
-    last_seen: Tensor
-    S: Tensor
-    U: Tensor
+    distances: Tensor
+    label: Tensor
+    classes: Tensor
+    seen: Tensor
+    unseen: Tensor
+    phase: str | None = field(default=None, kw_only=True)
 
-    def look_up(self, betas: Tensor) -> Curve:
-        switched = torch.searchsorted(self.last_seen, betas)
-        S, U = self.S[switched], self.U[switched]
-        return Curve(betas=betas, S=S, U=U, HM=harmonic_mean(S, U), ZSL=float(self.U[-1]))
+    def __post_init__(self) -> None:
+        _check_columns(self.distances, self.classes, self.seen, self.unseen)
+        _check_labels(self.distances, self.label, self.classes)
+        object.__setattr__(self, "distances", self.distances.detach())
+
+    @classmethod
+    def of(cls, phase: Phase, distances: Tensor) -> Scores:
+        """The scores of a phase from distances (N, K) of its samples to its classes."""
+        return cls(distances, phase.label, phase.classes, phase.seen, phase.unseen, phase=phase.name)
+
+    def __repr__(self) -> str:
+        of = "" if self.phase is None else f"{self.phase}: "
+        return f"Scores({of}{len(self.label)} samples, {len(self.seen)} seen and {len(self.unseen)} unseen classes)"
+
+    @cached_property
+    def nearest(self) -> Nearest:
+        """The two classes that each sample can get, and the beta where the prediction switches."""
+        return _nearest(self.distances, self.classes, self.unseen)
+
+    def curve(self, betas: Sequence[float] | Tensor = RELEASED_BETAS) -> Curve:
+        """S, U and HM at each of the betas (B,), and ZSL.
+
+        Raises:
+            SettingError: betas is empty or holds NaN.
+        """
+        values = torch.as_tensor(betas, dtype=torch.float64, device=self.distances.device)
+        if values.ndim != 1 or values.numel() == 0 or bool(values.isnan().any()):
+            raise SettingError("betas must be a list of at least one number, without NaN.")
+        return self._look_up(values)
+
+    def metrics(self, beta: float) -> Metrics:
+        """S, U, HM and ZSL at a beta that was chosen on other samples (see `choose_beta`)."""
+        return self.curve([beta]).at(0)
+
+    def choose_beta(self, betas: Sequence[float] | Tensor = RELEASED_BETAS) -> float:
+        """The beta of greatest HM on validation samples, the first of equals, as the released code chooses it.
+
+        Raises:
+            SettingError: the phase is not "val". A beta chosen on test samples gives an HM that nobody can obtain.
+        """
+        if self.phase != "val":
+            of = "samples of no named phase" if self.phase is None else f"the samples of {self.phase}"
+            raise SettingError(
+                f"beta is chosen on val, not on {of}: use the scores of val, "
+                "or best_beta to see what such a choice would give."
+            )
+        return self.best_beta(betas)
+
+    def best_beta(self, betas: Sequence[float] | Tensor = RELEASED_BETAS) -> float:
+        """The beta of greatest HM on these samples, whatever their phase: shows how far choosing on test flatters."""
+        return self.curve(betas).best().beta
+
+    def exact_curve(self) -> Curve:
+        """Every (S, U) that a real beta gives, at most N + 1 of them, by increasing beta.
+
+        Each beta lies in the middle of the interval that gives its values, if there is a float in between. The curve
+        runs from the nearest seen class for all samples (U = 0) to the nearest unseen one for all (S = 0, U = ZSL).
+        """
+        edges = torch.unique(self.nearest.last_seen)
+        middle = (edges[:-1] + edges[1:]) / 2
+        middle = torch.where(middle > edges[:-1], middle, edges[1:])  # neighbouring floats have no middle
+        return self._look_up(torch.cat([edges[:1] - 1, middle, edges[-1:] + 1]))
+
+    def exact_optimum(self) -> Metrics:
+        """The metrics of greatest HM over all real betas. On test samples an upper bound, not a result."""
+        return self.exact_curve().best()
+
+    def ausuc(self) -> float:
+        """Area under the seen-unseen curve, S over U for all real betas, in [0, 1] (Chao et al., ECCV 2016).
+
+        It needs no choice of beta. It is exact; samples that switch at the same beta are joined by a straight line, as
+        ties are in an area under the ROC curve.
+        """
+        edges = torch.unique(self.nearest.last_seen)
+        # Exactly at the beta of a tie, class ids decide which samples have switched: a point of no width, left out.
+        width = torch.nextafter(edges[:-1], edges[1:]) < edges[1:]
+        curve = self._look_up(torch.cat([edges[:1], edges[1:][width], edges[-1:] + 1]))
+        return float(torch.trapezoid(curve.S, curve.U))
+
+    def predict(self, beta: float) -> Tensor:
+        """The class ids (N,) of least distance + beta [seen]; of equals the smaller id, as released."""
+        return _predict(self.nearest, self.classes, beta)
+
+    def confusion(self, beta: float) -> Tensor:
+        """Counts (K, K), int64: the row is the class of the sample, the column the class predicted at beta."""
+        size = len(self.classes)
+        predicted = torch.searchsorted(self.classes, self.predict(beta))
+        return torch.bincount(self._truth * size + predicted, minlength=size * size).reshape(size, size)
+
+    def recall(self, beta: float) -> Tensor:
+        """Recall (K,), float64, of each class at beta. S is its mean over seen classes, U over unseen ones."""
+        counts = self.confusion(beta)
+        return counts.diagonal().double() / counts.sum(dim=1)
+
+    def group_recall(self, beta: float, groups: Sequence[str]) -> dict[str, float]:
+        """Mean class recall at beta of each group that has a class in this phase, by name.
+
+        Args:
+            groups: the group of every class id of the whole set (`FeatureSet.groups`).
+
+        Raises:
+            DataError: a class has no group.
+        """
+        last = int(self.classes[-1])
+        if len(groups) <= last:
+            raise DataError(f"groups names {len(groups)} classes, but there is a class of id {last}.")
+        members: dict[str, list[float]] = {}
+        for class_id, value in zip(self.classes.tolist(), self.recall(beta).tolist(), strict=True):
+            members.setdefault(groups[class_id], []).append(value)
+        return {name: sum(values) / len(values) for name, values in sorted(members.items())}
+
+    @cached_property
+    def _truth(self) -> Tensor:
+        return torch.searchsorted(self.classes, self.label)
+
+    @cached_property
+    def _steps(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The last beta (N,) before each switch, ascending, and S and U (N + 1,) after 0 ... N switches."""
+        part = torch.where(torch.isin(self.classes, self.unseen), len(self.unseen), len(self.seen))
+        # what a right prediction adds to S or U: 1 / (samples of its class * classes of its part)
+        share = 1 / (torch.bincount(self._truth).double() * part)[self._truth]
+        last_seen, order = self.nearest.last_seen.sort()
+        lost = (share * (self.nearest.seen == self._truth))[order]
+        won = (share * (self.nearest.unseen == self._truth))[order]
+        zero = share.new_zeros(1)
+        # S is summed from its end, so that it is 0 there and not a rounding error
+        return last_seen, torch.cat([zero, lost.flip(0).cumsum(0)]).flip(0), torch.cat([zero, won.cumsum(0)])
+
+    def _look_up(self, betas: Tensor) -> Curve:
+        last_seen, S, U = self._steps
+        switched = torch.searchsorted(last_seen, betas)
+        return Curve(betas, S[switched], U[switched], harmonic_mean(S, U)[switched], ZSL=float(U[-1]))
 
 
-def _count_steps(distances: Tensor, label: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor) -> _Steps:
-    check_phase(distances, label, classes, seen, unseen)
-    near = nearest(distances, classes, seen, unseen)
-    truth = torch.searchsorted(classes, label)
-    part = torch.where(torch.isin(classes, unseen), len(unseen), len(seen))
-    # what a right answer adds to S or U: 1 / (samples of its class * classes of its part)
-    share = 1 / (torch.bincount(truth).double() * part)[truth]
-    last_seen, order = near.last_seen.sort()
-    lost = (share * (near.seen == truth))[order]
-    won = (share * (near.unseen == truth))[order]
-    zero = share.new_zeros(1)
-    # S is summed from its end, so that it is 0 there and not a rounding error
-    S = torch.cat([zero, lost.flip(0).cumsum(0)]).flip(0)
-    return _Steps(last_seen, S=S, U=torch.cat([zero, won.cumsum(0)]))
+def _nearest(distances: Tensor, classes: Tensor, unseen: Tensor) -> Nearest:
+    is_unseen = torch.isin(classes, unseen)
+    columns = [distances.masked_fill(other, torch.inf).argmin(dim=1) for other in (is_unseen, ~is_unseen)]
+    d_seen, d_unseen = (distances.gather(1, column[:, None])[:, 0].double() for column in columns)
+    switch = d_unseen - d_seen
+    # At beta = switch the two are equal and the smaller class id wins, as in the released argmin. If that is the unseen
+    # class, the seen one wins up to the float before.
+    before = torch.nextafter(switch, torch.full_like(switch, -torch.inf))
+    return Nearest(columns[0], columns[1], torch.where(columns[1] < columns[0], before, switch))
+
+
+def _predict(nearest: Nearest, classes: Tensor, beta: float) -> Tensor:
+    if beta != beta:
+        raise SettingError("beta is NaN; choose it on validation samples or give a number.")
+    return classes[torch.where(nearest.last_seen < beta, nearest.unseen, nearest.seen)]
+
+
+def _check_columns(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor) -> None:
+    if distances.ndim != 2 or len(distances) == 0 or distances.shape[1] != len(classes):
+        shape = f"{tuple(distances.shape)} for {len(classes)} classes"
+        raise DataError(f"distances must have a row per sample and a column per class, not {shape}.")
+    if not distances.is_floating_point():
+        raise DataError(f"distances must be floating-point numbers, not {distances.dtype}.")
+    if len(seen) == 0 or len(unseen) == 0:
+        raise DataError(f"{len(seen)} seen, {len(unseen)} unseen classes; take val or test, which have both.")
+    if not torch.equal(torch.cat([seen, unseen]).sort().values, classes):
+        raise DataError("classes must be the sorted class ids of seen and unseen together, each once.")
+    _require_finite("distances", distances)
+
+
+def _check_labels(distances: Tensor, label: Tensor, classes: Tensor) -> None:
+    if label.shape != distances.shape[:1]:
+        raise DataError(f"There are {len(distances)} rows of distances but label is {tuple(label.shape)}.")
+    for ids, known, problem in (
+        (label, classes, "samples have a class that is not in classes"),
+        (classes, label, "classes have no sample, so that their recall is 0/0"),
+    ):
+        bad = ids[~torch.isin(ids, known)]
+        if len(bad):
+            raise DataError(f"{len(bad)} {problem}, the first is class {int(bad[0])}; leave them out.")
+
+
+def _require_finite(name: str, table: Tensor) -> None:
+    bad = (~torch.isfinite(table).all(dim=1)).nonzero()
+    if len(bad):
+        where = f"{len(bad)} of {len(table)} rows, first in row {int(bad[0])}"
+        raise DataError(f"{name} has NaN or infinite values in {where}; check features and training.")

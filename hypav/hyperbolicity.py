@@ -1,10 +1,10 @@
 """How tree-like a set of points is: Gromov's δ, and δ_rel, which divides it by the diameter (paper Table 7).
 
-δ is zero for a tree and grows with the distance to one: Gromov, "Hyperbolic groups", 1987, computed in
-`hypav.hyperbolicity`. δ_rel is that of Khrulkov et al., "Hyperbolic Image Embeddings", CVPR 2020.
+δ is zero for a tree, and the larger the less the points resemble a tree (Gromov, "Hyperbolic groups", 1987). δ_rel is
+that of Khrulkov et al., "Hyperbolic Image Embeddings", CVPR 2020.
 
-A δ_rel says little by itself: Gaussian noise in 64 dimensions has δ_rel = .34, inside the range of the paper's Table 7.
-Print `gaussian_null` beside it.
+A δ_rel alone says little: Gaussian noise in 64 dimensions has δ_rel = .34, inside the range of the paper's Table 7.
+Print `gaussian_null` next to it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from torch import Generator, Tensor
 
 from hypav.errors import DataError, SettingError
 
-BLOCK = 2**17  # numbers worked on at a time: what a core's cache holds
-CELLS = 96  # more make the bounds sharper and dearer
-FEW = 16  # pairs a point: so many are sooner looked at than bounded anew
+BLOCK = 2**17  # numbers in work at a time, which fit into a core's cache
+CELLS = 96  # more cells make the bounds sharper but slower
+FEW = 16  # candidate pairs per point; up to this many, brute force is faster than better bounds
+
+Convention = Literal["khrulkov", "released"]
 
 
 def gromov_delta(distance_matrix: Any, *, base: int = 0) -> Tensor:
@@ -29,11 +31,11 @@ def gromov_delta(distance_matrix: Any, *, base: int = 0) -> Tensor:
     The δ over all base points is at least this and at most twice this. Memory O(n²).
 
     Args:
-        distance_matrix: (n, n) tensor or array, n >= 4; float32 and float64 are worked in as they are.
+        distance_matrix: (n, n) tensor or array, n >= 4; float32 and float64 keep their dtype.
         base: index of b.
 
     Returns:
-        A scalar, not negative, in the dtype of the matrix: bit by bit the value of the definition.
+        A scalar >= 0 in the dtype of the matrix, bit by bit the value of the definition.
 
     Raises:
         DataError: the matrix is not square, symmetric, finite and non-negative with a zero diagonal, or n < 4.
@@ -47,10 +49,7 @@ def gromov_delta(distance_matrix: Any, *, base: int = 0) -> Tensor:
 def gromov_delta_all(distance_matrix: Any) -> Tensor:
     """δ over all base points, exactly: the largest `four_point_delta` of all quadruples. Time up to O(n⁴), memory O(n²).
 
-    A quadruple has the same δ from each of its points, so the b-th base point need only see those after it.
-
-    Raises:
-        DataError: as `gromov_delta`.
+    A quadruple has the same δ from each of its points, so base point b only needs the points after it.
     """
     distance = distances(distance_matrix)
     cell, order = _cells(distance).sort()
@@ -64,7 +63,6 @@ def four_point_delta(distance_matrix: Any, quadruple: Sequence[int]) -> Tensor:
     """δ of four points: half the gap between the larger two of d_xy + d_zw, d_xz + d_yw, d_xw + d_yz.
 
     Raises:
-        DataError: as `gromov_delta`.
         SettingError: the quadruple is not four indices of points.
     """
     distance = distances(distance_matrix)
@@ -79,10 +77,10 @@ def four_point_delta(distance_matrix: Any, quadruple: Sequence[int]) -> Tensor:
 
 
 def search(distance: Tensor, base: int, best: Tensor | None = None, cell: Tensor | None = None) -> Tensor:
-    """The larger of `best` (0 where not given) and δ at `base`; cell (n,): `_cells` of the points, where known.
+    """The larger of `best` (default 0) and δ at `base`; cell (n,) are the `_cells` of the points, if known.
 
     For k in {i, j} min(A_ik, A_kj) - A_ij <= 0, so k is another point: the diagonal of A is left out. The pairs are
-    bounded twice: by the largest products of their points, and where that leaves too many, by those with each cell.
+    bounded by the largest products of their points. If that leaves too many, they are bounded by those with each cell.
     """
     product = (distance[base] + distance[base].unsqueeze(1)).sub_(distance).div_(2)  # A, Gromov's product
     diagonal = product.diagonal().clone()
@@ -97,31 +95,27 @@ def search(distance: Tensor, base: int, best: Tensor | None = None, cell: Tensor
         bound = _bounds(product, _cell_maxima(product, cell))
         best, i, j = _above(bound, best, product)
     value, order = bound[i, j].sort(descending=True)
-    for some, top in zip(order.split(_rows(product)), value[:: _rows(product)].tolist(), strict=False):
+    for block, top in zip(order.split(_rows(product)), value[:: _rows(product)].tolist(), strict=False):
         if top <= best:
             break
-        best = torch.maximum(best, _terms(product, i[some], j[some]).amax())
+        best = torch.maximum(best, _terms(product, i[block], j[block]).amax())
     return best
 
 
 def distances(matrix: Any) -> Tensor:
-    """The (n, n) distance matrix as a symmetric float32 or float64 tensor.
-
-    Raises:
-        DataError: as `gromov_delta`.
-    """
+    """The (n, n) distance matrix as a symmetric float32 or float64 tensor; DataError if it is not one."""
     d = torch.as_tensor(matrix).detach()
     d = d if d.dtype in (torch.float32, torch.float64) else d.double()
     if d.ndim != 2 or d.shape[0] != d.shape[1]:
         raise DataError(f"A distance matrix is square, but this has shape {tuple(d.shape)}.")
     if len(d) < 4:
         raise DataError(f"δ needs at least 4 points, but the distance matrix has {len(d)}.")
-    least, most = (float(value) for value in d.aminmax())  # NaN where there is one
+    least, most = (float(value) for value in d.aminmax())  # NaN if there is a NaN
     if not (abs(least) < torch.inf and abs(most) < torch.inf):
-        raise DataError("The distance matrix holds NaN or infinite numbers: look at the points it came from.")
+        raise DataError("The distance matrix holds NaN or infinite numbers; check the points it came from.")
     if least < 0:
-        raise DataError(f"The distance matrix holds negative numbers, the least {least:.3g}.")
-    slack = 1e-4 * most  # what rounding may do to a float32 matrix
+        raise DataError(f"The distance matrix holds negative numbers, down to {least:.3g}.")
+    slack = 1e-4 * most  # for the rounding of a float32 matrix
     if float(d.diagonal().max()) > slack:
         raise DataError("The distance matrix has a diagonal that is not zero: is it a similarity matrix?")
     if torch.equal(d, d.mT):
@@ -132,21 +126,18 @@ def distances(matrix: Any) -> Tensor:
 
 
 def require_base(base: int, n: int) -> None:
-    """Raises SettingError where there is no point `base` among n."""
+    """Check that there is a point `base` among n."""
     if not 0 <= base < n:
-        raise SettingError(f"There is no point {base} among {n}: the index must lie between 0 and {n - 1}.")
-
-
-# ------------------------------------------------------------------------------------------------------- the search
+        raise SettingError(f"There is no point {base} among {n}; the index must lie between 0 and {n - 1}.")
 
 
 def _rows(product: Tensor) -> int:
-    """Rows of A that are worked on at a time."""
+    """The number of rows of A in work at a time."""
     return max(1, BLOCK // len(product))
 
 
 def _cells(distance: Tensor) -> Tensor:
-    """(n,) the cell of each point: that of its nearest pivot, each pivot the farthest from those before it."""
+    """(n,) the cell of each point, that of its nearest pivot; each pivot is the point farthest from those before it."""
     cell, nearest = torch.zeros_like(distance[0], dtype=torch.int64), distance[0].clone()
     for c in range(1, min(CELLS, len(distance))):
         pivot = distance[nearest.argmax()]
@@ -156,15 +147,15 @@ def _cells(distance: Tensor) -> Tensor:
 
 
 def _cell_maxima(product: Tensor, cell: Tensor) -> Tensor:
-    """(cells, n) the largest product of each point with any of each cell that has points."""
+    """(cells, n) the largest product of each point with the points of each cell."""
     members = cell.argsort().split(torch.bincount(cell).tolist())
-    return torch.stack([product.index_select(0, some).amax(0) for some in members if len(some)])
+    return torch.stack([product.index_select(0, points).amax(0) for points in members if len(points)])
 
 
 def _bounds(product: Tensor, maxima: Tensor) -> Tensor:
     """(n, n) above the diagonal an upper bound of the pair's terms, max over cells of min(maxima_i, maxima_j) - A_ij.
 
-    Worked in float32, rounded up. Below the diagonal -inf, or the same again.
+    The maxima are in float32, rounded up. Below the diagonal there is -inf or the same bound again.
     """
     maxima = maxima.float().nextafter(maxima.new_tensor(torch.inf, dtype=torch.float32))
     bound = torch.empty_like(product)
@@ -172,15 +163,15 @@ def _bounds(product: Tensor, maxima: Tensor) -> Tensor:
         rows = slice(start, start + 2 * _rows(product))
         top = torch.minimum(maxima[0, rows, None], maxima[0, start:])
         pair = torch.empty_like(top)
-        for one in maxima[1:]:
-            torch.maximum(top, torch.minimum(one[rows, None], one[start:], out=pair), out=top)
+        for row in maxima[1:]:
+            torch.maximum(top, torch.minimum(row[rows, None], row[start:], out=pair), out=top)
         bound[rows, :start] = -torch.inf
         torch.sub(top, product[rows, start:], out=bound[rows, start:])
     return bound.fill_diagonal_(-torch.inf)
 
 
 def _above(bound: Tensor, best: Tensor, product: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """`best`, raised by the terms of the most promising pairs, and the pairs (i, j) whose bounds are above it."""
+    """`best` after the terms of the most promising pairs, and the pairs (i, j) whose bounds are above it."""
     most, column = bound.max(1)
     i = most.topk(min(len(most), _rows(product))).indices
     i = i[most[i] > best]
@@ -192,27 +183,24 @@ def _above(bound: Tensor, best: Tensor, product: Tensor) -> tuple[Tensor, Tensor
 
 
 def _terms(product: Tensor, i: Tensor, j: Tensor) -> Tensor:
-    """max_k min(A_ik, A_kj) - A_ij of some pairs."""
+    """max_k min(A_ik, A_kj) - A_ij of the pairs."""
     return torch.minimum(product.index_select(0, i), product.index_select(0, j)).amax(1) - product[i, j]
-
-
-Convention = Literal["khrulkov", "released"]
 
 
 @dataclass(frozen=True)
 class Hyperbolicity:
-    """δ, the diameter and δ_rel of n points; means over the tries where these were sub-samples.
+    """δ, the diameter and δ_rel of n points; for several tries these are means over the tries.
 
     Attributes:
         delta: δ at the base point, in the unit of the distances.
         diameter: the largest distance.
         delta_rel: 2δ/diameter in [0, 1] ("khrulkov"), or δ/diameter ("released": the released code omits the 2).
-        n: points in the (sub-)sample.
-        base: index of the base point in the (sub-)sample.
+        n: number of points of a try.
+        base: index of the base point among them.
         convention: which δ_rel this is.
         values: δ_rel of each try.
-        std: standard deviation over the tries; None for one try.
-        interval: 95 % interval of the mean over the tries; None for one try.
+        std: standard deviation over the tries; None for a single try.
+        interval: 95 % interval of the mean over the tries; None for a single try.
     """
 
     delta: float
@@ -233,12 +221,12 @@ def delta_rel(
 
     Args:
         points: features, or with `precomputed` their distances (hyperbolic: `geometry.pairwise_distance`).
-        convention: "khrulkov" 2δ/diameter; "released" δ/diameter, as the released code has it.
+        convention: "khrulkov" for 2δ/diameter; "released" for δ/diameter, as in the released code.
         precomputed: whether `points` is a distance matrix.
         base: index of the base point.
 
     Raises:
-        DataError: fewer than 4 points, NaN or infinite numbers, all points equal, or no distance matrix.
+        DataError: fewer than 4 points, NaN or infinite numbers, all points equal, or not a distance matrix.
         SettingError: an unknown convention, or no point `base`.
     """
     _require_convention(convention)
@@ -259,26 +247,23 @@ def sampled_delta_rel(
 ) -> Hyperbolicity:
     """δ_rel of random sub-samples: the mean over the tries, with its standard deviation and 95 % interval.
 
-    The interval is a percentile bootstrap over the tries (Efron 1979). It speaks of the mean over sub-samples of
-    this size, not of all n points: δ grows with the sample, so compare only equal sizes. With fewer than about ten
-    tries it is too narrow.
+    δ grows with the size of the sample, so compare only equal sizes. The interval is that of the mean over sub-samples
+    of this size, by a percentile bootstrap over the tries (Efron 1979). With fewer than about ten tries it is too narrow.
 
     Args:
         points: (n, D) features, or with `precomputed` an (n, n) distance matrix.
         generator: draws the sub-samples and the bootstrap; on the CPU.
-        size: points in a sub-sample, at most n without replacement (then n is taken).
-        tries: sub-samples; the released code has 10 of 1500.
-        replacement: True as the released code draws, which repeats points and so understates the size.
+        size: points in a sub-sample; without replacement at most n are taken.
+        tries: number of sub-samples; the released code takes 10 of size 1500.
+        replacement: True draws as the released code does, which repeats points.
         convention, precomputed: as in `delta_rel`.
         base: index of the base point in the sub-sample.
 
     Raises:
-        DataError: as `delta_rel`.
         SettingError: size < 4, tries < 1, an unknown convention, or no point `base`.
     """
     _require_convention(convention)
-    if size < 4 or tries < 1:
-        raise SettingError(f"size is {size} and tries {tries}, but δ needs at least 4 points and one try.")
+    _require_size(size, tries)
     points = distances(points) if precomputed else _features(points)
     samples = _samples(points, generator, size, tries, replacement)
     matrices = (points[i][:, i] if precomputed else _euclidean(points[i]) for i in samples)
@@ -288,28 +273,62 @@ def sampled_delta_rel(
 def gaussian_null(
     n: int, dim: int, *, generator: Generator, tries: int = 10, convention: Convention = "khrulkov"
 ) -> Hyperbolicity:
-    """δ_rel of n points of Gaussian noise in `dim` dimensions, anew in each try: what no structure at all looks like.
+    """δ_rel of n points of Gaussian noise in `dim` dimensions, drawn again in each try: points without any structure.
 
     Args:
-        n: as many points as the (sub-)sample had that this stands beside.
-        dim: as many dimensions as the features had.
+        n: the size of the sample to compare with.
+        dim: the number of dimensions of its features.
         generator: on the CPU.
-        tries: draws of the noise.
+        tries: number of draws.
         convention: as in `delta_rel`.
 
     Raises:
         SettingError: n < 4, dim < 1, tries < 1 or an unknown convention.
     """
     _require_convention(convention)
-    if n < 4 or dim < 1 or tries < 1:
-        raise SettingError(
-            f"n is {n}, dim {dim} and tries {tries}, but noise needs n >= 4, dim >= 1 and tries >= 1."
-        )
-    noise = (torch.randn(n, dim, generator=generator, dtype=torch.float64) for _ in range(tries))
-    return _hyperbolicity(map(_euclidean, noise), convention, 0, generator)
+    _require_size(n, tries)
+    if dim < 1:
+        raise SettingError(f"dim is {dim}, but noise needs at least one dimension.")
+    return _noise(torch.ones(dim, dtype=torch.float64), n, tries, convention, generator)
 
 
-# ------------------------------------------------------------------------------------------------------- the parts
+def covariance_matched_null(
+    points: Any,
+    *,
+    generator: Generator,
+    size: int = 1500,
+    tries: int = 10,
+    convention: Convention = "khrulkov",
+) -> Hyperbolicity:
+    """δ_rel of Gaussian noise with the covariance of the features (n, D), drawn again in each try.
+
+    Features whose variance lies in few directions have a larger δ_rel than `gaussian_null` of all D dimensions. That
+    difference can be a matter of dimension alone. A difference from this null is a matter of shape: clusters, skew, a
+    tree.
+
+    Args:
+        points: the features to compare with.
+        generator: on the CPU.
+        size: points of noise, as many as the sample to compare with; at most n.
+        tries: number of draws.
+        convention: as in `delta_rel`.
+
+    Raises:
+        SettingError: size < 4, tries < 1 or an unknown convention.
+    """
+    _require_convention(convention)
+    _require_size(size, tries)
+    x = _features(points).cpu()
+    # distances do not depend on the directions of the principal axes, only on the standard deviations along them
+    deviations = torch.linalg.svdvals(x - x.mean(0)) / (len(x) - 1) ** 0.5
+    return _noise(deviations, min(size, len(x)), tries, convention, generator)
+
+
+def _noise(
+    deviations: Tensor, n: int, tries: int, convention: Convention, generator: Generator
+) -> Hyperbolicity:
+    draws = (torch.randn(n, len(deviations), generator=generator, dtype=torch.float64) for _ in range(tries))
+    return _hyperbolicity((_euclidean(x * deviations) for x in draws), convention, 0, generator)
 
 
 def _hyperbolicity(
@@ -321,9 +340,7 @@ def _hyperbolicity(
         require_base(base, n)
         diameters.append(float(distance.max()))
         if diameters[-1] == 0:
-            raise DataError(
-                "All points are the same, so the diameter is 0 and δ_rel has no value: check the features."
-            )
+            raise DataError("All points are the same, so the diameter is 0; check the features.")
         deltas.append(float(search(distance, base)))
     factor = 2 if convention == "khrulkov" else 1
     values = [factor * delta / diameter for delta, diameter in zip(deltas, diameters, strict=True)]
@@ -353,7 +370,7 @@ def _samples(
 
 
 def _euclidean(features: Tensor) -> Tensor:
-    # the inner-product form would put 1e-7 where two points coincide, and a matrix that is not symmetric
+    # the inner-product form gives 1e-7 for two points that coincide, and a matrix that is not symmetric
     return torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist")
 
 
@@ -364,7 +381,7 @@ def _features(points: Any) -> Tensor:
     if not bool(x.isfinite().all()):
         bad = int((~x.isfinite()).any(1).sum())
         raise DataError(
-            f"{bad} of {len(x)} rows of the features hold NaN or infinite numbers: leave those rows out."
+            f"{bad} of {len(x)} rows of the features hold NaN or infinite numbers; leave them out."
         )
     return x
 
@@ -376,39 +393,8 @@ def _require_convention(convention: str) -> None:
         )
 
 
-def covariance_matched_null(
-    points: Any,
-    *,
-    generator: Generator,
-    size: int = 1500,
-    tries: int = 10,
-    convention: Convention = "khrulkov",
-) -> Hyperbolicity:
-    """δ_rel of Gaussian noise with the covariance of the features (n, D), anew in each try.
-
-    Features whose variance lies in few directions have a larger δ_rel than `gaussian_null` of all D: of that null a
-    difference may be a matter of dimension alone. Against this one it is a matter of shape: clusters, skew, a tree.
-
-    Args:
-        points: the features whose δ_rel this stands beside.
-        generator: on the CPU.
-        size: points of noise, as many as the (sub-)sample had; at most n.
-        tries: draws of the noise.
-        convention: as in `delta_rel`.
-
-    Raises:
-        DataError: as `delta_rel` of features.
-        SettingError: size < 4, tries < 1 or an unknown convention.
-    """
-    _require_convention(convention)
-    x = _features(points).cpu()
+def _require_size(size: int, tries: int) -> None:
     if size < 4 or tries < 1:
-        raise SettingError(f"size is {size} and tries {tries}, but δ needs at least 4 points and one try.")
-    size = min(size, len(x))
-    # distances do not see the directions of the principal axes, only the standard deviations along them
-    deviations = torch.linalg.svdvals(x - x.mean(0)) / (len(x) - 1) ** 0.5
-    dim = len(deviations)
-    noise = (
-        torch.randn(size, dim, generator=generator, dtype=torch.float64) * deviations for _ in range(tries)
-    )
-    return _hyperbolicity(map(_euclidean, noise), convention, 0, generator)
+        raise SettingError(
+            f"{size} points and {tries} tries are too few; take at least 4 points and one try."
+        )

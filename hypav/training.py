@@ -28,7 +28,7 @@ from hypav.avca import AVCA, AVCAConfig, Embeddings, Masks, build_avca
 from hypav.data.batches import TripletBatch, TripletSampler, make_batch
 from hypav.data.features import FeatureSet, Phase
 from hypav.errors import DataError, RunError, SettingError
-from hypav.evaluation import Curve, Metrics, class_distances, gzsl, sweep
+from hypav.evaluation import Curve, Metrics, Scores, class_distances
 from hypav.losses import avca_terms, total
 from hypav.utils import pick_device, replacing, write_json
 
@@ -313,14 +313,13 @@ def validate(model: AVCA, phase: Phase) -> Curve:
             f"Epoch and beta are chosen on val, not on {phase.name}: use evaluate with a chosen beta."
         )
     _, theta_v, theta_w = embed_phase(model, phase)
-    return sweep(class_distances(theta_v, theta_w), phase.label, phase.classes, phase.seen, phase.unseen)
+    return Scores.of(phase, class_distances(theta_v, theta_w)).curve()
 
 
 def evaluate(model: AVCA, phase: Phase, beta: float) -> Metrics:
     """S, U, HM and ZSL of a phase at a beta that was chosen elsewhere."""
     _, theta_v, theta_w = embed_phase(model, phase)
-    distances = class_distances(theta_v, theta_w)
-    return gzsl(distances, phase.label, phase.classes, phase.seen, phase.unseen, beta)
+    return Scores.of(phase, class_distances(theta_v, theta_w)).metrics(beta)
 
 
 def train(

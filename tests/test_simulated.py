@@ -11,14 +11,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from linear_reference import linear_reference
+from linear_reference import YT8M_MINI_REFERENCE, linear_reference
 
 from hypav.data.features import SPLITS
 from hypav.data.simulated import COUNTS, GRID, VIEWS, Counts, View, simulated
 from hypav.data.statistics import YT8M_MINI_STATISTICS, class_means, set_statistics, tree_cosines
 from hypav.data.yt8m import read_yt8m
 from hypav.errors import DataError, SettingError
-from hypav.eszsl import MODALITIES, YT8M_MINI_REFERENCE
+from hypav.eszsl import MODALITIES
 from hypav.processors import PROCESSORS, available
 from hypav.utils import normal
 

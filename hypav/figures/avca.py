@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hypav.avca import AVCA, EmbeddingNet, Embeddings
 from hypav.errors import DataError, SettingError
-from hypav.evaluation import check_phase, confusion
+from hypav.evaluation import Scores
 from hypav.figures.style import BLUE, GREEN, HATCH, INK, VERMILION, Drawn, bare, canvas, cues, legend_below
 from hypav.losses import TERM_GROUPS, avca_terms
 
@@ -486,21 +486,10 @@ def plot_interventions(results: Mapping[str, tuple[float, float]], *, data: str)
     return figure, {name: list(pair) for name, pair in results.items()}
 
 
-def plot_group_confusion(
-    distances: Tensor,
-    label: Tensor,
-    classes: Tensor,
-    seen: Tensor,
-    unseen: Tensor,
-    *,
-    beta: float,
-    groups: Sequence[str],
-    data: str,
-) -> Drawn:
+def plot_group_confusion(scores: Scores, *, beta: float, groups: Sequence[str], data: str) -> Drawn:
     """Draw the confusion of super-groups, for samples of seen and of unseen classes.
 
     Args:
-        distances, label, classes, seen, unseen: as in `hypav.evaluation`.
         groups: the super-group of every class id of the whole set.
 
     Returns:
@@ -511,15 +500,15 @@ def plot_group_confusion(
     Raises:
         DataError: a class has no super-group.
     """
-    check_phase(distances, label, classes, seen, unseen)
+    classes = scores.classes
     if len(groups) <= int(classes[-1]):
         raise DataError("The set names no super-group for some class; choose a set that has super-groups.")
     names = sorted({groups[c] for c in classes.tolist()})
     row_of = torch.tensor([names.index(groups[c]) for c in classes.tolist()])
-    counts = confusion(distances, label, classes, seen, unseen, beta).double()
+    counts = scores.confusion(beta).double()
     shown: dict[str, Any] = {"names": names, "right class": [], "kin": [], "blind": []}
     onto = torch.nn.functional.one_hot(row_of, len(names)).double()
-    for kind, part in (("seen", seen), ("unseen", unseen)):
+    for kind, part in (("seen", scores.seen), ("unseen", scores.unseen)):
         rows = torch.isin(classes, part)
         table = onto[rows].T @ counts[rows] @ onto
         shown[kind] = 100 * table / table.sum(dim=1, keepdim=True)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hypav.data.features import PHASES, FeatureSet
 from hypav.errors import SettingError
-from hypav.evaluation import Curve, confusion, nearest
+from hypav.evaluation import Curve, Scores
 from hypav.figures.explorer import Control, Explorer
 from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Drawn, canvas, cues, histogram
 
@@ -24,27 +24,18 @@ _SEEN, _UNSEEN = BLUE, VERMILION
 _QUARTERS = (0, 25, 50, 75, 100)
 
 
-def plot_answers(
-    distances: Tensor,
-    label: Tensor,
-    classes: Tensor,
-    seen: Tensor,
-    unseen: Tensor,
-    *,
-    betas: Sequence[float],
-    data: str,
-) -> Drawn:
+def plot_answers(scores: Scores, *, betas: Sequence[float], data: str) -> Drawn:
     """Draw confusion matrices at some betas, seen classes first: rows are true classes, columns predicted classes.
 
     Returns:
         figure and {"β = ...": (2, 2) percent of the samples of seen, unseen classes that get a seen, an unseen class}.
     """
-    order = torch.cat([torch.searchsorted(classes, seen), torch.searchsorted(classes, unseen)])
-    first, size = len(seen), len(classes)
+    order = torch.searchsorted(scores.classes, torch.cat([scores.seen, scores.unseen]))
+    first, size = len(scores.seen), len(scores.classes)
     blocks: dict[str, Tensor] = {}
     with canvas(8, 4.4, len(betas), sharey=True) as (figure, panels):
         for axes, beta in zip(panels, betas, strict=True):
-            counts = confusion(distances, label, classes, seen, unseen, beta)[order][:, order].double()
+            counts = scores.confusion(beta)[order][:, order].double()
             rows = torch.stack([counts[:first].sum(0), counts[first:].sum(0)])
             block = torch.stack([rows[:, :first].sum(1), rows[:, first:].sum(1)], 1)
             blocks[f"β = {beta:g}"] = 100 * block / block.sum(1, keepdim=True)
@@ -69,24 +60,15 @@ def plot_answers(
     return figure, blocks
 
 
-def plot_switches(
-    distances: Tensor,
-    label: Tensor,
-    classes: Tensor,
-    seen: Tensor,
-    unseen: Tensor,
-    *,
-    betas: Sequence[float],
-    data: str,
-) -> Drawn:
+def plot_switches(scores: Scores, *, betas: Sequence[float], data: str) -> Drawn:
     """Draw at which beta samples switch from their nearest seen to their nearest unseen class, for both kinds of samples.
 
     Returns:
         figure and {"edges" of the bins, "seen", "unseen": samples in each bin, "β = ...": percent of the samples of seen
         and of unseen classes that have switched}.
     """
-    switch = nearest(distances, classes, seen, unseen).last_seen
-    novel = torch.isin(label, unseen)
+    switch = scores.nearest.last_seen
+    novel = torch.isin(scores.label, scores.unseen)
     edges = torch.arange(-2, 23, dtype=torch.float64) / 4
     edges = edges[(edges > switch.min() - 0.25) & (edges < switch.max() + 0.25)]
     kinds = {"seen": switch[~novel], "unseen": switch[novel]}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hypav.data.batches import sampling_weights
-from hypav.evaluation import class_distances, confusion, sweep
+from hypav.evaluation import Scores, class_distances
 from hypav.hyperbolicity import gromov_delta
 from hypav.parity.records import Arrays, Row, compare, load_arrays, load_json
 
@@ -22,8 +22,8 @@ def metrics(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[
     table = {name: torch.from_numpy(np.asarray(array)) for name, array in recorded.items()}
     classes = torch.cat((table["seen"], table["unseen"])).sort().values
     distances = class_distances(table["theta_v"], table["theta_w"])
-    phase = (table["targets"], classes, table["seen"], table["unseen"])
-    curve = sweep(distances, *phase, betas=table["betas"])
+    scores = Scores(distances, table["targets"], classes, table["seen"], table["unseen"])
+    curve = scores.curve(table["betas"])
     # the released code counts in float32, whatever the record is stored in
     for term in ("S", "U", "HM"):
         yield compare(path, term, getattr(curve, term), recorded[term], kind="float32")
@@ -33,7 +33,7 @@ def metrics(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[
         path, "best", [best.S, best.U, best.HM, best.ZSL, best.beta], recorded["best"], kind="float32"
     )
     if "zsl_recall_all_classes" in recorded:
-        counts = confusion(distances, *phase, beta=1e9).double()  # no seen class can win
+        counts = scores.confusion(1e9).double()  # no seen class can win
         recall = torch.zeros(int(table["n_all"]), dtype=torch.float64)
         recall[classes] = counts.diagonal() / counts.sum(dim=1)
         term = "zsl_recall_all_classes"

@@ -17,7 +17,7 @@ from hypav import figures, geometry
 from hypav.alignment import AlignmentConfig
 from hypav.avca import AVCAConfig, Embeddings, build_avca
 from hypav.data.simulated import simulated
-from hypav.evaluation import Curve, harmonic_mean
+from hypav.evaluation import Curve, Scores, harmonic_mean
 from hypav.figures import (
     avca,
     does_curvature_matter,
@@ -79,7 +79,8 @@ def changes() -> dict[str, tuple[float, float | None]]:
     return avca.term_steps(e, batch[2])
 
 
-PHASE = (rand(6, 3), torch.tensor([0, 0, 1, 1, 2, 2]), torch.arange(3), torch.arange(2), torch.tensor([2]))
+CLASSES = torch.arange(3)
+SCORES = Scores(rand(6, 3), CLASSES.repeat_interleave(2), CLASSES, CLASSES[:2], CLASSES[2:])
 POINTS, NAMES, K = rand(8, 2) - 0.5, [*"aaabbbcc"], -rand(8, 3) * 0.4
 CONFIGS = {"printed": AlignmentConfig(), "inner": AlignmentConfig(similarity="inner")}
 TREE = class_tree(["a", "a", "b"], ["x", "y", "z"], ["1", "2", "3"])
@@ -124,8 +125,8 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_four_points": trees.plot_four_points,
     "plot_four_point_cases": trees.plot_four_point_cases,
     "plot_noise": lambda: trees.plot_noise([2, 64], [0.4, 0.34], {"A": 0.3, "B": 0.27}),
-    "plot_answers": lambda: zero_shot.plot_answers(*PHASE, betas=(0.0, 1.0), **D),
-    "plot_switches": lambda: zero_shot.plot_switches(*PHASE, betas=(0.0,), **D),
+    "plot_answers": lambda: zero_shot.plot_answers(SCORES, betas=(0.0, 1.0), **D),
+    "plot_switches": lambda: zero_shot.plot_switches(SCORES, betas=(0.0,), **D),
     "plot_beta": lambda: zero_shot.plot_beta(curve(), betas=(0.0, 1.0), **D),
     "plot_peeking": lambda: zero_shot.plot_peeking(
         {"β": {"4 classes": [1.0, 2.0]}, "all": {"4 classes": [3.0]}}
@@ -141,7 +142,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_loss_groups": lambda: avca.plot_loss_groups(epochs(), **D),
     "plot_momentum": lambda: avca.plot_momentum(rand(3), {"0.1": rand(3)}, {"0.1": [20, 21, 22]}, **D),
     "plot_interventions": lambda: avca.plot_interventions({"zero": (5.0, 19.0)}, **D),
-    "plot_group_confusion": lambda: avca.plot_group_confusion(*PHASE, beta=0.0, groups=[*"aba"], **D),
+    "plot_group_confusion": lambda: avca.plot_group_confusion(SCORES, beta=0.0, groups=[*"aba"], **D),
     "plot_lengths": lambda: hyper_alignment.plot_lengths({"v": rand(6, 4), "a": rand(6, 4)}, k=-0.2, **D),
     "plot_steps_to_tangent": lambda: hyper_alignment.plot_steps_to_tangent(
         rand(6, 4), rand(6, 4), k=-0.2, **D

@@ -13,7 +13,7 @@ from torch import Tensor
 from hypav.avca import AVCA, AVCAConfig, Embeddings, build_avca
 from hypav.data.simulated import simulated
 from hypav.errors import DataError, SettingError
-from hypav.evaluation import Curve, Metrics, harmonic_mean
+from hypav.evaluation import Curve, Metrics, Scores, harmonic_mean
 from hypav.figures import avca, zero_shot
 from hypav.figures.runs import METRICS, plot_comparison, plot_history, plot_seen_unseen_curve
 from hypav.figures.style import png_bytes
@@ -109,17 +109,17 @@ def test_a_history_may_be_a_data_frame_and_have_no_alignment() -> None:
 
 
 @pytest.fixture
-def phase() -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def scores() -> Scores:
     """Six samples; class 3 is unseen. They switch at -0.5, 1, 2 (samples of seen classes), 0.5, 1.5, 3 (unseen)."""
     distances = torch.full((6, 3), 9.0, dtype=torch.float64)
     distances[torch.arange(6), torch.tensor([0, 0, 1, 0, 0, 1])] = 4.0
     distances[:, 2] = 4.0 + torch.tensor([-0.5, 1.0, 2.0, 0.5, 1.5, 3.0], dtype=torch.float64)
     classes = torch.tensor([1, 2, 3])
-    return distances, torch.tensor([1, 1, 2, 3, 3, 3]), classes, classes[:2], classes[2:]
+    return Scores(distances, torch.tensor([1, 1, 2, 3, 3, 3]), classes, classes[:2], classes[2:])
 
 
-def test_answers_count_the_samples_that_cross_over(phase: tuple[Tensor, ...]) -> None:
-    figure, blocks = zero_shot.plot_answers(*phase, betas=(0.0, 1.75), data="SIMULATED")
+def test_answers_count_the_samples_that_cross_over(scores: Scores) -> None:
+    figure, blocks = zero_shot.plot_answers(scores, betas=(0.0, 1.75), data="SIMULATED")
     third = 100 / 3
     close(blocks["β = 0"], torch.tensor([[2 * third, third], [100.0, 0.0]], dtype=torch.float64))
     close(blocks["β = 1.75"], torch.tensor([[third, 2 * third], [third, 2 * third]], dtype=torch.float64))
@@ -130,12 +130,12 @@ def test_answers_count_the_samples_that_cross_over(phase: tuple[Tensor, ...]) ->
 def test_answers_have_seen_classes_first_whatever_their_ids() -> None:
     ids = torch.arange(3)
     distances = 1 - torch.eye(3, dtype=torch.float64)
-    _, blocks = zero_shot.plot_answers(distances, ids, ids, ids[1:], ids[:1], betas=(0.0,), data="d")
+    _, blocks = zero_shot.plot_answers(Scores(distances, ids, ids, ids[1:], ids[:1]), betas=(0.0,), data="d")
     assert blocks["β = 0"].tolist() == [[100.0, 0.0], [0.0, 100.0]]
 
 
-def test_switches_count_every_sample_once(phase: tuple[Tensor, ...]) -> None:
-    data = zero_shot.plot_switches(*phase, betas=(0.75, 1.75), data="SIMULATED")[1]
+def test_switches_count_every_sample_once(scores: Scores) -> None:
+    data = zero_shot.plot_switches(scores, betas=(0.75, 1.75), data="SIMULATED")[1]
     assert data["seen"].sum() == data["unseen"].sum() == 3
     assert data["β = 0.75"] == pytest.approx([100 / 3, 100 / 3])
     assert data["β = 1.75"] == pytest.approx([200 / 3, 200 / 3])
@@ -267,11 +267,11 @@ def test_group_confusion_counts_kin_among_the_wrong_answers_only() -> None:
     # class 0 is taken for its kin 2, 1 is right, 2 is taken for the stranger 3, 3 for its kin 1
     distances, ids = torch.ones(4, 4, dtype=torch.float64), torch.arange(4)
     distances[ids, torch.tensor([2, 1, 3, 1])] = 0.0
-    arguments = (distances, ids, ids, ids[:2], ids[2:])
-    data = avca.plot_group_confusion(*arguments, beta=0.0, groups=[*"abab"], data="x")[1]
+    scores = Scores(distances, ids, ids, ids[:2], ids[2:])
+    data = avca.plot_group_confusion(scores, beta=0.0, groups=[*"abab"], data="x")[1]
     assert data["right class"] == [50.0, 0.0]
     assert data["kin"] == [100.0, 50.0]
     assert data["blind"] == pytest.approx([100 / 3, 100 / 3])
     assert data["unseen"].tolist() == [[0.0, 100.0], [0.0, 100.0]]
     with pytest.raises(DataError, match="no super-group"):
-        avca.plot_group_confusion(*arguments, beta=0.0, groups=[*"ab"], data="x")
+        avca.plot_group_confusion(scores, beta=0.0, groups=[*"ab"], data="x")
