@@ -4,9 +4,9 @@ For each head with curvature k: phi -> point of the space (Eq. 1) -> tangent spa
 the batch, one for video and one for audio -> mean squared difference of the normalised matrices (Eq. 4). The loss is
 the mean over heads (Eq. 7).
 
-As printed the loss does not depend on k. project and log at the origin multiply each row by a positive number, and
-the cosine of Eq. 4 cancels it: for every k and every number of heads the loss is the flat one. The presets `paper`,
-`released` and `released-2023` keep this; `curved` is a repair in which curvature matters.
+As printed, the loss does not depend on k. project and the log at the origin multiply each row by a positive number,
+and the cosine of Eq. 4 cancels it: for every k and every number of heads the loss is the flat one. The presets
+`printed`, `released` and `released-2023` keep this. `curved` is a repair in which curvature matters.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch.autograd.function import once_differentiable
 
 from hypav import geometry
 from hypav.avca import Embeddings, Linear, isolated_init
-from hypav.errors import SettingError
+from hypav.errors import DataError, SettingError
 
 
 def is_number(value: object) -> bool:
@@ -57,7 +57,7 @@ class FixedCurvature(nn.Module):
                 f"The curvatures are {curvatures!r}; give one finite number or more, e.g. -0.2, or Adaptive(N_c, c_0)."
             )
         self.curvatures = tuple(float(k) for k in curvatures)
-        # on the device of the training, so that no step copies it there; no part of a checkpoint
+        # a buffer moves with the module, so no step copies it to the device; it is not part of a checkpoint
         row = torch.tensor([self.curvatures], dtype=torch.float64)
         self.register_buffer("row", row, persistent=False)
 
@@ -76,7 +76,7 @@ class AdaptiveCurvature(nn.Module):
             self.layer = Linear(2 * dim_phi, settings.N_c)
 
     def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
-        """(N, N_c) curvatures for phi_v and phi_a, each (N, D), shared by the two modalities of a sample."""
+        """(N, N_c) curvatures of phi_v and phi_a, each (N, D); the two modalities of a sample share them."""
         return self.settings.c_0 * torch.sigmoid(self.layer(torch.cat((phi_v, phi_a), dim=1)))
 
 
@@ -91,24 +91,24 @@ Pairs = Literal["positive", "both"]
 
 @dataclass(frozen=True)
 class AlignmentConfig:
-    """Everything that fixes the alignment loss; the defaults are the paper's.
+    """Everything that defines the alignment loss; the defaults are Eqs. 1-7 as printed.
 
-    similarity: "cosine" (paper) or "inner" product of tangent vectors; "distance", minus the geodesic distance, or its
-        "kernel" exp(-distance), both in the space itself; "norms", the product of norms that the code as first
-        published took in place of the cosine.
-    normalise: "frobenius" M/|M|_F (paper), "row" each row to length 1 (Tung & Mori, ICCV 2019), "none" (released).
+    similarity: "cosine" (paper) or "inner" product of tangent vectors. "distance" is minus the geodesic distance and
+        "kernel" is exp(-distance), both between points of the space. "norms" is the product of norms that the code
+        first published in 2023 computes instead of the cosine.
+    normalise: "frobenius" M/|M|_F (paper), "row" scales each row to length 1 (Tung & Mori, ICCV 2019), "none" (released).
     base: the point z of the log map (Eq. 3): "origin" (paper) or the gyro-"midpoint" of the batch's video and audio.
     to_ball: "project" takes phi as a point and clips it (Eq. 1); "expmap0" takes it as a tangent vector at the origin.
-    clip_radius: "ball" 1/sqrt|k|, or "printed" 1/|k| as Eq. 1 prints it. For |k| < 1 that lies outside the ball, where
-        Eq. 3's artanh has no value: such points are clipped once more, to the ball.
-    curvatures: one k a head, or Adaptive(N_c, c_0). Where points of one batch are compared inside the space (distance,
-        kernel, midpoint) a head needs one k: it takes the mean of its adaptive curvatures over the batch.
+    clip_radius: "ball" 1/sqrt|k|, or "printed" 1/|k| as in Eq. 1. For |k| < 1 the printed radius lies outside the ball,
+        where Eq. 3's artanh is undefined: such points are clipped once more, to the ball.
+    curvatures: one k per head, or Adaptive(N_c, c_0). If points of a batch are compared inside the space (distance,
+        kernel, midpoint), a head needs a single k: the mean of its adaptive curvatures over the batch.
     aligned: which embeddings are aligned (Table 6).
-    pairs: "positive" (paper), or "both": positive and negative batch, their losses added (released).
+    pairs: "positive" (paper), or "both": the losses of the positive and the negative batch, added (released).
     weight: of the alignment loss in the total (paper Eq. 5: 1, released 1e-3).
-    scale: multiplies the embeddings before Eq. 1. 1 in paper and code; there |phi| is about 12 and the ball's radius
-        about 2, so nearly every row is clipped to the rim.
-    xi: Eq. 1's small number; the paper does not give it, the released code has 1e-3.
+    scale: multiplies the embeddings before Eq. 1. It is 1 in paper and code. There |phi| is about 12 and the ball's
+        radius about 2, so nearly every row is clipped to the rim.
+    xi: the small number of Eq. 1. The paper does not give it; the released code has 1e-3.
     """
 
     similarity: Similarity = "cosine"
@@ -140,7 +140,7 @@ class AlignmentConfig:
 
     @property
     def compares_in_space(self) -> bool:
-        """Whether two points of a batch meet inside the space, so that they need one common curvature."""
+        """Whether points of a batch are compared inside the space and so need a common curvature."""
         return self.similarity in ("distance", "kernel") or self.base == "midpoint"
 
     def to_dict(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class AlignmentConfig:
         """The inverse of `to_dict`.
 
         Raises:
-            SettingError: a field is unknown, or its value is none that it may have.
+            SettingError: unknown field or invalid value.
         """
         values = dict(values)
         k = values.get("curvatures")
@@ -175,13 +175,13 @@ _CHOICES = {
 }
 
 PRESETS: Mapping[str, AlignmentConfig] = {
-    # Eqs. 1-7 as printed; the radius is the one of the text, for Eq. 1's own lies outside the ball
-    "paper": AlignmentConfig(),
+    # Eqs. 1-7 as printed; the radius is that of the paper's text, since Eq. 1's lies outside the ball
+    "printed": AlignmentConfig(),
     # the released code since 2024-07
     "released": AlignmentConfig(normalise="none", pairs="both", weight=1e-3),
-    # the code as first published (2023-09 to 2024-07): products of norms where the cosine should be
+    # the code as first published (2023-09 to 2024-07): products of norms instead of cosines
     "released-2023": AlignmentConfig(similarity="norms", normalise="none", pairs="both", weight=1e-3),
-    # curvature matters: distances inside the space, of points that are not all on the rim
+    # curvature matters: distances inside the space, between points that are not all on the rim
     "curved": AlignmentConfig(similarity="distance", normalise="none", to_ball="expmap0", scale=0.1),
 }
 
@@ -189,27 +189,33 @@ PRESETS: Mapping[str, AlignmentConfig] = {
 def preset(name: str, **changes: Any) -> AlignmentConfig:
     """The preset `name` with `changes` to its fields.
 
+    >>> preset("curved", curvatures=(-1.0,), weight=0.1).similarity
+    'distance'
+
     Raises:
-        SettingError: where there is no such preset.
+        SettingError: there is no such preset.
     """
     if name not in PRESETS:
         raise SettingError(f"There is no preset {name!r}; choose {', '.join(PRESETS)}.")
     return replace(PRESETS[name], **changes)
 
 
+_preset = preset  # alignment_loss has an argument of that name
+
+
 def _to_space(phi: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
-    """(2, H, N, D) points, a set for each modality and head, of (2, 1, N, D) embeddings; k (H, 1 or N, 1)."""
+    """(2, H, N, D) points of the space from (2, 1, N, D) embeddings of video and audio; k (H, 1 or N, 1)."""
     phi = phi * config.scale if config.scale != 1 else phi
     if config.to_ball == "expmap0":
         phi = geometry.expmap0(phi, k=k, sync=False)
-    # after expmap0 the clip only protects the maps that follow from points that rounding put on the rim
+    # after expmap0 the clip only moves points off the rim that rounding put there
     points = geometry.project(phi, k=k, xi=config.xi, radius=config.clip_radius, sync=False)  # Eq. 1
-    # printed, Eq. 1 leaves points outside the ball where |k| < 1; Eq. 3 has no value there, nor a usable gradient
+    # for |k| < 1 the printed radius leaves points outside the ball, where Eq. 3 has no value and no gradient
     return points if config.clip_radius == "ball" else geometry.project(points, k=k, xi=config.xi, sync=False)
 
 
 def _to_tangent(points: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
-    """Eq. 3 for (2, H, N, D) points, at the origin or at the midpoint that video and audio of a head share."""
+    """Eq. 3 for (2, H, N, D) points, at the origin or at the common midpoint of a head's video and audio."""
     if config.base == "origin":
         return geometry.logmap0(points, k=k, sync=False)
     z = geometry.midpoint(torch.cat(points.unbind(), dim=1), k=k, sync=False).unsqueeze(1)
@@ -220,21 +226,24 @@ def _tangents(phi: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
     """Eq. 1 and Eq. 3: (2, H, N, D) tangent vectors of (2, 1, N, D) embeddings."""
     if config.base != "origin":
         return _to_tangent(_to_space(phi, k, config), k, config)
-    # at the origin both maps only change a row's length: it goes through them alone, as a point of a line
+    # at the origin both maps only change a row's length, so the length alone is mapped, as a point of a line
     length = torch.linalg.vector_norm(phi, dim=-1, keepdim=True, dtype=torch.float64)
     return F.normalize(phi, dim=-1) * _to_tangent(_to_space(length, k, config), k, config).to(phi.dtype)
 
 
 def _factor(x: Tensor, kind: Similarity) -> Tensor:
-    """The u (..., N, .) whose products u u^T are the similarity matrices. A zero row has cosine 0 with all others."""
+    """u (..., N, .) such that u u^T are the similarity matrices. A zero row has cosine 0 with all others."""
     if kind == "cosine":
         return F.normalize(x, dim=-1)
     return x if kind == "inner" else torch.linalg.vector_norm(x, dim=-1, keepdim=True)
 
 
 def similarity_matrix(x: Tensor, kind: Similarity, k: Tensor | float = 0.0) -> Tensor:
-    """M (N, N) of Eq. 4 for the rows of x (N, D): tangent vectors, or points of the space with curvature k for
-    "distance" and "kernel". A zero row has cosine 0 with all others."""
+    """M (N, N) of Eq. 4 for the rows of x (N, D).
+
+    The rows are tangent vectors. For "distance" and "kernel" they are points of the space with curvature k. A zero row
+    has cosine 0 with all others.
+    """
     if kind not in ("distance", "kernel"):
         u = _factor(x, kind)
         return u @ u.mT
@@ -243,16 +252,16 @@ def similarity_matrix(x: Tensor, kind: Similarity, k: Tensor | float = 0.0) -> T
 
 
 def _normalised(matrix: Tensor, kind: Normalise) -> Tensor:
-    # the clamps, F.normalize's own 1e-12, keep 0/0 away where all points of a batch coincide
+    # the clamp, the same 1e-12 as in F.normalize, avoids 0/0 if all points of a batch coincide
     if kind == "frobenius":
         return matrix / torch.linalg.matrix_norm(matrix, keepdim=True).clamp_min(1e-12)
     return F.normalize(matrix, dim=-1) if kind == "row" else matrix
 
 
 class _GramDifference(torch.autograd.Function):
-    """1/N^2 |u u^T - v v^T|_F^2 for (H, N, D) u and v, shape (H,), with one N x N matrix a head in memory.
+    """1/N^2 |u u^T - v v^T|_F^2 for (H, N, D) u and v, shape (H,).
 
-    Written out for its memory: autograd would keep both products, their squares and the gradients of all.
+    It keeps one N x N matrix per head. Autograd would keep both products, their squares and the gradients of all.
     """
 
     @staticmethod
@@ -270,17 +279,17 @@ class _GramDifference(torch.autograd.Function):
 
 
 def _half_normalised(u: Tensor) -> Tensor:
-    """u / sqrt|u u^T|_F, whose products have Frobenius norm 1; |u^T u|_F is the same number, D x D."""
+    """u / sqrt|u u^T|_F, whose products have Frobenius norm 1. |u^T u|_F is the same number from a D x D matrix."""
     gram = u.mT @ u if u.shape[-1] < u.shape[-2] else u @ u.mT
     return u / torch.linalg.matrix_norm(gram, keepdim=True).clamp_min(1e-12).sqrt()
 
 
 def head_losses(phi_v: Tensor, phi_a: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
-    """Eq. 4 for every head: (H,), unweighted. No call waits for the device.
+    """Eq. 4 for every head: (H,), unweighted. Nothing here waits for the device.
 
     Args:
         phi_v, phi_a: (N, D) embeddings of the same N samples.
-        k: (1, H) or, one curvature a sample, (N, H).
+        k: (1, H), or (N, H) with a curvature per sample.
     """
     k = k.T.unsqueeze(-1)
     if config.compares_in_space:
@@ -290,7 +299,7 @@ def head_losses(phi_v: Tensor, phi_a: Tensor, k: Tensor, config: AlignmentConfig
         points = _to_space(phi, k, config)
         m_v, m_a = (
             torch.stack(
-                [similarity_matrix(x, config.similarity, one) for x, one in zip(heads, k, strict=True)]
+                [similarity_matrix(x, config.similarity, k_head) for x, k_head in zip(heads, k, strict=True)]
             )
             for heads in points
         )
@@ -303,19 +312,45 @@ def head_losses(phi_v: Tensor, phi_a: Tensor, k: Tensor, config: AlignmentConfig
     return (_normalised(m_v, config.normalise) - _normalised(m_a, config.normalise)).square().mean(dim=(1, 2))
 
 
-def alignment_loss(phi_v: Tensor, phi_a: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
-    """Eq. 4 for one head: scalar, unweighted.
+def alignment_loss(
+    phi_v: Tensor, phi_a: Tensor, k: float | Tensor = -0.2, preset: str | AlignmentConfig = "printed"
+) -> Tensor:
+    """Eq. 4, its mean over heads (Eq. 7): a scalar, without the weight of the total loss.
+
+    As printed, the loss is the same for every curvature; under "curved" it is not:
+
+    >>> g = torch.Generator().manual_seed(0)
+    >>> phi_v, phi_a = torch.rand(2, 8, 5, generator=g, dtype=torch.float64)
+    >>> for name in ("printed", "curved"):
+    ...     print(name, *(f"{1e3 * alignment_loss(phi_v, phi_a, k, name).item():.3f}" for k in (-1.0, 0.0, 1.0)))
+    printed 0.761 0.761 0.761
+    curved 6.852 6.737 6.622
 
     Args:
         phi_v, phi_a: (N, D) embeddings of the same N samples.
-        k: (1, 1) or, one curvature a sample, (N, 1).
+        k: the sectional curvature; or a tensor (1, H) with one per head, or (N, H) with one per sample and head.
+        preset: the name of a preset or a configuration; its own curvatures are not used.
+
+    Raises:
+        DataError: phi_v and phi_a are not tables of one shape.
+        SettingError: k is not a finite number or has another shape; there is no such preset.
     """
-    (loss,) = head_losses(phi_v, phi_a, k, config)
-    return loss
+    config = preset if isinstance(preset, AlignmentConfig) else _preset(preset)
+    if phi_v.ndim != 2 or phi_v.shape != phi_a.shape:
+        raise DataError(
+            f"phi_v is {tuple(phi_v.shape)} and phi_a {tuple(phi_a.shape)}; give two (N, D) tables of one shape."
+        )
+    if not isinstance(k, Tensor):
+        if not is_number(k):
+            raise SettingError(f"k is {k!r}; give a finite number, e.g. -0.2, or a tensor (1, H) or (N, H).")
+        k = phi_v.new_full((1, 1), k)
+    if k.ndim != 2 or len(k) not in (1, len(phi_v)):
+        raise SettingError(f"k is {tuple(k.shape)}; it must be (1, H) or ({len(phi_v)}, H).")
+    return head_losses(phi_v, phi_a, k, config).mean()
 
 
 class AlignmentLoss(NamedTuple):
-    """total: weight x mean over heads, summed over pairs; heads: (H,) unweighted; curvatures: (1 or N, H)."""
+    """total: weight x mean over heads; heads: (H,), unweighted, summed over pairs; curvatures: (1 or N, H)."""
 
     total: Tensor
     heads: Tensor
@@ -323,7 +358,7 @@ class AlignmentLoss(NamedTuple):
 
 
 class Alignment(nn.Module):
-    """The module with its curvatures; only an adaptive one has weights (generator: where they are drawn from)."""
+    """The alignment loss with its curvatures. Only adaptive curvatures have weights, drawn from `generator`."""
 
     def __init__(self, config: AlignmentConfig, dim_phi: int, generator: Generator) -> None:
         super().__init__()
@@ -335,7 +370,7 @@ class Alignment(nn.Module):
             self.curvature = FixedCurvature(config.curvatures)
 
     def forward(self, e: Embeddings) -> AlignmentLoss:
-        """The alignment loss of one batch's embeddings. The curvature layer always reads phi (Eq. 6)."""
+        """The alignment loss of a batch. The curvature layer always reads phi (Eq. 6)."""
         heads, curvatures = self._pair(e, "")
         if self.config.pairs == "both":
             heads = heads + self._pair(e, "_neg")[0]

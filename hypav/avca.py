@@ -1,10 +1,10 @@
-"""AVCA, the baseline network of Mercea et al. (CVPR 2022), on which the alignment module sits.
+"""AVCA, the baseline network of Mercea et al. (CVPR 2022), to which the alignment module is added.
 
-Symbols: phi = encoder output, phi_att = after cross-attention, theta = joint embedding, rho = decoded back to text
-space; suffix _a audio, _v video, _w words, _neg the negative sample. Every phi, theta, rho ends in ReLU and dropout,
-so all are non-negative.
+Symbols: phi is an encoder's output, phi_att the same after cross-attention, theta the joint embedding, rho theta
+decoded back to the space of word vectors. Suffixes: _a audio, _v video, _w words, _neg the negative sample. Every phi,
+theta and rho ends in ReLU and dropout, so none has a negative entry.
 
-Dropout masks come from a generator that the caller passes, never from torch's global one (`hypav.avca`).
+Dropout masks come from a generator that the caller passes, never from torch's global one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hypav.utils import normal, uniform
 
 
 class isolated_init:
-    """Context in which torch's default initialisers draw from a seed of `generator` and torch's global state is kept."""
+    """Context in which torch's initialisers draw from `generator`; torch's global state comes back unchanged."""
 
     def __init__(self, generator: Generator) -> None:
         self.seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
@@ -36,11 +36,11 @@ class isolated_init:
 
 
 class Linear(nn.Linear):
-    """nn.Linear with torch's initial weights (uniform in ±1/sqrt(in_features)), the same bits on every processor."""
+    """nn.Linear whose initial weights (uniform in ±1/sqrt(in_features)) have the same bits on every processor."""
 
     def reset_parameters(self) -> None:
-        """Weights, then biases, from torch's own generator."""
-        # torch rounds weights of float64 in the 16th digit, too little to show in a run
+        """Draw the weights, then the biases, from torch's global generator."""
+        # in float64 torch's own weights differ between processors in the 16th digit only, which no run shows
         if self.weight.dtype != torch.float32:
             super().reset_parameters()
             return
@@ -51,39 +51,33 @@ class Linear(nn.Linear):
 
 
 def initial_normal(*shape: int) -> Tensor:
-    """torch.randn from torch's own generator, the same bits on every processor in float32, as `Linear`'s weights."""
+    """Standard normal numbers from torch's global generator; in float32 the same bits on every processor."""
     wide = torch.get_default_dtype() != torch.float32
     return torch.randn(shape) if wide else normal(*shape).float()
 
 
 class Masks:
-    """Dropout masks of one training step, from `generator` alone.
+    """Dropout masks of one training step, drawn from `generator` alone.
 
-    Each element takes 16 random bits, so a rate is rounded to 1/65536; what is kept is scaled by the rounded rate.
-    released: draw them one by one as the released code does (torch's bernoulli_), eight times slower.
-    mapped: whether the layers run under torch.func.vmap, which neither draws nor takes functions that work in place.
+    Each element takes 16 random bits, so a rate is rounded to 1/65536; kept values are scaled by the rounded rate.
     """
 
-    mapped = False
-
-    def __init__(self, generator: Generator, *, released: bool = False) -> None:
-        self.generator, self.released = generator, released
+    def __init__(self, generator: Generator) -> None:
+        self.generator = generator
 
     def keep(self, like: Tensor, rate: float) -> tuple[Tensor, float]:
-        """1 where an element is kept, 0 where it is dropped, in the shape and dtype of `like`; and its scale."""
-        if self.released:
-            return torch.empty_like(like).bernoulli_(1 - rate, generator=self.generator), 1 / (1 - rate)
+        """1 where an element is kept and 0 where it is dropped, in the shape and dtype of `like`; and the scale."""
         dropped = round(rate * 2**16)
         bits = torch.empty((like.numel() + 3) // 4, dtype=torch.int64, device=like.device)
         bits.random_(-(2**63), None, generator=self.generator)
         levels = bits.view(torch.int16)[: like.numel()].view(like.shape)
-        # the comparison writes floats at once: a mask of booleans would cost four times as much to apply
+        # the comparison writes floats: a boolean mask would cost four times as much to apply
         kept = torch.ge(levels, dropped - 2**15, out=torch.empty_like(like, requires_grad=False))
         return kept, 2**16 / (2**16 - dropped)
 
 
 def dropout(x: Tensor, rate: float, masks: Masks | None) -> Tensor:
-    """Inverted dropout (masks None: the caller is not training, x passes unchanged)."""
+    """Inverted dropout; without masks x passes unchanged."""
     if masks is None or rate == 0:
         return x
     kept, scale = masks.keep(x, rate)
@@ -91,7 +85,7 @@ def dropout(x: Tensor, rate: float, masks: Masks | None) -> Tensor:
 
 
 class _ReluDropout(torch.autograd.Function):
-    """relu(x) * kept * scale in place: its gradient needs the output's sign only, so nothing else is kept."""
+    """relu(x) * kept * scale in place. Its gradient needs only the sign of the output, so nothing else is saved."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:
@@ -121,23 +115,23 @@ class EmbeddingNet(nn.Module):
         self.out_norm = nn.BatchNorm1d(dim_out, momentum=momentum if hidden else 0.1)
 
     def forward(self, x: Tensor, masks: Masks | None = None, batches: int = 1) -> Tensor:
-        """batches: x holds the rows of so many equal batches, each of which a batch norm sees by itself, in turn."""
+        """(B, dim_in) -> (B, dim_out). x may hold several equal `batches`; a batch norm sees them one after the other."""
         if self.hidden is not None and self.hidden_norm is not None:
             x = self._finish(self.hidden(x), self.hidden_norm, masks, batches)
         return self._finish(self.out(x), self.out_norm, masks, batches)
 
     def _finish(self, x: Tensor, norm: nn.Module, masks: Masks | None, batches: int) -> Tensor:
         x = norm(x) if batches == 1 else torch.cat([norm(part) for part in x.chunk(batches)])
-        if masks is None or self.rate == 0 or masks.mapped:
-            return dropout(F.relu(x), self.rate, masks)
+        if masks is None or self.rate == 0:
+            return F.relu(x)
         return _ReluDropout.apply(x, *masks.keep(x, self.rate))
 
 
 class CrossAttention(nn.Module):
     """One pre-norm transformer layer over the two tokens (audio, video): (B, 2, dim) -> (B, 2, dim).
 
-    Over two tokens a softmax is a sigmoid, softmax(s_a, s_v)_a = sigmoid(s_a - s_v), and s_a - s_v = q (k_a - k_v): one
-    key is projected where attention in general projects two.
+    Over two tokens a softmax is a sigmoid, softmax(s_a, s_v)_a = sigmoid(s_a - s_v), and s_a - s_v = q (k_a - k_v). So
+    one key is projected instead of two.
     """
 
     def __init__(self, dim: int, *, heads: int, head_dim: int, dim_mlp: int, rate: float) -> None:
@@ -166,9 +160,10 @@ class CrossAttention(nn.Module):
 class AVCAConfig:
     """Sizes and regularisation of the network; the defaults are the released UCF-GZSL (main) settings.
 
-    hidden_enc and hidden_proj of 0 leave the hidden layer out. dropout_enc, dropout_proj and dropout_dec are the
-    released flags --embedding_dropout, --decoder_dropout and --additional_dropout. momentum is that of the last
-    batch norm of the encoders and projectors that have a hidden layer; every other one keeps torch's 0.1.
+    hidden_enc, hidden_proj: width of the hidden layer of encoders and projectors; 0 leaves the layer out.
+    dropout_enc, dropout_proj, dropout_dec: the released flags --embedding_dropout, --decoder_dropout and
+        --additional_dropout.
+    momentum: of the last batch norm in encoders and projectors with a hidden layer; all others keep torch's 0.1.
     """
 
     dim_audio: int
@@ -191,7 +186,7 @@ class AVCAConfig:
             if not 0 <= getattr(self, name) < 1:
                 raise SettingError(f"{name} is {getattr(self, name)}; a dropout rate lies in [0, 1).")
         if not 0 <= self.momentum <= 1:
-            raise SettingError(f"momentum is {self.momentum}; that of a batch norm lies in [0, 1].")
+            raise SettingError(f"momentum is {self.momentum}; it lies in [0, 1].")
         for item in fields(self):
             value = getattr(self, item.name)
             least = 0 if item.name.startswith("hidden") else 1
@@ -201,7 +196,7 @@ class AVCAConfig:
 
 
 class Embeddings(NamedTuple):
-    """Every intermediate of one training forward: phi (B, 300), theta (B, 64), rho (B, D_w)."""
+    """Every intermediate of one training forward: phi (B, dim_phi), theta (B, dim_theta), rho (B, D_w)."""
 
     phi_a: Tensor
     phi_v: Tensor
@@ -227,7 +222,7 @@ class Embeddings(NamedTuple):
 
 
 class AVCA(nn.Module):
-    """The two-branch network. The parts are built in the released order, so that one seed gives the released weights."""
+    """The two-branch network. Its parts are built in the released order, so a seed gives the released initial weights."""
 
     def __init__(self, config: AVCAConfig) -> None:
         super().__init__()
@@ -248,22 +243,21 @@ class AVCA(nn.Module):
         # row 0 audio, row 1 video; the released code never gives it to the optimiser
         self.positional = nn.Parameter(initial_normal(2, c.dim_phi))
 
-    def attend(self, phi_a: Tensor, phi_v: Tensor, masks: Masks | None) -> tuple[Tensor, Tensor]:
-        """phi_a,att and phi_v,att, each (B, dim_phi). The layer's output already holds phi, so phi enters twice."""
+    def attend(self, phi_a: Tensor, phi_v: Tensor, masks: Masks | None = None) -> tuple[Tensor, Tensor]:
+        """phi_a,att and phi_v,att, each (B, dim_phi). The layer's output already contains phi, so phi enters twice."""
         tokens = torch.stack((phi_a + self.positional[0], phi_v + self.positional[1]), dim=1)
         attended = self.attention(tokens, masks)
         return phi_a + attended[:, 0], phi_v + attended[:, 1]
 
-    def embed(
-        self, audio: Tensor, video: Tensor, text: Tensor, *, masks: Masks | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """theta_a (N, 64), theta_v (N, 64) and theta_w (K, 64); text may have another number of rows than audio."""
-        phi_a, phi_v = self.encode_a(audio, masks), self.encode_v(video, masks)
-        theta_w = self.project_w(text, masks)
-        phi_a_att, phi_v_att = self.attend(phi_a, phi_v, masks)
-        theta_v = self.project_v(phi_v_att, masks)
-        theta_a = self.project_a(phi_a_att, masks)
-        return theta_a, theta_v, theta_w
+    def embed(self, audio: Tensor, video: Tensor, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """theta_a (N, dim_theta), theta_v (N, dim_theta) and theta_w (K, dim_theta), without dropout.
+
+        Args:
+            audio, video: (N, D_a) and (N, D_v).
+            text: (K, D_w), e.g. the K class words.
+        """
+        phi_a_att, phi_v_att = self.attend(self.encode_a(audio), self.encode_v(video))
+        return self.project_a(phi_a_att), self.project_v(phi_v_att), self.project_w(text)
 
     def forward(
         self,
@@ -275,22 +269,17 @@ class AVCA(nn.Module):
         text_neg: Tensor,
         *,
         generator: Generator | None = None,
-        masks: Masks | None = None,
-        replay: bool = False,
     ) -> Embeddings:
-        """One forward of a triplet batch.
+        """All embeddings of a triplet batch.
 
-        Positive and negative rows go through a layer's matrix product together and through its batch norm one after
-        the other, which is what two calls compute.
+        Positive and negative rows pass a layer's matrix product together and its batch norm one after the other. That
+        gives what two calls give.
 
         Args:
             audio, video, text: (B, D_a), (B, D_v), (B, D_w) and the same for the negatives.
-            generator: draws the dropout masks; None means no dropout, but for the masks that are given.
-            replay: call by call as released, see `_replay`.
+            generator: draws the dropout masks; None means no dropout.
         """
-        if replay:
-            return self._replay(audio, video, text, audio_neg, video_neg, text_neg, generator)
-        m = masks if generator is None else Masks(generator)
+        m = None if generator is None else Masks(generator)
         both_a = self.encode_a(torch.cat((audio, audio_neg)), m, 2)
         both_v = self.encode_v(torch.cat((video, video_neg)), m, 2)
         theta_w, theta_w_neg = self.project_w(torch.cat((text, text_neg)), m, 2).chunk(2)
@@ -310,48 +299,14 @@ class AVCA(nn.Module):
             rho_a, rho_v, rho_w, rho_a_neg, rho_v_neg, phi_a_rec, phi_v_rec,
         )  # fmt: skip
 
-    def _replay(
-        self,
-        audio: Tensor,
-        video: Tensor,
-        text: Tensor,
-        audio_neg: Tensor,
-        video_neg: Tensor,
-        text_neg: Tensor,
-        generator: Generator | None,
-    ) -> Embeddings:
-        """The released forward. The order of its calls fixes which dropout mask and which batch-norm update comes
-        when; the results of three of them are never used, but they change the masks and statistics that follow.
-        """
-        m = None if generator is None else Masks(generator, released=True)
-        phi_a, phi_v = self.encode_a(audio, m), self.encode_v(video, m)
-        phi_a_neg, phi_v_neg = self.encode_a(audio_neg, m), self.encode_v(video_neg, m)
-        theta_w, theta_w_neg = self.project_w(text, m), self.project_w(text_neg, m)
-        rho_w = self.decode(theta_w, m)
-        self.decode(theta_w_neg, m)
-        phi_a_att, phi_v_att = self.attend(phi_a, phi_v, m)
-        phi_a_att_neg, phi_v_att_neg = self.attend(phi_a_neg, phi_v_neg, m)
-        theta_v, theta_v_neg = self.project_v(phi_v_att, m), self.project_v(phi_v_att_neg, m)
-        theta_a, theta_a_neg = self.project_a(phi_a_att, m), self.project_a(phi_a_att_neg, m)
-        phi_v_rec, phi_a_rec = self.reconstruct_v(theta_v, m), self.reconstruct_a(theta_a, m)
-        self.project_a(phi_a_rec, m)
-        self.project_v(phi_v_rec, m)
-        rho_a, rho_a_neg = self.decode(theta_a, m), self.decode(theta_a_neg, m)
-        rho_v, rho_v_neg = self.decode(theta_v, m), self.decode(theta_v_neg, m)
-        return Embeddings(
-            phi_a, phi_v, phi_a_neg, phi_v_neg, phi_a_att, phi_v_att, phi_a_att_neg, phi_v_att_neg,
-            theta_a, theta_v, theta_w, theta_a_neg, theta_v_neg, theta_w_neg,
-            rho_a, rho_v, rho_w, rho_a_neg, rho_v_neg, phi_a_rec, phi_v_rec,
-        )  # fmt: skip
-
 
 def build_avca(config: AVCAConfig, generator: Generator) -> AVCA:
-    """A fresh network on the CPU whose weights depend on `generator` alone."""
+    """A fresh network on the CPU whose weights depend only on `generator`."""
     with isolated_init(generator):
         return AVCA(config)
 
 
-# released module -> ours; released layer number -> ours (with and without a hidden layer)
+# released module -> ours
 _MODULES = {
     "A_enc": "encode_a",
     "V_enc": "encode_v",
@@ -373,7 +328,7 @@ _ATTENTION = {
 
 
 def official_name(name: str, model: AVCA) -> str:
-    """The released state_dict key for one of ours, e.g. encode_a.hidden.weight -> A_enc.fc.0.weight."""
+    """The released state_dict key of a parameter or buffer, e.g. encode_a.hidden.weight -> A_enc.fc.0.weight."""
     if name == "positional":
         return "pos_emb1D"
     module, layer, leaf = name.split(".")
@@ -384,35 +339,31 @@ def official_name(name: str, model: AVCA) -> str:
     return f"{next(k for k, v in _MODULES.items() if v == module)}.fc.{number}.{leaf}"
 
 
-def official_state(model: AVCA) -> dict[str, Tensor]:
-    """The model's weights and buffers under the released key names."""
-    return {official_name(name, model): tensor for name, tensor in model.state_dict().items()}
-
-
 def load_official_state(model: AVCA, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies a released checkpoint's "model" dictionary into `model` and returns the keys that are not AVCA's
-    (fusenet1.*, the curvature layer).
+    """Copy the "model" dictionary of a released checkpoint into `model`.
+
+    Returns:
+        The entries that AVCA does not have: fusenet1.*, the curvature layer.
 
     Raises:
-        DataError: where a key is missing, a tensor has another shape than the model's, or the checkpoint has a
-            hidden layer that the model lacks. The model is then as it was.
+        DataError: a key is missing, a tensor has another shape than the model's, or the checkpoint has a layer that
+            the model lacks. The model is then unchanged.
     """
-    own = model.state_dict()
-    for name, tensor in own.items():
-        key = official_name(name, model)
+    weights = model.state_dict()
+    expected = {official_name(name, model): name for name in weights}
+    for key, name in expected.items():
         if key not in state:
             raise DataError(f"The released checkpoint lacks {key!r}; is it an AVCA or Hyper_AVCA state_dict?")
-        if state[key].shape != tensor.shape:
+        if state[key].shape != weights[name].shape:
             raise DataError(
-                f"{key!r} is {tuple(state[key].shape)} in the checkpoint but {tuple(tensor.shape)} in this model; "
+                f"{key!r} is {tuple(state[key].shape)} in the checkpoint but {tuple(weights[name].shape)} in this model; "
                 "build the model with the checkpoint's sizes."
             )
-    known = {official_name(name, model) for name in own}
-    rest = {key: tensor for key, tensor in state.items() if key not in known}
+    rest = {key: tensor for key, tensor in state.items() if key not in expected}
     for key in rest:
         if key.split(".")[0] in {"cross_attention", *_MODULES}:
             raise DataError(
-                f"The released checkpoint has {key!r}, a layer that this model was built without."
+                f"The released checkpoint has {key!r}, but this model was built without that layer."
             )
-    model.load_state_dict({name: state[official_name(name, model)] for name in own})
+    model.load_state_dict({name: state[key] for key, name in expected.items()})
     return rest

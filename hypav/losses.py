@@ -1,4 +1,4 @@
-"""L_avca, term by term: the 17 losses of the baseline, each under its own name.
+"""L_avca, term by term: the 17 losses of the AVCA baseline.
 
 T(x; p; n) is torch's triplet margin loss: mean_i max(0, |x_i - p_i| - |x_i - n_i| + 1).
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hypav.avca import Embeddings
 
-MARGIN = 1.0  # fixed in the released model, whatever its --margin flag says
+MARGIN = 1.0  # fixed in the released model, which ignores its --margin flag
 
 # the five parts of the AVCA objective and their terms
 TERM_GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -23,7 +23,6 @@ TERM_GROUPS: Mapping[str, tuple[str, ...]] = {
     "l_t": ("add_a", "add_v", "add_wa", "add_wv"),
     "l_r": ("reg_phi_v", "reg_phi_a", "reg_theta_v", "reg_theta_a"),
 }
-
 
 # each triplet term T(x; p; n) as (x, p, n)
 _WORDS = {"cta": ("rho_w", "rho_a", "rho_a_neg"), "ctv": ("rho_w", "rho_v", "rho_v_neg")}
@@ -40,10 +39,10 @@ _THETAS = {
 
 
 def _triplets(e: Embeddings, wanted: Mapping[str, tuple[str, str, str]]) -> dict[str, Tensor]:
-    """Triplet terms over embeddings of one width, their distances taken together, none of them twice."""
+    """Triplet terms over embeddings of one width. All distances are taken together, and each only once."""
     pairs = list(dict.fromkeys((x, y) for x, p, n in wanted.values() for y in (p, n)))
     left, right = (torch.stack([getattr(e, pair[side]) for pair in pairs]) for side in (0, 1))
-    # torch's triplet loss adds 1e-6 to every difference, which keeps the gradient of a zero distance finite
+    # torch's triplet loss adds 1e-6 to every difference, so that the gradient of a zero distance is finite
     distance = dict(zip(pairs, torch.linalg.vector_norm(left - right + 1e-6, dim=2).unbind(), strict=True))
     near = torch.stack([distance[x, p] for x, p, _ in wanted.values()])
     far = torch.stack([distance[x, n] for x, _, n in wanted.values()])
@@ -52,17 +51,17 @@ def _triplets(e: Embeddings, wanted: Mapping[str, tuple[str, str, str]]) -> dict
 
 
 def avca_terms(e: Embeddings, text: Tensor) -> dict[str, Tensor]:
-    """The 17 terms (scalars) for one batch; their plain sum is L_avca. text is the batch's word vectors (B, D_w)."""
+    """The 17 terms of a batch, scalars whose sum is L_avca; text (B, D_w) holds the word vectors of its classes."""
     return {
-        # l_rec: the decoder brings every modality back to the word vector
+        # l_rec: the decoder reconstructs the word vector from every modality
         "rec_v": F.mse_loss(e.rho_v, text),
         "rec_a": F.mse_loss(e.rho_a, text),
         "rec_w": F.mse_loss(e.rho_w, text),
-        # l_ct: decoded words nearer to the decoded positive than to the decoded negative
+        # l_ct: decoded words are nearer to the decoded positive than to the decoded negative
         **_triplets(e, _WORDS),
-        # l_w: words and each modality, the anchor on either side; l_t: the negative is of the anchor's own modality
+        # l_w: words and a modality, each as the anchor; l_t: the negative has the modality of the anchor
         **_triplets(e, _THETAS),
-        # l_r: theta must remember phi, and lie at its word; gradients flow to both sides
+        # l_r: theta must reconstruct phi and lie near its word; gradients flow to both sides
         "reg_phi_v": F.mse_loss(e.phi_v_rec, e.phi_v),
         "reg_phi_a": F.mse_loss(e.phi_a_rec, e.phi_a),
         "reg_theta_v": F.mse_loss(e.theta_v, e.theta_w),

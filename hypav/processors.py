@@ -1,18 +1,14 @@
 """Other processors, emulated on one machine by the variables that choose the kernels of torch, MKL, oneDNN and numpy.
 
-Libraries read these variables when they are imported, so each setting needs a process of its own. What no variable
-emulates (ARM, processors of other makers) has two stand-ins: a change of the last digit of every initial weight, and a
-change of the last digit of one in three results of sums, products and elementary functions.
+Libraries read these variables when they are imported, so each setting needs its own process. No variable emulates ARM
+or processors of other makers. In their place a test may change the last digit of every initial weight, or of one in
+three results of sums, products and elementary functions (`Processor.startup`).
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,14 +17,22 @@ from joblib.externals.loky import ProcessPoolExecutor
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
+# torch's instruction sets, as oneDNN and OpenBLAS call them
+_NAMES = {
+    "default": ("SSE41", "Nehalem"),
+    "avx2": ("AVX2", "Haswell"),
+    "avx512": ("AVX512_CORE", "SkylakeX"),
+}
+
 
 @dataclass(frozen=True)
 class Processor:
-    """One setting of the kernels.
+    """A choice of kernels.
 
-    isa: the instruction set that torch, oneDNN and OpenBLAS may use, None for all that the machine has. mkl: MKL's
-    reproducibility branch. threads: of torch. startup: a file of the folder startup,
-    run by a kernel before its first cell.
+    isa: the instruction set for torch, oneDNN and OpenBLAS; None is all that the machine has.
+    mkl: MKL's reproducibility branch.
+    threads: of torch.
+    startup: a file of tests/notebooks/startup that a kernel runs before its first cell; `call_on` does not use it.
     """
 
     isa: str | None = None
@@ -38,24 +42,19 @@ class Processor:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables of a process that is to run so."""
+        """The environment variables of a process that runs as on this processor."""
         chosen = dict.fromkeys(THREAD_VARIABLES, str(self.threads))
         if self.isa is not None:
             onednn, openblas = _NAMES[self.isa]
             chosen |= {"ATEN_CPU_CAPABILITY": self.isa, "ONEDNN_MAX_CPU_ISA": onednn}
             chosen |= {"OPENBLAS_CORETYPE": openblas}
-        if self.isa == "default":
-            chosen["NPY_DISABLE_CPU_FEATURES"] = " ".join(_numpy_features())
+        if self.isa == "default":  # numpy goes back to its baseline too
+            features = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+            chosen["NPY_DISABLE_CPU_FEATURES"] = " ".join(features)
         if self.mkl is not None:
             chosen["MKL_CBWR"] = self.mkl
         return chosen
 
-
-_NAMES = {  # of torch's instruction sets, as oneDNN and OpenBLAS call them
-    "default": ("SSE41", "Nehalem"),
-    "avx2": ("AVX2", "Haswell"),
-    "avx512": ("AVX512_CORE", "SkylakeX"),
-}
 
 HERE = Processor()
 PROCESSORS: Mapping[str, Processor] = {
@@ -72,31 +71,17 @@ PROCESSORS: Mapping[str, Processor] = {
 
 
 def available() -> dict[str, Processor]:
-    """Those of PROCESSORS that this machine can emulate: not AVX2 or AVX-512 where it has none."""
+    """Those of PROCESSORS that this machine can emulate, e.g. no AVX-512 if its processor has none."""
     has = torch.cpu.get_capabilities()  # of the processor, whatever the variables say
     able = {None: True, "default": bool(has.get("sse4_2"))}
     able |= {"avx2": bool(has.get("avx2")), "avx512": bool(has.get("avx512_f"))}
     return {name: processor for name, processor in PROCESSORS.items() if able[processor.isa]}
 
 
-@contextmanager
-def emulated(processor: Processor) -> Iterator[dict[str, str]]:
-    """The variables of a Jupyter kernel that is to run as on `processor`."""
-    if processor.startup is None:
-        yield processor.environment
-        return
-    with tempfile.TemporaryDirectory(prefix="hypav-startup-") as folder:
-        startup = Path(folder) / "profile_default" / "startup"
-        startup.mkdir(parents=True)
-        shutil.copy(Path(__file__).with_name("startup") / processor.startup, startup)
-        yield processor.environment | {"IPYTHONDIR": folder}
-
-
 def call_on(processor: Processor, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """What function(*args, **options) returns in a new process that runs as on `processor`, with this one's dtype.
+    """What function(*args, **options) returns in a new process that runs as on `processor`.
 
-    Args:
-        function: any, one that a notebook defines too.
+    The process has this one's default dtype. The function may be defined in a notebook.
     """
     dtype = torch.get_default_dtype()
 
@@ -107,8 +92,3 @@ def call_on(processor: Processor, function: Callable[..., Any], *args: Any, **op
 
     with ProcessPoolExecutor(max_workers=1, env=processor.environment) as pool:
         return pool.submit(call).result()
-
-
-def _numpy_features() -> list[str]:
-    """What numpy uses here beyond its baseline."""
-    return np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])

@@ -1,117 +1,43 @@
-"""Two-stage training as the benchmark prescribes, with checkpoints after every epoch.
+"""Two-stage training as the benchmark prescribes, with checkpoints from which an interrupted run resumes bit for bit.
 
-Stage 1 trains on `train` and picks on `val` the epoch and the beta with the highest HM. Stage 2 trains a fresh network
-on `train_val` up to that epoch and is tested once, with that beta. Test samples choose nothing.
+Stage 1 trains on `train`; the epoch and the beta of highest HM on `val` are chosen. Stage 2 trains a fresh network on
+`train_val` up to that epoch. It is tested once, with that beta. Test samples choose nothing.
 
-All variants of one seed share initial weights, batches and dropout masks: each has its own generator.
+All variants of a seed share initial weights, batches and dropout masks: each of these has its own generator.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+import pandas as pd
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor
 from tqdm.auto import tqdm
 
 from hypav.alignment import Alignment, AlignmentConfig
-from hypav.avca import AVCA, AVCAConfig, Embeddings, Masks, build_avca
+from hypav.avca import AVCA, AVCAConfig, Embeddings, build_avca
 from hypav.data.batches import TripletBatch, TripletSampler, make_batch
 from hypav.data.features import FeatureSet, Phase
 from hypav.errors import DataError, RunError, SettingError
-from hypav.evaluation import Curve, Metrics, Scores, class_distances
+from hypav.evaluation import Metrics, Scores, class_distances
 from hypav.losses import avca_terms, total
-from hypav.utils import pick_device, replacing, write_json
+from hypav.utils import load_checked, make_folder, pick_device, save_checked
 
-NAME = "checkpoint.json"
-
-
-def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Tensors by name, atomically."""
-    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    with replacing(path) as temporary:
-        try:
-            save_file(plain, temporary)
-        except SafetensorError as error:  # how safetensors reports a full disk
-            raise OSError(str(error)) from error
-
-
-def load_tensors(path: Path) -> dict[str, Tensor]:
-    """What `save_tensors` wrote.
-
-    Raises:
-        RunError: the file is missing or damaged.
-    """
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"Cannot read {path}: {error}; remove the run's folder and train again.") from error
-
-
-def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-    """Makes (tensors, state) the folder's checkpoint; `state` holds JSON values, among them "stage" and "epoch"."""
-    name = f"checkpoint-{state['stage']}-{state['epoch']:04d}.safetensors"
-    save_tensors(folder / name, tensors)
-    write_json(folder / NAME, {**state, "tensors": name})
-    for old in folder.glob("*checkpoint*"):  # the one before, and what a kill left half-written
-        if old.name not in (name, NAME):
-            with suppress(OSError):  # does no harm where it stays
-                old.unlink()
-
-
-def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """The folder's (tensors, state), or None where there is none.
-
-    Raises:
-        RunError: the checkpoint is damaged.
-    """
-    path = folder / NAME
-    if not path.exists():
-        return None
-    try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-        name = Path(state["tensors"]).name
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RunError(f"{path} is damaged ({error}); remove the run's folder and train again.") from error
-    return load_tensors(folder / name), state
-
-
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Adam's moments and step counts as "i.exp_avg" and so on, i the place of the parameter."""
-    moments = optimizer.state_dict()["state"]
-    return {f"{i}.{name}": tensor for i, one in moments.items() for name, tensor in one.items()}
-
-
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], lr: float) -> None:
-    """Gives a fresh optimiser over the same parameters the moments and learning rate of a saved one."""
-    state = optimizer.state_dict()
-    state["state"] = {}
-    for key, tensor in tensors.items():
-        i, name = key.split(".")
-        state["state"].setdefault(int(i), {})[name] = tensor
-    for group in state["param_groups"]:
-        group["lr"] = lr
-    optimizer.load_state_dict(state)
-
-
-Parity = Literal["clean", "official"]
+CHECKPOINT = "checkpoint.pt"
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The schedule; the defaults are the released ones (an epoch is `batches` class-balanced batches of any set).
+    """The schedule; the defaults are the released ones.
 
-    parity "clean" trains the objective without waste; "official" replays the released step: passes whose results are
-    never used, their batch-norm updates, and a positional embedding that no optimiser holds.
+    batches: class-balanced batches per epoch, whatever the size of the set.
+    patience: epochs without a higher HM on `val` before the learning rate falls to a tenth.
     autocast: the network's matrix products in bfloat16; the losses and the geometry keep their precision.
     """
 
@@ -121,7 +47,6 @@ class TrainConfig:
     lr: float = 1e-3
     weight_decay: float = 1e-5
     patience: int = 3
-    parity: Parity = "clean"
     dtype: Literal["float32", "float64"] = "float32"
     autocast: bool = False
 
@@ -132,17 +57,15 @@ class TrainConfig:
                 raise SettingError(f"{name} is {value}; it must be a whole number, at least {least}.")
         if not (0 < self.lr < math.inf and 0 <= self.weight_decay < math.inf):
             raise SettingError(
-                f"lr is {self.lr} and weight_decay {self.weight_decay}; lr must be > 0, the other >= 0."
+                f"lr is {self.lr} and weight_decay {self.weight_decay}; lr must be > 0, weight_decay >= 0."
             )
-        if self.parity not in ("clean", "official"):
-            raise SettingError(f'parity is {self.parity!r}; choose "clean" or "official".')
         if self.dtype not in ("float32", "float64"):
             raise SettingError(f'dtype is {self.dtype!r}; choose "float32" or "float64".')
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """All that determines a run beside the data: network, schedule, alignment (None: the AVCA baseline) and seed."""
+    """Everything that determines a run, apart from the data. alignment None is the AVCA baseline."""
 
     network: AVCAConfig
     train: TrainConfig = TrainConfig()
@@ -158,7 +81,7 @@ class RunConfig:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> RunConfig:
+    def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
         """The inverse of `to_dict`."""
         alignment = values["alignment"]
         return cls(
@@ -171,7 +94,7 @@ class RunConfig:
 
 @dataclass
 class Learner:
-    """A network in training: everything a checkpoint has to hold to go on bit for bit."""
+    """A network in training, with everything that its next step depends on."""
 
     model: AVCA
     alignment: Alignment | None
@@ -182,88 +105,69 @@ class Learner:
 
     @classmethod
     def fresh(cls, config: RunConfig, device: torch.device) -> Learner:
-        """Weights, batches and masks each from a stream of their own, so that variants of one seed share them."""
+        """A learner before its first step. Weights, curvature layer, batches and masks each have their own generator."""
         root = Generator().manual_seed(config.seed)
         seeds = torch.randint(2**62, (4,), generator=root).tolist()
         weights, curvatures = (Generator().manual_seed(s) for s in seeds[:2])
         sampling, masks = (Generator(device).manual_seed(s) for s in seeds[2:])
         dtype = getattr(torch, config.train.dtype)
         model = build_avca(config.network, weights).to(device, dtype)
+        learned = list(model.parameters())
         alignment = None
         if config.alignment is not None:
             alignment = Alignment(config.alignment, config.network.dim_phi, curvatures).to(device, dtype)
-        official = config.train.parity == "official"
-        learned = [p for name, p in model.named_parameters() if not (official and name == "positional")]
-        learned += [] if alignment is None else alignment.parameters()
+            learned += alignment.parameters()
         optimizer = torch.optim.Adam(
-            learned, lr=config.train.lr, weight_decay=config.train.weight_decay, fused=not official
+            learned, lr=config.train.lr, weight_decay=config.train.weight_decay, fused=True
         )
         scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
             optimizer, mode="max", factor=0.1, patience=config.train.patience, threshold=1e-4
         )
         return cls(model, alignment, optimizer, scheduler, sampling, masks)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """All tensors of a checkpoint by name."""
-        parts = {
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values from which `restore` continues."""
+        return {
             "model": self.model.state_dict(),
-            "alignment": {} if self.alignment is None else self.alignment.state_dict(),
-            "optimizer": optimizer_tensors(self.optimizer),
-            "generator": {"sampling": self.sampling.get_state(), "masks": self.masks.get_state()},
+            "alignment": None if self.alignment is None else self.alignment.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "sampling": self.sampling.get_state(),
+            "masks": self.masks.get_state(),
         }
-        return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
 
-    def plain(self) -> dict[str, Any]:
-        """The JSON side of a checkpoint."""
-        keep = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
-        schedule = {name: self.scheduler.state_dict()[name] for name in keep}
-        schedule["best"] = None if math.isinf(schedule["best"]) else schedule["best"]
-        return {"lr": self.optimizer.param_groups[0]["lr"], "scheduler": schedule}
-
-    def restore(self, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
-        """Continues where `tensors` and `plain` were taken."""
-        parts: dict[str, dict[str, Tensor]] = {}
-        for key, tensor in tensors.items():
-            part, name = key.split(".", 1)
-            parts.setdefault(part, {})[name] = tensor
-        self.model.load_state_dict(parts["model"])
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue where `state` was taken."""
+        self.model.load_state_dict(state["model"])
         if self.alignment is not None:
-            self.alignment.load_state_dict(parts.get("alignment", {}))
-        restore_optimizer(self.optimizer, parts["optimizer"], plain["lr"])
-        schedule = dict(plain["scheduler"])
-        schedule["best"] = -math.inf if schedule["best"] is None else schedule["best"]
-        self.scheduler.load_state_dict(schedule)
-        self.sampling.set_state(parts["generator"]["sampling"])
-        self.masks.set_state(parts["generator"]["masks"])
+            self.alignment.load_state_dict(state["alignment"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.sampling.set_state(state["sampling"])
+        self.masks.set_state(state["masks"])
 
 
-def train_step(
-    learner: Learner, batch: TripletBatch, *, replay: bool = False, autocast: bool = False
-) -> dict[str, Tensor]:
-    """One forward, backward and optimiser step; returns the detached losses: the 17 terms, "avca", "align", "total"
-    and, with adaptive curvatures, "k" (N_c,) means.
+def train_step(learner: Learner, batch: TripletBatch, *, autocast: bool = False) -> dict[str, Tensor]:
+    """One forward, backward and optimiser step.
 
-    replay: as the released step, see `TrainConfig.parity`; autocast: see there.
+    Returns:
+        The detached losses: the 17 terms of L_avca, their sum "avca" and "total". With an alignment also "align" and
+        "k" (H,), each head's mean curvature.
     """
     learner.model.train()
     with torch.autocast(batch.audio.device.type, torch.bfloat16, enabled=autocast):
-        e = learner.model(*batch, generator=learner.masks, replay=replay)
+        e = learner.model(*batch, generator=learner.masks)
     if autocast:
         e = Embeddings(*(x.to(batch.text.dtype) for x in e))
     report = losses(avca_terms(e, batch.text), learner.alignment, e)
     learner.optimizer.zero_grad()
     report["total"].backward()
     learner.optimizer.step()
-    if replay:
-        with torch.no_grad():  # its result is not used, but it moves the batch-norm statistics
-            learner.model.embed(
-                batch.audio, batch.video, batch.text, masks=Masks(learner.masks, released=True)
-            )
     return {name: value.detach() for name, value in report.items()}
 
 
 def losses(terms: dict[str, Tensor], alignment: Alignment | None, e: Embeddings) -> dict[str, Tensor]:
-    """All that `train_step` reports, still with its gradients: Eq. 5's total of the 17 terms and the alignment loss."""
+    """What `train_step` reports, with gradients: Eq. 5's total is the sum of the 17 terms and the alignment loss."""
     report = dict(terms)
     whole = avca = total(terms)
     if alignment is not None:
@@ -273,24 +177,17 @@ def losses(terms: dict[str, Tensor], alignment: Alignment | None, e: Embeddings)
     return report | {"avca": avca, "total": whole}
 
 
-@dataclass
-class RunResult:
-    """What a run found: metrics on test, the epoch and beta that validation chose, the history, the trained network.
+class Embedded(NamedTuple):
+    """A phase in the joint space: theta_a (N, D) and theta_v (N, D) of its samples, theta_w (K, D) of its classes."""
 
-    seconds counts what the run took before it was broken off, too.
-    """
-
-    metrics: Metrics
-    best_epoch: int
-    val: Metrics
-    history: list[dict[str, Any]]
-    model: AVCA
-    alignment: Alignment | None
-    seconds: float
+    theta_a: Tensor
+    theta_v: Tensor
+    theta_w: Tensor
 
 
-def embed_phase(model: AVCA, phase: Phase, *, chunk: int = 4096) -> tuple[Tensor, Tensor, Tensor]:
-    """theta_a (N, 64), theta_v (N, 64), theta_w (K, 64) of a phase in evaluation mode, `chunk` samples at a time."""
+def embed_phase(model: AVCA, phase: Phase, *, chunk: int = 4096) -> Embedded:
+    """The thetas of a phase in evaluation mode, on the model's device and in its dtype, `chunk` samples at a time."""
+    phase = phase.to(model.positional.device, model.positional.dtype)
     was_training = model.training
     model.eval()
     parts = []
@@ -299,27 +196,49 @@ def embed_phase(model: AVCA, phase: Phase, *, chunk: int = 4096) -> tuple[Tensor
             rows = slice(start, start + chunk)
             parts.append(model.embed(phase.audio[rows], phase.video[rows], phase.text))
     model.train(was_training)
-    return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts]), parts[0][2]
+    theta_a, theta_v, theta_w = zip(*parts, strict=True)
+    return Embedded(torch.cat(theta_a), torch.cat(theta_v), theta_w[0])
 
 
-def validate(model: AVCA, phase: Phase) -> Curve:
-    """S, U, HM over the released grid of betas; classification is by theta_v alone, as released.
+@dataclass
+class Run:
+    """A finished run.
+
+    metrics: on test, at the beta that validation chose.
+    val: on val, in the chosen epoch `best_epoch`.
+    epochs: the losses, learning rate and val metrics of every epoch of both stages; `history` is the same as a table.
+    model, alignment: after stage 2, in evaluation mode.
+    seconds: total training time, including interrupted sessions.
+    """
+
+    config: RunConfig
+    metrics: Metrics
+    val: Metrics
+    best_epoch: int
+    epochs: list[dict[str, Any]]
+    model: AVCA
+    alignment: Alignment | None
+    seconds: float
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """A row per epoch; the columns "stage" and "epoch" come first."""
+        return pd.DataFrame(self.epochs)
+
+    def embed(self, phase: Phase) -> Embedded:
+        """The thetas of a phase."""
+        return embed_phase(self.model, phase)
+
+
+def score(run: Run | AVCA, phase: Phase) -> Scores:
+    """The distances of every sample of a phase to every class word, by theta_v alone as in the released code.
 
     Raises:
-        SettingError: phase is not val. What is best on a curve is a choice, and test samples choose nothing.
+        DataError: the embeddings hold NaN or infinite values.
     """
-    if phase.name != "val":
-        raise SettingError(
-            f"Epoch and beta are chosen on val, not on {phase.name}: use evaluate with a chosen beta."
-        )
+    model = run.model if isinstance(run, Run) else run
     _, theta_v, theta_w = embed_phase(model, phase)
-    return Scores.of(phase, class_distances(theta_v, theta_w)).curve()
-
-
-def evaluate(model: AVCA, phase: Phase, beta: float) -> Metrics:
-    """S, U, HM and ZSL of a phase at a beta that was chosen elsewhere."""
-    _, theta_v, theta_w = embed_phase(model, phase)
-    return Scores.of(phase, class_distances(theta_v, theta_w)).metrics(beta)
+    return Scores.of(phase.to(theta_v.device), class_distances(theta_v, theta_w))
 
 
 def train(
@@ -327,180 +246,172 @@ def train(
     config: RunConfig,
     *,
     folder: Path | None = None,
-    checkpoint_seconds: float = 0.0,
     device: str | torch.device = "auto",
     progress: bool | None = None,
     label: str = "run",
-    after_epoch: Callable[[dict[str, Any]], None] | None = None,
-) -> RunResult:
-    """Both stages and the test.
+    checkpoint_seconds: float = 0.0,
+) -> Run:
+    """Train in two stages and test.
+
+    A run that was interrupted resumes from the checkpoint in `folder` and gives the same bits. A checkpoint that is
+    damaged or of another run is refused and stays: remove it, or choose another folder.
 
     Args:
-        folder: an existing folder for the checkpoints; the run goes on from the one it finds there. None keeps
-            nothing on disk. One folder holds one run: give another folder for another configuration.
-        checkpoint_seconds: a checkpoint is written after an epoch that ends so long after the last one; 0 is every epoch.
-        progress: a bar in the terminal; None shows it where the error stream is a terminal.
-        label: what the bar calls the run.
-        after_epoch: called with each epoch's row of the history, once its checkpoint, if one is due, is on disk.
+        folder: for the checkpoint, one run per folder; None writes nothing. Remove it when the run is recorded.
+        device: "auto" is the first GPU if there is one, else the CPU.
+        progress: show a bar; None shows it if the error stream is a terminal.
+        label: the name of the run on the bar.
+        checkpoint_seconds: minimum seconds between checkpoints; 0 saves after every epoch.
 
     Raises:
-        RunError: the loss or the embeddings became NaN or infinite, or the checkpoint cannot be written or read.
+        SettingError: the network does not fit the data; no such device.
+        RunError: the loss or the embeddings became NaN or infinite; the checkpoint cannot be written or read.
     """
-    device = pick_device(device)
-    _check_network(data, config.network)
-    run = _Run(data, config, folder, checkpoint_seconds, device, after_epoch)
-    run.restore()
-    with tqdm(
-        total=2 * config.train.epochs,
-        desc=label,
-        unit="epoch",
-        disable=None if progress is None else not progress,
-    ) as bar:
-        bar.update(len(run.history))
-        run.stage(1, bar, until=config.train.epochs)
-        bar.total = config.train.epochs + run.best_epoch
-        run.stage(2, bar, until=run.best_epoch)
-    test = _on(data.phase("test"), device, config)
-    metrics = evaluate(run.learner.model, test, run.val.beta)
-    return RunResult(
-        metrics=metrics,
-        best_epoch=run.best_epoch,
-        val=run.val,
-        history=run.history,
-        model=run.learner.model.eval(),
-        alignment=run.learner.alignment,
-        seconds=time.perf_counter() - run.started,
-    )
+    for name in ("dim_audio", "dim_video", "dim_text"):
+        wanted, given = getattr(config.network, name), getattr(data, name)
+        if wanted != given:
+            raise SettingError(f"The network takes {name} {wanted} but {data.name} has {given}.")
+    path = None if folder is None else make_folder(folder) / CHECKPOINT
+    stages = _Stages(data, config, pick_device(device), path, checkpoint_seconds)
+    stages.resume()
+    hidden = None if progress is None else not progress
+    with tqdm(total=2 * config.train.epochs, desc=label, unit="epoch", disable=hidden) as bar:
+        bar.update(len(stages.epochs))
+        stages.run(1, config.train.epochs, bar)
+        bar.total = config.train.epochs + stages.best_epoch
+        stages.run(2, stages.best_epoch, bar)
+    learner, val = stages.learner, stages.val
+    metrics = score(learner.model, stages.phase("test")).metrics(val.beta)
+    network = (learner.model.eval(), learner.alignment)
+    seconds = time.perf_counter() - stages.started
+    return Run(config, metrics, val, stages.best_epoch, stages.epochs, *network, seconds)
 
 
 @dataclass
-class _Run:
-    """The state of the two stages between epochs."""
+class _Stages:
+    """The two stages between epochs."""
 
     data: FeatureSet
     config: RunConfig
-    folder: Path | None
-    checkpoint_seconds: float
     device: torch.device
-    after_epoch: Callable[[dict[str, Any]], None] | None
-    history: list[dict[str, Any]] = field(default_factory=list)
+    path: Path | None
+    checkpoint_seconds: float
+    epochs: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
+    val: Metrics = field(default_factory=lambda: Metrics(S=0.0, U=0.0, HM=0.0, ZSL=0.0, beta=0.0))
     started: float = field(default_factory=time.perf_counter)
-    val: Metrics = field(default_factory=lambda: Metrics(0.0, 0.0, 0.0, 0.0, 0.0))
 
     def __post_init__(self) -> None:
         self.saved = self.started
         self.learner = Learner.fresh(self.config, self.device)
-        # what a checkpoint belongs to, as it comes back from JSON (tuples are lists there)
-        self.belongs = json.loads(
-            json.dumps(
-                {"config": self.config.to_dict(), "data": self.data.digest, "device": self.device.type}
-            )
-        )
 
-    def restore(self) -> None:
-        saved = None if self.folder is None else load_checkpoint(self.folder)
-        if saved is None:
-            return
-        tensors, state = saved
-        try:
-            if {name: state[name] for name in self.belongs} != self.belongs:
-                raise RunError(
-                    f"{self.folder} holds a checkpoint of another configuration or other data, or one begun on another "
-                    f"device ({state['device']}): choose another folder, or that device."
-                )
-            self.learner.restore(tensors, state["learner"])
-            self.history, self.best_epoch = state["history"], state["best_epoch"]
-            self.val = Metrics(**state["val"])
-            self.started -= state["seconds"]
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise RunError(
-                f"The checkpoint in {self.folder} is damaged ({type(error).__name__}); "
-                "remove the folder and train again."
-            ) from error
+    def phase(self, name: str) -> Phase:
+        return self.data.phase(name).to(self.device, getattr(torch, self.config.train.dtype))
 
-    def stage(self, number: int, bar: tqdm, until: int) -> None:
-        done = [row for row in self.history if row["stage"] == number]
-        if len(done) >= until:
+    def run(self, stage: int, until: int, bar: tqdm) -> None:
+        """Train the epochs of a stage that are still missing."""
+        done = sum(row["stage"] == stage for row in self.epochs)
+        if done >= until:
             return
-        if number == 2 and not done:
+        if stage == 2 and not done:
             self.learner = Learner.fresh(self.config, self.device)
-        phase = _on(self.data.phase("train" if number == 1 else "train_val"), self.device, self.config)
-        val = _on(self.data.phase("val"), self.device, self.config)
+        phase, val = self.phase("train" if stage == 1 else "train_val"), self.phase("val")
         sampler = TripletSampler(
             phase.label, batch_size=self.config.train.batch_size, generator=self.learner.sampling
         )
-        for epoch in range(len(done) + 1, until + 1):
-            row = {"stage": number, "epoch": epoch, **self._epoch(phase, sampler)}
-            if not math.isfinite(row["total"]):
-                raise _diverged(f"The loss became {row['total']}", row)
+        for epoch in range(done + 1, until + 1):
+            means: dict[str, Any] = {name: mean.tolist() for name, mean in self.steps(phase, sampler).items()}
+            problem = None if math.isfinite(means["total"]) else f"The loss became {means['total']}"
             try:
-                best = validate(self.learner.model, val).best()
-            except DataError as error:  # the last step broke the network after its loss was taken
-                raise _diverged("The embeddings became NaN or infinite", row) from error
-            row |= {"lr": self.learner.optimizer.param_groups[0]["lr"], **asdict(best)}
+                best = None if problem else score(self.learner.model, val).curve().best()
+            except DataError:  # the last step broke the network after its loss was taken
+                best, problem = None, "The embeddings became NaN or infinite"
+            if best is None:
+                raise RunError(
+                    f"{problem} in epoch {epoch} of stage {stage}; earlier checkpoints are kept: "
+                    "lower the learning rate or the alignment weight, and check the features with `hypav data verify`."
+                )
+            lr = self.learner.optimizer.param_groups[0]["lr"]
+            self.epochs.append({"stage": stage, "epoch": epoch, **means, "lr": lr, **asdict(best)})
             self.learner.scheduler.step(best.HM)
-            self.history.append(row)
-            # strict, but a best HM of 0 counts as none yet, both as released
-            if number == 1 and (best.HM > self.val.HM or self.val.HM == 0):
+            # strictly greater, but a best HM of 0 is always replaced: both as released
+            if stage == 1 and (best.HM > self.val.HM or self.val.HM == 0):
                 self.best_epoch, self.val = epoch, best
-            self._save(row)
-            bar.set_postfix_str(f"stage {number} loss {row['total']:.3f} val HM {100 * best.HM:.1f}")
+            self.save()
+            bar.set_postfix_str(f"stage {stage} loss {means['total']:.3f} val HM {100 * best.HM:.1f}")
             bar.update()
-            if self.after_epoch is not None:
-                self.after_epoch(row)
 
-    def _epoch(self, phase: Phase, sampler: TripletSampler) -> dict[str, Any]:
-        """Mean losses of one epoch."""
-        return {name: mean.tolist() for name, mean in self._steps(phase, sampler).items()}
-
-    def _steps(self, phase: Phase, sampler: TripletSampler) -> dict[str, Tensor]:
-        """The steps of one epoch and their mean losses, on the device: nothing waits for them."""
+    def steps(self, phase: Phase, sampler: TripletSampler) -> dict[str, Tensor]:
+        """The mean losses of an epoch, on the device. Nothing here waits for it."""
         indices, negatives = sampler.draw(self.config.train.batches)
         sums: dict[str, Tensor] = {}
         for index, negative in zip(indices, negatives, strict=True):
-            losses = train_step(
-                self.learner,
-                make_batch(phase, index, negative),
-                replay=self.config.train.parity == "official",
-                autocast=self.config.train.autocast,
-            )
-            for name, value in losses.items():
+            batch = make_batch(phase, index, negative)
+            for name, value in train_step(self.learner, batch, autocast=self.config.train.autocast).items():
                 sums[name] = sums[name] + value if name in sums else value
         return {name: value / len(indices) for name, value in sums.items()}
 
-    def _save(self, row: dict[str, Any]) -> None:
+    def save(self) -> None:
         now = time.perf_counter()
-        if self.folder is None or now - self.saved < self.checkpoint_seconds:
+        if self.path is None or now - self.saved < self.checkpoint_seconds:
             return
         self.saved = now
-        state = {
-            "stage": row["stage"],
-            "epoch": row["epoch"],
-            **self.belongs,
-            "learner": self.learner.plain(),
-            "history": self.history,
+        progress = {
+            "learner": self.learner.state(),
+            "epochs": self.epochs,
             "best_epoch": self.best_epoch,
-            "seconds": now - self.started,
             "val": asdict(self.val),
+            "seconds": now - self.started,
         }
-        save_checkpoint(self.folder, self.learner.tensors(), state)
+        save_checked(self.path, {"of": self._of(), **progress})
+
+    def resume(self) -> None:
+        """Continue from the checkpoint, if there is one.
+
+        Raises:
+            RunError: it is damaged, or of another run.
+        """
+        if self.path is None or not self.path.exists():
+            return
+        saved = load_checked(self.path)
+        try:
+            if saved["of"] != self._of():
+                raise RunError(
+                    f"{self.path} is the checkpoint of another configuration, of other data or of another device "
+                    f"({saved['of']['device']}); choose another folder."
+                )
+            self.learner.restore(saved["learner"])
+            self.epochs, self.best_epoch = saved["epochs"], saved["best_epoch"]
+            self.val = Metrics(**saved["val"])
+            self.started -= saved["seconds"]
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise RunError(f"{self.path} is not a checkpoint of hypav; remove it and train again.") from error
+
+    def _of(self) -> dict[str, Any]:
+        return {"config": self.config.to_dict(), "data": self.data.digest, "device": self.device.type}
 
 
-def _diverged(what: str, row: dict[str, Any]) -> RunError:
-    return RunError(
-        f"{what} in epoch {row['epoch']} of stage {row['stage']}; what was saved before is kept: "
-        "lower the learning rate or the alignment weight, and look at the features with verify."
-    )
+def save_model(path: Path, run: Run) -> None:
+    """Write the trained network and its curvature layer; torch.load(path, weights_only=True) reads the file too."""
+    alignment = None if run.alignment is None else run.alignment.state_dict()
+    content = {"config": run.config.to_dict(), "model": run.model.state_dict(), "alignment": alignment}
+    save_checked(path, content)
 
 
-def _on(phase: Phase, device: torch.device, config: RunConfig) -> Phase:
-    return phase.to(device, getattr(torch, config.train.dtype))
+def load_model(path: Path, config: RunConfig) -> tuple[AVCA, Alignment | None]:
+    """The network that `save_model` wrote and its alignment module, in evaluation mode, on the CPU.
 
-
-def _check_network(data: FeatureSet, network: AVCAConfig) -> None:
-    for name in ("dim_audio", "dim_video", "dim_text"):
-        if getattr(network, name) != getattr(data, name):
-            raise SettingError(
-                f"The network takes {name} {getattr(network, name)} but {data.name} has {getattr(data, name)}."
-            )
+    Raises:
+        RunError: the file is missing, damaged, changed by hand, or of another configuration.
+    """
+    saved = load_checked(path)
+    if saved.get("config") != config.to_dict():
+        raise RunError(f"{path} is not the network of this configuration; train again, or give another file.")
+    learner = Learner.fresh(config, torch.device("cpu"))
+    try:
+        learner.model.load_state_dict(saved["model"])
+        if learner.alignment is not None:
+            learner.alignment.load_state_dict(saved["alignment"])
+    except (LookupError, TypeError, RuntimeError, AttributeError) as error:
+        raise RunError(f"{path} is not a network of hypav; remove it and train again.") from error
+    return learner.model.eval(), learner.alignment

@@ -1,7 +1,9 @@
-"""Writing files so that nothing is lost: to a temporary name first, then renamed; a failure is one clear sentence."""
+"""Files that are written whole or not at all, the device and threads of torch, and random numbers equal everywhere."""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import math
 import os
@@ -21,11 +23,10 @@ from hypav.errors import RunError, SettingError
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; on success it takes the place of `path`, on failure it is removed and
-    the old file stays as it was.
+    """Yield a temporary path next to `path`. On success it replaces `path`; on failure the old file stays.
 
     Raises:
-        RunError: no right to write, no space, no such folder.
+        RunError: no permission, no space, no such folder.
     """
     path = Path(path)
     temporary: Path | None = None
@@ -38,7 +39,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
             os.fsync(written.fileno())  # the rename must not overtake the bytes
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's files are private
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files
         temporary.replace(path)
     except OSError as error:
         raise RunError(
@@ -50,14 +51,64 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def write_json(path: Path | str, value: Mapping[str, Any]) -> None:
-    """`value` as JSON; numbers keep every bit (repr), NaN is refused."""
+    """Write `value` as JSON. Numbers keep every bit; NaN is refused with a ValueError."""
     text = json.dumps(value, indent=1, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
+def content_digest(value: Any) -> str:
+    """SHA-256 of nested dicts, lists, tensors and plain values; equal values have equal digests."""
+    digest = hashlib.sha256()
+
+    def add(value: Any) -> None:
+        if isinstance(value, Tensor):
+            digest.update(f"{value.dtype}{tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        elif isinstance(value, Mapping):
+            digest.update(f"dict {len(value)}".encode())
+            for key, item in value.items():
+                add(key)
+                add(item)
+        elif isinstance(value, list | tuple):
+            digest.update(f"list {len(value)}".encode())
+            for item in value:
+                add(item)
+        else:
+            digest.update(f"{type(value).__name__} {value!r}\n".encode())
+
+    add(value)
+    return digest.hexdigest()
+
+
+def save_checked(path: Path | str, content: Mapping[str, Any]) -> None:
+    """Write tensors and plain values by torch.save, with a digest of them; `load_checked` reads them."""
+    buffer = io.BytesIO()  # torch.save reports a full disk in its own way; a plain write raises OSError
+    torch.save({**content, "digest": content_digest(content)}, buffer)
+    with replacing(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def load_checked(path: Path | str) -> dict[str, Any]:
+    """What `save_checked` wrote, on the CPU. Only tensors and plain values are unpickled; no code can run.
+
+    Raises:
+        RunError: the file cannot be read, is damaged, was changed by hand, or holds anything else.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        digest = content.pop("digest")
+    except OSError as error:
+        raise RunError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except Exception as error:  # a damaged or foreign file can raise anything
+        raise RunError(f"{path} is damaged or not a file of hypav; remove it and train again.") from error
+    if digest != content_digest(content):
+        raise RunError(f"{path} is damaged or was changed by hand; remove it and train again.")
+    return content
+
+
 def make_folder(path: Path | str) -> Path:
-    """The folder, made with its parents if need be, and known to be writable.
+    """The folder, made with its parents if it is missing.
 
     Raises:
         RunError: it cannot be made or written to.
@@ -75,15 +126,15 @@ def make_folder(path: Path | str) -> Path:
 
 
 def slug(text: str) -> str:
-    """`text` as a file name of a-z, 0-9, dot, plus and minus; never a path, never empty."""
-    return re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).strip("-.") or "data"  # ".." would leave the folder
+    """`text` as a file name of a-z, 0-9, dot, plus and minus. It is never empty and never leaves its folder."""
+    return re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).strip("-.") or "data"
 
 
 def pick_device(name: str | torch.device = "auto") -> torch.device:
-    """ "auto" is the first CUDA device where there is one, else the CPU; any other name is torch's own.
+    """The torch device of that name; "auto" is the first GPU if there is one, else the CPU.
 
     Raises:
-        SettingError: there is no such device here.
+        SettingError: this machine has no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -97,8 +148,7 @@ def pick_device(name: str | torch.device = "auto") -> torch.device:
 
 
 def side_by_side(jobs: int | None, device: str | torch.device, most: int | None = None) -> int:
-    """How many runs go on at once: `jobs`, by default one a core, and one on a GPU, which they would share; not
-    more than `most`.
+    """How many runs to train at once: `jobs`, but at most `most`. The default is one per core, or one on a GPU.
 
     Raises:
         SettingError: jobs is less than 1, or there is no such device.
@@ -112,8 +162,10 @@ def side_by_side(jobs: int | None, device: str | torch.device, most: int | None 
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """torch works with `count` threads inside. Sums are taken in another order with another count, so that a result
-    is repeated to the last bit only with the same one."""
+    """Context in which torch uses `count` threads.
+
+    Another count sums in another order, so a result is repeated to the last bit only with the same count.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -122,38 +174,38 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-BLOCK = 16  # of normal numbers
+BLOCK = 16  # torch.randn makes normal numbers in blocks of this size
 
 
 def uniform(*shape: int, generator: Generator | None = None) -> Tensor:
-    """Multiples of 2^-24 in [0, 1), in float64; torch.rand(dtype=float32) draws the same.
+    """Multiples of 2^-24 in [0, 1), as float64; torch.rand(dtype=float32) draws the same numbers.
 
     Args:
-        generator: on the CPU; None is torch's own.
+        generator: on the CPU; None is torch's global one.
     """
     return torch.rand(shape, generator=generator, dtype=torch.float32).double()
 
 
 def normal(*shape: int, generator: Generator | None = None) -> Tensor:
-    """Standard normal numbers in float64, by Box and Muller (1958): two of two uniform ones,
+    """Standard normal numbers in float64, two from two uniform ones (Box and Muller, 1958):
 
         sqrt(-2 log(1 - u)) (cos 2 pi u', sin 2 pi u').
 
-    The uniform numbers are paired as torch.randn(dtype=float32) pairs them if it draws 16 or more, in blocks of 8 + 8:
-    both give the same numbers to float32's rounding.
+    The uniform numbers are paired in blocks of 8 + 8, as torch.randn(dtype=float32) pairs 16 or more. So both give the
+    same numbers up to the rounding of float32.
 
     Args:
-        generator: on the CPU; None is torch's own.
+        generator: on the CPU; None is torch's global one.
     """
     count = math.prod(shape)
     numbers = _box_muller(uniform(max(count, BLOCK), generator=generator))
-    if len(numbers) % BLOCK:  # the last numbers fill no block: the last block is drawn anew
+    if len(numbers) % BLOCK:  # the last numbers fill no block: redraw the last block, as torch does
         numbers[-BLOCK:] = _box_muller(uniform(BLOCK, generator=generator))
     return numbers[:count].view(shape)
 
 
 def _box_muller(uniform: Tensor) -> Tensor:
-    """Normal numbers of (n,) uniform ones; what is left over a multiple of BLOCK stays as it is."""
+    """Normal numbers from (n,) uniform ones; those past the last whole block stay uniform."""
     numbers = uniform.clone()
     whole = uniform[: len(uniform) // BLOCK * BLOCK].view(-1, 2, BLOCK // 2)
     radius, angle = (-2 * torch.log1p(-whole[:, 0])).sqrt(), 2 * math.pi * whole[:, 1]

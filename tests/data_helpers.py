@@ -77,7 +77,6 @@ def official_folder(
     *,
     features: str = "main",
     dataset: str = "ucf",
-    stage_2_train: bool = False,
     dims: tuple[int, int, int] = (8, 12, 6),
     seed: int = 0,
 ) -> Path:
@@ -87,7 +86,7 @@ def official_folder(
     """
     counts = UCF_COUNTS if features == "main" else UCF_COUNTS | UCF_CLS_UNSEEN
     data = small_set(counts=counts, classes=UCF_CLASSES, dims=dims, seed=seed, name="UCF-GZSL counts")
-    write_official(data, root, features, dataset=dataset, manual=UCF_MANUAL, stage_2_train=stage_2_train)
+    write_official(data, root, features, dataset=dataset, manual=UCF_MANUAL)
     (root / "features" / f"{features}_features" / "hypav.json").unlink()  # the published folders have none
     return root
 

@@ -1,22 +1,17 @@
-"""Grids small enough for tests, and grids in processes of their own."""
+"""Grids small enough for tests, in this process or in one that is killed."""
 
 from __future__ import annotations
 
-import os
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from joblib.externals.loky import get_reusable_executor
-from joblib.externals.loky.backend.context import set_start_method
 from training_helpers import small, tiny
 
-from hypav.experiments.grid import Job, Outcome, plan, run_grid
-from hypav.experiments.recipes import Recipe
-from hypav.experiments.records import Record
-from hypav.experiments.store import Store
-from hypav.experiments.suite import entries
+from hypav.experiments import grid, runs
+from hypav.experiments.configs import Recipe, table_rows
+from hypav.experiments.runs import Job, load_runs, read_record
 
 NETWORK = ("dim_phi", "dim_theta", "hidden_enc", "hidden_proj", "heads", "head_dim", "dim_mlp")
 
@@ -29,39 +24,37 @@ def tiny_recipe(**changes: object) -> Recipe:
 
 
 def tiny_jobs(seeds: Sequence[int] = (0,), table: str = "table1", **changes: object) -> list[Job]:
-    """A table's runs on the small set: four a seed for table1."""
-    return plan(small(), entries(table, None, "paper", 1.0), seeds, tiny_recipe(**changes))
+    """A table's runs on the small set: four per seed for table1."""
+    return grid._jobs(small(), table_rows(table, None, "printed", 1.0), seeds, tiny_recipe(**changes))
 
 
-def tiny_grid(jobs: Sequence[Job], root: Path, workers: int = 1) -> Outcome:
-    """The grid in this process, or with joblib's worker processes."""
-    with Store(root / "store.sqlite") as store:
-        return run_grid(jobs, small(), store, root, workers=workers)
+def tiny_grid(folder: Path, jobs: Sequence[Job], **options: Any) -> grid.Grid:
+    """The grid that ran these jobs."""
+    done = grid.Grid(small(), folder, **{"device": "cpu", "workers": 1, "progress": False, **options})
+    done.run(jobs, "test")
+    return done
 
 
-def grid_in_group(jobs: Sequence[Job], root: Path, workers: int) -> None:
-    """In a child: the grid in a process group of its own, to be killed as a whole. Its workers are forked, so that they
-    are there at once and need not import torch again."""
-    os.setsid()
-    with warnings.catch_warnings(action="ignore"):
-        set_start_method("fork", force=True)
-        outcome = tiny_grid(jobs, root, workers)
-    get_reusable_executor().shutdown(kill_workers=True)  # else the child would wait for its idle workers
-    sys.exit(1 if outcome.failed else 0)
+def reproduce_tiny(folder: Path, tables: Sequence[str] = ("table1",), **options: Any) -> Any:
+    settings = {"recipe": tiny_recipe(), "device": "cpu", "jobs": 1, "progress": False, **options}
+    return grid.reproduce(small(), tables, folder=folder, **settings)
 
 
-def results(root: Path) -> dict[str, tuple[object, ...]]:
-    """All that a table could show, by key; nothing where there is no store yet."""
-    if not (root / "store.sqlite").exists():
-        return {}
-    with Store(root / "store.sqlite", create=False) as store:
-        assert store.damaged() == []
-        return {record.key: outcome_of(record) for record in store.rows()}
+def reproduce_in_child(folder: Path, seeds: int) -> None:
+    """In a child: a grid that keeps a checkpoint of every epoch."""
+    runs.CHECKPOINT_SECONDS = 0.0
+    failed = reproduce_tiny(folder, seeds=seeds).attrs["failed"]
+    sys.exit(1 if failed else 0)
 
 
-def outcome_of(record: Record) -> tuple[object, ...]:
-    """A record without what differs from one time to the next: seconds, memory, date."""
-    return (
-        record.method, record.seed, record.S, record.U, record.HM, record.ZSL, record.beta, record.val_HM,
-        record.best_epoch, record.config, record.per_class, record.history,
-    )  # fmt: skip
+def records(folder: Path) -> list[Path]:
+    """The files of all records below a folder."""
+    return sorted(path for path in folder.rglob("*.json") if "-seed" in path.name)
+
+
+def results(folder: Path) -> dict[str, object]:
+    """All that a table could show, by key: the records without seconds, date and machine."""
+    table = load_runs(folder).set_index("key").drop(columns=["seconds", "created"])
+    details = {path.stem: read_record(path) for path in records(folder)}
+    more = {r["key"]: (r["config"], r["per_class"], r["epochs"]) for r in details.values()}
+    return {key: (table.loc[key].astype(str).tolist(), more[key]) for key in table.index}

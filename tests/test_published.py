@@ -10,8 +10,15 @@ from training_helpers import small
 from hypav.alignment import Adaptive
 from hypav.data.yt8m import YT8M_NAME
 from hypav.errors import SettingError
-from hypav.experiments import RECIPES, recipe_for
-from hypav.experiments.published import SOURCES, CurvatureSettings, curvature_settings, published_settings
+from hypav.experiments import configs
+from hypav.experiments.configs import (
+    RECIPES,
+    SOURCES,
+    CurvatureSettings,
+    curvature_settings,
+    published_settings,
+    recipe_for,
+)
 
 # VGGSound, UCF, ActivityNet; k < 0 is hyperbolic: the released code and its README write -k
 GIVEN = {
@@ -114,30 +121,40 @@ def test_an_unknown_set_or_source_is_one_sentence() -> None:
 
 
 def test_a_set_has_a_recipe_at_each_scale() -> None:
-    real = replace(small(), simulated=False, name="mine")
-    mini = replace(real, name=YT8M_NAME)
-    modelled = {key: replace(small(), modelled_on=(f"{key}-GZSL", "cls")) for key in ("UCF", "VGGSound")}
-    assert [recipe_for(small(), scale=s).name for s in (None, "course", "full")] == [
-        "course",
-        "course",
-        "ucf-main",
-    ]
-    assert [recipe_for(real, scale=s).name for s in (None, "course", "full")] == [
-        "ucf-main",
-        "course",
-        "ucf-main",
-    ]
-    assert [recipe_for(mini, scale=s).name for s in (None, "course", "full")] == [
-        "yt8m-mini", "yt8m-mini-course", "yt8m-mini",
-    ]  # fmt: skip
-    assert [recipe_for(modelled[key], scale="full").name for key in modelled] == ["ucf-cls", "vggsound-cls"]
-    assert (
-        recipe_for(replace(real, paper_key=("ActivityNet-GZSL", "cls")), scale="full").name
-        == "activitynet-cls"
-    )
+    mine = replace(small(), simulated=False, name="mine")
+    mini, paper = replace(mine, name=YT8M_NAME), replace(mine, paper_key=("ActivityNet-GZSL", "cls"))
+    modelled = replace(small(), modelled_on=("VGGSound-GZSL", "cls"))
+    for data, names in (
+        (small(), ("course", "course", "ucf-main")),
+        (modelled, ("course", "course", "vggsound-cls")),
+        (mine, ("course", "course", "ucf-main")),  # few samples
+        (mini, ("yt8m-mini", "yt8m-mini-course", "yt8m-mini")),
+        (paper, ("activitynet-cls", "course", "activitynet-cls")),
+    ):
+        assert tuple(recipe_for(data, scale=scale).name for scale in (None, "course", "full")) == names
+        assert [recipe_for(data, scale=scale).scale for scale in ("course", "full")] == ["course", "full"]
     assert recipe_for(small(), "vggsound-cls", scale="course").name == "vggsound-cls"  # a name is a name
-    with pytest.raises(SettingError, match='choose "course" or "full"'):
-        recipe_for(small(), scale="half")  # type: ignore[arg-type]
+    for arguments, match in (
+        ({"scale": "half"}, 'choose "course" or "full"'),
+        ({"recipe": "vgg"}, "no recipe 'vgg'"),
+    ):
+        with pytest.raises(SettingError, match=match):
+            recipe_for(small(), **arguments)
+
+
+def test_a_large_set_of_your_own_gets_the_long_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = replace(small(), simulated=False, name="mine")
+    monkeypatch.setattr(configs, "SMALL", len(mine.splits["stage_1_train"]))
+    assert recipe_for(mine).name == "ucf-main"
+
+
+def test_a_changed_recipe() -> None:
+    recipe = RECIPES["ucf-main"].changed({"epochs": 3, "dropout_enc": 0.0, "lr": None})
+    assert (recipe.train.epochs, recipe.network["dropout_enc"], recipe.train.lr) == (3, 0.0, 1e-3)
+    assert recipe.name == "ucf-main with epochs 3, dropout_enc 0.0"
+    assert RECIPES["ucf-main"].train.epochs == 50
+    with pytest.raises(SettingError, match="no setting 'epoch'"):
+        recipe.changed({"epoch": 3})
 
 
 def test_the_course_recipes_are_the_long_ones_made_small() -> None:

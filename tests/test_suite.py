@@ -1,4 +1,4 @@
-"""The suite holds the paper's rows, no more and no fewer, with the paper's curvatures."""
+"""The rows of the paper's tables: all that have to be trained, with the paper's curvatures."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import pytest
 
 from hypav.alignment import PRESETS, Adaptive, AlignmentConfig
 from hypav.errors import SettingError
+from hypav.experiments.configs import FIGURES, TABLES, Row, table_rows
 from hypav.experiments.paper import paper_settings, paper_tables
-from hypav.experiments.suite import FIGURES, SUITE, TABLES, Entry, entries
 
 UCF, UCF_CLS = ("UCF-GZSL", "main"), ("UCF-GZSL", "cls")
 KEYS = [(f"{name}-GZSL", kind) for name in ("VGGSound", "UCF", "ActivityNet") for kind in ("main", "cls")]
 PRIOR_WORK = {"CJME", "AVGZSLNet"}
 
 
-def rows(table: str, key: tuple[str, str] | None = UCF, preset: str = "paper") -> dict[str, Entry]:
-    found = entries(table, key, preset, 1.0)
-    assert len({entry.row for entry in found}) == len(found)
-    return {entry.row: entry for entry in found}
+def rows(table: str, key: tuple[str, str] | None = UCF, preset: str = "printed") -> dict[str, Row]:
+    found = table_rows(table, key, preset, 1.0)
+    assert len({row.label for row in found}) == len(found)
+    return {row.label: row for row in found}
 
 
-def alignment(entry: Entry) -> AlignmentConfig:
-    assert entry.alignment is not None
-    return entry.alignment
+def alignment(row: Row) -> AlignmentConfig:
+    assert row.alignment is not None
+    return row.alignment
 
 
 def test_every_table_has_the_papers_rows_in_the_papers_order() -> None:
@@ -49,11 +49,11 @@ def test_every_table_has_the_papers_rows_in_the_papers_order() -> None:
         ]  # what the captions of Figures 3 and 4 compare
 
 
-def test_avca_stands_once_in_each_and_is_one_run_under_every_preset_and_weight() -> None:
+def test_avca_is_in_each_table_once_and_is_one_run_under_every_preset_and_weight() -> None:
     for preset in PRESETS:
-        for table in SUITE:
-            found = entries(table, UCF, preset, 0.01)
-            assert [entry.row for entry in found if entry.alignment is None] == ["AVCA"]
+        for table in (*TABLES, *FIGURES):
+            found = table_rows(table, UCF, preset, 0.01)
+            assert [row.label for row in found if row.alignment is None] == ["AVCA"]
             assert found[0].weight is None
             assert found[0].method == "AVCA"
             assert all(alignment(e).weight == e.weight == 0.01 for e in found[1:])
@@ -105,11 +105,11 @@ def test_table_6_aligns_other_embeddings_with_hyper_single() -> None:
 
 def test_a_table_sets_nothing_in_the_preset_but_what_it_varies() -> None:
     for preset in PRESETS:
-        for table in SUITE:
-            for entry in entries(table, UCF, preset, 0.1)[1:]:
+        for table in (*TABLES, *FIGURES):
+            for row in table_rows(table, UCF, preset, 0.1)[1:]:
                 own = PRESETS[preset]
                 changed = replace(
-                    alignment(entry), curvatures=own.curvatures, aligned=own.aligned, weight=own.weight
+                    alignment(row), curvatures=own.curvatures, aligned=own.aligned, weight=own.weight
                 )
                 assert changed == own
 
@@ -119,16 +119,16 @@ def test_one_configuration_in_several_tables_is_one_and_the_same() -> None:
     assert alignment(rows("table5")["3"]) == alignment(rows("table1")["Hyper-multiple"])
     assert alignment(rows("figure3")["Hyper-multiple"]) == alignment(rows("table1")["Hyper-multiple"])
     assert alignment(rows("table7")["Hyper-alignment"]) == alignment(rows("table1")["Hyper-alignment"])
-    distinct = {e.alignment for table in TABLES for e in entries(table, UCF, "paper", 1.0)}
+    distinct = {e.alignment for table in TABLES for e in table_rows(table, UCF, "printed", 1.0)}
     assert len(distinct) == 1 + 13 + 6 + 3 + 2  # AVCA, Table 3, mixtures, N_c, phi_att and theta
 
 
 def test_what_makes_no_sense_is_one_sentence() -> None:
     for arguments, told in [
-        (("table8", UCF, "paper", 1.0), "no 'table8'; choose table1, "),
+        (("table8", UCF, "printed", 1.0), "no 'table8'; choose table1, "),
         (("table1", UCF, "papers", 1.0), "no preset"),
-        (("table1", UCF, "paper", -1.0), "weight -1.0"),
+        (("table1", UCF, "printed", -1.0), "weight -1.0"),
     ]:
         with pytest.raises(SettingError, match=told) as error:
-            entries(*arguments)
+            table_rows(*arguments)
         assert "\n" not in str(error.value)

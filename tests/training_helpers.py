@@ -1,4 +1,4 @@
-"""Runs small enough for tests, and runs in processes of their own that are killed at a chosen moment."""
+"""Runs small enough for tests, interrupted runs, and runs in a process that is killed."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import functools
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
+from hypav import training
 from hypav.avca import AVCAConfig
 from hypav.data.features import FeatureSet
 from hypav.data.simulated import simulated
-from hypav.experiments import run
-from hypav.training import RunConfig, RunResult, TrainConfig, train
+from hypav.training import Run, RunConfig, TrainConfig, train
 from hypav.utils import threads
 
 
@@ -38,25 +40,32 @@ def tiny(**changes: Any) -> RunConfig:
     return replace(config, train=replace(config.train, **schedule), **changes)
 
 
-def train_tiny(config: RunConfig, **options: Any) -> RunResult:
-    with threads(1):
+def train_tiny(config: RunConfig, **options: Any) -> Run:
+    with threads(1):  # more threads sum in another order
         return train(options.pop("data", small()), config, **{"progress": False, "device": "cpu", **options})
 
 
-class BrokenOff(Exception):
-    """What a test raises after an epoch to end a run there."""
+class Interrupted(Exception):
+    """Ends a run in a test."""
 
 
-def break_off_after(epochs: int) -> Callable[[dict[str, Any]], None]:
-    """An after_epoch that ends the run after so many epochs of this process."""
-    rows: list[dict[str, Any]] = []
+@contextmanager
+def interrupted_after(saves: int) -> Iterator[None]:
+    """Inside, a run ends with Interrupted after so many checkpoints."""
+    count = 0
+    save = training.save_checked
 
-    def after_epoch(row: dict[str, Any]) -> None:
-        rows.append(row)
-        if len(rows) == epochs:
-            raise BrokenOff
+    def save_and_stop(path: Path, content: Any) -> None:
+        nonlocal count
+        save(path, content)
+        count += 1
+        if count == saves:
+            raise Interrupted
 
-    return after_epoch
+    with pytest.MonkeyPatch.context() as patched, suppress(Interrupted):
+        patched.setattr(training, "save_checked", save_and_stop)
+        yield
+    assert count == saves
 
 
 def assert_same_tensors(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
@@ -65,39 +74,33 @@ def assert_same_tensors(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) 
     assert not different
 
 
-def assert_same_result(a: RunResult, b: RunResult) -> None:
+def assert_same_run(a: Run, b: Run) -> None:
     """To the last bit."""
-    assert a.history == b.history
-    assert (a.metrics, a.best_epoch, a.val) == (b.metrics, b.best_epoch, b.val)
+    assert a.epochs == b.epochs
+    assert (a.metrics, a.val, a.best_epoch) == (b.metrics, b.val, b.best_epoch)
     assert_same_tensors(a.model.state_dict(), b.model.state_dict())
-    assert (a.alignment is None) == (b.alignment is None)
     if a.alignment is not None and b.alignment is not None:
         assert_same_tensors(a.alignment.state_dict(), b.alignment.state_dict())
 
 
 def start(target: Callable[..., None], *args: Any) -> Any:
-    """A process of its own that begins with hypav, and so torch, already imported."""
+    """A new process in which hypav and torch are already imported."""
     context = multiprocessing.get_context("forkserver")
     # torch's optimisers import _dynamo at their first step; pytest is the main module that each child looks at
-    context.set_forkserver_preload(["hypav.experiments", "torch._dynamo", "pytest"])
+    context.set_forkserver_preload(["hypav.training", "torch._dynamo", "pytest"])
     child = context.Process(target=target, args=args)
     child.start()
     return child
 
 
-def train_and_die(config: RunConfig, folder: Path, moment: int) -> None:
-    """In a child: kills itself at a moment, see `_die_at`."""
-    _die_at(moment)
-    train_tiny(config, folder=folder)
+def killed_at(moment: int, config: RunConfig, folder: Path) -> int:
+    """The exit code of a process that trains and kills itself before or after an fsync or rename, the moment-th."""
+    child = start(_train_and_die, moment, config, folder)
+    child.join()
+    return child.exitcode
 
 
-def run_and_die(config: RunConfig, root: Path, moment: int) -> None:
-    _die_at(moment)
-    run(small(), config, method="AVCA", root=root, device="cpu", progress=False)
-
-
-def _die_at(moment: int) -> None:
-    """SIGKILL at the moment-th of those before and after each fsync, rename and removal of a file."""
+def _train_and_die(moment: int, config: RunConfig, folder: Path) -> None:
     passed = 0
 
     def tick() -> None:
@@ -107,14 +110,13 @@ def _die_at(moment: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def ticking(function: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapped(*args: Any, **options: Any) -> Any:
+        def wrapped(*args: Any, **options: Any) -> None:
             tick()
-            try:
-                return function(*args, **options)
-            finally:
-                tick()
+            function(*args, **options)
+            tick()
 
         return wrapped
 
-    for name in ("fsync", "replace", "unlink"):
+    for name in ("fsync", "replace"):
         setattr(os, name, ticking(getattr(os, name)))
+    train_tiny(config, folder=folder)

@@ -1,4 +1,4 @@
-"""Features: four doors (simulated, yt8m-mini, official folders, your arrays) that all end in a FeatureSet."""
+"""Features with zero-shot splits: simulated, YouTube-8M, the AVCA benchmark's folders, or your own arrays."""
 
 from hypav.data.batches import TripletBatch, TripletSampler, make_batch, sampling_weights
 from hypav.data.features import (
@@ -7,14 +7,13 @@ from hypav.data.features import (
     FeatureSet,
     Phase,
     describe,
-    describe_text,
     from_arrays,
     load_npz,
     save_npz,
     split_by_class,
 )
 from hypav.data.official import read_official, read_word_vectors, write_official, write_word_vectors
-from hypav.data.verify import Finding, Report, verify
+from hypav.data.verify import verify
 from hypav.data.yt8m import read_yt8m
 from hypav.data.yt8m_build import build_yt8m
 
@@ -22,14 +21,11 @@ __all__ = [
     "PHASES",
     "SPLITS",
     "FeatureSet",
-    "Finding",
     "Phase",
-    "Report",
     "TripletBatch",
     "TripletSampler",
     "build_yt8m",
     "describe",
-    "describe_text",
     "from_arrays",
     "load_npz",
     "make_batch",

@@ -10,9 +10,7 @@ from torch import Tensor
 from hypav.data.features import Phase
 from hypav.errors import DataError, SettingError
 
-__all__ = ["TripletBatch", "TripletSampler", "make_batch", "sampling_weights"]
-
-# Far above any class size, so that the remainder of a division by one is uniform to 1e-13.
+# Far above any class size, so that the remainder of a division by a class size is uniform to 1e-13.
 _WIDE = 2**60
 
 
@@ -29,20 +27,13 @@ class TripletBatch(NamedTuple):
 
 
 def sampling_weights(label: Tensor) -> Tensor:
-    """The probability of each sample when every class is equally likely: 1 / (K n_c).
-
-    Args:
-        label: (N,) class ids.
-
-    Returns:
-        (N,) float64, of sum 1.
-    """
+    """The (N,) float64 probabilities of samples with (N,) class ids if all K classes are equally likely: 1 / (K n_c)."""
     _, class_of, count = torch.unique(label, return_inverse=True, return_counts=True)
     return 1.0 / (count.shape[0] * count[class_of].to(torch.float64))
 
 
 class TripletSampler:
-    """Draws (positive, negative) sample pairs as AVCA's released sampler does (Mercea et al., CVPR 2022).
+    """Draw (positive, negative) sample pairs as AVCA's released sampler does (Mercea et al., CVPR 2022).
 
     The positive is drawn with replacement, every class being equally likely (`sampling_weights`). The
     negative's class is uniform over the K - 1 other classes, the negative uniform within it.
@@ -54,7 +45,7 @@ class TripletSampler:
         device: where the indices go; that of `label` if None.
 
     Raises:
-        DataError: label is no list of whole numbers, or holds fewer than two classes.
+        DataError: label is not a list of whole numbers, or holds fewer than two classes.
         SettingError: batch_size < 1.
     """
 
@@ -68,7 +59,7 @@ class TripletSampler:
     ) -> None:
         if label.ndim != 1 or label.is_floating_point() or label.is_complex():
             raise DataError(
-                f"Triplets need a list with one class id a sample, not a {label.dtype} array of shape "
+                f"Triplets need a list with one class id per sample, not a {label.dtype} array of shape "
                 f"{tuple(label.shape)}."
             )
         if batch_size < 1:
@@ -87,7 +78,7 @@ class TripletSampler:
         self._start = count.cumsum(0) - count
 
     def draw(self, n_batches: int) -> tuple[Tensor, Tensor]:
-        """Positions of n_batches batches in `label`: (index, negative), both int64 (n_batches, B)."""
+        """Draw n_batches batches as positions in `label`: (index, negative), both int64 (n_batches, B)."""
         if n_batches < 1:
             raise SettingError(f"n_batches must be at least 1, not {n_batches}.")
         n_classes = self._count.shape[0]

@@ -1,7 +1,7 @@
-"""FeatureSet: the one form that all four doors to data end in, and the phases that training and tests ask of it.
+"""FeatureSet: audio, video and text features with labels and zero-shot splits; every loader returns one.
 
-Class ids are the rows of `class_names` and of `text`. Splits are the five disjoint sample lists of the
-AVCA benchmark (its sixth, stage_2_train, is the union of the first three).
+A class id is a row of `class_names` and of `text`. The splits are the five disjoint sample lists of the AVCA benchmark
+(Mercea et al., CVPR 2022). The benchmark's sixth list, stage_2_train, is the union of the first three.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,41 +24,6 @@ from torch import Tensor
 
 from hypav.errors import DataError, SettingError
 from hypav.utils import replacing
-
-_BYTES = 2**20  # what a core's cache holds
-
-Table = NDArray[Any] | torch.Tensor
-
-
-def rows_not_finite(table: Table) -> list[int]:
-    """The rows of a (n, D) table with NaN or infinite values."""
-    bad: list[int] = []
-    for first, block in _blocks(table):
-        finite = np.isfinite(block)
-        if not finite.all():
-            bad += (first + np.flatnonzero(~finite.all(axis=1))).tolist()
-    return bad
-
-
-def rows_all_same(table: Table) -> bool:
-    """Whether each row of a (n, D) table equals its first; True for n = 1."""
-    start: NDArray[Any] | None = None
-    for _, block in _blocks(table):
-        start = block[0] if start is None else start
-        if not (block == start).all():
-            return False
-    return True
-
-
-def _blocks(table: Table) -> Iterator[tuple[int, NDArray[Any]]]:
-    rows = max(1, _BYTES // (4 * table.shape[1]))
-    for first in range(0, len(table), rows):
-        block = table[first : first + rows]
-        if isinstance(block, torch.Tensor):
-            # numpy has no bfloat16; its loops need no threads, which on a busy machine cost more than they bring
-            block = block.detach().to("cpu", torch.float32 if block.dtype == torch.bfloat16 else None).numpy()
-        yield first, block
-
 
 SPLITS = (
     "stage_1_train",
@@ -76,12 +42,12 @@ PHASES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Phase:
     """The samples and classes of one phase.
 
     Shapes: audio (N, D_a), video (N, D_v), label (N,) class ids of the whole set; classes (K,) sorted class ids,
-    text (K, D_w) their rows; seen (S,) and unseen (U,) class ids, whose union is classes.
+    text (K, D_w) their vectors; seen (S,) and unseen (U,) class ids, whose union is classes.
     """
 
     name: str
@@ -94,39 +60,43 @@ class Phase:
     unseen: Tensor
 
     def __len__(self) -> int:
-        return int(self.label.shape[0])
+        return len(self.label)
+
+    def __repr__(self) -> str:
+        dims = f"audio {self.audio.shape[1]}, video {self.video.shape[1]}, text {self.text.shape[1]}"
+        return f"{self.name}: {len(self)} samples; classes: {_counts(self.seen, self.unseen)}; dimensions: {dims}"
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Phase:
-        """The phase on a device, its features in a dtype; None leaves either as it is."""
+        """Move the phase to a device and its features to a dtype; None leaves either as it is."""
         moved = {name: getattr(self, name).to(device) for name in ("label", "classes", "seen", "unseen")}
         floats = {name: getattr(self, name).to(device, dtype) for name in ("audio", "video", "text")}
         return replace(self, **moved, **floats)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class FeatureSet:
-    """Audio, video and text features with labels and GZSL splits.
+    """Audio, video and text features with labels and zero-shot splits. `data["test"]` is `data.phase("test")`.
 
     Args:
         name: what tables call the set, e.g. "UCF-GZSL (main)".
-        audio: (N, D_a) float, one row a video.
+        audio: (N, D_a) float, a row per video.
         video: (N, D_v) float, rows in the order of `audio`.
         label: (N,) int64 class ids.
         text: (C, D_w) float, the vector of each class name.
         class_names: the C names.
         splits: for each of SPLITS the (n,) indices of its samples; the five are disjoint.
-        split_classes: for each of SPLITS the sorted class ids; derived from the labels where not given.
-        groups, super_groups: for each class its group and super-group name; empty where not known.
-        ids: a name for each sample; empty where there is none.
+        split_classes: for each of SPLITS its sorted class ids; derived from the labels if not given.
+        groups, super_groups: for each class the name of its group and super-group; empty if not known.
+        ids: a name for each sample; empty if there are no names.
         source: where the features come from, one sentence, with the attribution they need.
-        simulated: True where the features were drawn from a generator: every table says so.
-        paper_key: ("UCF-GZSL", "main") and the like where the paper reports this very set, else None.
-        modelled_on: the same key where a simulated set has only the counts and dimensions of a published one.
+        simulated: True if the features were drawn from a generator. Every table says so.
+        paper_key: ("UCF-GZSL", "main") and the like if the paper reports this very set, else None.
+        modelled_on: the same key if a simulated set has only the counts and dimensions of a published one.
+        loaded_as: the arguments with which `hypav.load` loads this set again; empty for a set made otherwise.
 
     Raises:
-        DataError: on the first thing that no run could use (shapes, NaN, constant features, labels out of
-            range, overlapping splits, seen and unseen classes that overlap, a class without samples,
-            a training class with a single sample, no unseen class).
+        DataError: no run could use the set: wrong shapes, NaN, constant features, labels out of range, overlapping
+            splits or roles, a class without samples, a training class with a single sample, no unseen class.
     """
 
     name: str
@@ -144,14 +114,18 @@ class FeatureSet:
     simulated: bool = False
     paper_key: tuple[str, str] | None = None
     modelled_on: tuple[str, str] | None = None
+    loaded_as: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_arrays(self)
-        _check_splits(self)
+        self._refuse(_array_problems(self))
         if not self.split_classes:
             derived = {name: torch.unique(self.label[index]) for name, index in self.splits.items()}
             object.__setattr__(self, "split_classes", derived)
-        _check_classes(self)
+        self._refuse(_class_problems(self))
+
+    def _refuse(self, problems: Iterator[str]) -> None:
+        for problem in problems:
+            raise DataError(f"{self.name}: {problem}")
 
     @property
     def dim_audio(self) -> int:
@@ -167,36 +141,51 @@ class FeatureSet:
 
     @property
     def reference_key(self) -> tuple[str, str] | None:
-        """The paper's set whose settings fit, and whose rows may stand beside: the set itself or its model."""
+        """The paper's set whose settings fit and whose rows are shown next to ours: this set, or its model."""
         return self.paper_key or self.modelled_on
 
     def __len__(self) -> int:
-        return int(self.label.shape[0])
+        return len(self.label)
+
+    def __repr__(self) -> str:
+        mark = "  [SIMULATED]" if self.simulated and not self.name.startswith("SIMULATED") else ""
+        phases = []
+        for name in PHASES:
+            rows, seen, unseen = self._members(name)
+            phases.append(f"{name} {len(rows)} ({_counts(seen, unseen)})")
+        return (
+            f"{self.name}{mark}\n"
+            f"samples (classes): {', '.join(phases)}\n"
+            f"dimensions: audio {self.dim_audio}, video {self.dim_video}, text {self.dim_text}\n"
+            f"source: {self.source or 'not stated'}\n"
+            f"digest: {self.digest}"
+        )
 
     @cached_property
     def digest(self) -> str:
-        """A hash of all that a run can see of the set: features, labels, text, class names, splits."""
+        """A hash of everything a run can see of the set: features, labels, text, class names, splits."""
         hashed = hashlib.blake2b(digest_size=16)
         for tensor in (self.audio, self.video, self.label, self.text):
             hashed.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
-            hashed.update(tensor.detach().cpu().contiguous().numpy().reshape(-1).view(np.uint8).data)
+            hashed.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
         for name in SPLITS:
             split = [self.splits[name].tolist(), self.split_classes[name].tolist()]
             hashed.update(repr(split).encode())
         hashed.update(repr(self.class_names).encode())
         return hashed.hexdigest()
 
+    def __getitem__(self, name: str) -> Phase:
+        return self.phase(name)
+
     def phase(self, name: str) -> Phase:
-        """The samples and classes of "train", "val", "train_val" or "test" (official-style: samples whose class is
-        not among the phase's classes are left out)."""
+        """The samples and classes of "train", "val", "train_val" or "test".
+
+        As in the released code, samples whose class is not one of the phase's classes are left out.
+        """
         if name not in PHASES:
             raise DataError(f"There is no phase {name!r}; choose one of {', '.join(PHASES)}.")
-        seen_splits, unseen_splits = PHASES[name]
-        index = torch.cat([self.splits[split] for split in (*seen_splits, *unseen_splits)])
-        seen = _union([self.split_classes[split] for split in seen_splits])
-        unseen = _union([self.split_classes[split] for split in unseen_splits])
-        classes = _union([seen, unseen])
-        rows = _as_slice(index[torch.isin(self.label[index], classes)])
+        index, seen, unseen = self._members(name)
+        classes, rows = _union([seen, unseen]), _as_slice(index)
         return Phase(
             name=name,
             audio=self.audio[rows],
@@ -208,10 +197,19 @@ class FeatureSet:
             unseen=unseen,
         )
 
+    def _members(self, name: str) -> tuple[Tensor, Tensor, Tensor]:
+        """The sample indices, the seen and the unseen class ids of a phase."""
+        seen, unseen = (_union([self.split_classes[split] for split in splits]) for splits in PHASES[name])
+        index = torch.cat([self.splits[split] for split in chain(*PHASES[name])])
+        return index[torch.isin(self.label[index], torch.cat([seen, unseen]))], seen, unseen
+
+
+def _counts(seen: Tensor, unseen: Tensor) -> str:
+    return f"{len(seen)} seen" + (f", {len(unseen)} unseen" if len(unseen) else "")
+
 
 def _as_slice(index: Tensor) -> Tensor | slice:
-    """Rows that follow one another as a slice, which takes a view: official folders are read in the splits' order, and
-    a copy of theirs would cost the memory of the set once more."""
+    """Consecutive rows as a slice. It takes a view, and a copy of a whole benchmark would double its memory."""
     first, count = int(index[0]) if index.numel() else 0, index.numel()
     return slice(first, first + count) if torch.equal(index, first + torch.arange(count)) else index
 
@@ -220,122 +218,87 @@ def _union(parts: list[Tensor]) -> Tensor:
     return torch.unique(torch.cat(parts)) if parts else torch.empty(0, dtype=torch.int64)
 
 
-def _check_arrays(data: FeatureSet) -> None:
-    rows = data.label.shape[0] if data.label.ndim == 1 else -1
-    if rows < 1:
-        raise DataError(
-            f"{data.name}: label must be a list with one class id a sample, not {tuple(data.label.shape)}."
-        )
+def rows_not_finite(table: Tensor | NDArray[Any]) -> list[int]:
+    """The rows of a (n, D) table that hold NaN or infinite values."""
+    return (~torch.isfinite(torch.as_tensor(table)).all(dim=1)).nonzero().flatten().tolist()
+
+
+def _array_problems(data: FeatureSet) -> Iterator[str]:
+    if data.label.ndim != 1 or len(data.label) < 1:
+        yield f"label must be a list with one class id per sample, not of shape {tuple(data.label.shape)}."
     if data.label.dtype != torch.int64:
-        raise DataError(f"{data.name}: label must hold whole numbers (int64), not {data.label.dtype}.")
-    for what, array in (("audio", data.audio), ("video", data.video), ("text", data.text)):
-        if array.ndim != 2 or array.shape[1] < 1:
-            raise DataError(
-                f"{data.name}: {what} must be a table (rows, dimensions), not of shape {tuple(array.shape)}."
-            )
-        if not array.is_floating_point():
-            raise DataError(f"{data.name}: {what} must hold floating-point numbers, not {array.dtype}.")
-        if what != "text" and array.shape[0] != rows:
-            raise DataError(
-                f"{data.name}: {what} has {array.shape[0]} rows but there are {rows} labels; "
+        yield f"label must hold whole numbers (int64), not {data.label.dtype}."
+    samples, classes = len(data.label), len(data.class_names)
+    for what, table in (("audio", data.audio), ("video", data.video), ("text", data.text)):
+        if table.ndim != 2 or table.shape[1] < 1:
+            yield f"{what} must be a table (rows, dimensions), not of shape {tuple(table.shape)}."
+        if not table.is_floating_point():
+            yield f"{what} must hold floating-point numbers, not {table.dtype}."
+        if what != "text" and len(table) != samples:
+            yield (
+                f"{what} has {len(table)} rows but there are {samples} labels; "
                 "audio, video and label need the same samples in the same order."
             )
-        if bad := rows_not_finite(array):
-            raise DataError(
-                f"{data.name}: {what} has NaN or infinite values in {len(bad)} rows, the first is row {bad[0]}; "
+        if bad := rows_not_finite(table):
+            yield (
+                f"{what} has NaN or infinite values in {len(bad)} rows, the first is row {bad[0]}; "
                 "remove or repair these samples."
             )
-        if array.shape[0] > 1 and rows_all_same(array):
-            raise DataError(
-                f"{data.name}: all rows of {what} are the same, so nothing can be learned; check the extractor."
-            )
-    if data.text.shape[0] != len(data.class_names):
-        raise DataError(
-            f"{data.name}: {data.text.shape[0]} text vectors for {len(data.class_names)} class names."
-        )
-    if len(set(data.class_names)) != len(data.class_names):
-        twice = sorted({n for n in data.class_names if data.class_names.count(n) > 1})
-        raise DataError(f"{data.name}: the class name {twice[0]!r} stands twice; class names must differ.")
-    if int(data.label.min()) < 0 or int(data.label.max()) >= len(data.class_names):
-        raise DataError(
-            f"{data.name}: labels run from {int(data.label.min())} to {int(data.label.max())} "
-            f"but there are {len(data.class_names)} classes (ids start at 0)."
-        )
-    for what, names in (("groups", data.groups), ("super_groups", data.super_groups)):
-        if names and len(names) != len(data.class_names):
-            raise DataError(f"{data.name}: {what} names {len(names)} classes of {len(data.class_names)}.")
-    if data.ids and len(data.ids) != rows:
-        raise DataError(f"{data.name}: {len(data.ids)} sample ids for {rows} samples.")
-
-
-def _check_splits(data: FeatureSet) -> None:
-    if set(data.splits) != set(SPLITS):
-        missing = sorted(set(SPLITS) - set(data.splits)) or sorted(set(data.splits) - set(SPLITS))
-        raise DataError(
-            f"{data.name}: splits must be exactly {', '.join(SPLITS)}; look at {', '.join(missing)}."
-        )
+        if len(table) > 1 and bool((table == table[0]).all()):
+            yield f"all rows of {what} are the same, so nothing can be learned; check the extractor."
+    if len(data.text) != classes:
+        yield f"there are {len(data.text)} text vectors for {classes} class names."
+    if repeated := [name for name, count in Counter(data.class_names).items() if count > 1]:
+        yield f"the class name {repeated[0]!r} appears twice; class names must differ."
+    low, high = int(data.label.min()), int(data.label.max())
+    if low < 0 or high >= classes:
+        yield f"labels run from {low} to {high} but there are {classes} classes (ids start at 0)."
+    for what in ("groups", "super_groups"):
+        if (count := len(getattr(data, what))) not in (0, classes):
+            yield f"{what} has {count} names for {classes} classes."
+    if len(data.ids) not in (0, samples):
+        yield f"there are {len(data.ids)} sample ids for {samples} samples."
+    if strange := sorted(set(SPLITS) ^ set(data.splits)):
+        yield f"splits must be exactly {', '.join(SPLITS)}; look at {', '.join(strange)}."
     for name, index in data.splits.items():
         if index.numel() and (int(index.min()) < 0 or int(index.max()) >= len(data)):
-            raise DataError(f"{data.name}: split {name} names sample {int(index.max())} of {len(data)}.")
-    every = torch.cat([data.splits[name] for name in SPLITS])
-    if every.numel() != torch.unique(every).numel():
-        raise DataError(
-            f"{data.name}: a sample stands in two splits (or twice in one); splits must be disjoint."
-        )
+            yield f"split {name} names sample {int(index.max())} of {len(data)}."
+    together = torch.cat([data.splits[name] for name in SPLITS])
+    if together.numel() != torch.unique(together).numel():
+        yield "a sample is in two splits (or twice in one); splits must be disjoint."
 
 
-def _check_classes(data: FeatureSet) -> None:
+def _class_problems(data: FeatureSet) -> Iterator[str]:
+    def shared(one: Iterable[str], other: str) -> str:
+        """The first class of both; empty if there is no such class."""
+        ids = set(_union([data.split_classes[split] for split in one]).tolist())
+        ids &= set(data.split_classes[other].tolist())
+        return repr(data.class_names[min(ids)]) if ids else ""
+
     for split in SPLITS:
         classes = data.split_classes[split]
-        if classes.numel() == 0:
-            raise DataError(
-                f"{data.name}: split {split} has no class; zero-shot evaluation needs seen and unseen classes."
-            )
+        if not len(classes):
+            yield f"split {split} has no class; zero-shot evaluation needs seen and unseen classes."
         counts = torch.bincount(data.label[data.splits[split]], minlength=len(data.class_names))[classes]
-        if bool((counts == 0).any()):
-            empty = data.class_names[int(classes[counts == 0][0])]
-            raise DataError(
-                f"{data.name}: class {empty!r} has no sample in split {split}; add samples or drop the class."
-            )
-    train = data.split_classes["stage_1_train"]
-    counts = torch.bincount(data.label[data.splits["stage_1_train"]], minlength=len(data.class_names))[train]
-    if bool((counts == 1).any()):
-        lone = data.class_names[int(train[counts == 1][0])]
-        raise DataError(
-            f"{data.name}: class {lone!r} has a single training sample; give it at least two or drop it."
-        )
+        if len(rare := classes[counts == 0]):
+            name = data.class_names[int(rare[0])]
+            yield f"class {name!r} has no sample in split {split}; add samples or drop the class."
+        if split == "stage_1_train" and len(rare := classes[counts == 1]):
+            name = data.class_names[int(rare[0])]
+            yield f"class {name!r} has a single training sample; give it at least two or drop it."
     for phase in ("val", "test"):
-        seen_splits, unseen_splits = PHASES[phase]
-        both = set(data.split_classes[seen_splits[0]].tolist()) & set(
-            data.split_classes[unseen_splits[0]].tolist()
-        )
-        if both:
-            raise DataError(
-                f"{data.name}: class {data.class_names[min(both)]!r} is both seen and unseen in {phase}; "
-                "a class can be only one of the two."
-            )
-    trained = set(_union([data.split_classes[s] for s in PHASES["train_val"][0]]).tolist())
-    leaked = trained & set(data.split_classes["stage_2_test_unseen"].tolist())
-    if leaked:
-        raise DataError(
-            f"{data.name}: test-unseen class {data.class_names[min(leaked)]!r} is also trained on; "
-            "remove it from the training splits."
-        )
-    leaked = set(train.tolist()) & set(data.split_classes["stage_1_val_unseen"].tolist())
-    if leaked:
-        raise DataError(
-            f"{data.name}: val-unseen class {data.class_names[min(leaked)]!r} is also in stage_1_train; "
-            "remove it from one of the two."
-        )
-
-
-_REQUIRED = ("audio", "video", "label", "split", "class_names", "text")
-_LISTS = ("groups", "super_groups", "ids")
+        seen, (unseen,) = PHASES[phase]
+        if name := shared(seen, unseen):
+            yield f"class {name} is both seen and unseen in {phase}; a class can be only one of the two."
+    if name := shared(PHASES["train_val"][0], "stage_2_test_unseen"):
+        yield f"test-unseen class {name} is also trained on; remove it from the training splits."
+    if name := shared(["stage_1_train"], "stage_1_val_unseen"):
+        yield f"val-unseen class {name} is also in stage_1_train; remove it from one of the two."
 
 
 def from_arrays(
     *,
-    name: str,
+    name: str = "my data",
     audio: Any,
     video: Any,
     label: Any,
@@ -344,6 +307,7 @@ def from_arrays(
     splits: Mapping[str, Any] | None = None,
     unseen: int | Sequence[int] | None = None,
     val_unseen: int | Sequence[int] | None = None,
+    seed: int = 0,
     generator: torch.Generator | None = None,
     groups: Iterable[str] = (),
     super_groups: Iterable[str] = (),
@@ -351,33 +315,53 @@ def from_arrays(
     source: str = "Your own arrays.",
     simulated: bool = False,
 ) -> FeatureSet:
-    """A FeatureSet of numpy arrays, tensors or lists; floats keep their precision, lists become float32.
+    """Make a FeatureSet from numpy arrays, tensors or lists. Floats keep their precision; lists become float32.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> label = torch.arange(60) % 6
+    >>> data = from_arrays(
+    ...     audio=torch.randn(60, 8, generator=generator),
+    ...     video=torch.randn(60, 12, generator=generator),
+    ...     label=label,
+    ...     class_names=["bark", "meow", "moo", "neigh", "quack", "roar"],
+    ...     text=torch.eye(6),
+    ... )
+    >>> data["test"]
+    test: 15 samples; classes: 5 seen, 1 unseen; dimensions: audio 8, video 12, text 6
 
     Args:
         audio, video: (N, D_a) and (N, D_v).
-        label: (N,) class ids.
+        label: (N,) class ids, rows of class_names.
         class_names, text: C names and their (C, D_w) vectors.
-        splits: for each of SPLITS the indices of its samples; without it `unseen`, `val_unseen` and
-            `generator` must be given and go to `split_by_class`.
+        splits: for each of SPLITS the indices of its samples. If it is not given, `split_by_class` draws them.
+        unseen, val_unseen: for `split_by_class`: class ids, or how many classes to draw; a fifth of the classes each
+            if not given.
+        seed, generator: of the drawing; `generator` is used instead of `seed` if given.
         groups, super_groups, ids, source, simulated: see FeatureSet.
 
     Raises:
-        DataError: what FeatureSet and `split_by_class` object to, and arrays that are no numbers.
-        SettingError: neither splits nor all of unseen, val_unseen and generator.
+        DataError: an array is not a table of numbers, or FeatureSet or `split_by_class` refuses it.
+        SettingError: both splits and classes to draw them with are given.
     """
-    label = _tensor("label", label, "iu").to(torch.int64)
+    label = _tensor("label", label, whole=True)
     if splits is None:
-        if unseen is None or val_unseen is None or generator is None:
-            raise SettingError("Give either splits, or unseen, val_unseen and a generator to draw them with.")
-        splits = split_by_class(label, unseen=unseen, val_unseen=val_unseen, generator=generator)
+        fifth = max(1, len(torch.unique(label)) // 5)
+        splits = split_by_class(
+            label,
+            unseen=fifth if unseen is None else unseen,
+            val_unseen=fifth if val_unseen is None else val_unseen,
+            generator=torch.Generator().manual_seed(seed) if generator is None else generator,
+        )
+    elif unseen is not None or val_unseen is not None:
+        raise SettingError("Give either splits, or unseen and val_unseen to draw the splits with, not both.")
     return FeatureSet(
         name=name,
-        audio=_tensor("audio", audio, "f"),
-        video=_tensor("video", video, "f"),
+        audio=_tensor("audio", audio),
+        video=_tensor("video", video),
         label=label,
-        text=_tensor("text", text, "f"),
+        text=_tensor("text", text),
         class_names=tuple(map(str, class_names)),
-        splits={key: _tensor(f"split {key}", index, "iu").to(torch.int64) for key, index in splits.items()},
+        splits={key: _tensor(f"split {key}", index, whole=True) for key, index in splits.items()},
         groups=tuple(map(str, groups)),
         super_groups=tuple(map(str, super_groups)),
         ids=tuple(map(str, ids)),
@@ -386,76 +370,110 @@ def from_arrays(
     )
 
 
+def _tensor(what: str, values: Any, *, whole: bool = False) -> Tensor:
+    """A tensor of floats, or of whole numbers as int64."""
+    if not isinstance(values, Tensor):
+        try:
+            array = np.asarray(values)
+        except ValueError as error:
+            raise DataError(f"{what} is not a table of numbers; its rows must have one length.") from error
+        if array.dtype == object:
+            raise DataError(
+                f"{what} is an array of Python objects; make it a plain array of numbers first, "
+                f"e.g. np.stack([np.asarray(row) for row in {what}])."
+            )
+        if array.dtype.kind not in "fiub":
+            raise DataError(f"{what} must hold floating-point or whole numbers, not {array.dtype}.")
+        if not isinstance(values, np.ndarray) and not (whole and array.size):
+            array = array.astype(np.int64 if whole else np.float32)
+        values = torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("=")))
+    integer = values.dtype != torch.bool and not (values.is_floating_point() or values.is_complex())
+    if not (integer if whole else values.is_floating_point()):
+        wanted, dtype = ("whole", "int64") if whole else ("floating-point", "float32")
+        raise DataError(f"{what} must hold {wanted} numbers, not {values.dtype}; convert it to {dtype}.")
+    return values.detach().to(torch.int64) if whole else values.detach()
+
+
+def split_codes(codes: NDArray[Any], samples: int) -> dict[str, NDArray[np.int64]]:
+    """The sample indices of each of SPLITS, from (N,) places in SPLITS; -1 is a sample in no split."""
+    if codes.shape != (samples,) or not np.isin(codes, range(-1, len(SPLITS))).all():
+        raise DataError(f"split must be a list of numbers from -1 to {len(SPLITS) - 1}, one for each sample.")
+    return {name: np.flatnonzero(codes == code) for code, name in enumerate(SPLITS)}
+
+
 def split_by_class(
     label: Tensor,
     *,
     unseen: int | Sequence[int],
     val_unseen: int | Sequence[int],
     generator: torch.Generator,
-    fractions: tuple[float, float] = (0.1, 0.1),
 ) -> dict[str, Tensor]:
-    """The benchmark's five splits of (N,) class ids.
+    """Draw the benchmark's five splits for (N,) class ids: for each of SPLITS its sorted sample indices.
 
-    All samples of the unseen classes are test-unseen. Of every other class a fraction is test-seen. Of what is
-    left, the val-unseen classes' samples are val-unseen; of the other classes' a fraction is val-seen, the rest
-    trains. (The benchmark's fractions are both 0.1.) Each fraction takes at least one sample a class.
+    All samples of the unseen classes are test-unseen. A tenth of every other class is test-seen. The rest of the
+    val-unseen classes is val-unseen. A tenth of the rest of each other class is val-seen, and what remains is for
+    training. A tenth is at least one sample.
 
     Args:
         unseen, val_unseen: class ids, or how many classes to draw.
-        fractions: (test-seen, val-seen), each in (0, 1).
-
-    Returns:
-        For each of SPLITS its sorted sample indices.
 
     Raises:
-        DataError: a class id without samples, overlapping roles, no class left to train on, or a class that is
-            too small (4 samples to train on and be held out, 2 for a val-unseen class).
-        SettingError: a fraction outside (0, 1), or no unseen class asked for.
+        DataError: a class id without samples, overlapping roles, fewer than two classes left to train on, or a class
+            that is too small (it needs 4 samples to be trained on, 2 to be val-unseen).
+        SettingError: no unseen or no val-unseen class asked for.
     """
-    if not all(0 < fraction < 1 for fraction in fractions):
-        raise SettingError(f"fractions must lie between 0 and 1, not {fractions}.")
-    classes = torch.unique(label).tolist()
+    classes, counts = (values.tolist() for values in torch.unique(label, return_counts=True))
     shuffled = torch.randperm(len(classes), generator=generator, device=generator.device).tolist()
-    free = [classes[place] for place in shuffled]
-    roles: dict[str, set[int]] = {}
-    # Classes that were named are taken out first, so that the drawn ones never coincide with them.
-    for role, wanted in sorted(
-        (("unseen", unseen), ("val_unseen", val_unseen)), key=lambda r: isinstance(r[1], int)
-    ):
-        roles[role] = _choose(role, wanted, classes, free)
-        free = [row for row in free if row not in roles[role]]
-    if not free:
-        raise DataError("No class is left to train on; ask for fewer unseen and val_unseen classes.")
+    free = [classes[position] for position in shuffled]
+    roles: dict[str, list[int]] = {}
+    # Named classes are taken out first, so that the drawn ones never coincide with them.
+    wishes = [("unseen", unseen), ("val_unseen", val_unseen)]
+    for role, wanted in sorted(wishes, key=lambda wish: isinstance(wish[1], int)):
+        chosen = free[: max(wanted, 0)] if isinstance(wanted, int) else [int(row) for row in wanted]
+        if not chosen:
+            raise SettingError(f"{role} must name at least one class, or say how many to draw.")
+        if strange := set(chosen) - set(classes):
+            raise DataError(f"{role} names class {min(strange)}, which has no sample.")
+        if both := set(chosen) - set(free):
+            raise DataError(f"Class {min(both)} is both unseen and val_unseen; a class has one role.")
+        free, roles[role] = [row for row in free if row not in chosen], chosen
+    if len(free) < 2:
+        raise DataError(
+            f"{len(classes)} classes have samples and only {len(free)} of them is left to train on; "
+            "training needs two: add classes, or make fewer of them unseen and val_unseen."
+        )
     parts: dict[str, list[Tensor]] = {split: [] for split in SPLITS}
-    for row in classes:
-        members = (label == row).nonzero().squeeze(1)
-        order = torch.randperm(len(members), generator=generator, device=generator.device)
-        members = members[order.to(label.device)]
+    for row, count in zip(classes, counts, strict=True):
+        order = torch.randperm(count, generator=generator, device=generator.device)
+        members = (label == row).nonzero().squeeze(1)[order.to(label.device)]
         if row in roles["unseen"]:
             parts["stage_2_test_unseen"].append(members)
             continue
         need = 2 if row in roles["val_unseen"] else 4
-        if len(members) < need:
-            raise DataError(
-                f"Class {row} has {len(members)} samples but needs {need} for its splits; drop it."
-            )
-        test, rest = _take(members, fractions[0])
-        parts["stage_2_test_seen"].append(test)
+        if count < need:
+            raise DataError(f"Class {row} has {count} samples but needs {need} for its splits; drop it.")
+        tenth = max(1, round(0.1 * count))
+        parts["stage_2_test_seen"].append(members[:tenth])
+        rest = members[tenth:]
         if row in roles["val_unseen"]:
             parts["stage_1_val_unseen"].append(rest)
             continue
-        val, train = _take(rest, fractions[1])
-        parts["stage_1_val_seen"].append(val)
-        parts["stage_1_train"].append(train)
+        tenth = max(1, round(0.1 * len(rest)))
+        parts["stage_1_val_seen"].append(rest[:tenth])
+        parts["stage_1_train"].append(rest[tenth:])
     return {split: torch.cat(part).sort().values for split, part in parts.items()}
 
 
-def save_npz(data: FeatureSet, path: Path | str) -> None:
-    """Writes the file described above; floats keep their precision. `paper_key` is not kept: the paper reports
-    the published folders, not a copy of them.
+_REQUIRED = ("audio", "video", "label", "split", "class_names", "text")
+_LISTS = ("groups", "super_groups", "ids")
 
-    Raises:
-        RunError: the file cannot be written.
+
+def save_npz(data: FeatureSet, path: Path | str) -> None:
+    """Write a set to an npz file that `load_npz` and `hypav.load` read.
+
+    Its arrays are audio (N, D_a), video (N, D_v), label (N,), split (N,), class_names (C,) and text (C, D_w). A split is
+    a place in SPLITS, or -1 for a sample in no split. Optional are groups, super_groups, ids, name, source and simulated.
+    Floats keep their precision. `paper_key` is not written: the paper reports the published folders, not a copy.
     """
     split = np.full(len(data), -1, dtype=np.int8)
     for code, name in enumerate(SPLITS):
@@ -468,39 +486,26 @@ def save_npz(data: FeatureSet, path: Path | str) -> None:
 
 
 def load_npz(path: Path | str) -> FeatureSet:
-    """Reads the file described above.
+    """Read a set from an npz file with the arrays that `save_npz` lists.
 
     Raises:
-        DataError: no such file, damaged, pickled, an array missing or of the wrong type, and what FeatureSet
-            objects to.
+        DataError: there is no such file, it is damaged or pickled, an array is missing or of the wrong type, or
+            FeatureSet refuses the arrays.
     """
     path = Path(path)
     arrays = npz_arrays(path)
-    if missing := [key for key in _REQUIRED if key not in arrays]:
-        raise DataError(
-            f"{path}: the array {missing[0]} is missing; an npz file needs {', '.join(_REQUIRED)}."
-        )
-    split = _whole_numbers(path, "split", arrays)
-    label = _whole_numbers(path, "label", arrays)
-    if split.shape != label.shape or (split.size and not -1 <= split.min() <= split.max() < len(SPLITS)):
-        raise DataError(f"{path}: split must hold a number from -1 to {len(SPLITS) - 1} for each label.")
-    names = {key: _texts(path, key, arrays[key]) for key in ("class_names", *_LISTS) if key in arrays}
-    facts = {key: _texts(path, key, arrays[key][None])[0] for key in ("name", "source") if key in arrays}
-    simulated = arrays.get("simulated", np.array(False))
-    if simulated.shape != () or simulated.dtype != np.bool_:
-        raise DataError(f"{path}: simulated must be one truth value.")
     try:
+        if missing := [key for key in _REQUIRED if key not in arrays]:
+            raise DataError(f"the array {missing[0]} is missing; an npz file needs {', '.join(_REQUIRED)}.")
+        given: dict[str, Any] = {
+            key: arrays[key] for key in (*_REQUIRED, *_LISTS) if key in arrays and key != "split"
+        }
         return from_arrays(
-            name=facts.get("name", path.stem),
-            audio=arrays["audio"],
-            video=arrays["video"],
-            label=label,
-            text=arrays["text"],
-            class_names=names.pop("class_names"),
-            splits={name: np.flatnonzero(split == code) for code, name in enumerate(SPLITS)},
-            source=facts.get("source", f"Arrays of {path.name}."),
-            simulated=bool(simulated),
-            **names,  # type: ignore[arg-type]
+            **given,
+            name=str(arrays.get("name", path.stem)),
+            splits=split_codes(arrays["split"], len(np.atleast_1d(arrays["label"]))),
+            source=str(arrays.get("source", f"Arrays of {path.name}.")),
+            simulated=bool(np.any(arrays.get("simulated", False))),
         )
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
@@ -510,141 +515,50 @@ def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of an npz file, by name; nothing is unpickled.
 
     Raises:
-        DataError: no such file, damaged, no npz file, or pickled objects in it.
+        DataError: there is no such file, or it is not a whole npz file of plain arrays.
     """
     if not path.is_file():
         raise DataError(f"{path}: there is no such file.")
     try:
+        with open(path, "rb") as file:
+            start = file.read(64).lstrip().lower()
+        if start.startswith(b"version https://git-lfs"):
+            raise DataError(f"{path} is a Git LFS pointer, not the data; fetch them with: git lfs pull.")
+        if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+            raise DataError(f"{path} is a web page, not the data; open it to see why, and download it again.")
         archive = np.load(path, allow_pickle=False)
         if isinstance(archive, np.ndarray):
-            raise DataError(f"{path}: it is a single array, not an npz file of several.")
+            raise DataError(f"{path} is a single array, not an npz file of several; save it with np.savez.")
         with archive:
             return {key: archive[key] for key in archive.files}
-    except (OSError, EOFError, ValueError, LookupError, MemoryError, RuntimeError, SyntaxError) as error:
-        why = "holds pickled objects, which are never opened" if "pickle" in str(error) else "is damaged"
-        raise DataError(f"{path}: the file {why} or is no npz file of plain arrays.") from error
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: the file is damaged or truncated; copy it again.") from error
+    except (
+        OSError, EOFError, ValueError, LookupError, MemoryError, RuntimeError, SyntaxError, zlib.error,
+        zipfile.BadZipFile,
+    ) as error:  # fmt: skip
+        # numpy takes every file that it does not know for a pickle
+        if "pickle" in str(error) and start.startswith((b"pk", b"\x93numpy", b"\x80")):
+            raise DataError(
+                f"{path} holds pickled objects, which are not opened; save plain arrays."
+            ) from error
+        raise DataError(f"{path} is damaged or not an npz file; copy it again.") from error
 
 
-def _tensor(what: str, values: Any, kinds: str) -> Tensor:
-    """A tensor of floats ("f") or whole numbers ("iu")."""
-    if isinstance(values, Tensor):
-        whole = not (values.is_floating_point() or values.is_complex() or values.dtype == torch.bool)
-        if whole if "i" in kinds else values.is_floating_point():
-            return values
-        kind = str(values.dtype)
-    else:
-        try:
-            array = np.asarray(values)
-            if not isinstance(values, np.ndarray) and array.dtype.kind in "fiu" and "f" in kinds:
-                array = array.astype(np.float32)
-            if not array.size and "i" in kinds:
-                array = array.astype(np.int64)
-            if array.dtype.kind in kinds:
-                return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("=")))
-            kind = str(array.dtype)
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{what} is not a table of numbers; give an array or tensor.") from error
-    raise DataError(f"{what} must hold {'whole' if 'i' in kinds else 'floating-point'} numbers, not {kind}.")
+def describe(data: FeatureSet) -> str:
+    """The lines of `print(data)`, then the size of each split, the norms of the features and the groups, as text."""
+    rows: list[tuple[str, ...]] = [("split", "classes", "samples", "per class")]
+    for split in SPLITS:
+        classes, index = data.split_classes[split], data.splits[split]
+        counts = torch.bincount(data.label[index], minlength=len(data.class_names))[classes]
+        rows.append((split, f"{len(classes)}", f"{len(index)}", f"{int(counts.min())}-{int(counts.max())}"))
+    rows += [("",), ("norms", "mean", "min", "max")]
+    for what in ("audio", "video", "text"):
+        norm = torch.linalg.vector_norm(getattr(data, what), dim=1, dtype=torch.float64)
+        rows.append((what, *(f"{float(value):.3f}" for value in (norm.mean(), norm.min(), norm.max()))))
+    lines = ["".join([f"{row[0]:<20}", *(f"{cell:>11}" for cell in row[1:])]).rstrip() for row in rows]
+    for what, names in (("groups", data.groups), ("super-groups", data.super_groups)):
+        counted = ", ".join(f"{name} {count}" for name, count in sorted(Counter(names).items()))
+        lines += ["", f"{what} (classes): {counted}"] if names else []
+    return "\n".join([repr(data), "", *lines])
 
 
-def _choose(role: str, wanted: int | Sequence[int], classes: list[int], free: list[int]) -> set[int]:
-    chosen = free[:wanted] if isinstance(wanted, int) else [int(row) for row in wanted]
-    if not chosen or (isinstance(wanted, int) and wanted < 1):
-        raise SettingError(f"{role} must name at least one class, or say how many to draw.")
-    if strange := [row for row in chosen if row not in classes]:
-        raise DataError(f"{role} names class {strange[0]}, which has no sample.")
-    if both := [row for row in chosen if row not in free]:
-        raise DataError(f"Class {both[0]} is both unseen and val_unseen; a class has one role.")
-    return set(chosen)
-
-
-def _take(members: Tensor, fraction: float) -> tuple[Tensor, Tensor]:
-    count = max(1, round(fraction * len(members)))
-    return members[:count], members[count:]
-
-
-def _whole_numbers(path: Path, key: str, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
-    array = arrays[key]
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise DataError(f"{path}: {key} must be a list of whole numbers, not {array.dtype} {array.shape}.")
-    return array.astype(np.int64)
-
-
-def _texts(path: Path, key: str, array: NDArray[Any]) -> tuple[str, ...]:
-    if array.ndim != 1 or array.dtype.kind != "U":
-        raise DataError(f"{path}: {key} must be plain text, not {array.dtype} {array.shape}.")
-    return tuple(array.tolist())
-
-
-def describe(data: FeatureSet) -> dict[str, Any]:
-    """Counts, dimensions, splits, norms and groups, in plain values that JSON can hold.
-
-    Returns:
-        name, source, simulated, paper_key; samples, classes (all names) and used_classes (with samples in a
-        split); dims {audio, video, text}; splits {split: classes, samples, smallest and largest class}; phases
-        {phase: samples, seen, unseen}; norms {audio, video, text: mean, min, max of the rows' Euclidean norms};
-        groups and super_groups {name: classes}.
-    """
-    splits = {split: _split(data, split) for split in SPLITS}
-    used = torch.unique(torch.cat([data.split_classes[split] for split in SPLITS]))
-    phases = {}
-    for name in PHASES:
-        phase = data.phase(name)
-        phases[name] = {"samples": len(phase), "seen": len(phase.seen), "unseen": len(phase.unseen)}
-    return {
-        "name": data.name,
-        "source": data.source,
-        "simulated": data.simulated,
-        "paper_key": list(data.paper_key) if data.paper_key else None,
-        "samples": len(data),
-        "classes": len(data.class_names),
-        "used_classes": len(used),
-        "dims": {"audio": data.dim_audio, "video": data.dim_video, "text": data.dim_text},
-        "splits": splits,
-        "phases": phases,
-        "norms": {what: _norms(getattr(data, what)) for what in ("audio", "video", "text")},
-        "groups": dict(Counter(data.groups)),
-        "super_groups": dict(Counter(data.super_groups)),
-    }
-
-
-def describe_text(data: FeatureSet) -> str:
-    """`describe` as lines for a terminal."""
-    facts = describe(data)
-    dims = ", ".join(f"{what} {dim}" for what, dim in facts["dims"].items())
-    lines = [
-        f"{facts['name']}{'  [SIMULATED features]' if facts['simulated'] else ''}",
-        f"source: {facts['source'] or 'not stated'}",
-        f"{facts['samples']} samples, {facts['used_classes']} of {facts['classes']} classes used; dimensions: {dims}",
-        "",
-        f"{'split':<22}{'classes':>8}{'samples':>9}{'a class':>12}",
-    ]
-    for split, found in facts["splits"].items():
-        sizes = f"{found['smallest']}-{found['largest']}"
-        lines.append(f"{split:<22}{found['classes']:>8}{found['samples']:>9}{sizes:>12}")
-    lines += ["", f"{'norms':<22}{'mean':>8}{'min':>9}{'max':>12}"]
-    for what, norm in facts["norms"].items():
-        lines.append(f"{what:<22}{norm['mean']:>8.3f}{norm['min']:>9.3f}{norm['max']:>12.3f}")
-    for what in ("groups", "super_groups"):
-        if facts[what]:
-            named = ", ".join(f"{name} {count}" for name, count in sorted(facts[what].items()))
-            lines += ["", f"{what.replace('_', '-')} (classes): {named}"]
-    return "\n".join(lines)
-
-
-def _split(data: FeatureSet, split: str) -> dict[str, int]:
-    counts = torch.bincount(data.label[data.splits[split]], minlength=len(data.class_names))
-    counts = counts[data.split_classes[split]]
-    return {
-        "classes": len(counts),
-        "samples": len(data.splits[split]),
-        "smallest": int(counts.min()),
-        "largest": int(counts.max()),
-    }
-
-
-def _norms(table: Tensor) -> dict[str, float]:
-    norm = torch.linalg.vector_norm(table, dim=1, dtype=torch.float64)
-    return {"mean": float(norm.mean()), "min": float(norm.min()), "max": float(norm.max())}
+describe_text = describe  # until hypav.data.verify and the command line follow

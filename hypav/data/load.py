@@ -1,83 +1,82 @@
-"""The four doors by name: simulated, yt8m-mini, a folder in the official layout, an npz of your own."""
+"""Load a feature set by name: simulated features, YouTube-8M, a folder of the AVCA benchmark, or your own npz file."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from hypav.data.features import FeatureSet, load_npz
 from hypav.data.official import read_official
 from hypav.data.simulated import COUNTS, simulated
-from hypav.data.yt8m import YT8M_FILE, read_yt8m
-from hypav.errors import DataError, SettingError
+from hypav.data.yt8m import YT8M_FILES, read_yt8m
+from hypav.errors import DataError
 
 DATA_VARIABLE = "HYPAV_DATA"
 COURSE_VARIABLE = "HYPAV_COURSE"
-DOORS_HELP = (
-    f"simulated[:{'|'.join(COUNTS)}], yt8m-mini (read from the folder ${DATA_VARIABLE}), "
-    "a folder in the layout of the AVCA benchmark, or a .npz file"
+NAMES_HELP = (
+    f"simulated[:{'|'.join(COUNTS)}], yt8m-mini or yt8m (in the folder ${DATA_VARIABLE}), "
+    "a folder of the AVCA benchmark, or a .npz file"
 )
 
 
-def open_data(
-    door: str,
-    *,
-    features: str = "main",
-    text_alignment: str = "correct",
-    seed: int = 0,
-    environment: Mapping[str, str] | None = None,
-    cache: Path | None = None,
+def load(
+    name: str | Path, *, features: str = "main", text_alignment: str = "correct", seed: int = 0
 ) -> FeatureSet:
-    """The set behind a door.
+    """Load a feature set; nothing is downloaded.
+
+    >>> data = load("simulated:small")
+    >>> data.name
+    'SIMULATED (small)'
+    >>> data["test"]
+    test: 120 samples; classes: 16 seen, 4 unseen; dimensions: audio 24, video 32, text 16
 
     Args:
-        door: as DOORS_HELP says.
-        features: "main" or "cls", for official folders.
-        text_alignment: "correct", or "official" for the released loader's shifted text rows; official folders only.
-        seed: of the simulator.
-        environment: where HYPAV_DATA is looked up; None is the process's own.
-        cache: a folder that keeps official folders as read; the other doors, which are small, leave it alone.
+        name: "simulated" or "simulated:" and a key of COUNTS; "yt8m-mini" or "yt8m", read from the folder that the
+            environment variable HYPAV_DATA names; the path of a folder of the AVCA benchmark, of a folder with
+            yt8m_gzsl_mini.npz, or of a .npz file.
+        features: "main" or "cls"; for folders of the benchmark.
+        text_alignment: "correct", or "official" for the shifted text rows of the released loader; for the same folders.
+        seed: of the simulated features.
 
     Raises:
-        DataError: there is no such door, or what is behind it cannot be used.
-        RunError: the cache cannot be written.
-        SettingError: an unknown simulator size, feature kind or text alignment.
+        DataError: there is no such set, or its files cannot be used.
+        SettingError: an unknown kind of simulated features, of features or of text alignment.
     """
-    name, _, size = door.partition(":")
-    if name == "simulated":
-        return simulated(size or "ucf-gzsl", seed=seed)
-    if door == "yt8m-mini":
-        folder = (os.environ if environment is None else environment).get(DATA_VARIABLE)
+    data, name = _load(str(name), features, text_alignment, seed)
+    again = {"name": name, "features": features, "text_alignment": text_alignment, "seed": seed}
+    object.__setattr__(data, "loaded_as", again)  # dataclasses.replace would check all features once more
+    return data
+
+
+def _load(name: str, features: str, text_alignment: str, seed: int) -> tuple[FeatureSet, str]:
+    """The set, and the name with which it is loaded from every working directory."""
+    kind, _, counts = name.partition(":")
+    if kind == "simulated":
+        return simulated(counts or "ucf-gzsl", seed=seed), name
+    if name in YT8M_FILES:
+        folder = os.environ.get(DATA_VARIABLE)
         if not folder:
             raise DataError(
-                f"yt8m-mini needs {DATA_VARIABLE}, the folder that holds {YT8M_FILE}; "
-                "make one from YouTube-8M shards with: hypav data build-yt8m."
+                f"{name} needs the environment variable {DATA_VARIABLE}: the folder that holds {YT8M_FILES[name]}; "
+                "get real features with: hypav data fetch yt8m."
             )
-        return read_yt8m(Path(folder))
-    path = Path(door)
+        return read_yt8m(Path(folder) / YT8M_FILES[name]), name
+    path = Path(name)
     if not path.exists():
-        raise DataError(f"There is no door and no file {door!r}; choose {DOORS_HELP}.")
+        raise DataError(f"There is no set and no file {name!r}; choose {NAMES_HELP}.")
+    absolute = str(path.resolve())
+    if path.name in YT8M_FILES.values() or (path / YT8M_FILES["yt8m-mini"]).exists():
+        return read_yt8m(path), absolute
     if path.is_dir():
-        if (path / YT8M_FILE).exists():
-            return read_yt8m(path)
-        if features not in ("main", "cls"):
-            raise SettingError(f'features is {features!r}; choose "main" or "cls".')
-        return read_official(path, features, text_alignment=text_alignment, cache=cache)
-    if path.name == YT8M_FILE:
-        return read_yt8m(path)
-    if path.suffix == ".npz":
-        return load_npz(path)
-    raise DataError(f"{path} is neither a folder nor a .npz file; choose {DOORS_HELP}.")
+        return read_official(path, features, text_alignment=text_alignment), absolute
+    if path.suffix != ".npz":
+        raise DataError(f"{name} is neither a folder nor a .npz file; choose {NAMES_HELP}.")
+    return load_npz(path), absolute
 
 
-def course_data(*, environment: Mapping[str, str] | None = None) -> FeatureSet:
-    """The set that the course's notebooks train on: the door that HYPAV_COURSE names, else simulated features.
+def course_data() -> FeatureSet:
+    """The set the course's notebooks train on: the one that HYPAV_COURSE names, else simulated features.
 
     `make notebooks DATA=yt8m-mini` sets the variable, so that every notebook runs on other data without an edit.
-
-    Raises:
-        DataError: there is no such door, or what is behind it cannot be used.
     """
-    environment = os.environ if environment is None else environment
-    return open_data(environment.get(COURSE_VARIABLE) or "simulated", environment=environment)
+    return load(os.environ.get(COURSE_VARIABLE) or "simulated")

@@ -1,13 +1,13 @@
-"""The simulated door: audio, video and text features drawn from one class tree, shaped like a real set.
+"""Simulated audio, video and text features, drawn from one class tree with the size and statistics of a real set.
 
 Every class c lies at the end of a path super-group > group > c. For each view m (audio, video, text) its
-position is the sum of one vector a level l, in a latent space of R dimensions, less the mean of all classes:
+position is the sum of one vector per level l, in a latent space of R dimensions, minus the mean of all classes:
 
     z^m_c = sum_l sqrt(v^m_l) a^m_l unit(sqrt(rho^m_l) u_l + sqrt(1 - rho^m_l) w^m_l),   u, w ~ N(0, I)   (1)
 
 v^m_l is the share of variance of that level (the three sum to 1); u_l is what all views agree on, w^m_l what
 only this view knows, rho^m_l the share of agreement (1 for text). a^m_l is 1 but for the class level, where it
-is log-normal with mean square 1: some classes have a sound of their own, some have none. A text is
+is log-normal with mean square 1: some classes have a distinct sound, others do not. A text is
 
     t_c = unit(o_t n_t + B_t z^t_c + tau_t e_c),    e_c ~ N(0, I / D_t)                                   (2)
 
@@ -16,15 +16,15 @@ Sample i of class c has its own latent deviation, in part common to its sound an
     h^m_i = sqrt(kappa) h_i + sqrt(1 - kappa) g^m_i,    h_i, g^m_i ~ N(0, I / R)                          (3)
     x^m_i ~ gamma^m_i (o_m n_m + B_m (z^m_c + omega_m h^m_i) + tau_m e^m_i),    e^m_i ~ N(0, I / D_m)     (4)
 
-scaled to the standard deviation s_m. B_m is a random (D_m, R) matrix with entries N(0, 1 / D_m): each view
-has a basis of its own. n_m is a random unit vector, the middle of the narrow cone that makes the modality gap
-(Liang et al., NeurIPS 2022, "Mind the gap"). gamma is a log-normal gain (loudness, contrast).
+scaled to the standard deviation s_m. B_m is a random (D_m, R) matrix with entries N(0, 1 / D_m), another one for each
+view. n_m is a random unit vector, the middle of the narrow cone that makes the modality gap (Liang et al., NeurIPS 2022,
+"Mind the gap"). gamma is a log-normal gain (loudness, contrast).
 
-Every machine draws the same bits: all is computed in float64, and features are rounded to multiples of GRID, far above
-the last digits, in which processors differ.
+All machines draw the same bits: everything is computed in float64, and features are rounded to multiples of GRID.
+That is far coarser than the last digits, in which processors differ.
 
-The constants in `hypav.data.simulated` are set so that `simulated("yt8m-mini")` has the statistics of
-the real set of that name. Nothing here is real: a result on it says how a method behaves on this model, no more.
+The constants are set so that `simulated("yt8m-mini")` has the statistics of the real set of that name. Nothing here is
+real: a result on it says how a method behaves on this model, no more.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from hypav.utils import normal, uniform
 
 @dataclass(frozen=True)
 class Counts:
-    """How many of everything: the class tree, the GZSL roles, the samples of each split and the dimensions.
+    """The class tree, the numbers of classes and samples in each role, and the dimensions.
 
     Args:
         title: what tables call the set, after the word SIMULATED.
@@ -67,7 +67,7 @@ class Counts:
 
     @property
     def name(self) -> str:
-        """Of the set, as tables call it."""
+        """The name of the set in tables."""
         return f"SIMULATED ({self.title})"
 
     @property
@@ -82,8 +82,8 @@ class View:
     Args:
         levels: v^m_l for super-group, group and class.
         agreement: rho^m_l for super-group, group and class.
-        unevenness: standard deviation of log a^m_c: how much classes differ in how well the view tells them.
-        offset: o_m, length of the view's mean beside class positions of about length 1.
+        unevenness: standard deviation of log a^m_c: how much classes differ in how clearly the view shows them.
+        offset: o_m, length of the view's mean, compared with class positions of about length 1.
         noise: tau_m, length of the noise.
         instance: omega_m, length of a sample's own latent deviation.
         gain: standard deviation of log gamma^m_i.
@@ -107,65 +107,34 @@ class View:
 
 
 _UCF_TREE = ((3, 3, 3),) * 3 + ((3, 3),) * 4
+# fmt: off
 COUNTS: Mapping[str, Counts] = {
     "ucf-gzsl": Counts(
-        "UCF-GZSL counts",
-        _UCF_TREE,
-        12,
-        9,
-        (3174, 353, 1467, 555, 1267),
-        512,
-        512,
-        300,
+        "UCF-GZSL counts", _UCF_TREE, 12, 9, (3174, 353, 1467, 555, 1267), 512, 512, 300,
         modelled_on=("UCF-GZSL", "main"),
     ),
     "ucf-gzsl-cls": Counts(
-        "UCF-GZSL counts, cls",
-        ((3, 3, 2),) * 3 + ((3, 3),) * 4,
-        12,
-        6,
-        (3174, 353, 1467, 555, 845),
-        128,
-        4096,
-        300,
+        "UCF-GZSL counts, cls", ((3, 3, 2),) * 3 + ((3, 3),) * 4, 12, 6, (3174, 353, 1467, 555, 845), 128, 4096, 300,
         modelled_on=("UCF-GZSL", "cls"),
     ),
     "yt8m-mini": Counts(
-        "yt8m-mini counts",
-        ((10,), (7,), (4, 11, 7), (2, 4, 3, 1, 5, 4), (6,), (9, 6, 12, 6), (12,)),
-        28,
-        28,
-        (1437, 182, 844, 276, 995),
-        128,
-        1024,
-        384,
+        "yt8m-mini counts", ((10,), (7,), (4, 11, 7), (2, 4, 3, 1, 5, 4), (6,), (9, 6, 12, 6), (12,)), 28, 28,
+        (1437, 182, 844, 276, 995), 128, 1024, 384,
     ),
     "small": Counts("small", ((4, 4), (4, 3), (5,)), 5, 4, (220, 40, 80, 50, 70), 24, 32, 16),
 }
-
 VIEWS: Mapping[str, View] = {
     "audio": View(
-        levels=(0.11, 0.10, 0.79),
-        agreement=(1.0, 1.0, 0.42),
-        unevenness=0.65,
-        offset=0.17,
-        noise=0.75,
-        instance=1.9,
-        gain=0.38,
-        std=0.719,
+        levels=(0.11, 0.10, 0.79), agreement=(1.0, 1.0, 0.42), unevenness=0.65,
+        offset=0.17, noise=0.75, instance=1.9, gain=0.38, std=0.719,
     ),
     "video": View(
-        levels=(0.04, 0.12, 0.84),
-        agreement=(0.33, 0.33, 0.33),
-        offset=0.13,
-        noise=1.88,
-        instance=1.25,
-        gain=0.43,
-        std=0.493,
+        levels=(0.04, 0.12, 0.84), agreement=(0.33, 0.33, 0.33),
+        offset=0.13, noise=1.88, instance=1.25, gain=0.43, std=0.493,
     ),
     "text": View(levels=(0.18, 0.13, 0.69), offset=0.68, noise=0.68),
 }
-
+# fmt: on
 
 LATENT = 48  # R
 CLASS_LEVEL = 2  # after super-group and group
@@ -182,21 +151,19 @@ def simulated(
     generator: torch.Generator | None = None,
     views: Mapping[str, View] = VIEWS,
 ) -> FeatureSet:
-    """Draws a labelled audio-visual GZSL set from the model at the top of this module.
+    """Draw a labelled audio-visual GZSL set from the model at the top of this module.
+
+    All features are float32. The rows of text have length 1 up to the rounding to GRID.
 
     Args:
-        counts: a key of COUNTS ("ucf-gzsl", "ucf-gzsl-cls", "yt8m-mini", "small") or your own Counts.
-        seed: of the generator, where none is given.
-        generator: a CPU torch.Generator, used instead of `seed`.
+        counts: a key of COUNTS ("ucf-gzsl", "ucf-gzsl-cls", "yt8m-mini", "small") or a Counts object.
+        seed: of the generator.
+        generator: a CPU torch.Generator, used instead of `seed` if given.
         views: the constants of "audio", "video" and "text"; change them to ask "what if there were no tree?".
 
-    Returns:
-        FeatureSet, float32: audio (N, D_a), video (N, D_v), text (C, D_w); `simulated` is True. The rows of text have
-        length 1 up to the rounding to GRID.
-
     Raises:
-        SettingError: where `counts` is not known, leaves no seen class or a class with less than two samples, or
-            where `views` lacks a view.
+        SettingError: `counts` is not known, leaves no seen class or a class with less than two samples, or `views`
+            lacks a view.
     """
     if isinstance(counts, str):
         if counts not in COUNTS:
@@ -204,8 +171,7 @@ def simulated(
                 f"There are no counts {counts!r}; choose one of {', '.join(COUNTS)}, or give Counts."
             )
         counts = COUNTS[counts]
-    missing = {"audio", "video", "text"} - set(views)
-    if missing:
+    if missing := {"audio", "video", "text"} - set(views):
         raise SettingError(f"views has no constants for {' and '.join(sorted(missing))}; start from VIEWS.")
     if counts.classes <= counts.val_unseen + counts.test_unseen:
         raise SettingError(
@@ -229,7 +195,7 @@ def simulated(
         name: _view(views[name], dim, _prototypes(views[name], shared, paths, rng)[label], common, loud, rng)
         for name, dim in (("audio", counts.dim_audio), ("video", counts.dim_video))
     }
-    # class names are file names in the benchmark's layout, which sorts them: padded, so that ids stay as they are
+    # The benchmark uses class names as file names and sorts them: padded numbers keep the ids as they are.
     group_names = tuple(f"super{int(s)}.group{int(g):02d}" for s, g in zip(supers, groups, strict=True))
     return FeatureSet(
         name=counts.name,
@@ -241,7 +207,7 @@ def simulated(
         splits=splits,
         groups=group_names,
         super_groups=tuple(f"super{int(s)}" for s in supers),
-        source="SIMULATED features drawn from a class tree; no recording stands behind them.",
+        source="SIMULATED features drawn from a class tree; they come from no recording.",
         simulated=True,
         modelled_on=counts.modelled_on,
     )
@@ -289,7 +255,7 @@ def _samples(counts: Counts, roles: Tensor, rng: torch.Generator) -> tuple[Tenso
         classes = members[split].nonzero()[:, 0]
         if total < 2 * len(classes):
             raise SettingError(
-                f"{total} samples are too few for the {len(classes)} classes of {split}; give 2 a class."
+                f"{total} samples are too few for the {len(classes)} classes of {split}; give 2 per class."
             )
         labels.append(torch.repeat_interleave(classes, _share(total, weight[classes])))
         splits[split] = torch.arange(start, start + total)
@@ -307,12 +273,12 @@ def _share(total: int, weight: Tensor) -> Tensor:
 
 
 def _prototypes(view: View, shared: list[Tensor], paths: tuple[Tensor, ...], rng: torch.Generator) -> Tensor:
-    """Eq. 1: z^m_c, (C, R), less its mean over the classes, so that the offset alone makes the cone."""
+    """Eq. 1: z^m_c, (C, R), minus its mean over the classes, so that the offset alone makes the cone."""
     position = torch.zeros(len(paths[0]), LATENT, dtype=torch.float64)
     for level, (agreed, path) in enumerate(zip(shared, paths, strict=True)):
         rho = view.agreement[level]
-        own = normal(*agreed.shape, generator=rng)
-        vector = normalize(math.sqrt(rho) * agreed + math.sqrt(1 - rho) * own, dim=1)
+        private = normal(*agreed.shape, generator=rng)
+        vector = normalize(math.sqrt(rho) * agreed + math.sqrt(1 - rho) * private, dim=1)
         if level == CLASS_LEVEL:
             length = torch.exp(view.unevenness * normal(len(vector), 1, generator=rng))
             vector = vector * length / length.square().mean().sqrt()
@@ -324,8 +290,8 @@ def _view(
     view: View, dim: int, position: Tensor, common: Tensor, loud: Tensor, rng: torch.Generator
 ) -> Tensor:
     """Eq. 3-4: x^m_i, (N, D_m), from the positions of each sample's class."""
-    own = normal(*common.shape, generator=rng)
-    deviation = (math.sqrt(SYNCHRONY) * common + math.sqrt(1 - SYNCHRONY) * own) / math.sqrt(LATENT)
+    private = normal(*common.shape, generator=rng)
+    deviation = (math.sqrt(SYNCHRONY) * common + math.sqrt(1 - SYNCHRONY) * private) / math.sqrt(LATENT)
     noise = normal(len(position), dim, generator=rng) / math.sqrt(dim)
     inside = (position + view.instance * deviation) @ _basis(dim, rng)
     inside += view.offset * _unit(dim, rng) + view.noise * noise
@@ -336,7 +302,7 @@ def _view(
 
 
 def _basis(dim: int, rng: torch.Generator) -> Tensor:
-    """B_m transposed, (R, D_m): keeps squared lengths in the mean."""
+    """B_m transposed, (R, D_m); it keeps squared lengths on average."""
     return normal(LATENT, dim, generator=rng) / math.sqrt(dim)
 
 

@@ -1,4 +1,4 @@
-"""The yt8m-mini door: real YouTube-8M features with GZSL splits, kept in one npz file of uint8 arrays.
+"""Real YouTube-8M features with zero-shot splits, kept in one npz file of uint8 arrays.
 
 The features are those of the YouTube-8M data set (Abu-El-Haija et al., 2016; 2018 edition, video level):
 the mean Inception-v3 embedding after PCA (1024) and the mean VGGish embedding (128).
@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,21 +17,33 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
-from hypav.data.features import SPLITS, FeatureSet
+from hypav.data.features import FeatureSet, from_arrays, npz_arrays, split_codes
 from hypav.data.official import read_word_vectors
 from hypav.errors import DataError, SettingError
 
 Role = Literal["seen", "val_unseen", "test_unseen"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
+YT8M_FILE = "yt8m_gzsl_mini.npz"
+YT8M_FILES = {"yt8m-mini": YT8M_FILE, "yt8m": "yt8m_gzsl.npz"}
+YT8M_NAME = "YT8M-GZSL (mini)"
+ATTRIBUTION = (
+    "YouTube-8M (2018), Google LLC, CC BY 4.0; "
+    "changed: a subset, requantised to uint8, regrouped into GZSL splits."
+)
+DIM_AUDIO, DIM_VIDEO = 128, 1024
+_LOW, _HIGH = -2.0, 2.0  # the range that Google quantised frame features to (youtube-8m, utils.Dequantize)
+
 
 @dataclass(frozen=True)
 class Yt8mClass:
-    """A candidate class: `yt8m_index` is its row of Google's 2018 vocabulary, `w2v_key` the nearest class
-    phrase of the AVCA benchmark's word-vector lists ("vggsound:playing banjo"), empty where there is none."""
+    """A candidate class of yt8m-mini.
+
+    `yt8m_index` is its row of Google's 2018 vocabulary. `w2v_key` is the nearest class phrase of the AVCA benchmark's
+    word-vector lists, such as "vggsound:playing banjo"; it is empty if there is no such phrase.
+    """
 
     name: str
     parent: str
@@ -45,142 +55,15 @@ class Yt8mClass:
 
     @property
     def phrase(self) -> str:
-        """What a word-vector file is asked for: the phrase of `w2v_key`, or else the name."""
+        """What to look up in a word-vector file: the phrase of `w2v_key`, or else the name."""
         return self.w2v_key.partition(":")[2] or self.name
 
 
 @cache
 def yt8m_classes() -> tuple[Yt8mClass, ...]:
-    """The 109 candidate classes of yt8m-mini; their source and licence stand in yt8m_classes.json."""
+    """The 109 candidate classes of yt8m-mini; yt8m_classes.json states their source and licence."""
     table = json.loads(files("hypav.data").joinpath("yt8m_classes.json").read_text(encoding="utf-8"))
     return tuple(Yt8mClass(super_group=row.pop("super"), **row) for row in table["classes"])
-
-
-def text_vectors(
-    source: str | Path | Mapping[str, ArrayLike] | None, classes: Sequence[Yt8mClass]
-) -> tuple[str, NDArray[Any]]:
-    """The array name and the (C, D_w) text vectors of the classes, rows of norm 1.
-
-    Args:
-        source: one of
-            an npz with `names` and `text` or `text_minilm`, such as a yt8m-mini file: rows by name, kept bit
-            for bit in the latter case;
-            an npz with one vector for each class, under its name;
-            a .vec or .txt file of fastText's, word2vec's or GloVe's text format: the mean of the vectors of
-            the phrase's words, where none is found of the name's words;
-            a dict of vectors, or an npy file of one as the AVCA benchmark ships them (read without unpickling):
-            looked up by name, by `w2v_key`, then by phrase.
-        classes: which rows, in which order.
-
-    Raises:
-        DataError: where the file cannot be read, a class has no vector, or vectors differ in length or are 0.
-        SettingError: where no source is given.
-    """
-    if source is None:
-        raise SettingError(
-            "The shards hold no text vectors: give --text FILE, either word vectors in fastText's text format "
-            "(.vec), or an npz with one vector for each class name, or an existing yt8m-mini file."
-        )
-    if isinstance(source, Mapping):
-        return "text", _stack("the text vectors", classes, _by_name("the text vectors", classes, source))
-    path = Path(source)
-    if not path.is_file():
-        raise DataError(f"There is no file of text vectors at {path}.")
-    if path.suffix in (".vec", ".txt"):
-        return "text", _stack(str(path), classes, _by_words(path, classes))
-    if path.suffix == ".npy":
-        return "text", _stack(str(path), classes, _by_name(str(path), classes, read_word_vectors(path)))
-    if path.suffix != ".npz":
-        raise DataError(
-            f"{path} is no .npz, .npy, .vec or .txt file; text vectors are read from one of these."
-        )
-    arrays = load_arrays(path)
-    if "names" not in arrays:
-        return "text", _stack(str(path), classes, _by_name(str(path), classes, arrays))
-    name = "text" if "text" in arrays else "text_minilm"
-    if name not in arrays or arrays[name].ndim != 2 or len(arrays[name]) != len(arrays["names"]):
-        raise DataError(f"{path}: there is no array text or text_minilm with one row for each of names.")
-    rows = dict(zip(arrays["names"].tolist(), arrays[name], strict=True))
-    vectors = _by_name(str(path), classes, rows)
-    stacked = _stack(str(path), classes, vectors)
-    return (name, np.stack(vectors)) if name == "text_minilm" else (name, stacked)
-
-
-def _by_name(where: str, classes: Sequence[Yt8mClass], table: Mapping[str, ArrayLike]) -> list[NDArray[Any]]:
-    found = {c.name: table.get(c.name, table.get(c.w2v_key, table.get(c.phrase))) for c in classes}
-    missing = [name for name, vector in found.items() if vector is None]
-    if missing:
-        raise DataError(
-            f"{where}: there is no vector for {len(missing)} classes, the first is {missing[0]!r}."
-        )
-    return [np.asarray(vector) for vector in found.values()]
-
-
-def _by_words(path: Path, classes: Sequence[Yt8mClass]) -> list[NDArray[Any]]:
-    table = _read_words(path, {word for c in classes for text in (c.phrase, c.name) for word in _words(text)})
-    vectors = []
-    for c in classes:
-        found = [table[w] for w in _words(c.phrase) if w in table]
-        found = found or [table[w] for w in _words(c.name) if w in table]
-        if not found:
-            raise DataError(
-                f"{path}: there is no vector for any word of class {c.name!r}; give a larger vocabulary."
-            )
-        vectors.append(np.mean(found, axis=0))
-    return vectors
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower())
-
-
-def _read_words(path: Path, wanted: set[str]) -> dict[str, NDArray[np.float64]]:
-    """The vectors of the wanted words; a line is a word and its numbers, the first line may be "rows
-    dimensions"."""
-    table: dict[str, NDArray[np.float64]] = {}
-    try:
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            for number, line in enumerate(lines, start=1):
-                word, _, numbers = line.rstrip().partition(" ")
-                if word not in wanted or word in table or (number == 1 and " " not in numbers):
-                    continue
-                try:
-                    table[word] = np.array(numbers.split(" "), dtype=np.float64)
-                except ValueError as error:
-                    raise DataError(
-                        f"{path}, line {number}: a word and numbers should stand here."
-                    ) from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error}).") from error
-    if len({len(vector) for vector in table.values()}) > 1:
-        raise DataError(f"{path}: its vectors differ in length, so the file is damaged.")
-    return table
-
-
-def _stack(where: str, classes: Sequence[Yt8mClass], vectors: list[NDArray[Any]]) -> NDArray[np.float32]:
-    for c, vector in zip(classes, vectors, strict=True):
-        if vector.ndim != 1 or vector.dtype.kind != "f" or vector.shape != vectors[0].shape:
-            raise DataError(
-                f"{where}: the vector of class {c.name!r} is {vector.dtype} {vector.shape} "
-                f"but should be floats like that of {classes[0].name!r}, {vectors[0].shape}."
-            )
-        if not np.isfinite(vector).all() or not vector.any():
-            raise DataError(f"{where}: the vector of class {c.name!r} is zero, NaN or infinite.")
-    rows = np.stack(vectors).astype(np.float64)
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
-YT8M_FILE = "yt8m_gzsl_mini.npz"
-YT8M_NAME = "YT8M-GZSL (mini)"
-ATTRIBUTION = (
-    "YouTube-8M (2018), Google LLC, CC BY 4.0; "
-    "changed: a subset, requantised to uint8, regrouped into GZSL splits."
-)
-DIM_AUDIO, DIM_VIDEO = 128, 1024
-# The range that Google quantised frame features to (youtube-8m, utils.Dequantize).
-_LOW, _HIGH = -2.0, 2.0
-
-Array = NDArray[Any]
 
 
 def quantise(values: ArrayLike) -> NDArray[np.uint8]:
@@ -195,116 +78,151 @@ def dequantise(codes: ArrayLike) -> NDArray[np.float32]:
 
 
 def read_yt8m(path: str | Path) -> FeatureSet:
-    """Reads a yt8m-mini file, or the one in a folder.
+    """Read a YouTube-8M set: audio (N, 128), video (N, 1024) and text (C, D_w), all float32, with groups.
 
-    Returns audio (N, 128) and video (N, 1024) float32; text (C, D_w) float32, rows of norm 1 up to float16
-    rounding; groups and super_groups for each class.
+    Args:
+        path: the npz file, or a folder with yt8m_gzsl_mini.npz.
 
     Raises:
-        DataError: where the file is missing, damaged or pickled, lacks an array, or has one of a wrong shape.
+        DataError: the file is missing, damaged or pickled, lacks an array, or has one of a wrong type or shape.
     """
     path = Path(path)
     path = path / YT8M_FILE if path.is_dir() else path
-    arrays = load_arrays(path)
-    label = _integers(arrays, "label", path)
-    rows = label.shape[0]
-    split = _integers(arrays, "split", path)
-    names = _strings(arrays, "names", None, path)
-    classes = len(names)
-    for name, want in (
-        ("split", (rows,)),
-        ("audio", (rows, DIM_AUDIO)),
-        ("video", (rows, DIM_VIDEO)),
-    ):
-        if _need(arrays, name, path).shape != want:
-            raise DataError(
-                f"{path}: array {name} has shape {arrays[name].shape} but should have {want}; build it anew."
-            )
-    for name in ("audio", "video"):
-        if arrays[name].dtype != np.uint8:
-            raise DataError(
-                f"{path}: array {name} is {arrays[name].dtype} but should be uint8; build the file anew."
-            )
-    if split.size and not 0 <= split.min() <= split.max() < len(SPLITS):
-        raise DataError(
-            f"{path}: array split holds {int(split.max())}; codes run from 0 to {len(SPLITS) - 1}."
-        )
-    text = _need(arrays, "text" if "text" in arrays else "text_minilm", path)
-    if text.ndim != 2 or text.shape[0] != classes or text.dtype.kind != "f":
-        raise DataError(
-            f"{path}: the text vectors are {text.dtype} {text.shape} "
-            f"but should be floats ({classes}, D_w), a row a class."
-        )
-    return FeatureSet(
-        name=YT8M_NAME,
-        audio=torch.from_numpy(dequantise(arrays["audio"])),
-        video=torch.from_numpy(dequantise(arrays["video"])),
-        label=torch.from_numpy(label),
-        text=torch.from_numpy(text.astype(np.float32)),
-        class_names=names,
-        splits={name: torch.from_numpy(np.flatnonzero(split == code)) for code, name in enumerate(SPLITS)},
-        groups=_strings(arrays, "parent", classes, path),
-        super_groups=_strings(arrays, "super", classes, path),
-        ids=_strings(arrays, "id", rows, path),
-        source=ATTRIBUTION,
-    )
-
-
-def load_arrays(path: str | Path) -> dict[str, Array]:
-    """All arrays of an npz file, nothing unpickled.
-
-    Raises:
-        DataError: where there is no such file, or it is not a whole npz file of plain arrays.
-    """
-    path = Path(path)
     if not path.is_file():
         raise DataError(
-            f"There is no YouTube-8M file at {path}; "
-            f"point HYPAV_DATA at the folder that holds {YT8M_FILE}, or make it with `hypav data build-yt8m`."
+            f"There is no YouTube-8M file at {path}; get one with `hypav data fetch yt8m`, "
+            "or point HYPAV_DATA at the folder that holds it."
         )
+    arrays = npz_arrays(path)
+    text = "text" if "text" in arrays else "text_minilm"
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
+        for name in ("audio", "video", "label", "split", "names", "parent", "super", "id", text):
+            if name not in arrays:
+                raise DataError(f"the array {name} is missing; build the file with `hypav data build-yt8m`.")
+        for name, dim in (("audio", DIM_AUDIO), ("video", DIM_VIDEO)):
+            if arrays[name].dtype != np.uint8 or arrays[name].shape[1:] != (dim,):
                 raise DataError(
-                    f"{path} holds a single array, not the arrays of an npz file; build the file anew."
+                    f"{name} is {arrays[name].dtype} {arrays[name].shape} but should be uint8 (N, {dim}); "
+                    "build the file again with `hypav data build-yt8m`."
                 )
-            return {name: archive[name] for name in archive.files}
-    except (OSError, EOFError, ValueError, KeyError, MemoryError, NotImplementedError, RuntimeError) as error:
-        raise _damaged(path, error) from error
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> DataError:
-    if "allow_pickle" in str(error) or "pickled" in str(error):
-        return DataError(
-            f"{path} holds pickled objects, which are never opened; an npz file of plain arrays is needed."
+        return from_arrays(
+            name="YT8M-GZSL" if path.name == YT8M_FILES["yt8m"] else YT8M_NAME,
+            audio=dequantise(arrays["audio"]),
+            video=dequantise(arrays["video"]),
+            label=arrays["label"],
+            text=arrays[text].astype(np.float32),
+            class_names=arrays["names"],
+            splits=split_codes(arrays["split"], len(arrays["audio"])),
+            groups=arrays["parent"],
+            super_groups=arrays["super"],
+            ids=arrays["id"],
+            source=ATTRIBUTION,
         )
-    return DataError(
-        f"{path} is damaged or not an npz file ({type(error).__name__}); copy it again or build it anew."
-    )
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
-def _need(arrays: Mapping[str, Array], name: str, path: Path) -> Array:
-    if name not in arrays:
+def text_vectors(
+    source: str | Path | Mapping[str, ArrayLike] | None, classes: Sequence[Yt8mClass]
+) -> tuple[str, NDArray[Any]]:
+    """The array name and the (C, D_w) text vectors of the classes, rows of norm 1.
+
+    Args:
+        source: one of
+            an npz file with `names` and `text` or `text_minilm`, such as a yt8m-mini file: rows by name; text_minilm is
+            kept bit for bit;
+            an npz file with one vector for each class, under its name;
+            a .vec or .txt file in the text format of fastText, word2vec and GloVe: the mean of the vectors of the
+            phrase's words, or if there are no such words, of the name's words;
+            a dict of vectors, or an npy file of one as the AVCA benchmark ships them: looked up by name, by `w2v_key`,
+            then by phrase.
+        classes: which rows, in which order.
+
+    Raises:
+        DataError: the file cannot be read, a class has no vector, or vectors differ in length or are 0.
+        SettingError: there is no source.
+    """
+    if source is None:
+        raise SettingError(
+            "The shards hold no text vectors: give --text FILE, either word vectors in fastText's text format "
+            "(.vec), or an npz with one vector for each class name, or an existing yt8m-mini file."
+        )
+    if isinstance(source, Mapping):
+        return "text", _unit_rows("the text vectors", classes, _by_name("the text vectors", classes, source))
+    path = Path(source)
+    if not path.is_file():
+        raise DataError(f"There is no file of text vectors at {path}.")
+    where = str(path)
+    if path.suffix in (".vec", ".txt"):
+        return "text", _unit_rows(where, classes, _by_words(path, classes))
+    if path.suffix == ".npy":
+        return "text", _unit_rows(where, classes, _by_name(where, classes, read_word_vectors(path)))
+    if path.suffix != ".npz":
         raise DataError(
-            f"{path}: the array {name} is missing; it should hold what `hypav data build-yt8m` writes."
+            f"{path} is not a .npz, .npy, .vec or .txt file; text vectors are read from one of these."
         )
-    return arrays[name]
+    arrays: Mapping[str, Any] = npz_arrays(path)
+    kept = "text_minilm" if "names" in arrays and "text" not in arrays else ""
+    if "names" in arrays:
+        table = arrays.get(kept or "text")
+        if table is None or table.ndim != 2 or len(table) != len(arrays["names"]):
+            raise DataError(f"{path}: there is no array text or text_minilm with one row for each of names.")
+        arrays = dict(zip(arrays["names"].tolist(), table, strict=True))
+    vectors = _by_name(where, classes, arrays)
+    unit = _unit_rows(where, classes, vectors)
+    return (kept, np.stack(vectors)) if kept else ("text", unit)
 
 
-def _integers(arrays: Mapping[str, Array], name: str, path: Path) -> NDArray[np.int64]:
-    array = _need(arrays, name, path)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
+def _by_name(where: str, classes: Sequence[Yt8mClass], table: Mapping[str, ArrayLike]) -> list[NDArray[Any]]:
+    vectors = {c.name: table.get(c.name, table.get(c.w2v_key, table.get(c.phrase))) for c in classes}
+    if missing := [name for name, vector in vectors.items() if vector is None]:
         raise DataError(
-            f"{path}: array {name} is {array.dtype} {array.shape} but should be whole numbers, one a sample."
+            f"{where}: there is no vector for {len(missing)} classes, the first is {missing[0]!r}."
         )
-    return array.astype(np.int64)
+    return [np.asarray(vector) for vector in vectors.values()]
 
 
-def _strings(arrays: Mapping[str, Array], name: str, length: int | None, path: Path) -> tuple[str, ...]:
-    array = _need(arrays, name, path)
-    if array.ndim != 1 or array.dtype.kind != "U" or (length is not None and len(array) != length):
-        want = "a list of strings" if length is None else f"a list of {length} strings"
-        raise DataError(f"{path}: array {name} is {array.dtype} {array.shape} but should be {want}.")
-    return tuple(array.tolist())
+def _by_words(path: Path, classes: Sequence[Yt8mClass]) -> list[NDArray[Any]]:
+    """The mean vector of the words of each class; a line is a word and its numbers."""
+    wanted = {word for c in classes for text in (c.phrase, c.name) for word in _words(text)}
+    table: dict[str, NDArray[np.float64]] = {}
+    try:
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            for number, line in enumerate(lines, start=1):
+                word, _, numbers = line.rstrip().partition(" ")
+                header = number == 1 and " " not in numbers  # "rows dimensions"
+                if word in wanted and word not in table and not header:
+                    table[word] = np.array(numbers.split(" "), dtype=np.float64)
+    except ValueError as error:
+        raise DataError(f"{path}, line {number}: a word must be followed by numbers.") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror or error}).") from error
+    if len({len(vector) for vector in table.values()}) > 1:
+        raise DataError(f"{path}: its vectors differ in length, so the file is damaged.")
+    vectors = []
+    for c in classes:
+        rows = [table[word] for word in _words(c.phrase) if word in table]
+        rows = rows or [table[word] for word in _words(c.name) if word in table]
+        if not rows:
+            raise DataError(
+                f"{path}: there is no vector for any word of class {c.name!r}; give a larger file."
+            )
+        vectors.append(np.mean(rows, axis=0))
+    return vectors
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def _unit_rows(where: str, classes: Sequence[Yt8mClass], vectors: list[NDArray[Any]]) -> NDArray[np.float32]:
+    for c, vector in zip(classes, vectors, strict=True):
+        if vector.ndim != 1 or vector.dtype.kind != "f" or vector.shape != vectors[0].shape:
+            raise DataError(
+                f"{where}: the vector of class {c.name!r} is {vector.dtype} {vector.shape} "
+                f"but should be floats like that of {classes[0].name!r}, {vectors[0].shape}."
+            )
+        if not np.isfinite(vector).all() or not vector.any():
+            raise DataError(f"{where}: the vector of class {c.name!r} is zero, NaN or infinite.")
+    rows = np.stack(vectors).astype(np.float64)
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)

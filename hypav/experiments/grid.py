@@ -1,235 +1,629 @@
-"""A grid of runs: planned without duplicates, run side by side in processes or on a cluster, stored once.
+"""One run, several methods, or all tables of the paper: `train`, `compare` and `reproduce` fill one folder of runs.
 
-Killed at any moment and started again, it does what is missing. Two grids on one store share the work.
+What one of them has run the others find. Runs go side by side in processes, or to the workers of a dask cluster. Killed
+at any moment, the same call resumes.
 """
 
 from __future__ import annotations
 
-import os
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
-from joblib import delayed
+import numpy as np
+import pandas as pd
+import torch
+from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from tqdm.auto import tqdm
 
+from hypav import training, utils
+from hypav.data.batches import TripletSampler, make_batch
 from hypav.data.features import FeatureSet
-from hypav.errors import HypavError, RunError
-from hypav.experiments.claims import claim
-from hypav.experiments.database import MEMORY
-from hypav.experiments.recipes import Recipe, network_for
-from hypav.experiments.records import Record
-from hypav.experiments.runs import is_kept, remove_checkpoints, run_folder, run_key, run_light
-from hypav.experiments.store import Store
-from hypav.experiments.suite import Entry
-from hypav.experiments.transfer import opened
-from hypav.experiments.workers import answers, end_with, given, in_one_line, workers_end_told
-from hypav.training import RunConfig
+from hypav.errors import HypavError, RunError, SettingError
+from hypav.experiments.configs import (
+    FIGURES,
+    METHODS,
+    TABLES,
+    TUNING_SEEDS,
+    WEIGHTS,
+    Method,
+    Recipe,
+    Row,
+    method_name,
+    network_for,
+    parse_method,
+    recipe_for,
+    run_config,
+    table_rows,
+)
+from hypav.experiments.paper import Key, PaperRow, paper_row, paper_settings
+from hypav.experiments.runs import (
+    METRICS,
+    Job,
+    do_job,
+    eszsl_record,
+    frame,
+    load_run,
+    read_record,
+    run_path,
+    tuned_weight,
+    write_record,
+)
+from hypav.stats import t_interval
+from hypav.training import Learner, Run, RunConfig, train_step
 
-__all__ = ["Failure", "Job", "Outcome", "missing", "plan", "run_grid"]
-
-POLL_SECONDS = 0.5
-LOCKS = ".locks"  # below the root
-_BUSY, _FOUND = "busy", "found"  # what a worker answers beside a record and a sentence
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run to do: its key, all that determines it, and what the record says beside.
-
-    keep: whether the trained network is kept (the figures need it). delta: whether delta_rel is measured (Table 7).
-    device: "cpu", "cuda", "cuda:1".
-    """
-
-    key: str
-    config: RunConfig
-    method: str
-    preset: str
-    recipe: Recipe
-    scale_name: str
-    keep: bool = False
-    delta: bool = False
-    device: str = "cpu"
-
-    @property
-    def name(self) -> str:
-        """For a reader, e.g. "Hyper-single seed 3 (key 0123…)"."""
-        return f"{self.method} seed {self.config.seed} ({self.key})"
-
-    def done_by(self, record: Record | None, root: Path) -> bool:
-        """Whether a record has all that this job asks for, its network below `root` included."""
-        if record is None or (self.delta and record.delta_rel is None):
-            return False
-        return not self.keep or (record.folder is not None and is_kept(root / record.folder))
+TUNED = "tuned"
+ANSWER_SECONDS = 10.0  # how long a scheduler may take to answer
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A run that ended with an error, and its sentence."""
-
-    job: Job
-    sentence: str
-
-
-@dataclass
-class Outcome:
-    """What a grid did: runs done now, and those that failed."""
-
-    done: int = 0
-    failed: list[Failure] = field(default_factory=list)
-
-
-def plan(
+def train(
     data: FeatureSet,
-    entries: Sequence[Entry],
-    seeds: Sequence[int],
-    recipe: Recipe,
+    method: str = "avca",
     *,
-    scale_name: str = "course",
-    device: str = "cpu",
-) -> list[Job]:
-    """The runs that tables and figures consist of, each once, seed by seed: a grid that is broken off has whole seeds.
-
-    The networks of the figures are kept for the first seed; delta_rel is measured for Table 7's.
-    """
-    network = network_for(data, recipe)
-    jobs: dict[str, Job] = {}
-    for seed in seeds:
-        for entry in entries:
-            config = RunConfig(network, recipe.train, entry.alignment, seed)
-            key = run_key(data, config, device)
-            job = jobs.setdefault(
-                key, Job(key, config, entry.method, entry.preset, recipe, scale_name, device=device)
-            )
-            keep = entry.table.startswith("figure") and seed == seeds[0]
-            jobs[key] = replace(job, keep=job.keep or keep, delta=job.delta or entry.table == "table7")
-    return list(jobs.values())
-
-
-def missing(jobs: Sequence[Job], store: Store, root: Path) -> list[Job]:
-    """The jobs that the store has no complete record of, or whose network below `root` is gone."""
-    return [job for job in jobs if not job.done_by(store.get(job.key), root)]
-
-
-def run_grid(
-    jobs: Sequence[Job],
-    data: FeatureSet,
-    store: Store,
-    root: Path,
-    *,
-    workers: int = 1,
-    cluster: str | None = None,
-    advance: Callable[[str], None] = lambda _: None,
-) -> Outcome:
-    """Does the jobs that the store does not have, and stores each as soon as it is done; a run that fails is told in
-    the outcome and does not stop the others.
+    k: float | Sequence[float] | None = None,
+    N_c: int | None = None,
+    c_0: float | None = None,
+    preset: str = "printed",
+    weight: float | None = None,
+    recipe: str | Recipe | None = None,
+    seed: int = 0,
+    epochs: int | None = None,
+    batches: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    folder: Path | str | None = None,
+    device: str = "auto",
+    threads: int = 1,
+    progress: bool | None = None,
+    **settings: Any,
+) -> Run:
+    """Train one method with one seed in two stages, and test it.
 
     Args:
-        root: the store's folder; checkpoints and kept networks go below it. On a cluster it should be one that all
-            machines share: elsewhere a run that a machine's end breaks off begins anew.
-        workers: processes on this machine, each with one thread; 1 runs in this one.
-        cluster: address of a dask scheduler whose workers run the jobs instead.
-        advance: called with a line on each job that is done, failed, or was found done by another grid.
+        method: avca, hyper-alignment, hyper-single, hyper-multiple or alignment; also with its curvatures, e.g.
+            "hyper-multiple:3:-0.4" or "alignment:0+-0.2" (two heads, flat and hyperbolic).
+        k, N_c, c_0: curvatures in place of the paper's. k < 0 is hyperbolic.
+        preset: which alignment loss: printed, released, released-2023 or curved.
+        weight: of the alignment loss, in place of the preset's.
+        recipe: network and schedule by name; by default the one that belongs to the data.
+        epochs, batches, batch_size, lr, settings: in place of the recipe's, e.g. dtype="float64".
+        folder: keeps the record and the network there. An interrupted run resumes; a finished one is read, not trained
+            again. None keeps nothing.
+        device: "auto" is the first GPU if there is one, else the CPU.
+        threads: of the CPU; results repeat to the bit with the same number.
+        progress: say what the run will take, and show a bar; None does so in a terminal.
 
     Raises:
-        RunError: the store cannot be written, the cluster does not answer, or a worker process died.
+        SettingError: a name or value that makes no sense; ESZSL, which has no training run.
+        RunError: the run diverged, or the folder cannot be written.
+
+    >>> import hypav as hv
+    >>> run = hv.train(hv.load("simulated:small"), "hyper-alignment", k=-0.5, epochs=1, batches=2)
+    >>> run.config.alignment.curvatures, len(run.history)
+    ((-0.5,), 2)
     """
-    root = root.resolve()
-    outcome = Outcome()
-    waiting = list(jobs)
-    with ExitStack() as stack:
-        source = stack.enter_context(given(data, root, workers, cluster))
-        parent = None if cluster is not None or workers == 1 else os.getpid()
-        shared = Path(store.path) if cluster is None and store.path != MEMORY else None
-        while waiting:
-            busy: list[Job] = []
-            found: list[Job] = []
-            tasks = (
-                delayed(_work)(job, source, root, parent, shared)
-                for job in _looked_up(waiting, store, root, found)
+    changes = {"epochs": epochs, "batches": batches, "batch_size": batch_size, "lr": lr, **settings}
+    plan = recipe_for(data, recipe).changed(changes)
+    config = run_config(
+        data, method, k=k, N_c=N_c, c_0=c_0, preset=preset, weight=weight, recipe=plan, seed=seed
+    )
+    if threads < 1:
+        raise SettingError(f"threads is {threads}; it must be at least 1.")
+    job = Job(config, preset, plan, keep=True)
+    grid = Grid(data, folder or "runs", device=device, workers=1, progress=progress)
+    todo = [job] if folder is None else grid.missing([job])
+    grid.announce([job], todo)
+    if folder is None:
+        label = method_name(config.alignment)
+        with utils.threads(threads):
+            return training.train(data, config, device=grid.device, progress=progress, label=label)
+    if not todo:
+        try:
+            return load_run(grid.path(job))[0]
+        except RunError as error:
+            grid.say([f"{error} It is trained again."])
+    job = todo[0] if todo else job
+    return do_job(job, data, grid.folder, device=grid.device, thread_count=threads, progress=progress)[0]
+
+
+def compare(
+    data: FeatureSet,
+    methods: Sequence[str] = METHODS,
+    *,
+    seeds: int | Sequence[int] = 3,
+    preset: str = "printed",
+    weight: float | None = None,
+    recipe: str | Recipe | None = None,
+    folder: Path | str = "runs",
+    device: str = "auto",
+    jobs: int | None = None,
+    progress: bool | None = None,
+    **settings: Any,
+) -> pd.DataFrame:
+    """Train several methods with several seeds, and put S, U, HM and ZSL (per cent) next to each other.
+
+    All runs of one seed share initial weights, batches and dropout masks, so methods are compared per seed. Finished
+    runs in `folder` are used again, and interrupted ones resume.
+
+    Args:
+        methods: as in `train`; and eszsl, the linear reference in closed form.
+        seeds: how many (0, 1, …), or which.
+        preset, weight, recipe, settings: as in `train`, the same for all methods.
+        folder: where the runs are kept.
+        jobs: runs at a time; by default one per core, and one on a GPU.
+
+    Returns:
+        A row per method: the means, "S ±" and the like (half of Student's 95 % interval; NaN below three seeds),
+        "HM - AVCA" and its ± (paired per seed), n, and the paper's values if it has this set and these curvatures.
+        `attrs` says of which data, preset, recipe and seeds the numbers are, and lists runs that failed ("failed");
+        `comparison_text` prints all of it.
+
+    Raises:
+        SettingError: an unknown method, a method or seed that is named twice, or none at all.
+
+    >>> import tempfile, hypav as hv
+    >>> table = hv.compare(hv.load("simulated:small"), ["eszsl"], folder=tempfile.mkdtemp())
+    >>> list(table.index)
+    ['ESZSL']
+    """
+    seeds, papers = _seeds(seeds), paper_settings(data.reference_key)
+    chosen = [parse_method(spec, preset, papers, weight=weight) for spec in methods]
+    if not chosen:
+        raise SettingError("A comparison needs at least one method.")
+    same: dict[Any, Method] = {}
+    for method in chosen:
+        other = same.setdefault((method.name == "ESZSL", method.alignment), method)
+        if other is not method:
+            raise SettingError(
+                f"The methods {other.spec} and {method.spec} are the same here; leave one out."
             )
-            with workers_end_told(cluster), closing(answers(tasks, workers, cluster)) as given_back:
-                for job, answer in given_back:
-                    if isinstance(answer, Record):
-                        _keep(job, answer, data, store, root)
-                        outcome.done += 1
-                        advance(f"{job.method} HM {100 * answer.HM:.1f}")
-                    elif answer == _BUSY:
-                        busy.append(job)
-                    elif answer == _FOUND:
-                        found.append(job)
-                    else:
-                        outcome.failed.append(Failure(job, answer))
-                        advance(f"{job.method} failed")
-            for job in found:
-                advance(job.method)
-            waiting = busy
-            if busy:  # another grid is at them: its results will be in the store
-                time.sleep(POLL_SECONDS)
-    return outcome
+    plan = recipe_for(data, recipe).changed(settings)
+    network = network_for(data, plan)
+    planned = {
+        (method.spec, seed): Job(RunConfig(network, plan.train, method.alignment, seed), preset, plan)
+        for seed in seeds
+        for method in chosen
+        if method.name != "ESZSL"
+    }
+    grid = Grid(data, folder, device=device, workers=jobs, progress=progress)
+    grid.run(list(planned.values()), "compare")
+    runs: dict[str, dict[int, Mapping[str, Any]]] = {method.spec: {} for method in chosen}
+    for (spec, seed), job in planned.items():
+        if (record := grid.record(job)) is not None:
+            runs[spec][seed] = record
+    for method in chosen:
+        if method.name == "ESZSL":
+            runs[method.spec] = dict.fromkeys(seeds, eszsl_record(data, grid.folder))
+    table = _comparison(data, chosen, runs, preset, weight)
+    table.attrs = {
+        "data": data.name, "digest": data.digest, "simulated": data.simulated, "source": data.source,
+        "preset": preset, "weight": weight, "recipe": plan.name, "seeds": list(seeds),
+        "notes": _notes(data, chosen, preset, len(seeds)), "failed": grid.failed,
+    }  # fmt: skip
+    return table
 
 
-def _looked_up(jobs: Sequence[Job], store: Store, root: Path, found: list[Job]) -> Iterator[Job]:
-    """The jobs still to do, looked up shortly before each is handed out: joblib asks for a few ahead."""
-    for job in jobs:
-        if job.done_by(store.get(job.key), root):
-            found.append(job)
-        else:
-            yield job
+def reproduce(
+    data: FeatureSet,
+    tables: Sequence[str] = ("table1",),
+    *,
+    seeds: int | Sequence[int] = 3,
+    presets: Sequence[str] = ("printed",),
+    weights: Sequence[float | str] = (1.0,),
+    scale: str = "course",
+    recipe: str | Recipe | None = None,
+    folder: Path | str = "runs",
+    jobs: int | None = None,
+    cluster: str | None = None,
+    device: str = "auto",
+    progress: bool | None = None,
+) -> pd.DataFrame:
+    """Run what the paper's tables and figures consist of, each run once.
+
+    Args:
+        tables: table1 to table7, figure3, figure4, or all.
+        seeds: how many (0, 1, …), or which.
+        presets: the alignment losses.
+        weights: of the alignment loss; "tuned" is the one of WEIGHTS with the highest HM on validation.
+        scale: "course" for a short schedule, "full" for the published one.
+        recipe: network and schedule by name, in place of a scale.
+        folder: where the runs are kept. On a cluster it should be one that all machines share.
+        jobs: runs at a time; by default one per core, and one on a GPU.
+        cluster: the address of a dask scheduler whose workers do the runs.
+
+    Returns:
+        A row per run, see `hypav.experiments.runs.load_runs`. `attrs` has "failed", a sentence per run that failed, and
+        "tuned", the chosen weight of each preset.
+
+    Raises:
+        SettingError: an unknown table, preset, weight or scale, or none at all.
+        RunError: the folder cannot be written, the cluster does not answer, or a worker process ended.
+    """
+    seeds, key = _seeds(seeds), data.reference_key
+    names = dict.fromkeys(
+        name for table in tables for name in ((*TABLES, *FIGURES) if table == "all" else (table,))
+    )
+    numbers = dict.fromkeys(parsed_weight(weight) for weight in weights)
+    if not names or not presets or not numbers:
+        raise SettingError("Name at least one table, one preset and one weight.")
+    plan = recipe_for(data, recipe, scale)
+
+    def rows(preset: str, weight: float | str) -> list[Row]:
+        """The rows of all tables. While the weight is to be tuned, only AVCA's, which needs none."""
+        found = [
+            r for n in names for r in table_rows(n, key, preset, 1.0 if weight == TUNED else float(weight))
+        ]
+        return [row for row in found if row.alignment is None or weight != TUNED]
+
+    grid = Grid(data, folder, device=device, workers=jobs, cluster=cluster, progress=progress)
+    asked = _jobs(data, [row for p in presets for w in numbers for row in rows(p, w)], seeds, plan)
+    tuned: dict[str, float] = {}
+    if TUNED in numbers:
+        trials = [table_rows("table7", key, preset, weight)[1] for preset in presets for weight in WEIGHTS]
+        asked += _jobs(data, [replace(row, table=TUNED) for row in trials], TUNING_SEEDS, plan)
+    grid.run(asked, "reproduce")
+    if TUNED in numbers:
+        runs = frame(grid.records(asked))
+        chosen = {preset: tuned_weight(runs, key, preset) for preset in presets}
+        tuned = {preset: weight for preset, weight in chosen.items() if weight is not None}
+        best = _jobs(data, [row for p, w in tuned.items() for row in rows(p, w)], seeds, plan)
+        grid.run(best, "with tuned weights")
+        asked += best
+    table = frame([*grid.records(asked), eszsl_record(data, grid.folder)])
+    table.attrs = {"failed": grid.failed, "tuned": tuned}
+    return table
 
 
-def _keep(job: Job, record: Record, data: FeatureSet, store: Store, root: Path) -> None:
-    store.add(record)
-    with claim(_lock(root, job)) as mine:
-        if mine:  # else another grid is writing there
-            remove_checkpoints(run_folder(root, data, job.config, job.method, job.device))
+def parsed_weight(weight: float | str) -> float | str:
+    """A weight of the alignment loss as a number, or "tuned".
 
-
-def _lock(root: Path, job: Job) -> Path:
-    return root / LOCKS / f"{job.key}.lock"
-
-
-def _work(
-    job: Job, source: FeatureSet | Path, root: Path, parent: int | None, shared: Path | None
-) -> tuple[Job, Record | str]:
-    """In a worker: the job's record, `_BUSY` where another grid is at it, `_FOUND` where one has just done it, or the
-    sentence of what went wrong. shared: the store, where this process may read it."""
-    if parent is not None:
-        end_with(parent)
+    Raises:
+        SettingError: it is neither.
+    """
+    if weight == TUNED:
+        return TUNED
     try:
-        data = opened(source) if isinstance(source, Path) else source
-        with claim(_lock(root, job)) as mine:
-            if not mine:
-                return job, _BUSY
-            if shared is not None and _is_done(job, shared, root):
-                return job, _FOUND
-            if run_key(data, job.config, job.device) != job.key:
-                raise RunError(
-                    "The program or the data in this worker are not those of the plan (was a source file edited?); "
-                    "give the command again."
-                )
-            return job, run_light(
-                data,
-                job.config,
-                root=root,
-                method=job.method,
-                preset=job.preset,
-                recipe=job.recipe,
-                scale_name=job.scale_name,
-                keep_network=job.keep,
-                measure_delta=job.delta,
-                device=job.device,
-            )
-    except HypavError as error:
-        return job, str(error)
-    except Exception as error:  # one run's end is not that of the others
-        return (
-            job,
-            f"{in_one_line(error)} This is no mistake of yours; hypav train with its settings shows where it comes from.",
+        number = float(weight)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise SettingError(f"The weight {weight!r} is neither a number from 0 up nor {TUNED!r}.")
+    return number
+
+
+def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise SettingError(f"seeds is {seeds}; give a number of at least 1, or different seeds.")
+    return chosen
+
+
+def _jobs(data: FeatureSet, rows: Sequence[Row], seeds: Sequence[int], recipe: Recipe) -> list[Job]:
+    """The runs of some rows, seed by seed, so that an interrupted grid has whole seeds.
+
+    The networks of the figures are kept for the first seed; Table 7 needs delta_rel.
+    """
+    network = network_for(data, recipe)
+    return [
+        Job(
+            RunConfig(network, recipe.train, row.alignment, seed), row.preset, recipe,
+            keep=row.table in FIGURES and seed == seeds[0], delta=row.table == "table7",
         )
+        for seed in seeds
+        for row in rows
+    ]  # fmt: skip
 
 
-def _is_done(job: Job, path: Path, root: Path) -> bool:
-    with Store(path, create=False) as store:
-        return job.done_by(store.get(job.key), root)
+class Grid:
+    """Runs on one set in one folder: which are there, how long the others take, and how they are run.
+
+    failed: a sentence for each run that ended with an error.
+    """
+
+    def __init__(
+        self,
+        data: FeatureSet,
+        folder: Path | str,
+        *,
+        device: str = "auto",
+        workers: int | None = None,
+        cluster: str | None = None,
+        progress: bool | None = None,
+    ) -> None:
+        self.data, self.folder, self.cluster = data, Path(folder).resolve(), cluster
+        self.device = str(utils.pick_device(device))
+        self.workers = utils.side_by_side(workers, self.device)
+        self.shown = sys.stderr.isatty() if progress is None else progress
+        self.failed: list[str] = []
+
+    def path(self, job: Job) -> Path:
+        """The file of a job's record."""
+        return run_path(self.folder, self.data, job.config, self.device)
+
+    def record(self, job: Job) -> dict[str, Any] | None:
+        """The record of a job; None if there is none or it is damaged."""
+        with suppress(RunError):
+            return read_record(self.path(job))
+        return None
+
+    def records(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+        """The records of those jobs that have one, each once."""
+        paths = {self.path(job): job for job in jobs}
+        return [record for job in paths.values() if (record := self.record(job)) is not None]
+
+    def missing(self, jobs: Sequence[Job]) -> list[Job]:
+        """The jobs, each once, whose record is missing or damaged, or lacks a network or delta_rel that they ask for."""
+        merged: dict[RunConfig, Job] = {}
+        for job in jobs:
+            other = merged.setdefault(job.config, job)
+            merged[job.config] = replace(other, keep=other.keep or job.keep, delta=other.delta or job.delta)
+        todo = []
+        for job in merged.values():
+            path, record = self.path(job), self.record(job)
+            kept = path.with_suffix(".pt").exists()
+            measured = record is not None and record["delta_rel"] is not None
+            if record is None and path.exists():
+                self.say([f"{path} is damaged or was edited; it is trained again."])
+            if record is None or (job.keep and not kept) or (job.delta and not measured):
+                todo.append(replace(job, keep=job.keep or kept, delta=job.delta or measured))
+        return todo
+
+    def announce(self, jobs: Sequence[Job], todo: Sequence[Job]) -> None:
+        """Say how many runs there are, how many of them are to do, and about how long they take."""
+        if not self.shown:
+            return
+        recipe, schedule = jobs[0].recipe, jobs[0].config.train
+        count = len({job.config for job in jobs})
+        there = f", {count - len(todo)} already in {self.folder}" if len(todo) < count else ""
+        short = "; this is the short recipe, name another for a long run" if recipe.scale == "course" else ""
+        lines = [
+            f"{self.data.name}: {count} run{'s' * (count > 1)}{there}, {len(todo)} to do.",
+            f"Recipe {recipe.name}: up to {2 * schedule.epochs * schedule.batches} steps of {schedule.batch_size} "
+            f"samples per run{short}.",
+        ]
+        if todo:
+            seconds, source = self.estimate(todo[0])
+            workers = 1 if self.cluster else min(self.workers, len(todo))
+            where = "for one worker of the cluster" if self.cluster else f"with {workers} at a time"
+            total = _duration(len(todo) * seconds / workers)
+            lines.append(f"About {total} {where} ({seconds:.1f} s per run, {source}).")
+        self.say(lines)
+
+    def say(self, lines: Sequence[str]) -> None:
+        """Lines for a reader, if progress is shown."""
+        if self.shown:
+            print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+    def estimate(self, job: Job) -> tuple[float, str]:
+        """Seconds per run, and where the number comes from: earlier runs of its recipe, or a few steps done now."""
+        past = []
+        for path in self.path(job).parent.glob("*.json"):
+            with suppress(RunError):
+                record = read_record(path)
+                if (record["recipe"], record["device"]) == (job.recipe.name, self.device.partition(":")[0]):
+                    past.append(record["seconds"])
+        if past:
+            return sum(past) / len(past), f"as in {len(past)} earlier runs"
+        schedule = job.config.train
+        step = _step_seconds(self.data, job.config, self.device)
+        return 2 * schedule.epochs * schedule.batches * step, "from a few measured steps"
+
+    def run(self, jobs: Sequence[Job], label: str) -> None:
+        """Run what is missing. A run that fails is listed in `failed`; the others go on.
+
+        Raises:
+            RunError: the folder cannot be written, the cluster does not answer, or a worker process ended.
+        """
+        if not jobs:
+            return
+        todo = self.missing(jobs)
+        self.announce(jobs, todo)
+        if not todo:
+            return
+        utils.make_folder(self.folder)
+        workers = -1 if self.cluster else min(self.workers, len(todo))
+        source = self.data if self.cluster or workers == 1 else _arrays(self.data)
+        tasks = (delayed(_attempt)(job, source, self.folder, self.device) for job in todo)
+        with (
+            _backend(self.cluster, self.data),
+            closing(
+                Parallel(workers, return_as="generator_unordered", batch_size=1, mmap_mode="c")(tasks)
+            ) as results,
+            tqdm(total=len(todo), desc=label, unit="run", disable=not self.shown) as bar,
+        ):
+            for job, result in results:
+                self._settle(job, result)
+                bar.set_postfix_str(job.name)
+                bar.update()
+
+    def _settle(self, job: Job, result: dict[str, Any] | str) -> None:
+        path = self.path(job)
+        if isinstance(result, str):
+            self.failed.append(f"{job.name} failed ({path.stem}): {result}")
+        elif result["key"] != path.stem.rpartition("-")[2]:
+            self.failed.append(f"{job.name} failed: its worker has another version of hypav or other data.")
+        elif not path.exists():  # a worker of a cluster may have another disk
+            write_record(path, result)
+
+
+def _attempt(
+    job: Job, source: FeatureSet | dict[str, Any], folder: Path, device: str
+) -> tuple[Job, dict[str, Any] | str]:
+    """In a worker: the job with its record, or with a sentence that says what went wrong."""
+    data = source if isinstance(source, FeatureSet) else _set_of(source)
+    try:
+        return job, do_job(job, data, folder, device=device)[1]
+    except Exception as error:  # one run's error does not stop the others
+        with suppress(RunError):  # another grid may have finished it meanwhile, and removed its checkpoint
+            return job, read_record(run_path(folder, data, job.config, device))
+        if isinstance(error, HypavError):
+            return job, str(error)
+        return job, f"{_in_one_line(error)} Run hypav train with its settings to see where."
+
+
+def _arrays(data: FeatureSet) -> dict[str, Any]:
+    """The fields of a set, tensors as numpy arrays: joblib writes large ones to disk once, and workers map them."""
+    values = {field.name: getattr(data, field.name) for field in fields(data)}
+    return {n: v.numpy() if isinstance(v, torch.Tensor) else v for n, v in values.items()}
+
+
+def _set_of(arrays: dict[str, Any]) -> FeatureSet:
+    return FeatureSet(
+        **{n: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for n, v in arrays.items()}
+    )
+
+
+@contextmanager
+def _backend(cluster: str | None, data: FeatureSet) -> Iterator[None]:
+    """The workers of the dask scheduler at an address, or joblib's own; their end is one sentence."""
+    try:
+        if cluster is None:
+            yield
+            return
+        try:
+            from distributed import Client
+
+            client = Client(cluster, timeout=ANSWER_SECONDS)
+        except ImportError as error:
+            raise RunError("A cluster needs dask's distributed: pip install 'hypav[cluster]'.") from error
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"No dask scheduler answers at {cluster}; start one with: dask scheduler."
+            ) from error
+        with client, parallel_config(backend="dask", client=client, scatter=[data]):
+            yield
+    except TerminatedWorkerError as error:
+        raise RunError(
+            "A worker process ended, perhaps for lack of memory: run the same command again with fewer --jobs; "
+            "it resumes."
+        ) from error
+    except Exception as error:
+        if cluster is None or isinstance(error, HypavError):
+            raise
+        raise RunError(
+            f"The cluster at {cluster} stopped ({_in_one_line(error)}) Check its workers and run the same command "
+            "again; it resumes."
+        ) from error
+
+
+def _in_one_line(error: Exception) -> str:
+    first = (str(error).strip().splitlines() or ["no message"])[0]
+    return f"{type(error).__name__}: {first.rstrip('.')}."
+
+
+def _step_seconds(data: FeatureSet, config: RunConfig, device: str, steps: int = 5) -> float:
+    """Seconds per training step of a run, on one thread."""
+    with utils.threads(1):
+        learner = Learner.fresh(config, torch.device(device))
+        phase = data.phase("train").to(device, getattr(torch, config.train.dtype))
+        sampler = TripletSampler(phase.label, batch_size=config.train.batch_size, generator=learner.sampling)
+        start = 0.0
+        for number, (index, negative) in enumerate(zip(*sampler.draw(steps + 1), strict=True)):
+            if number == 1:  # the first step imports and allocates
+                start = time.perf_counter()
+            train_step(learner, make_batch(phase, index, negative))["total"].item()
+        return (time.perf_counter() - start) / steps
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+# --- a comparison as a table and as text ---
+
+
+def _comparison(
+    data: FeatureSet,
+    methods: Sequence[Method],
+    runs: Mapping[str, Mapping[int, Mapping[str, Any]]],
+    preset: str,
+    weight: float | None,
+) -> pd.DataFrame:
+    base = next((runs[method.spec] for method in methods if method.name == "AVCA"), {})
+    rows = []
+    for method in methods:
+        found, row = runs[method.spec], {}
+        count = 1 if method.name == "ESZSL" else len(found)
+        for metric in METRICS:
+            row |= _mean(metric, [100 * record[metric] for record in found.values()][:count])
+        shared = [seed for seed in found if seed in base and method.name != "AVCA"]
+        row |= _mean("HM - AVCA", [100 * (found[seed]["HM"] - base[seed]["HM"]) for seed in shared])
+        row["n"] = count
+        if data.reference_key is not None:
+            paper = _paper_row(data.reference_key, method, preset, weight)
+            row |= {f"paper {m}": None if paper is None else getattr(paper, m) for m in METRICS}
+        rows.append(row)
+    names = [m.name if m.spec.strip().lower() == m.name.lower() else f"{m.name} ({m.spec})" for m in methods]
+    return pd.DataFrame(rows, index=pd.Index(names, name="method")).astype(float).astype({"n": int})
+
+
+def _mean(name: str, values: Sequence[float]) -> dict[str, Any]:
+    interval = t_interval(values) if values else None
+    half = None if interval is None else interval.half
+    return {name: None if interval is None else interval.mean, f"{name} ±": half}
+
+
+def _paper_row(key: Key, method: Method, preset: str, weight: float | None) -> PaperRow | None:
+    """The paper's row of a method; None if the curvatures are not the paper's."""
+    row = paper_row(key, method.name)
+    same = row and parse_method(method.name, preset, paper_settings(key), weight=weight).alignment
+    return row if row and same == method.alignment else None
+
+
+def _notes(data: FeatureSet, methods: Sequence[Method], preset: str, seeds: int) -> list[str]:
+    spread = f"mean ± half of the 95 % interval over {seeds} seeds (Student's t)"
+    notes = [f"Per cent; {spread if seeds >= 3 else 'no interval from fewer than three seeds'}."]
+    names = [method.name for method in methods]
+    if "AVCA" in names and len(names) > 1:
+        notes.append("HM - AVCA is paired per seed.")
+    if "ESZSL" in names:
+        notes.append("ESZSL is a linear map in closed form; it has no seed.")
+    if preset in ("printed", "released") and sum(method.alignment is not None for method in methods) > 1:
+        notes.append(f"The {preset} loss does not depend on the curvature: see notebook 09.")
+    if data.reference_key is None:
+        return [*notes, "The paper does not report this set."]
+    paper = "{} ({})".format(*data.reference_key)
+    if not data.simulated:
+        table = 1 if data.reference_key[1] == "main" else 2
+        return [*notes, f"The paper's columns are its Table {table}, {paper}."]
+    notes.append(
+        f"The paper's columns are for the real {paper}. Ours are for simulated features of its size."
+    )
+    return [*notes, "The two cannot be compared."]
+
+
+def comparison_text(table: pd.DataFrame) -> str:
+    """A table of `compare` in Markdown, with what its numbers are of above it and notes below."""
+    about = table.attrs
+    marked = " (SIMULATED)" if about["simulated"] and "SIMULATED" not in about["data"] else ""
+    weight = "" if about["weight"] is None else f", weight {about['weight']:g}"
+    seeds = ", ".join(map(str, about["seeds"]))
+    shown = pd.DataFrame(index=table.index)
+    for name in (*METRICS, "HM - AVCA"):
+        shown[name] = [_cell(*pair) for pair in zip(table[name], table[f"{name} ±"], strict=True)]
+    for name in (column for column in table if column.startswith("paper ")):
+        shown[name] = ["" if pd.isna(value) else f"{value:.2f}" for value in table[name]]
+    return "\n".join(
+        [
+            f"Data: {about['data']}{marked}, digest {about['digest'][:8]}. {about['source']}",
+            f"Preset {about['preset']}{weight}; recipe {about['recipe']}; seeds {seeds}.",
+            "",
+            shown.to_markdown(disable_numparse=True),
+            "",
+            *about["notes"],
+            *about["failed"],
+        ]
+    )
+
+
+def _cell(mean: float, half: float) -> str:
+    if pd.isna(mean):
+        return ""
+    return f"{mean:.1f}" if pd.isna(half) else f"{mean:.1f} ± {half:.1f}"

@@ -1,4 +1,4 @@
-"""What the paper reports (Tables 1-7, Section 5), kept as data: it stands beside our numbers, never as ours."""
+"""What the paper reports (Tables 1-7 and Section 5), kept as data next to our numbers and never mixed with them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-__all__ = ["PaperRow", "PaperSettings", "Reported", "paper_row", "paper_settings", "paper_tables", "reported"]
-
-Key = tuple[str, str]
+Key = tuple[str, str]  # a set of the paper and its features: ("UCF-GZSL", "main")
 
 
 class PaperRow(NamedTuple):
@@ -23,19 +21,19 @@ class PaperRow(NamedTuple):
 
 
 class Reported(NamedTuple):
-    """One table of the paper for one of its sets: metric -> value a row, per cent except delta_rel."""
+    """One table of the paper for one of its sets: row -> metric -> value, in per cent except delta_rel."""
 
     key: Key
     metrics: tuple[str, ...]
     rows: Mapping[str, Mapping[str, float]]
 
     def difference(self, row: str, base: str, metric: str) -> float:
-        """A row's value minus another's."""
+        """The value of one row minus that of another."""
         return self.rows[row][metric] - self.rows[base][metric]
 
 
 class PaperSettings(NamedTuple):
-    """Hyper-alignment's fixed curvature, Hyper-multiple's number of curvatures, and c_0 of both adaptive variants."""
+    """k of Hyper-alignment, N_c of Hyper-multiple, and c_0 of Hyper-single and Hyper-multiple."""
 
     k: float
     N_c: int
@@ -44,14 +42,16 @@ class PaperSettings(NamedTuple):
 
 @cache
 def paper_tables() -> dict[str, Any]:
-    """All of the paper's tables and settings."""
+    """All tables and settings of the paper."""
     return json.loads(files("hypav.experiments").joinpath("paper_tables.json").read_text(encoding="utf-8"))
 
 
-def paper_row(key: tuple[str, str] | None, method: str) -> PaperRow | None:
-    """The row of Table 1 (main features) or 2 (cls) for ("UCF-GZSL", "main") and the like and one method.
+def paper_row(key: Key | None, method: str) -> PaperRow | None:
+    """The row of a method in Table 1 (main features) or Table 2 (cls); None if the paper has no such row.
 
-    None where the paper has no such row.
+    Args:
+        key: ("UCF-GZSL", "main") and the like, or None for a set that the paper does not have.
+        method: as in the paper's tables, e.g. "Hyper-single"; upper or lower case.
     """
     if key is None:
         return None
@@ -62,8 +62,8 @@ def paper_row(key: tuple[str, str] | None, method: str) -> PaperRow | None:
     return None
 
 
-def paper_settings(key: tuple[str, str] | None) -> PaperSettings:
-    """The curvatures that the captions of Tables 1 and 2 give for a set; those of UCF-GZSL (main) for any other."""
+def paper_settings(key: Key | None) -> PaperSettings:
+    """The curvatures in the captions of Tables 1 and 2; for a set that the paper lacks, those of UCF-GZSL (main)."""
     dataset, features = key or ("UCF-GZSL", "main")
     settings = paper_tables()["settings"]
     return PaperSettings(
@@ -85,8 +85,9 @@ _NAMES = {
 
 
 def reported(table: str, key: Key | None) -> Reported:
-    """What the paper's table says for the set `key`; for a set that it does not report, its nearest: the same videos,
-    else the same kind of features, else the first.
+    """What a table of the paper says of a set; if it does not report the set, what it says of the nearest one.
+
+    The nearest set has the same videos, else the same kind of features; else it is the first in the table.
 
     Args:
         table: "table1" to "table7".
@@ -94,27 +95,27 @@ def reported(table: str, key: Key | None) -> Reported:
     """
     tables = _by_set(table)
     dataset, features = key or ("UCF-GZSL", "main")
-    nearest = max(tables, key=lambda own: 2 * (own[0] == dataset) + (own[1] == features))
+    nearest = max(tables, key=lambda other: 2 * (other[0] == dataset) + (other[1] == features))
     rows = tables[nearest]
     return Reported(nearest, tuple(next(iter(rows.values()))), rows)
 
 
 def main_table(key: Key | None) -> str:
-    """Which of Tables 1 (main features) and 2 (cls) holds the three modules on the set `key`."""
+    """Which of Tables 1 (main features) and 2 (cls) compares the three modules on a set."""
     return "table2" if key is not None and key[1] == "cls" else "table1"
 
 
 def _by_set(table: str) -> dict[Key, dict[str, dict[str, float]]]:
     if table == "table7":
-        found = {}
+        sets = {}
         for name, rows in paper_tables()["table7_delta_rel"].items():
             dataset, _, features = name.removesuffix(")").partition(" (")
-            found[dataset, features] = {row: {"delta_rel": value} for row, value in rows.items()}
-        return found
+            sets[dataset, features] = {row: {"delta_rel": value} for row, value in rows.items()}
+        return sets
     name, label = _NAMES[table]
     return {
-        ("VGGSound-GZSL", own) if table == "table5" else (own, _KINDS[table]): {
+        ("VGGSound-GZSL", part) if table == "table5" else (part, _KINDS[table]): {
             row[label]: {metric: value for metric, value in row.items() if metric != label} for row in rows
         }
-        for own, rows in paper_tables()[name].items()
+        for part, rows in paper_tables()[name].items()
     }

@@ -1,265 +1,361 @@
-"""One run in one folder: its configuration, checkpoints, result and trained network; found again, never run twice."""
+"""Runs: each is trained once, kept as one JSON file, found again by its configuration, and read as a row of a DataFrame.
+
+A run lies in FOLDER/DATA-DIGEST/METHOD-seedN-KEY.json; its network, if it is kept, in the .pt file next to it. Files are
+written to a temporary name and renamed, so a kill at any moment loses at most the last CHECKPOINT_SECONDS of training.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
-from collections.abc import Mapping
+import re
+import shutil
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
+from torch import Generator
 
 import hypav
-from hypav.alignment import Alignment
-from hypav.avca import AVCA, build_avca
+from hypav.alignment import Adaptive, AlignmentConfig
 from hypav.data.features import FeatureSet
 from hypav.errors import RunError
-from hypav.experiments.measures import NUMERICS_VERSION, measure
-from hypav.experiments.memory import forget_peak, peak_memory
-from hypav.experiments.recipes import Recipe
-from hypav.experiments.records import Record, key_of, new_record
-from hypav.training import RunConfig, RunResult, load_tensors, save_tensors, train
-from hypav.utils import make_folder, pick_device, slug, threads, write_json
+from hypav.eszsl import eszsl_reference
+from hypav.evaluation import Metrics, Scores
+from hypav.experiments.configs import TUNING_SEEDS, WEIGHTS, Recipe, method_name, table_rows
+from hypav.experiments.paper import Key
+from hypav.hyperbolicity import covariance_matched_null, gaussian_null, sampled_delta_rel
+from hypav.training import Run, RunConfig, load_model, save_model, score, train
+from hypav.utils import content_digest, make_folder, slug, threads, write_json
 
-__all__ = [
-    "is_kept",
-    "keep",
-    "load_model",
-    "load_record",
-    "remove_checkpoints",
-    "run",
-    "run_folder",
-    "run_key",
-    "run_light",
-]
+# Part of a run's key. Change it when a configuration gives other numbers than before: tests/test_golden_run.py says when.
+NUMERICS_VERSION = "005af793418a"
+CHECKPOINT_SECONDS = 30.0
+NOISE_TRIES = 3  # sets of noise per run for delta_rel; a table takes the mean over seeds
+ESZSL = {"method": "eszsl", "modality": "both"}  # in place of a configuration
 
-RESULT, MODEL = "result.json", "model.safetensors"
-CHECKPOINT_SECONDS = 30.0  # between the checkpoints of `run_light`
-
-
-def run_key(data: FeatureSet, config: RunConfig, device: str = "cpu") -> str:
-    """The `key_of` a run with this program; of the device only its type counts."""
-    return key_of(config.to_dict(), data.digest, NUMERICS_VERSION, device)
-
-
-def run_folder(root: Path, data: FeatureSet, config: RunConfig, method: str, device: str = "cpu") -> Path:
-    """Where a run lives below `root`: data/method-seed-key."""
-    return root / slug(data.name) / f"{slug(method)}-seed{config.seed}-{run_key(data, config, device)}"
+METRICS = ("S", "U", "HM", "ZSL")
+DELTAS = ("delta_rel", "delta_noise", "delta_covariance")
+COLUMNS = (
+    "key", "data", "data_digest", "paper_set", "simulated", "method", "preset", "weight", "similarity", "normalise",
+    "base", "to_ball", "clip_radius", "scale", "xi", "curvatures", "aligned", "pairs", "recipe", "scale_name", "seed",
+    *METRICS, "beta", "val_HM", "best_epoch", *DELTAS, "seconds", "hypav", "code", "torch", "numpy", "python", "cpu",
+    "device", "threads", "created",
+)  # fmt: skip
+WHOLE = ("seed", "best_epoch", "threads")
+NUMBERS = (*WHOLE, "weight", "scale", "xi", *METRICS, "beta", "val_HM", *DELTAS, "seconds")
+_RECORD = re.compile(r".+-seed\d+-([0-9a-f]{12})\.json")
 
 
-def run(
+@dataclass(frozen=True)
+class Job:
+    """A run to do. keep: its network too; delta: delta_rel of theta_v too (Table 7). preset and recipe name it."""
+
+    config: RunConfig
+    preset: str
+    recipe: Recipe
+    keep: bool = False
+    delta: bool = False
+
+    @property
+    def name(self) -> str:
+        """For a reader, e.g. "Hyper-single seed 3"."""
+        return f"{method_name(self.config.alignment)} seed {self.config.seed}"
+
+
+def run_key(config: Mapping[str, Any], data_digest: str, device: str = "cpu") -> str:
+    """Twelve hex digits that change with the configuration, the data, NUMERICS_VERSION and the type of device."""
+    parts = {"config": config, "data": data_digest, "device": _kind(device), "program": NUMERICS_VERSION}
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
+def _kind(device: str) -> str:
+    return device.partition(":")[0]  # "cuda" of "cuda:1"
+
+
+def run_path(folder: Path | str, data: FeatureSet, config: RunConfig | None, device: str = "cpu") -> Path:
+    """The file of a run's record; config None is ESZSL."""
+    if config is None:
+        name = f"eszsl-seed0-{run_key(ESZSL, data.digest)}.json"
+    else:
+        key = run_key(config.to_dict(), data.digest, device)
+        name = f"{slug(method_name(config.alignment))}-seed{config.seed}-{key}.json"
+    # a name in another script has no letter of ASCII: the digest keeps such sets apart
+    return Path(folder) / f"{slug(data.name)}-{data.digest[:8]}" / name
+
+
+def do_job(
+    job: Job,
     data: FeatureSet,
-    config: RunConfig,
+    folder: Path,
     *,
-    method: str,
-    root: Path,
-    labels: Mapping[str, Any] | None = None,
-    device: str = "auto",
+    device: str = "cpu",
     thread_count: int = 1,
-    progress: bool | None = None,
-) -> dict[str, Any]:
-    """Trains, tests and records one run below `root`; goes on with a broken-off one and returns a finished one's record.
-
-    Args:
-        method: its name in tables.
-        labels: what else the record should say, e.g. the preset's and the recipe's name.
+    progress: bool | None = False,
+) -> tuple[Run, dict[str, Any]]:
+    """Train, test and record one run below `folder`. An interrupted run resumes from its checkpoint.
 
     Raises:
-        RunError: the folder cannot be written, or holds a damaged record; DataError, SettingError as `train`.
+        RunError: the run diverged, or the folder cannot be written.
     """
-    device = str(pick_device(device))
-    folder = run_folder(root, data, config, method, device)
-    if not (folder / RESULT).exists():
-        _train_and_record(data, config, folder, method, labels or {}, device, thread_count, progress)
-    record = load_record(folder)
-    remove_checkpoints(folder)  # the record and the network hold all that is needed
+    path = run_path(folder, data, job.config, device)
+    checkpoints = path.with_suffix("")
+    alignment = job.config.alignment
+    try:
+        with threads(thread_count):
+            run = train(
+                data, job.config, folder=checkpoints, device=device, progress=progress,
+                label=method_name(alignment), checkpoint_seconds=CHECKPOINT_SECONDS,
+            )  # fmt: skip
+            measured = measure(data, run, delta=job.delta)
+        record = {
+            **_origin(data, path, device, thread_count),
+            "method": method_name(alignment),
+            "preset": "" if alignment is None else job.preset,
+            **alignment_columns(alignment),
+            "recipe": job.recipe.name,
+            "scale_name": job.recipe.scale,
+            "seed": job.config.seed,
+            **measured,
+            "seconds": run.seconds,
+            "config": job.config.to_dict(),
+            "epochs": run.epochs,
+        }
+        if job.keep:
+            save_model(path.with_suffix(".pt"), run)
+        write_record(path, record)
+    except BaseException:
+        with suppress(OSError):
+            checkpoints.rmdir()  # only if no checkpoint is in it
+        raise
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return run, record
+
+
+def measure(data: FeatureSet, run: Run, *, delta: bool) -> dict[str, Any]:
+    """What a record says of a run's result: metrics and class recall on test, HM on val, and delta_rel if `delta`."""
+    test = data.phase("test")
+    deltas: tuple[float | None, ...] = (None, None, None)
+    if delta:
+        theta_v, seed = run.embed(test).theta_v.cpu(), run.config.seed
+        found = sampled_delta_rel(theta_v, generator=Generator().manual_seed(seed))
+        stream = Generator().manual_seed(seed)
+        noise = gaussian_null(found.n, theta_v.shape[1], generator=stream, tries=NOISE_TRIES)
+        alike = covariance_matched_null(theta_v, generator=stream, size=found.n, tries=NOISE_TRIES)
+        deltas = (found.delta_rel, noise.delta_rel, alike.delta_rel)
+    return {
+        **asdict(run.metrics),
+        "val_HM": run.val.HM,
+        "best_epoch": run.best_epoch,
+        **dict(zip(DELTAS, deltas, strict=True)),
+        "per_class": _class_recall(data, score(run, test), run.metrics),
+    }
+
+
+def eszsl_record(data: FeatureSet, folder: Path | str) -> dict[str, Any]:
+    """The record of ESZSL on a set. It is computed and kept if it is not yet below `folder`."""
+    path = run_path(folder, data, None)
+    with suppress(RunError):
+        return read_record(path)
+    start = time.perf_counter()
+    with threads(1):
+        reference = eszsl_reference(data, ESZSL["modality"])
+    record = {
+        **dict.fromkeys(COLUMNS),
+        **_origin(data, path, "cpu", 1),
+        **alignment_columns(None),
+        **asdict(reference.metrics),
+        **{"method": "ESZSL", "preset": "", "recipe": "", "scale_name": "", "seed": 0, "best_epoch": 0},  # noqa: PIE800
+        "seconds": time.perf_counter() - start,
+        "per_class": _class_recall(data, reference.scores, reference.metrics),
+        "config": ESZSL,
+        "epochs": [],
+    }
+    write_record(path, record)
     return record
 
 
-def remove_checkpoints(folder: Path) -> None:
-    """Removes a finished run's checkpoints and what a kill left half-written, and the folder if nothing else is in it."""
-    for spent in (*folder.glob("*checkpoint*"), *folder.glob(".*.tmp")):
-        with suppress(OSError):
-            spent.unlink()
-    with suppress(OSError):
-        folder.rmdir()
+def _class_recall(data: FeatureSet, scores: Scores, metrics: Metrics) -> dict[str, float]:
+    names = [data.class_names[i] for i in scores.classes.tolist()]
+    return dict(zip(names, scores.recall(metrics.beta).tolist(), strict=True))
 
 
-def _train_and_record(
-    data: FeatureSet,
-    config: RunConfig,
-    folder: Path,
-    method: str,
-    labels: Mapping[str, Any],
-    device: str,
-    thread_count: int,
-    progress: bool | None,
-) -> None:
-    make_folder(folder)
-    with threads(thread_count):
-        result = train(data, config, folder=folder, device=device, progress=progress, label=method)
-    keep(folder, data, config, result, method, labels, device, thread_count)
-
-
-def keep(
-    folder: Path,
-    data: FeatureSet,
-    config: RunConfig,
-    result: RunResult,
-    method: str,
-    labels: Mapping[str, Any],
-    device: str,
-    thread_count: int,
-) -> None:
-    """Writes the trained network and then the record of a run, which makes it a finished one."""
-    save_tensors(folder / MODEL, _model_tensors(result))
-    record = {
-        "method": method,
-        **labels,
-        "data": {
-            "name": data.name,
-            "digest": data.digest,
-            "simulated": data.simulated,
-            "source": data.source,
-        },
-        "config": config.to_dict(),
-        "metrics": asdict(result.metrics),
-        "val": asdict(result.val),
-        "best_epoch": result.best_epoch,
-        "history": result.history,
-        "seconds": result.seconds,
-        "machine": {
-            "device": device,
-            "threads": thread_count,
-            "hypav": hypav.__version__,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
+def _origin(data: FeatureSet, path: Path, device: str, thread_count: int) -> dict[str, Any]:
+    """What a record says of the data, the program and the machine."""
+    return {
+        "key": path.stem.rpartition("-")[2],
+        "data": data.name,
+        "data_digest": data.digest,
+        "paper_set": "" if data.reference_key is None else "{} ({})".format(*data.reference_key),
+        "simulated": data.simulated,
+        "loaded_as": dict(getattr(data, "loaded_as", {})),
+        "hypav": hypav.__version__,
+        "code": NUMERICS_VERSION,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "cpu": f"{_cpu_name()}, {torch.backends.cpu.get_cpu_capability()}",
+        "device": _kind(device),
+        "threads": thread_count,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_json(folder / RESULT, record)
 
 
-def is_kept(folder: Path) -> bool:
-    """Whether the record and the network that `keep` wrote are still there."""
-    return all((folder / name).is_file() for name in (RESULT, MODEL))
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
-def _model_tensors(result: RunResult) -> dict[str, torch.Tensor]:
-    parts = {"model": result.model.state_dict()}
-    if result.alignment is not None:
-        parts["alignment"] = result.alignment.state_dict()
-    return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+# --- records: written with a digest of their content, which is checked when they are read ---
 
 
-def load_record(folder: Path) -> dict[str, Any]:
-    """The record of a finished run.
+def write_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record with its digest.
 
     Raises:
-        RunError: there is none, or it is damaged.
+        RunError: the folder cannot be written.
     """
-    path = folder / RESULT
-    if not path.exists():
-        raise RunError(
-            f"{folder} holds no finished run ({RESULT} is missing); train it first, or give another folder."
-        )
+    plain = json.loads(json.dumps(record, allow_nan=False))
+    make_folder(path.parent)
+    write_json(path, {**plain, "digest": content_digest(plain)})
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The record of a run: COLUMNS, and config, loaded_as, per_class (recall by class name) and epochs.
+
+    Raises:
+        RunError: the file is missing or damaged, was edited or renamed, or is not of a run.
+    """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        RunConfig.from_dict(record["config"])
-        if not {"method", "data", "metrics", "val", "best_epoch", "history"} <= set(record):
-            raise KeyError("a part is missing")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is damaged ({error}); remove its folder and train again.") from error
+        digest, name = record.pop("digest"), _RECORD.fullmatch(path.name)
+        intact = digest == content_digest(record) and name is not None and name[1] == record["key"]
+    except FileNotFoundError:
+        raise RunError(f"There is no run {path}; hypav train, compare and reproduce make runs.") from None
+    except OSError as error:
+        raise RunError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        intact = False
+    if not intact:
+        raise RunError(
+            f"{path} is damaged, was edited, or is not a run of hypav: remove it and run it again."
+        )
     return record
 
 
-def load_model(folder: Path) -> tuple[AVCA, Alignment | None, dict[str, Any]]:
-    """The trained network of a finished run in evaluation mode, its alignment module and its record.
+def load_run(path: Path | str) -> tuple[Run, dict[str, Any]]:
+    """A run whose network was kept, on the CPU, and its record. `path` is its .json or its .pt file.
 
     Raises:
-        RunError: the run is not finished or damaged.
+        RunError: the record or the network is missing or damaged.
     """
-    record = load_record(folder)
+    path = Path(path).with_suffix(".json")
+    record = read_record(path)
+    if record["method"] == "ESZSL":
+        raise RunError(f"{path} is of ESZSL, which has no network; give a run of another method.")
+    if not path.with_suffix(".pt").exists():
+        raise RunError(f"The network of {path} was not kept; hypav train with its settings keeps it.")
     config = RunConfig.from_dict(record["config"])
-    tensors = load_tensors(folder / MODEL)
-    parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "alignment": {}}
-    for key, tensor in tensors.items():
-        part, _, name = key.partition(".")
-        parts.setdefault(part, {})[name] = tensor
-    model = build_avca(config.network, torch.Generator())
-    alignment = None
-    if config.alignment is not None:
-        alignment = Alignment(config.alignment, config.network.dim_phi, torch.Generator())
-    dtype = getattr(torch, config.train.dtype)
-    try:
-        model.to(dtype).load_state_dict(parts["model"])
-        if alignment is not None:
-            alignment.to(dtype).load_state_dict(parts["alignment"])
-    except RuntimeError as error:
-        raise RunError(
-            f"{folder / MODEL} does not fit its record; remove the folder and train again."
-        ) from error
-    return model.eval(), alignment, record
-
-
-def run_light(
-    data: FeatureSet,
-    config: RunConfig,
-    *,
-    root: Path,
-    method: str,
-    preset: str,
-    recipe: Recipe,
-    scale_name: str,
-    keep_network: bool = False,
-    measure_delta: bool = False,
-    device: str = "auto",
-    thread_count: int = 1,
-) -> Record:
-    """As `run`, but for many short runs: nothing is written beside a checkpoint every CHECKPOINT_SECONDS, which the
-    caller removes (`remove_checkpoints`) when the record is safe, and with keep_network what `run` keeps.
-
-    measure_delta: delta_rel of theta_v on test, as Table 7, and that of noise.
-
-    Raises: as `run`.
-    """
-    device = str(pick_device(device))
-    folder = make_folder(run_folder(root, data, config, method, device))
-    own_peak = forget_peak()
-    with threads(thread_count):
-        try:
-            result = train(
-                data,
-                config,
-                folder=folder,
-                checkpoint_seconds=CHECKPOINT_SECONDS,
-                device=device,
-                progress=False,
-            )
-            measures = measure(data, config, result, delta=measure_delta)
-        except RunError:
-            with suppress(OSError):
-                folder.rmdir()  # where nothing was saved
-            raise
-    if keep_network:
-        labels = {"preset": preset, "recipe": recipe.name}
-        keep(folder, data, config, result, method, labels, device, thread_count)
-    return new_record(
-        run_key(data, config, device),
-        data,
-        config,
-        measures,
-        method=method,
-        preset=preset,
-        recipe=recipe,
-        scale_name=scale_name,
-        seconds=result.seconds,
-        memory_mb=peak_memory() if own_peak else None,
-        device=device,
-        threads=thread_count,
-        folder=str(folder.relative_to(root)) if keep_network else None,
+    model, alignment = load_model(path.with_suffix(".pt"), config)
+    best = record["best_epoch"]
+    metrics, val = (
+        Metrics(**{name: values[name] for name in (*METRICS, "beta")})
+        for values in (record, record["epochs"][best - 1])
     )
+    return Run(config, metrics, val, best, record["epochs"], model, alignment, record["seconds"]), record
+
+
+def alignment_columns(alignment: AlignmentConfig | None) -> dict[str, Any]:
+    """The columns that hold an alignment; without one, empty texts, and None for numbers."""
+    names = [field.name for field in fields(AlignmentConfig)]
+    if alignment is None:
+        return {name: None if name in NUMBERS else "" for name in names}
+    return {name: getattr(alignment, name) for name in names} | {
+        "curvatures": curvatures_text(alignment.curvatures)
+    }
+
+
+def curvatures_text(curvatures: tuple[float, ...] | Adaptive) -> str:
+    """Curvatures as a column: "-0.2", "0+-0.2" (two heads), "adaptive:3:-0.4" (N_c and c_0)."""
+    if isinstance(curvatures, Adaptive):
+        return f"adaptive:{curvatures.N_c}:{_plain(curvatures.c_0)}"
+    return "+".join(map(_plain, curvatures))
+
+
+def _plain(number: float) -> str:
+    return repr(float(number) + 0.0).removesuffix(".0")  # + 0.0 makes -0.0 a 0
+
+
+# --- many runs as a table ---
+
+
+def load_runs(path: Path | str) -> pd.DataFrame:
+    """All runs below a folder, or of a .csv file that `DataFrame.to_csv` wrote of them: COLUMNS, metrics as fractions.
+
+    Raises:
+        RunError: there is nothing at `path`, a record is damaged or was edited, or the file is not a table of runs.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return frame(
+            [read_record(file) for file in sorted(path.rglob("*.json")) if _RECORD.fullmatch(file.name)]
+        )
+    try:
+        table = pd.read_csv(path, keep_default_na=False, dtype=str)
+        if not {"key", "method", "seed", "HM"} <= set(table):
+            raise ValueError("it lacks columns of runs")
+        return frame(table.to_dict("records"))
+    except FileNotFoundError:
+        raise RunError(f"There are no runs in {path}; hypav compare and hypav reproduce make runs.") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is not a table of runs: {error}.") from error
+
+
+def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Records as a DataFrame. ESZSL has no recipe, so its row is repeated for every recipe that was run on its data."""
+    shared = ("data_digest", "code", "data", "recipe", "scale_name", "device")
+    rows, linear = [], {}
+    for record in records:
+        bare = record["method"] == "ESZSL" and not record["recipe"]
+        if bare:
+            linear[record["data_digest"], record["code"]] = record
+        else:
+            rows.append(record)
+    groups = dict.fromkeys(tuple(row[name] for name in shared) for row in rows)
+    rows += [linear[g[:2]] | dict(zip(shared, g, strict=True)) for g in groups if g[:2] in linear]
+    rows += [record for names, record in linear.items() if names not in {g[:2] for g in groups}]
+    table = pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows], columns=list(COLUMNS))
+    for name in COLUMNS:
+        if name in NUMBERS:
+            numbers = pd.to_numeric(table[name].replace("", None))
+            table[name] = numbers.astype("int64" if name in WHOLE else "float64")
+        elif name == "simulated":
+            table[name] = table[name].isin([True, "True", "1"])
+        else:
+            table[name] = table[name].fillna("").astype(str)
+    return table
+
+
+def tuned_weight(runs: pd.DataFrame, key: Key | None, preset: str) -> float | None:
+    """The weight of WEIGHTS with the highest HM on validation: Hyper-alignment's mean over TUNING_SEEDS.
+
+    Of equal weights it is the smallest. Weights with a missing run are left out; None if that leaves none.
+    """
+    means = {}
+    for weight in WEIGHTS:
+        wanted = pd.Series(alignment_columns(table_rows("table7", key, preset, weight)[1].alignment))
+        found = runs[(runs[wanted.index] == wanted).all(axis=1)].groupby("seed")["val_HM"].first()
+        if set(TUNING_SEEDS) <= set(found.index):
+            means[weight] = found[list(TUNING_SEEDS)].mean()
+    return max(means, key=lambda weight: (means[weight], -weight), default=None)

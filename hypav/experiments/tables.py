@@ -1,77 +1,313 @@
-"""Comparisons as text: a Markdown table that says what it stands on."""
+"""The tables of the paper next to our runs, as DataFrames and as text.
+
+`python -m hypav.experiments.tables` writes the tables of the recorded runs to notebooks/results/tables.md.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from html import escape
+from pathlib import Path
 
-from hypav.experiments.comparison import METRICS, Comparison, MethodRow
-from hypav.stats import Interval
+import pandas as pd
+from pandas import DataFrame, Series
 
-__all__ = ["comparison_table", "interval_text", "markdown_table"]
+from hypav.errors import SettingError
+from hypav.experiments.configs import AVCA, TABLES, table_rows
+from hypav.experiments.effects import (
+    ABLATIONS,
+    LEVEL,
+    SAME,
+    by_set,
+    cases,
+    course_runs,
+    curvature_effects,
+    differences,
+    effects,
+    family,
+    paper_gains,
+    paper_key,
+    results_path,
+    runs_of,
+    tuning,
+)
+from hypav.experiments.paper import Key, main_table, reported
+from hypav.experiments.runs import load_runs
+from hypav.stats import seeds_needed, t_interval
+from hypav.utils import replacing
+
+FORMATS = ("markdown", "latex", "csv", "html")
+NOT_RUN = "not run"
+ESZSL = "ESZSL"
+NOISE = (
+    "delta_noise",
+    "delta_covariance",
+)  # delta_rel of Gaussian noise, and of noise with the covariance of theta_v
+SIGNED = ("difference", "lowest difference", "highest difference", "paper gain", "k<0 minus k>0")
+HUNDREDTHS = ("F", "sd over k", "sd over seeds", "equal to flat", "paper gain", "mean HM")
+MANY = 1000  # above, the number of seeds only says that nobody will run them
+TITLES = {
+    "table1": "main features: the three modules",
+    "table2": "cls features: the three modules",
+    "table3": "curvature of Hyper-alignment",
+    "table4": "mixed geometries: E flat, S spherical, H hyperbolic",
+    "table5": "number of adaptive curvatures N_c",
+    "table6": "which embeddings Hyper-single aligns",
+    "table7": "delta_rel of theta_v on test",
+}
 
 
-def interval_text(interval: Interval) -> str:
-    """ "27.1 ± 1.3", or the mean alone where one run gives no interval."""
-    if interval.high is None:
-        return f"{interval.mean:.1f}"
-    return f"{interval.mean:.1f} ± {interval.high - interval.mean:.1f}"
+def paper_table(
+    table: str, runs: DataFrame, *, preset: str, weight: float, key: Key | None = None
+) -> DataFrame:
+    """A table of the paper next to our runs on one set, in numbers; `as_text` rounds it.
 
+    Args:
+        table: "table1" to "table7".
+        preset, weight: of the alignment loss; AVCA's runs are the same for all.
+        key: the paper's set; by default the one whose settings the runs take, or the one nearest to it.
 
-def comparison_table(comparison: Comparison) -> str:
-    """The table with its provenance: data, preset, recipe and seeds above; the paper's rows beside, if it has any."""
-    c = comparison
-    with_paper = any(row.paper is not None for row in c.rows)
-    header = ["method", *METRICS, "HM - AVCA"]
-    header += [f"paper {metric}" for metric in METRICS] if with_paper else []
-    table = markdown_table(header, [_cells(row, with_paper) for row in c.rows])
-    return "\n".join([*_provenance(c), "", table, "", *_notes(c, with_paper)])
+    Returns:
+        A row per row of the paper, then ESZSL if it was run: "paper HM", "HM", "HM ±" and the like (per cent, except
+        delta_rel), "HM - AVCA" with "±" (paired by seed), "seeds needed" to detect this difference with 80 % power, "n"
+        seeds. ± is half of Student's 95 % interval. Where nothing ran there is no number. `caption` says of what the
+        numbers are.
 
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns also stand in line in a terminal."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    rule = ["-" * width for width in widths]
-    return "\n".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
-        for line in (header, rule, *rows)
-    )
-
-
-def _cells(row: MethodRow, with_paper: bool) -> list[str]:
-    name = row.method if row.spec in (row.method.lower(), "avca") else f"{row.method} ({row.spec})"
-    cells = [name, *(interval_text(row.intervals[metric]) for metric in METRICS)]
-    cells.append("" if row.difference is None else interval_text(row.difference))
-    if with_paper:
-        cells += ["not in paper"] * 4 if row.paper is None else [f"{value:.2f}" for value in row.paper]
-    return cells
-
-
-def _provenance(c: Comparison) -> list[str]:
-    seeds = ", ".join(map(str, c.seeds))
-    marked = c.simulated and "SIMULATED" not in c.data
-    lines = [f"data: {c.data}" + (" (SIMULATED)" if marked else "")]
-    lines += [f"      {c.source}"] if c.source else []
-    return [
-        *lines,
-        f"preset: {c.preset}   recipe: {c.recipe} ({c.recipe_source})   seeds: {seeds}",
+    Raises:
+        SettingError: there is no such table or preset, or the runs are of several sets.
+    """
+    key = key or paper_key(runs)
+    configured = table_rows(table, key, preset, weight)
+    paper = reported(table, key)
+    compared = "delta_rel" if paper.metrics == ("delta_rel",) else "HM"
+    scale = 1 if compared == "delta_rel" else 100
+    own = {row.label: runs_of(runs, row.alignment).dropna(subset=list(paper.metrics)) for row in configured}
+    linear = runs_of(runs, None, ESZSL).dropna(subset=list(paper.metrics))
+    own |= {} if linear.empty else {ESZSL: linear}
+    labels = [*(label for label in paper.rows if label not in own), *own]
+    noise = [
+        c for c in NOISE if compared == "delta_rel" and any(part[c].notna().any() for part in own.values())
     ]
+    records = []
+    for label in labels:
+        found = own.get(label, own[AVCA].head(0))
+        record: dict[str, object] = {f"paper {m}": paper.rows.get(label, {}).get(m) for m in paper.metrics}
+        for column in (*paper.metrics, *noise):
+            record |= _mean(column, found[column].dropna() * scale)
+        # ESZSL has no seed: its one run stands against every run of AVCA
+        ours = found[compared] if label != ESZSL else float(found[compared].iloc[0])
+        apart = ((ours - own[AVCA][compared]) * scale).dropna() if label != AVCA else Series(dtype=float)
+        record |= _mean(f"{compared} - {AVCA}", apart)
+        record["seeds needed"] = seeds_needed(apart.tolist()) if len(apart) else None
+        records.append(record | {"n": len(found)})
+    result = DataFrame(records, index=pd.Index(labels, name="row")).astype(float).astype({"n": int})
+    result.attrs = _about(table, runs, preset, weight) | {"paper": "paper: {} ({})".format(*paper.key)}
+    return result
 
 
-def _notes(c: Comparison, with_paper: bool) -> list[str]:
-    count = len(c.seeds)
-    spread = (
-        f"mean ± 95 % interval over {count} seeds (Student's t)" if count > 1 else "one seed: no interval"
-    )
-    notes = [f"Per cent; {spread}. HM - AVCA is paired by seed."]
-    if with_paper and c.simulated:
-        notes.append(
-            f"The paper's columns are for the real {c.paper_set}; ours are for simulated features of its size: "
-            "the two cannot be compared."
+def _mean(name: str, values: Series) -> dict[str, object]:
+    if values.empty:
+        return {name: None, f"{name} ±": None}
+    interval = t_interval(values.tolist())
+    return {name: interval.mean, f"{name} ±": interval.half}
+
+
+def _about(table: str, runs: DataFrame, preset: str, weight: float) -> dict[str, str]:
+    about = {
+        "title": f"Table {table[-1]}, {TITLES[table]}",
+        "data": "no runs",
+        "loss": f"{preset}, weight {weight:g}",
+    }
+    if not runs.empty:
+        first = runs.iloc[0]
+        about["data"] = f"ours: {next(iter(by_set(runs)))}, digest {first['data_digest'][:8]}"
+        about["runs"] = f"recipe {first['recipe']}, numerics {first['code']}"
+    return about
+
+
+def caption(table: DataFrame) -> str:
+    """What a `paper_table` is of, in one line: its number, the data, the loss, the runs and the paper's set."""
+    return "; ".join(table.attrs.values())
+
+
+def as_text(table: DataFrame, digits: int | None = None) -> DataFrame:
+    """A DataFrame of `paper_table` or `hypav.experiments.effects` for a reader: rounded, with "34.5 ± 2.6" in one cell.
+
+    Of a case only the name is shown, and not the values per seed.
+
+    Args:
+        digits: decimals; by default one, and three for delta_rel.
+    """
+    hidden = {"preset", "weight", "tuned", "table", "values"} if "case" in table else set()
+    digits = (3 if "delta_rel" in table else 1) if digits is None else digits
+    result = DataFrame(index=table.index)
+    for name in (name for name in table if name not in hidden and not name.endswith(" ±")):
+        column, signed = table[name], name in SIGNED or name.endswith(AVCA)
+        if name == "p" or "p Holm" in name:
+            result[name] = ["" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in column]
+        elif name == "seeds needed" and column.dtype == float:
+            result[name] = ["" if pd.isna(n) else f"> {MANY}" if n > MANY else f"{n:.0f}" for n in column]
+        elif name == "weight":
+            result[name] = [f"{weight:g}" for weight in column]
+        elif column.dtype == bool:
+            result[name] = ["yes" if value else "" for value in column]
+        elif column.dtype == float:
+            places = 2 if name in HUNDREDTHS or name.startswith("paper ") else digits
+            halves = table.get(f"{name} ±", Series(index=table.index, dtype=float))
+            result[name] = [number(v, places, signed, half) for v, half in zip(column, halves, strict=True)]
+            if f"{name} ±" in table and "n" in table and not signed:
+                result.loc[table["n"] == 0, name] = NOT_RUN
+        else:
+            result[name] = column.map(_one_line)
+    result.attrs = dict(table.attrs)
+    return result
+
+
+def cells(table: DataFrame, digits: int | None = None) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of `as_text`, for `hypav.figures.style.show_table`."""
+    text = as_text(table, digits)
+    text = text.reset_index() if text.index.name else text
+    return list(text), text.to_numpy().tolist()
+
+
+def number(value: float | None, digits: int = 1, signed: bool = False, half: float | None = None) -> str:
+    """A number for a reader: "34.5", "+0.3", "−0.2 ± 1.0"; 0.0 has no sign, and a missing number is an empty text."""
+    if pd.isna(value):
+        return ""
+    rounded = round(float(value), digits) + 0.0
+    text = f"{rounded:{'+' if signed and rounded else ''}.{digits}f}".replace("-", "−")
+    return text if pd.isna(half) else f"{text} ± {half:.{digits}f}"
+
+
+def overview(table: str, runs: DataFrame, *, key: Key | None = None) -> DataFrame:
+    """A table of the paper next to all cases that ran, as text: the mean HM (Table 7: delta_rel) and in brackets the
+    difference to AVCA, with a star if its 95 % interval excludes 0, and n where the rows of a case differ in seeds.
+    """
+    result = DataFrame()
+    for case in cases(runs).itertuples(index=False):
+        own = paper_table(table, runs, preset=case.preset, weight=case.weight, key=key)
+        compared = "delta_rel" if "delta_rel" in own else "HM"
+        digits = 3 if compared == "delta_rel" else 1
+        if result.empty:
+            result = DataFrame(
+                {f"paper {compared}": [number(v, 2) for v in own[f"paper {compared}"]]}, index=own.index
+            )
+        several = own["n"][own["n"] > 0].nunique() > 1
+        cells = []
+        for n, mean, apart, half in own[
+            ["n", compared, f"{compared} - {AVCA}", f"{compared} - {AVCA} ±"]
+        ].itertuples(index=False):
+            star = "*" if abs(apart) > half else ""
+            inside = (number(apart, digits, True) or "–") + star + (f"; n {n:g}" if several else "")
+            cells.append(f"{number(mean, digits)} ({inside})" if n else NOT_RUN)
+        result[case.case] = cells
+        result.attrs = own.attrs | {"loss": "all cases"}
+    return result
+
+
+def to_text(table: DataFrame, form: str = "markdown", *, digits: int | None = None) -> str:
+    """A table as `as_text` has it in one of FORMATS, or in full numbers as CSV, with its `caption`; names are escaped.
+
+    Raises:
+        SettingError: there is no such format.
+    """
+    if form not in FORMATS:
+        raise SettingError(f"There is no format {form!r}; choose {', '.join(FORMATS)}.")
+    if form == "csv":
+        return (
+            table.assign(**table.attrs).to_csv(index=bool(table.index.name), lineterminator="\n").rstrip("\n")
         )
-    elif with_paper:
-        notes.append(
-            f"The paper's columns are Table {1 if '(main)' in str(c.paper_set) else 2}, {c.paper_set}."
-        )
-    else:
-        notes.append("The paper does not report this set, so none of its numbers stand here.")
-    return notes
+    header, rows = cells(table, digits)
+    text, head = DataFrame(rows, columns=header), _one_line(caption(table))
+    if form == "html":
+        title = f"<caption>{escape(head)}</caption>\n  <thead>" if head else "<thead>"
+        return text.to_html(index=False, border=0).replace("<thead>", title, 1)
+    if form == "latex":
+        body = text.to_latex(index=False, escape=True).rstrip("\n")
+        return (f"% {head}\n" if head else "") + re.sub("[±−<>]", lambda found: _LATEX[found.group()], body)
+    body = text.rename(columns=_markdown).map(_markdown).to_markdown(index=False, disable_numparse=True)
+    return f"**{_markdown(head)}**\n\n{body}" if head else body
+
+
+_LATEX = {"±": r"$\pm$", "−": "$-$", "<": "$<$", ">": "$>$"}
+
+
+def _one_line(text: str) -> str:
+    return " ".join(str(text).split())
+
+
+def _markdown(text: str) -> str:
+    return re.sub(r"([\\|$*`<\[\]])", r"\\\1", _one_line(text))
+
+
+def processors(folder: Path) -> tuple[DataFrame, DataFrame]:
+    """The same runs as on several processors, from the files processor-*.csv of a folder.
+
+    Returns:
+        file, processor, runs and "mean HM" (per cent) of each; and, as one row, how far HM of one run differs between
+        them in points: mean, median and largest over the runs.
+    """
+    parts = {path.name: load_runs(path).set_index("key") for path in sorted(folder.glob("processor-*.csv"))}
+    HM = DataFrame({name: part["HM"] * 100 for name, part in parts.items()}).dropna()
+    apart = HM.max(axis=1) - HM.min(axis=1)
+    rows = [(name, part["cpu"].iloc[0], len(HM), HM[name].mean()) for name, part in parts.items()]
+    means = DataFrame(rows, columns=["file", "processor", "runs", "mean HM"])
+    return means, DataFrame({"mean": [apart.mean()], "median": [apart.median()], "largest": [apart.max()]})
+
+
+def course_tables(runs: DataFrame) -> str:
+    """Every table of the recorded runs as one page of Markdown."""
+    parts = [
+        "# Tables of the recorded runs",
+        "Written by `python -m hypav.experiments.tables`; [RESULTS.md](../RESULTS.md) says what they mean. HM, S, U and "
+        "ZSL in per cent, differences in points; ± is half of Student's 95 % interval over the seeds.",
+    ]
+    for name, part in by_set(runs).items():
+        key, first = paper_key(part), part.iloc[0]
+        main = main_table(key)
+        modules, deltas = differences(part, main), effects(differences(part, "table7", "delta_rel"))
+        ablations = differences(part, (main, *ABLATIONS))
+        ablations = effects(ablations[ablations["table"] != main])
+        families = [
+            family(effects(modules), "Table 1, each objective once"),
+            family(effects(modules.assign(**{SAME: ""})), "Table 1, every row"),
+            family(ablations, "Tables 3 to 6, each objective once"),
+        ]
+        parts += [
+            f"## {name}",
+            f"Digest {first['data_digest'][:8]}, recipe {first['recipe']}, numerics {first['code']}, {len(part)} runs, "
+            f"{len(runs_of(part, None))} seeds of AVCA, median {part['seconds'].median():.1f} s per run.",
+            "### Differences to AVCA",
+            to_text(pd.concat(families)),
+            to_text(effects(modules)),
+            to_text(paper_gains(effects(modules), key)),
+            "Rows of Tables 3 to 6 with p < 0.05 before the correction:",
+            to_text(ablations[ablations["p"] < LEVEL]),
+            "delta_rel, Table 7:",
+            to_text(family(deltas, "Table 7"), digits=3),
+            to_text(deltas, digits=3),
+            "### The weight that validation chose",
+        ]
+        chosen = [tuning(part, preset).assign(preset=preset) for preset in cases(part)["preset"].unique()]
+        parts += [
+            to_text(pd.concat(chosen)[["preset", "weight", "val_HM", "chosen"]]),
+            "### The tables of the paper",
+        ]
+        for table in TABLES:
+            if table not in ("table1", "table2") or table == main:  # the other one would show the same runs
+                parts += [to_text(overview(table, part))]
+                parts += [to_text(paper_table(table, part, preset="printed", weight=1.0))]
+    between, ranges = processors(results_path())
+    parts += [
+        "## Curvature, Table 3",
+        to_text(curvature_effects(runs)),
+        "## Processors",
+        to_text(between),
+        to_text(ranges),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    with replacing(results_path() / "tables.md") as temporary:
+        temporary.write_text(course_tables(course_runs()), encoding="utf-8")

@@ -1,0 +1,645 @@
+"""The hypav command. Exit codes: 0 done, 1 a run failed, 2 bad input (one sentence says what), 130 interrupted.
+
+Each command imports what it needs when it runs, so that `hypav --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial, reduce, wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import hypav
+from hypav.errors import DataError, HypavError, RunError, SettingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PRESETS = ("printed", "released", "released-2023", "curved")  # of hypav.alignment, which imports torch
+METHODS = "eszsl,avca,hyper-alignment,hyper-single,hyper-multiple"
+SETS = "simulated[:small], yt8m-mini, a folder of the AVCA benchmark, or an .npz file"
+INTERRUPTED = "Interrupted. Run the same command again to resume."
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+Load = Callable[[], Any]
+SEED = click.IntRange(0, 2**63 - 1)
+PATH = click.Path(path_type=Path)
+option = partial(click.option, show_default=True)
+
+
+def options(*several: Decorator) -> Decorator:
+    """Several options as one decorator."""
+    return lambda command: reduce(lambda inner, one: one(inner), reversed(several), command)
+
+
+def choice(name: str, values: Sequence[str], text: str) -> Decorator:
+    """An option with a fixed list of values, the first of which is the default."""
+    return option(name, type=click.Choice(values), default=values[0], help=text)
+
+
+def data_options(default: str | None = "simulated") -> Decorator:
+    """--data and how to read it. The command gets `load`, which loads the set; it is None without --data."""
+    several = options(
+        option("--data", "name", default=default, help=f"The features: {SETS}."),
+        choice("--features", ["main", "cls"], "Which features of a benchmark folder."),
+        choice(
+            "--text-alignment",
+            ["correct", "official"],
+            "As they should be, or shifted as in the released code.",
+        ),
+        option("--data-seed", type=SEED, default=0, help="Of simulated features."),
+    )
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def loading(
+            *args: Any, name: str | None, data_seed: int, features: str, text_alignment: str, **rest: Any
+        ) -> Any:
+            def load() -> Any:
+                from hypav.data.load import load
+
+                return load(name or "", features=features, text_alignment=text_alignment, seed=data_seed)
+
+            return command(*args, load=load if name else None, **rest)
+
+        return several(loading)
+
+    return decorate
+
+
+folder_option = option("--folder", type=PATH, default=Path("runs"), help="Where runs are kept and found.")
+device_option = option("--device", default="auto", help="auto, cpu, cuda or cuda:1.")
+jobs_option = option("--jobs", type=int, help="Runs at a time; by default one per core, and one on a GPU.")
+seeds_option = option("--seeds", default=3, help="How many (0, 1, …). Fewer than three give no interval.")
+scale_option = choice(
+    "--scale", ["course", "full"], "A schedule of seconds per run, or the published one of hours."
+)
+preset_option = choice("--preset", PRESETS, "The alignment loss. In curved the curvature has an effect.")
+recipe_option = option(
+    "--recipe", help="Network and schedule by name; by default those that belong to the data."
+)
+recipe_options = options(
+    preset_option,
+    recipe_option,
+    option("--weight", type=float, help="Of the alignment loss, in place of the preset's."),
+    option("--epochs", type=int, help="Epochs per stage at most, in place of the recipe's."),
+    option("--batches", type=int, help="Batches per epoch, in place of the recipe's."),
+    option("--batch-size", type=int, help="Samples per batch, in place of the recipe's."),
+    option("--lr", type=float, help="Learning rate, in place of the recipe's."),
+    option("--autocast", is_flag=True, default=None, help="The network's matrix products in bfloat16."),
+)
+
+
+def split(text: str) -> list[str]:
+    """The parts of a list with commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(hypav.__version__, package_name="hypav")
+def cli() -> None:
+    """Hyperbolic audio-visual zero-shot learning: train, test and compare AVCA with the alignment methods.
+
+    Start with "hypav compare": it trains the methods on simulated features and prints the table S, U, HM, ZSL.
+    "hypav course FOLDER" writes the notebooks. Every command explains itself with --help.
+    """
+
+
+@cli.command()
+@data_options()
+@option("--method", default="avca", help="A method of hypav compare; also hyper-alignment:-0.5 and the like.")
+@option("--seed", type=SEED, default=0, help="Of weights, batches and dropout masks.")
+@recipe_options
+@folder_option
+@device_option
+@option("--threads", default=1, help="CPU threads; results repeat to the bit with the same number.")
+def train(load: Load, method: str, folder: Path, **settings: Any) -> None:
+    """Train one method with one seed in two stages, test it, and keep its network.
+
+    Stage 1 chooses the epoch and the calibration beta on validation classes. Stage 2 trains again on everything but
+    the test. Stop it whenever you like: the same command resumes and ends with the same numbers.
+
+    Example: hypav train --data yt8m-mini --method hyper-single --preset curved
+    """
+    from hypav.experiments.configs import method_name
+    from hypav.experiments.grid import train as train_run
+    from hypav.experiments.runs import run_path
+    from hypav.utils import pick_device
+
+    data = load()
+    run = train_run(data, method, folder=folder, progress=True, **settings)
+    preset = "" if run.config.alignment is None else f", preset {settings['preset']}"
+    click.echo(f"{method_name(run.config.alignment)} on {data.name}{preset}, seed {run.config.seed}")
+    click.echo("  test: " + metrics_text(run.metrics))
+    click.echo(
+        f"  epoch {run.best_epoch} and beta {run.metrics.beta:.1f} chosen on validation "
+        f"(HM {100 * run.val.HM:.2f} there)"
+    )
+    click.echo(f"  kept in {run_path(folder, data, run.config, pick_device(settings['device']).type)}")
+
+
+def marked(data: Any) -> str:
+    """The name of a set, which says so if its features are simulated."""
+    return data.name + (" (SIMULATED)" if data.simulated and "SIMULATED" not in data.name else "")
+
+
+def metrics_text(metrics: Any) -> str:
+    """S, U, HM and ZSL in per cent."""
+    return "  ".join(f"{name} {100 * getattr(metrics, name):.2f}" for name in ("S", "U", "HM", "ZSL"))
+
+
+@cli.command()
+@click.argument("run", type=PATH)
+@data_options(default=None)
+@choice("--phase", ["test", "val"], "Which samples.")
+@option("--beta", type=float, help="Calibration; by default the one that validation chose.")
+def evaluate(run: Path, load: Load | None, phase: str, beta: float | None) -> None:
+    """Test the network of the file RUN (.json, from hypav train) in detail.
+
+    Prints S, U, HM, ZSL, the area under the seen-unseen curve, the recall of each super-group, and the classes that are
+    confused most often.
+
+    Example: hypav evaluate runs/simulated-small-1b1f704e/avca-seed0-1a2b3c4d5e6f.json
+    """
+    from hypav.data.load import load as load_set
+    from hypav.experiments.runs import load_run
+    from hypav.training import score
+
+    trained, record = load_run(run)
+    if load is not None:
+        data = load()
+    elif record["loaded_as"]:
+        data = load_set(**record["loaded_as"])
+    else:
+        raise SettingError(f"{run} does not say where its features are: give them with --data.")
+    for dim in ("dim_audio", "dim_video", "dim_text"):
+        wanted, given = getattr(trained.config.network, dim), getattr(data, dim)
+        if wanted != given:
+            raise SettingError(
+                f"The network takes {dim} {wanted}, but {data.name} has {given}; give other --data."
+            )
+    if data.digest != record["data_digest"]:
+        click.echo(f"Note: the run was trained on other features, {record['data']}.", err=True)
+    samples = data.phase(phase)
+    scores = score(trained, samples)
+    beta = record["beta"] if beta is None else beta
+    click.echo(f"{record['method']} on {marked(data)}, {phase}: {len(samples)} samples, beta {beta:.2f}")
+    click.echo(f"  {metrics_text(scores.metrics(beta))}  AUSUC {100 * scores.ausuc():.2f}")
+    if data.super_groups:
+        recall = scores.group_recall(beta, data.super_groups)
+        click.echo("  recall by super-group:")
+        for group, value in sorted(recall.items(), key=lambda item: -item[1]):
+            click.echo(f"    {100 * value:5.1f}  {group}")
+    wrong = scores.confusion(beta).fill_diagonal_(0)
+    names = [data.class_names[i] for i in scores.classes.tolist()]
+    click.echo("  confused most often:")
+    for place in wrong.flatten().argsort(descending=True, stable=True)[:5].tolist():
+        row, column = divmod(place, len(names))
+        if wrong[row, column] > 0:
+            click.echo(f"    {int(wrong[row, column]):4d} x  {names[row]}  predicted as  {names[column]}")
+
+
+@cli.command()
+@data_options()
+@option("--methods", default=METHODS, help="Separated by commas; alignment:-0.2+0.4 mixes geometries.")
+@seeds_option
+@recipe_options
+@folder_option
+@device_option
+@jobs_option
+@option("--to", type=PATH, help="Also write the table to this file, .csv or .md.")
+@click.pass_context
+def compare(context: click.Context, load: Load, methods: str, to: Path | None, **settings: Any) -> None:
+    """Train several methods with several seeds and print the table S, U, HM, ZSL with 95 % intervals.
+
+    The paper's values are shown next to ours if it reports the set. Finished runs in the folder are used again.
+
+    Example: hypav compare --data yt8m-mini --methods eszsl,avca,hyper-single --seeds 5 --preset curved
+    """
+    from hypav.experiments.grid import compare as compare_methods
+    from hypav.experiments.grid import comparison_text
+
+    data = load()
+    table = compare_methods(data, split(methods), progress=True, **settings)
+    text = comparison_text(table)
+    click.echo(text)
+    if to is not None:
+        write(to, table.to_csv() if to.suffix == ".csv" else text + "\n")
+    context.exit(1 if table.attrs["failed"] else 0)
+
+
+@cli.command()
+@click.argument("tables", nargs=-1, required=True, metavar="table1 … table7 | figure3 | figure4 | all")
+@data_options()
+@seeds_option
+@scale_option
+@recipe_option
+@option("--presets", default="printed", help=f"Alignment losses, of {', '.join(PRESETS)}.")
+@option("--weights", default="1", help="Of the alignment loss; tuned: the best of .001 to 100 on validation.")
+@jobs_option
+@option("--cluster", metavar="ADDRESS", help="A dask scheduler, tcp://host:8786, whose workers do the runs.")
+@folder_option
+@device_option
+@click.pass_context
+def reproduce(
+    context: click.Context, tables: tuple[str, ...], load: Load, presets: str, weights: str, **settings: Any
+) -> None:
+    """Run what the paper's tables and figures consist of, each run once.
+
+    Kill it whenever you like: the same command does what is missing. Runs that fail are listed at the end (exit code
+    1); the others go on. Show the results with hypav table and hypav figure.
+
+    Example: hypav reproduce table1 table3 --seeds 10 --presets printed,curved --weights 1e-3,1,tuned
+    """
+    from hypav.experiments.grid import reproduce as reproduce_tables
+
+    runs = reproduce_tables(
+        load(), tables, presets=split(presets), weights=split(weights), progress=True, **settings
+    )
+    for preset, weight in runs.attrs["tuned"].items():
+        click.echo(f"{preset}: validation chose weight {weight:g}.")
+    click.echo(f"{len(runs)} runs are in {settings['folder']}. See them with: hypav table N, hypav figure N.")
+    for line in runs.attrs["failed"]:
+        click.echo(line)
+    if runs.attrs["failed"]:
+        click.echo("The same command tries the failed runs again.")
+    context.exit(1 if runs.attrs["failed"] else 0)
+
+
+@cli.command()
+@click.argument("number", metavar="1 … 7")
+@option("--data", "name", help="Whose runs: the name that they have, or as for hypav compare.")
+@option("--folder", type=PATH, default=Path("runs"), help="The folder of runs, or a .csv file of them.")
+@preset_option
+@option("--weight", default="1", help="Of the alignment loss; tuned: the one that validation chose.")
+@scale_option
+@recipe_option
+@option("--format", "form", default="markdown", help="markdown, latex, csv or html.")
+@option("--to", type=PATH, help="A file, in place of the screen.")
+def table(
+    number: str, name: str | None, folder: Path, preset: str, weight: str, scale: str, recipe: str | None, form: str,
+    to: Path | None,
+) -> None:  # fmt: skip
+    """Show a table of the paper next to our runs: means and intervals over seeds, differences to AVCA per seed.
+
+    Example: hypav table 3 --data simulated --preset curved --format latex
+    """
+    from hypav.experiments.effects import paper_key
+    from hypav.experiments.grid import parsed_weight
+    from hypav.experiments.runs import load_runs, tuned_weight
+    from hypav.experiments.tables import paper_table, to_text
+
+    runs = load_runs(folder)
+    runs = runs if name is None else runs_on(runs, name)
+    runs = comparable(runs[runs["recipe"] == recipe] if recipe else runs[runs["scale_name"] == scale], folder)
+    chosen = parsed_weight(weight)
+    if isinstance(chosen, str):
+        tuned = tuned_weight(runs, paper_key(runs), preset)
+        if tuned is None:
+            raise RunError(f"{folder} has no runs to tune by; hypav reproduce --weights tuned makes them.")
+        chosen = tuned
+    shown = paper_table(f"table{number.removeprefix('table')}", runs, preset=preset, weight=chosen)
+    text = to_text(shown, form)
+    if to is None:
+        click.echo(text)
+    else:
+        write(to, text + "\n")
+
+
+def runs_on(runs: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The runs on a set, by its name in the runs, or by what `hypav.load` takes."""
+    from hypav.data.load import load
+    from hypav.data.yt8m import YT8M_NAME
+
+    name = YT8M_NAME if name == "yt8m-mini" else name  # also if the features are not here
+    if name in set(runs["data"]):
+        return runs[runs["data"] == name]
+    data = load(name)
+    same = runs[runs["data_digest"] == data.digest]
+    return runs[runs["data"] == data.name] if same.empty else same
+
+
+def comparable(runs: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """The runs that may stand in one table; of several such sets of runs the largest, with a note."""
+    from hypav.experiments.effects import by_set
+
+    parts = by_set(runs)
+    if not parts:
+        raise RunError(f"{folder} has no such runs; hypav reproduce makes them.")
+    name = max(parts, key=lambda part: len(parts[part]))
+    if others := [other for other in parts if other != name]:
+        click.echo(
+            f"Shown are the runs on {name}. Choose with --data and --recipe: {'; '.join(others)}.", err=True
+        )
+    return parts[name]
+
+
+@cli.command()
+@click.argument("number", metavar="3 | 4")
+@data_options()
+@folder_option
+@preset_option
+@option("--weight", type=float, default=1.0, help="Of the alignment loss.")
+@scale_option
+@recipe_option
+@option("--to", type=PATH, default=Path("runs"), help="Folder for the picture.")
+def figure(
+    number: str,
+    load: Load,
+    folder: Path,
+    preset: str,
+    weight: float,
+    scale: str,
+    recipe: str | None,
+    to: Path,
+) -> None:
+    """Draw the paper's Figure 3 or 4, t-SNEs of theta_v with super-classes, as SVG, and the drawn points as CSV.
+
+    The networks are those that "hypav reproduce figure3" kept, of AVCA and Hyper-multiple.
+
+    Example: hypav figure 3 --data simulated --preset curved
+    """
+    from hypav.experiments.configs import recipe_for
+    from hypav.experiments.figures import draw
+
+    data = load()
+    chosen = recipe_for(data, recipe, scale)
+    number = f"figure{number.removeprefix('figure')}"
+    paths = draw(number, folder, data, preset=preset, weight=weight, recipe=chosen, out=to)
+    click.echo("Wrote " + ", ".join(map(str, paths)))
+
+
+@cli.command()
+@data_options()
+@option("--run", type=PATH, help="A run (.json, from hypav train): measures its theta_v and theta_a too.")
+@choice("--phase", ["test", "val", "train", "train_val"], "Which samples.")
+@option("--size", default=500, help="Points per sub-sample (released code: 1500).")
+@option("--tries", default=10, help="Sub-samples; the interval is over them.")
+@option("--seed", type=SEED, default=0, help="Of the sub-samples and the noise.")
+def delta(load: Load, run: Path | None, phase: str, size: int, tries: int, seed: int) -> None:
+    """Measure Gromov's delta_rel of features: 0 for a tree, at most 1. Gaussian noise is shown next to it.
+
+    delta_rel = 2 delta / diameter (Khrulkov et al. 2020); the released code leaves out the 2. A delta_rel near that of
+    noise of the same size and dimension is no evidence of a hierarchy.
+
+    Example: hypav delta --data yt8m-mini
+    """
+    import pandas as pd
+    from torch import Generator
+
+    from hypav.experiments.runs import load_run
+    from hypav.hyperbolicity import gaussian_null, sampled_delta_rel
+
+    data = load()
+    samples = data.phase(phase)
+    views = {"audio": samples.audio, "video": samples.video, "text": samples.text}
+    if run is not None:
+        embedded = load_run(run)[0].embed(samples)
+        views |= {"theta_v": embedded.theta_v, "theta_a": embedded.theta_a}
+    rows = []
+    for what, points in views.items():
+        n, dim = points.shape
+        if n < 4:
+            continue
+        count = 1 if size >= n else tries  # samples of all points differ in the base point alone
+        found = sampled_delta_rel(points, generator=Generator().manual_seed(seed), size=size, tries=count)
+        noise = gaussian_null(min(size, n), dim, generator=Generator().manual_seed(seed), tries=min(count, 3))
+        spread = "one sample" if found.interval is None else "{:.3f} to {:.3f}".format(*found.interval)
+        numbers = (f"{value:.3f}" for value in (noise.delta_rel, found.delta_rel / 2))
+        rows.append((what, str(min(size, n)), str(dim), f"{found.delta_rel:.3f}", spread, *numbers))
+    header = [
+        "what",
+        "points",
+        "dimensions",
+        "delta_rel",
+        "95 % interval",
+        "noise",
+        "released (without the 2)",
+    ]
+    click.echo(f"delta_rel on {marked(data)}, {phase}")
+    click.echo(pd.DataFrame(rows, columns=header).to_markdown(index=False, disable_numparse=True))
+
+
+@cli.command()
+@click.argument("folder", type=PATH)
+@option("--execute", is_flag=True, help="Run the notebooks, so that they hold their outputs.")
+@option("--data", "name", default="simulated", help=f"The features to run them on: {SETS}.")
+def course(folder: Path, execute: bool, name: str) -> None:
+    """Write the course's notebooks into FOLDER: for students, with solutions, and for the lecturer.
+
+    Example: hypav course course
+    """
+    from hypav.handouts import write_course
+
+    for line in write_course(folder, execute=execute, data=name):
+        click.echo(line)
+
+
+@cli.group()
+def data() -> None:
+    """Look at features, check them, make them from your arrays, or fetch them."""
+
+
+@data.command()
+@data_options()
+def describe(load: Load) -> None:
+    """Describe features: source, dimensions, classes, groups, and the size of each split.
+
+    Example: hypav data describe --data yt8m-mini
+    """
+    from hypav.data.features import describe as describe_set
+
+    click.echo(describe_set(load()))
+
+
+@data.command()
+@click.argument("path", type=PATH)
+@click.pass_context
+def verify(context: click.Context, path: Path) -> None:
+    """Say what the folder or file PATH holds and what is wrong with it, before anything trains.
+
+    Takes a folder of the benchmark, a yt8m-mini file or folder, or your own .npz. Exit code 2 if a run could not use it;
+    warnings and notes are no errors.
+    """
+    from hypav.data.verify import verify as verify_path
+
+    if not path.exists():
+        raise DataError(f"There is no file or folder {str(path)!r} to verify.")
+    report = verify_path(path)
+    click.echo(report)
+    context.exit(0 if report.ok else 2)
+
+
+@data.command()
+@click.argument("source", type=PATH)
+@click.argument("out", type=PATH)
+@option("--unseen", type=int, help="Classes to draw for the test-unseen part; by default a fifth.")
+@option("--val-unseen", type=int, help="Classes to draw for the validation-unseen part; by default a fifth.")
+@option("--seed", type=SEED, default=0, help="Of the drawing.")
+@option("--name", help="What tables call the set; by default the name of SOURCE.")
+def make(
+    source: Path, out: Path, unseen: int | None, val_unseen: int | None, seed: int, name: str | None
+) -> None:
+    """Make a set of your own arrays: draw its zero-shot splits and write OUT.npz, which --data takes.
+
+    SOURCE is an .npz file, or a folder of .npy files, with audio (N, D_a), video (N, D_v), label (N,), text (C, D_w) and
+    class_names (C,); in a folder class_names may be a .txt file with a name per line. groups, super_groups and ids may
+    be there too.
+
+    Example: hypav data make my_arrays mine.npz --unseen 10
+    """
+    from hypav.data.features import from_arrays, save_npz
+
+    arrays = own_arrays(source)
+    needed = ("audio", "video", "label", "text", "class_names")
+    if missing := [key for key in needed if key not in arrays]:
+        raise DataError(f"{source}: the array {missing[0]} is missing; needed are {', '.join(needed)}.")
+    if out.suffix != ".npz":
+        raise SettingError(f"The file to write is {out}; its name must end in .npz.")
+    known = (*needed, "groups", "super_groups", "ids")
+    made = from_arrays(
+        name=name or source.stem, **{key: arrays[key] for key in known if key in arrays},
+        unseen=unseen, val_unseen=val_unseen, seed=seed,
+    )  # fmt: skip
+    save_npz(made, out)
+    click.echo(f"{made}\nWrote {out}. Use it: hypav compare --data {out}")
+
+
+def own_arrays(source: Path) -> dict[str, Any]:
+    """The arrays of an npz file, or of the .npy and .txt files in a folder; nothing is unpickled."""
+    import numpy as np
+
+    from hypav.data.features import npz_arrays
+
+    if not source.is_dir():
+        return npz_arrays(source)
+    arrays: dict[str, Any] = {}
+    for path in sorted(source.iterdir()):
+        try:
+            if path.suffix == ".npy":
+                arrays[path.stem] = np.load(path, allow_pickle=False)
+            elif path.suffix == ".txt":
+                arrays[path.stem] = path.read_text(encoding="utf-8").splitlines()
+        except (ValueError, EOFError) as error:
+            raise DataError(f"{path} is damaged, or holds Python objects; save a plain array.") from error
+    return arrays
+
+
+@data.command()
+@click.argument("what", type=click.Choice(["yt8m", "official"]))
+@option("--to", "folder", type=PATH, default=Path("yt8m"), help="Folder for the shards.")
+@option("--shards", default="0-139", help="Which shards: 0-139 or 0,5,7.")
+@option("--text", type=PATH, help="Word vectors: with them the set is built too.")
+@option("--url", help="Another server with the shards, in place of Google's.")
+@option("--yes", is_flag=True, help="Do not ask before downloading.")
+def fetch(what: str, folder: Path, shards: str, text: Path | None, url: str | None, yes: bool) -> None:
+    """Get real features: "yt8m" downloads Google's public shards, "official" says where the benchmark's archive is.
+
+    The size is shown first, and nothing is downloaded without a yes. Whole shards are not downloaded again.
+    """
+    from hypav.data.official import official_archive_help
+    from hypav.data.yt8m_build import BASE_URL, PLAN_URL, fetch_yt8m
+
+    if what == "official":
+        click.echo(official_archive_help())
+        return
+    paths = fetch_yt8m(
+        folder,
+        confirm=lambda question: yes or click.confirm(question, default=False),
+        shards=numbers(shards),
+        base_url=url or BASE_URL,
+        plan_url=None if url else PLAN_URL,
+    )
+    if not paths:
+        click.echo("Nothing was downloaded.")
+    elif text is not None:
+        build(paths, folder, text)
+    else:
+        click.echo(
+            f"{len(paths)} shards are in {folder}. Build the set: hypav data build-yt8m {folder}/*.tfrecord"
+        )
+
+
+@data.command("build-yt8m")
+@click.argument("shards", nargs=-1, required=True, type=PATH)
+@option("--to", "out", type=PATH, default=Path("."), help="File or folder to write.")
+@option("--text", type=PATH, required=True, help="Vectors of the class names: .npz, .npy, fastText's .vec.")
+def build_yt8m(shards: tuple[Path, ...], out: Path, text: Path) -> None:
+    """Make the yt8m-mini set from YouTube-8M's video-level TFRecord SHARDS (validateXXXX.tfrecord).
+
+    A video is kept if exactly one of its labels is a candidate class; 15 to 40 videos per class. The same shards and
+    vectors give the same bytes. Let HYPAV_DATA name the folder and use --data yt8m-mini.
+    """
+    build(shards, out, text)
+
+
+def build(shards: Any, out: Path, text: Path) -> None:
+    """Build the yt8m-mini set and say what is in it."""
+    from hypav.data.yt8m_build import build_yt8m as build_set
+
+    report = build_set(shards, out, text=text)
+    click.echo(f"{report.path}: {report.kept} of {report.videos} videos from {report.shards} shards")
+    for part, (videos, classes) in report.splits.items():
+        click.echo(f"  {part}: {videos} videos of {classes} classes")
+    if report.dropped:
+        click.echo(f"  too few videos, left out: {', '.join(report.dropped)}")
+
+
+@data.command()
+@click.argument("archive", type=PATH)
+@click.argument("folder", type=PATH)
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack the benchmark's ARCHIVE into FOLDER; nothing can be written outside it, and pickles are left out."""
+    from hypav.data.official import unpack as unpack_archive
+
+    click.echo(f"Unpacked into {unpack_archive(archive, folder)}.")
+
+
+def numbers(text: str) -> list[int]:
+    """The whole numbers of a text such as "0-139" or "0,5,7"."""
+    found: list[int] = []
+    for part in split(text):
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise SettingError(f"--shards is {text!r}; write 0-139 or 0,5,7.")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def write(path: Path, text: str) -> None:
+    """A text file, whole or not at all."""
+    from hypav.utils import replacing
+
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    click.echo(f"Wrote {path}.")
+
+
+def main() -> None:
+    """The entry point: run the command; an error that a user can mend is one sentence."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        fail(INTERRUPTED, 130)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        command = "hypav" if context is None else context.command_path.replace("__main__.py", "hypav")
+        fail(f"{error.format_message().rstrip('.')}. Try {command} --help.", 2)
+    except HypavError as error:
+        fail(str(error), 2)
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        sys.stderr.close()
+        sys.exit(0)
+    except OSError as error:
+        fail(f"{error.filename or 'A file'}: {error.strerror or error}.", 2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def fail(sentence: str, code: int) -> None:
+    """One sentence on the error stream, and the exit code."""
+    click.echo(f"Error: {sentence}" if code == 2 else sentence, err=True)
+    sys.exit(code)
