@@ -118,7 +118,7 @@ def test_nbval_catches_a_changed_digit_and_one_beyond_the_tolerance(tmp_path: Pa
 
 @pytest.mark.long
 def test_running_again_gives_the_same_file_and_an_explorer_is_stored_as_a_picture(tmp_path: Path) -> None:
-    explorer = "from hypav.figures import curvature_explorer\ncurvature_explorer()"
+    explorer = "from hypav.figures.poincare_ball import curvature_explorer\ncurvature_explorer()"
     page = page_of(tmp_path / "page.ipynb", (explorer, [], {}), ("print(f'{2 ** 0.5:.4f}')", [], {}))
     first, _ = run_on(page)
     nbformat.write(first, page)
