@@ -1,12 +1,8 @@
-"""Figures of results: comparisons, curves, histories.
-
-Numbers are in percent, as the paper prints them. There is no pyplot here: a figure belongs to its caller and nothing
-global changes. `figure.alt_text` says in words what the figure shows.
-"""
+"""Figures of runs: comparisons, seen-unseen curves, histories. Numbers are in percent, as the paper prints them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from matplotlib.axes import Axes
@@ -15,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from hypav.errors import DataError
 from hypav.evaluation import Curve, Metrics
-from hypav.figures.style import INK, DescribedFigure, cues, use_style
+from hypav.figures.style import INK, Drawn, canvas, cues
 from hypav.stats import Interval
 
 METRICS = ("S", "U", "HM", "ZSL")
@@ -27,20 +23,19 @@ def plot_comparison(
     *,
     data: str,
     same_data: bool = False,
-) -> tuple[DescribedFigure, dict[str, Any]]:
-    """S, U, HM and ZSL of each variant with their intervals, the paper's numbers below them as hollow markers.
+) -> Drawn:
+    """Draw S, U, HM and ZSL of each variant with their intervals, the paper's numbers below them as hollow markers.
 
     Args:
         ours: variant -> metric -> interval over seeds, in percent; None for a variant that was not run.
         paper: variant -> metric -> the paper's value, in percent.
-        data: what the data are called; the name of a simulated set says that it is one.
-        same_data: whether the paper's numbers are of these very data; if not, the legend says so.
+        same_data: whether the paper's numbers are of the same data; if not, the legend says so.
 
     Returns:
         figure and {"ours": {variant: {metric: (mean, low, high, n)}}, "paper": {variant: {metric: value}}}.
 
     Raises:
-        DataError: where no variant was run, or one lacks S, U, HM or ZSL.
+        DataError: no variant was run, or the results of one lack S, U, HM or ZSL.
     """
     for variant, metrics in ours.items():
         missing = [name for name in METRICS if metrics is not None and name not in metrics]
@@ -50,24 +45,22 @@ def plot_comparison(
     if not run:
         raise DataError("There is nothing to compare: no variant was run.")
     quoted = {variant: dict(paper[variant]) for variant in ours if paper and variant in paper}
-    looks = cues(ours, reuse=True)
+    styles = cues(ours, reuse=True)
     from_paper = "paper" if same_data else "paper (other data)"
-    with use_style():
-        figure = DescribedFigure(figsize=(8, 1.9 + 0.4 * len(ours)), layout="constrained")
-        panels = figure.subplots(1, len(METRICS), sharey=True)
+    with canvas(8, 1.9 + 0.4 * len(ours), len(METRICS), sharey=True) as (figure, panels):
         for axes, name in zip(panels, METRICS, strict=True):
             for row, variant in enumerate(ours):
-                look = looks[variant]
+                cue = styles[variant]
                 if variant in run:
                     value = run[variant][name]
                     if value.low is not None and value.high is not None:
-                        axes.plot([value.low, value.high], [row, row], color=look.color)
-                    axes.plot(value.mean, row, look.marker, color=look.color)
+                        axes.plot([value.low, value.high], [row, row], color=cue.color)
+                    axes.plot(value.mean, row, cue.marker, color=cue.color)
                 else:
                     at = axes.get_yaxis_transform()
                     axes.text(0.02, row, "not run", transform=at, va="center", color=INK)
                 if name in quoted.get(variant, {}):
-                    axes.plot(quoted[variant][name], row + 0.25, look.marker, mec=look.color, mfc="none")
+                    axes.plot(quoted[variant][name], row + 0.25, cue.marker, mec=cue.color, mfc="none")
             axes.set(title=name, xlabel="%")
             axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.margins(x=0.15)
@@ -78,11 +71,11 @@ def plot_comparison(
         if quoted:
             handles.append(_key(from_paper, marker="o", hollow=True))
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    told = [f"{variant} {_words(metrics['HM'])}" for variant, metrics in run.items()]
-    figure.alt_text = f"S, U, HM and ZSL of {', '.join(ours)} on {data}. HM in percent: {'; '.join(told)}."
-    told = [f"{variant} {values['HM']:.2f}" for variant, values in quoted.items() if "HM" in values]
-    if told:
-        figure.alt_text += f" HM, {from_paper}: {'; '.join(told)}."
+    parts = [f"{variant} {_words(metrics['HM'])}" for variant, metrics in run.items()]
+    figure.alt_text = f"S, U, HM and ZSL of {', '.join(ours)} on {data}. HM in percent: {'; '.join(parts)}."
+    parts = [f"{variant} {values['HM']:.2f}" for variant, values in quoted.items() if "HM" in values]
+    if parts:
+        figure.alt_text += f" HM, {from_paper}: {'; '.join(parts)}."
     numbers = {
         variant: {name: (m[name].mean, m[name].low, m[name].high, m[name].n) for name in METRICS}
         for variant, m in run.items()
@@ -90,10 +83,8 @@ def plot_comparison(
     return figure, {"ours": numbers, "paper": quoted}
 
 
-def plot_seen_unseen_curve(
-    curves: Mapping[str, Curve], chosen: Mapping[str, Metrics] | None = None
-) -> tuple[DescribedFigure, dict[str, Any]]:
-    """S over U as beta runs, on lines of equal HM, with the point of the beta that validation chose.
+def plot_seen_unseen_curve(curves: Mapping[str, Curve], chosen: Mapping[str, Metrics] | None = None) -> Drawn:
+    """Draw S over U as beta grows, on lines of equal HM, with the point of the beta that validation chose.
 
     Args:
         curves: name -> curve, of `Scores.exact_curve` or `Scores.curve`.
@@ -103,25 +94,22 @@ def plot_seen_unseen_curve(
         figure and {name: {"U", "S": lists by increasing beta, "best": greatest HM, "chosen": HM or None}}.
 
     Raises:
-        DataError: where there is no curve.
-        SettingError: where there are more curves than a reader can tell apart.
+        DataError: there is no curve.
     """
     if not curves:
         raise DataError("There is no seen-unseen curve to draw.")
-    looks, told = cues(curves), []
+    parts = []
     shown: dict[str, Any] = {}
-    with use_style():
-        figure = DescribedFigure(figsize=(5.6, 4.6), layout="constrained")
-        axes = figure.subplots()
-        for name, curve in curves.items():
-            look, best, reported = looks[name], curve.best(), (chosen or {}).get(name)
+    with canvas(5.6, 4.6) as (figure, axes):
+        for (name, curve), cue in zip(curves.items(), cues(curves).values(), strict=True):
+            best, reported = curve.best(), (chosen or {}).get(name)
             U, S = (100 * curve.U).tolist(), (100 * curve.S).tolist()
-            axes.plot(U, S, color=look.color, linestyle=look.linestyle, label=name)
-            axes.plot(100 * best.U, 100 * best.S, look.marker, mec=look.color, mfc="none", ms=9)
-            told.append(f"{name}: greatest HM {100 * best.HM:.1f}")
+            axes.plot(U, S, color=cue.color, linestyle=cue.linestyle, label=name)
+            axes.plot(100 * best.U, 100 * best.S, cue.marker, mec=cue.color, mfc="none", ms=9)
+            parts.append(f"{name}: greatest HM {100 * best.HM:.1f}")
             if reported is not None:
-                axes.plot(100 * reported.U, 100 * reported.S, look.marker, color=look.color)
-                told[-1] += f", at the chosen beta {100 * reported.HM:.1f}"
+                axes.plot(100 * reported.U, 100 * reported.S, cue.marker, color=cue.color)
+                parts[-1] += f", at the chosen beta {100 * reported.HM:.1f}"
             reported_hm = None if reported is None else 100 * reported.HM
             shown[name] = {"U": U, "S": S, "best": 100 * best.HM, "chosen": reported_hm}
         axes.set(xlabel="U: mean recall of unseen classes (%)", ylabel="S: mean recall of seen classes (%)")
@@ -131,50 +119,47 @@ def plot_seen_unseen_curve(
             handles.append(_key("at the beta that validation chose", "o"))
         axes.legend(handles=handles)
         axes.set_title("How much seen recall does each gain on unseen classes cost?")
-    figure.alt_text = f"S falls as U rises with beta. In percent, {'; '.join(told)}."
+    figure.alt_text = f"S falls as U rises with beta. In percent, {'; '.join(parts)}."
     return figure, shown
 
 
-def plot_history(
-    history: Sequence[Mapping[str, Any]], *, best_epoch: int | None = None
-) -> tuple[DescribedFigure, dict[int, dict[str, list[float]]]]:
-    """Losses and validation metrics by epoch; stage 1 solid, stage 2 dashed (it trains on what validates it).
+def plot_history(history: Any, *, best_epoch: int | None = None) -> Drawn:
+    """Draw losses and validation metrics by epoch; stage 1 solid, stage 2 dashed (it trains on the validation data).
 
     Args:
-        history: a row an epoch: stage, epoch, total, S, U, HM as fractions; align where an alignment loss was trained.
+        history: a row for each epoch with stage, epoch, total, S, U, HM as fractions, and align if there is an alignment
+            loss; a sequence of mappings, or a DataFrame.
         best_epoch: the epoch that validation chose.
 
     Returns:
-        figure and {stage: {"epoch", "total", "align" where there is one, "S", "U", "HM": lists}}.
+        figure and {stage: {"epoch", "total", "align" if there is one, "S", "U", "HM": lists}}.
 
     Raises:
-        DataError: where there is no epoch.
+        DataError: there is no epoch.
     """
+    if hasattr(history, "to_dict"):
+        history = history.to_dict("records")
     if not history:
         raise DataError("The history has no epoch yet; train first.")
     losses = {"total": "training loss, all terms"}
-    if all("align" in row for row in history):
+    if all(row.get("align") is not None and row["align"] == row["align"] for row in history):  # not NaN
         losses["align"] = "of it, the alignment loss"
-    shown = _by_stage(history, ("epoch", *losses), ("S", "U", "HM"))
-    with use_style():
-        figure = DescribedFigure(figsize=(8, 3.4), layout="constrained")
-        *loss_panels, panel = figure.subplots(1, len(losses) + 1)
+    units = {"epoch": 1, **dict.fromkeys(losses, 1), "S": 100, "U": 100, "HM": 100}
+    shown: dict[int, dict[str, list[float]]] = {}
+    for row in history:
+        columns = shown.setdefault(row["stage"], {name: [] for name in units})
+        for name, unit in units.items():
+            columns[name].append(unit * row[name])
+    with canvas(8, 3.4, len(losses) + 1) as (figure, (*loss_panels, panel)):
         for stage, columns in shown.items():
             dash = "-" if stage == 1 else "--"
             for axes, (name, title) in zip(loss_panels, losses.items(), strict=True):
                 axes.plot(columns["epoch"], columns[name], dash, color=INK)
                 axes.set(title=title, ylabel="loss")
-            for name, look in cues(("HM", "S", "U")).items():
-                every = max(1, len(columns["epoch"]) // 8)
-                panel.plot(
-                    columns["epoch"],
-                    columns[name],
-                    color=look.color,
-                    linestyle=dash,
-                    marker=look.marker,
-                    markevery=every,
-                    label=name if stage == min(shown) else None,
-                )
+            for name, cue in cues(("HM", "S", "U")).items():
+                label = name if stage == min(shown) else None
+                style = {**cue.line, "linestyle": dash, "markevery": max(1, len(columns["epoch"]) // 8)}
+                panel.plot(columns["epoch"], columns[name], **style, label=label)
         panel.set(title="validation metrics", ylabel="%")
         if best_epoch is not None:
             panel.axvline(best_epoch, color=INK, linestyle=":", label=f"chosen: epoch {best_epoch}")
@@ -186,9 +171,9 @@ def plot_history(
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
         figure.suptitle("When does validation HM stop rising?")
     stage, columns = next(iter(shown.items()))
-    top = max(columns["HM"])
+    top, count = max(columns["HM"]), len(columns["epoch"])
     figure.alt_text = (
-        f"Losses and validation metrics by epoch. Stage {stage}, {_count(len(columns['epoch']), 'epoch')}: "
+        f"Losses and validation metrics by epoch. Stage {stage}, {count} epoch{'' if count == 1 else 's'}: "
         f"the loss goes from {columns['total'][0]:.3g} to {columns['total'][-1]:.3g}; "
         f"HM is highest in epoch {columns['epoch'][columns['HM'].index(top)]}, {top:.1f} percent."
     )
@@ -198,20 +183,6 @@ def plot_history(
     return figure, shown
 
 
-def _by_stage(
-    history: Sequence[Mapping[str, Any]], plain: Sequence[str], fractions: Sequence[str]
-) -> dict[int, dict[str, list[float]]]:
-    """The rows of each stage as columns, fractions turned into percent."""
-    stages: dict[int, dict[str, list[float]]] = {}
-    for row in history:
-        columns = stages.setdefault(row["stage"], {name: [] for name in (*plain, *fractions)})
-        for name in plain:
-            columns[name].append(row[name])
-        for name in fractions:
-            columns[name].append(100 * row[name])
-    return stages
-
-
 def _draw_equal_hm(axes: Axes) -> None:
     """Thin lines S = HM U / (2 U - HM) for HM = 10, 20, ... percent, between 0 and where the axes end now."""
     right, top = max(axes.get_xlim()[1], 1.0), max(axes.get_ylim()[1], 1.0)
@@ -219,7 +190,7 @@ def _draw_equal_hm(axes: Axes) -> None:
     for HM in range(10, 100, 10):
         if top <= HM / 2 or right <= HM / 2:
             break
-        first = HM * top / (2 * top - HM)  # the U at which S is top, the formula being its own inverse
+        first = HM * top / (2 * top - HM)  # the U at which S is top; the formula is its own inverse
         if first >= right:
             break
         U = [first * (right / first) ** (step / 100) for step in range(101)]
@@ -232,7 +203,7 @@ def _draw_equal_hm(axes: Axes) -> None:
 def _key(
     label: str, marker: str = "", *, hollow: bool = False, linestyle: Literal["-", "--", "none"] = "none"
 ) -> Line2D:
-    """A legend entry that stands for no series of its own."""
+    """A legend entry that belongs to no series."""
     face = "none" if hollow else INK
     return Line2D([], [], color=INK, marker=marker, mfc=face, linestyle=linestyle, label=label)
 
@@ -249,7 +220,3 @@ def _words(interval: Interval) -> str:
     if interval.low is None or interval.high is None:
         return f"{interval.mean:.1f} (one seed)"
     return f"{interval.mean:.1f} [{interval.low:.1f}, {interval.high:.1f}]"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
