@@ -286,7 +286,9 @@ def curvature_effects(runs: DataFrame) -> DataFrame:
             grid = curvature_grid(part, case.preset, case.weight)
             if grid.shape[1] < 2:
                 continue
-            sd, means, (F, p) = spreads(grid.to_numpy().tolist()), grid.mean(axis=1), _effect(grid, DRAWS)
+            sd, (F, p) = spreads(grid.to_numpy().tolist()), _effect(grid, DRAWS)
+            means, same = grid.mean(axis=1), grid.drop(index=0.0) == grid.loc[0.0]
+            means = means * np.nan if same.all(axis=None) else means  # of equal curvatures none is the best
             sides = t_interval((grid[grid.index < 0].mean() - grid[grid.index > 0].mean()).tolist())
             grids.append(grid)
             rows.append(
@@ -294,9 +296,9 @@ def curvature_effects(runs: DataFrame) -> DataFrame:
                     "data": name, **case._asdict(), "n": grid.shape[1],
                     "sd over k": sd.settings, "sd over seeds": sd.seeds, "F": F, "p": p, "p Holm": np.nan,
                     "p Holm without a seed": np.nan, "80 % power for": np.nan,
-                    "best k": means.idxmax() if sd.settings else np.nan, "HM at best k": means.max(), "worst k": means.idxmin() if sd.settings else np.nan,
-                    "HM at worst k": means.min(), "k<0 minus k>0": sides.mean, "k<0 minus k>0 ±": sides.half,
-                    "equal to flat": (grid.drop(index=0.0) == grid.loc[0.0]).to_numpy().mean(),
+                    "best k": _at(means, means.max()), "HM at best k": means.max(),
+                    "worst k": _at(means, means.min()), "HM at worst k": means.min(),
+                    "k<0 minus k>0": sides.mean, "k<0 minus k>0 ±": sides.half, "equal to flat": same.mean(axis=None),
                 }
             )  # fmt: skip
     table = DataFrame(rows)
@@ -311,6 +313,10 @@ def curvature_effects(runs: DataFrame) -> DataFrame:
                 adjusted = holm_adjusted([*p[:place], greatest, *p[place + 1 :]])[place]
                 table.loc[i, "p Holm without a seed"] = adjusted
     return table
+
+
+def _at(means: Series, value: float) -> float:
+    return float(means.index[means == value][0]) if (means == value).any() else np.nan
 
 
 def _effect(grid: DataFrame, draws: int = 10_000) -> tuple[float, float]:
