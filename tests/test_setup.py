@@ -1,4 +1,4 @@
-"""One environment in three files: pyproject.toml has ranges, requirements.lock and environment.yml have the same versions."""
+"""One environment in three files: ranges in pyproject.toml, versions in requirements.lock and environment.yml."""
 
 from __future__ import annotations
 
