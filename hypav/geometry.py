@@ -129,6 +129,10 @@ def distance(x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
     """Geodesic distance 2 artan_k(|-x ⊕_k y|) of (..., D) points, shape (...); 2|x - y| in flat space.
 
     Between coincident points the distance has a kink; its gradient there is the zero vector.
+
+    >>> x, y = torch.tensor([0.0, 0.0]), torch.tensor([0.5, 0.0])
+    >>> [round(float(distance(x, y, k=k)), 4) for k in (-1.0, 0.0, 1.0)]
+    [1.0986, 1.0, 0.9273]
     """
     (x, y), k, dtype = _prepare(x, y, k=k)
     return _distance(_square(x - y), _one_plus(x, k, dtype) * _one_plus(y, k, dtype), k).squeeze(-1).to(dtype)

@@ -235,6 +235,13 @@ def score(run: Run | AVCA, phase: Phase) -> Scores:
 
     Raises:
         DataError: the embeddings hold NaN or infinite values.
+
+    >>> import hypav as hv
+    >>> data = hv.load("simulated:small")
+    >>> run = hv.train(data, "avca", epochs=1, batches=2)
+    >>> scores = score(run, data["test"])
+    >>> scores.metrics(beta=run.metrics.beta) == run.metrics
+    True
     """
     model = run.model if isinstance(run, Run) else run
     _, theta_v, theta_w = embed_phase(model, phase)

@@ -243,6 +243,11 @@ def reproduce(
     Raises:
         SettingError: an unknown table, preset, weight or scale, or none at all.
         RunError: the folder cannot be written, the cluster does not answer, or a worker process ended.
+
+    >>> import tempfile, hypav as hv
+    >>> runs = hv.reproduce(hv.load("simulated:small"), ["table7"], seeds=1, folder=tempfile.mkdtemp(), jobs=1)
+    >>> sorted(runs["method"])
+    ['AVCA', 'ESZSL', 'Hyper-alignment']
     """
     seeds, key = _seeds(seeds), data.reference_key
     names = dict.fromkeys(
