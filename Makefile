@@ -1,8 +1,13 @@
 # The two commands: `make run` and `make test`. Both set up .venv first, with the versions of requirements.lock.
 PYTHON ?= python3
+ifeq ($(CONDA_DEFAULT_ENV),hypav)  # environment.yml has made this environment: it is used as it is
+VENV := $(CONDA_PREFIX)
+READY := pyproject.toml
+else
 VENV := .venv
-BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+endif
+BIN := $(VENV)/bin
 THREADS ?= 1
 COURSE := course
 DIR ?= tests/golden
@@ -69,6 +74,7 @@ parity: $(READY)
 bench: $(READY)
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/pytest tests/benchmarks --benchmark-enable --benchmark-only
 
+ifneq ($(READY),pyproject.toml)
 # requirements.lock only constrains the versions: which build of torch comes is up to pip (README, GPU)
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c "import sys; sys.exit('hypav needs Python 3.11 or newer, this is ' + sys.version.split()[0] + ': set PYTHON=python3.11' if sys.version_info < (3, 11) else 0)"
@@ -76,6 +82,7 @@ $(READY): pyproject.toml requirements.lock
 	@echo "Installing into $(VENV), once. This takes some minutes: PyTorch is large."
 	$(BIN)/python -m pip install --disable-pip-version-check --constraint requirements.lock --editable ".[test]"
 	touch $(READY)
+endif
 
 clean:
-	rm -rf $(VENV) build
+	rm -rf .venv build
