@@ -22,31 +22,14 @@ import torch
 from torch import Tensor
 
 from hypav.errors import SettingError
-from hypav.trigonometry import artan_k, artan_ratio, finite_curvature, rim_margin, tan_k, tan_ratio
+from hypav.trigonometry import artan_k as artan_k  # a user looks for it here
+from hypav.trigonometry import artan_ratio, finite_curvature, rim_margin, tan_ratio
+from hypav.trigonometry import tan_k as tan_k
 
 with warnings.catch_warnings():
     # geoopt 0.5.1 compiles its functions with torch.jit.script, which torch 2.13 deprecates: a warning per function
     warnings.filterwarnings("ignore", message=r".*torch\.jit\.", category=DeprecationWarning)
     import geoopt.manifolds.stereographic.math as stereographic
-
-__all__ = [
-    "artan_k",
-    "ball_radius",
-    "conformal_factor",
-    "distance",
-    "distance0",
-    "expmap",
-    "expmap0",
-    "geodesic",
-    "logmap",
-    "logmap0",
-    "midpoint",
-    "mobius_add",
-    "pairwise_distance",
-    "parallel_transport",
-    "project",
-    "tan_k",
-]
 
 
 def ball_radius(k: float | Tensor, radius: str = "ball") -> Tensor:

@@ -283,9 +283,10 @@ def superscript(power: int) -> str:
 
 
 def show(what: Any, more: Any = None, *, digits: int = 4, caption: str = "") -> None:
-    """Show a figure with its numbers, a table, or a pandas DataFrame.
+    """Show a figure with its numbers, a table, a pandas DataFrame, or the source of a function.
 
-    Use `show(*plot_...())` or `show(figure, numbers)`, `show(header, rows, caption=...)`, `show(frame, caption=...)`.
+    Use `show(*plot_...())` or `show(figure, numbers)`, `show(header, rows, caption=...)`, `show(frame, caption=...)`,
+    `show(function)`.
 
     Args:
         digits, caption: of a table; a missing number of a DataFrame is shown as –.
@@ -301,9 +302,11 @@ def show(what: Any, more: Any = None, *, digits: int = 4, caption: str = "") -> 
         show_table([str(name) for name in frame.columns], rows, digits=digits, caption=caption)
     elif isinstance(what, (list, tuple)) and isinstance(more, (list, tuple)):
         show_table(what, more, digits=digits, caption=caption)
+    elif callable(what):
+        show_source(what)
     else:
         raise SettingError(
-            "show takes a figure and its numbers (show(*plot_task())), a header and rows, or a DataFrame."
+            "show takes a figure and its numbers (show(*plot_task())), a header and rows, a DataFrame or a function."
         )
 
 
