@@ -14,6 +14,7 @@ from hypav import geometry
 from hypav.alignment import AlignmentConfig, head_losses
 from hypav.errors import DataError
 from hypav.figures.explorer import Choice, Control, Explorer
+from hypav.figures.runs import count_seeds
 from hypav.figures.style import BLUE, CUES, INK, VERMILION, Drawn, canvas, cues, legend_below, minus, signed
 from hypav.stats import Interval, t_interval
 
@@ -426,10 +427,11 @@ def plot_over_k(panels: Mapping[str, Mapping[float, Sequence[float]]], *, agains
 
 def _words(interval: Interval) -> str:
     """An interval in words, e.g. +0.3 [−1.2, 1.8]; a mean that rounds to 0 is +0.0, never −0.0."""
-    mean, *ends = (
-        None if v is None else round(v, 1) + 0.0 for v in (interval.mean, interval.low, interval.high)
-    )
-    return minus(f"{mean:+.1f} (one seed)" if None in ends else f"{mean:+.1f} [{ends[0]:.1f}, {ends[1]:.1f}]")
+    mean = f"{round(interval.mean, 1) + 0.0:+.1f}"
+    if interval.low is None or interval.high is None:
+        return minus(f"{mean} ({count_seeds(interval.n)})")
+    low, high = (round(end, 1) + 0.0 for end in (interval.low, interval.high))
+    return minus(f"{mean} [{low:.1f}, {high:.1f}]")
 
 
 def alignment_explorer(phi_v: Tensor, phi_a: Tensor, avca: float, *, data: str) -> Explorer:

@@ -209,14 +209,20 @@ def _key(
 
 
 def _seeds(run: Mapping[str, Mapping[str, Interval]]) -> str:
-    counts = sorted({metrics[name].n for metrics in run.values() for name in METRICS})
-    if counts == [1]:
-        return "one seed (no interval)"
-    seeds = f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+    intervals = [metrics[name] for metrics in run.values() for name in METRICS]
+    fewest, most = (choose(interval.n for interval in intervals) for choose in (min, max))
+    seeds = f"{fewest} to {most} seeds" if fewest < most else count_seeds(most)
+    if all(interval.half is None for interval in intervals):
+        return f"{seeds} (no interval)"
     return f"mean of {seeds}, bar: 95 % interval"
+
+
+def count_seeds(n: int) -> str:
+    """The number of seeds in words."""
+    return "one seed" if n == 1 else f"{n} seeds"
 
 
 def _words(interval: Interval) -> str:
     if interval.low is None or interval.high is None:
-        return f"{interval.mean:.1f} (one seed)"
+        return f"{interval.mean:.1f} ({count_seeds(interval.n)})"
     return f"{interval.mean:.1f} [{interval.low:.1f}, {interval.high:.1f}]"

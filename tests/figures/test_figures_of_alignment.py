@@ -192,7 +192,8 @@ def test_bound_shares_and_drift_are_drawn_as_logarithms() -> None:
 
 
 def test_differences_come_with_students_interval_and_clear_ones_are_marked() -> None:
-    data = matters.plot_differences({"a": [1.0, 2.0, 3.0], "b": [0.0, 0.0]}, data="x")[1]
+    figure, data = matters.plot_differences({"a": [1.0, 2.0, 3.0], "b": [0.0, 0.0]}, data="x")
+    assert "b +0.0 (2 seeds)" in figure.alt_text, "two seeds have no interval"
     half = 4.302652729911275 / math.sqrt(3)
     assert (data["a"]["low"], data["a"]["high"]) == pytest.approx((2 - half, 2 + half))
     clear, unclear = [1.0, 1.1, 0.9], [1.0, -1.1, 0.2]
