@@ -20,7 +20,7 @@ from PIL import Image
 import hypav.figures.style
 from hypav import geometry
 from hypav.errors import DataError, SettingError
-from hypav.figures.does_curvature_matter import plot_differences
+from hypav.figures.runs import plot_differences
 from hypav.figures.style import (
     CUES,
     INK,

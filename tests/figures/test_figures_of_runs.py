@@ -104,6 +104,7 @@ def test_a_history_may_be_a_data_frame_and_have_no_alignment() -> None:
     figure, data = plot_history(pd.DataFrame(rows).assign(align=float("nan")))
     assert len(figure.axes) == 2
     assert data == plot_history(rows)[1]
+    assert len(plot_history(pd.DataFrame(rows))[0].axes) == 2
     with pytest.raises(DataError, match="train first"):
         plot_history([])
 
