@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
-import zipfile
+import time
 from collections.abc import Callable, Sequence
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
+from types import SimpleNamespace
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
-from data_helpers import UCF_COUNTS, official_folder, small_set
+from data_helpers import official_folder, small_set
+from grid_helpers import records, reproduce_tiny, tiny_recipe
 from test_data_verify import pickle_that_runs, truncate
 
+import hypav
+from hypav import cli as command_line
+from hypav.alignment import PRESETS
 from hypav.cli import cli, main
-from hypav.data import write_official
+from hypav.data import load_npz, write_official
+from hypav.experiments.configs import METHODS
+from hypav.experiments.runs import read_record
 
-GOLDEN = Path(__file__).parent / "golden"
 REAL_DATA = os.environ.get("HYPAV_DATA")
+COURSE_RUNS = Path(__file__).parents[1] / "notebooks" / "results" / "course_runs.csv"
 QUICK = ("--epochs", "2", "--batches", "2", "--batch-size", "16")
+SMALL = ("--data", "simulated:small")
 
 
 class Done(NamedTuple):
@@ -39,7 +46,7 @@ Command = Callable[..., Done]
 
 
 @pytest.fixture
-def hypav(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """The command in this process, as the entry point runs it; HYPAV_DATA is not set."""
     monkeypatch.delenv("HYPAV_DATA", raising=False)
 
@@ -55,13 +62,15 @@ def hypav(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) ->
 
 
 def sentence(done: Done) -> str:
-    """The one sentence of a failed command."""
+    """The one sentence of a command that was refused."""
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
     assert done.stdout == ""
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, lines
     return lines[0]
+
+
+# --- help ---
 
 
 def walk(command: object, path: Sequence[str] = ()) -> list[tuple[str, ...]]:
@@ -74,260 +83,325 @@ def test_every_command_explains_itself() -> None:
         done = CliRunner().invoke(cli, [*path, "--help"])
         assert done.exit_code == 0
         assert len(done.output.split("Options:")[0].split()) > 12, "a student needs more than the usage line"
-        if path and path != ("data",):
-            assert "--json" in done.output
         for line in done.output.split("Options:")[1].splitlines():
             assert not re.fullmatch(r"\s+--?[a-z-]+( [A-Z]+)?", line), f"{line.strip()} says nothing"
 
 
-def test_compare_prints_a_table_and_writes_it(tmp_path: Path, hypav: Command) -> None:
-    arguments = (
-        "compare",
-        "--data",
-        "simulated:small",
-        "--seeds",
-        "2",
-        *QUICK,
-        "--out",
-        tmp_path,
-        "--jobs",
-        "1",
-    )
-    done = hypav(*arguments, "--variants", "avca,hyper-multiple:2")
-    assert done.returncode == 0, done.stderr
-    assert "SIMULATED" in done.stdout
-    assert re.search(r"\| AVCA +\| +\d+\.\d ± \d+\.\d", done.stdout)
-    assert "Hyper-multiple" in done.stdout
-    found = json.loads(next(tmp_path.glob("comparison-*.json")).read_text())
-    assert [row["method"] for row in found["rows"]] == ["AVCA", "Hyper-multiple"]
-    assert next(tmp_path.glob("comparison-*.png")).read_bytes().startswith(b"\x89PNG")
-    again = hypav(*arguments, "--variants", "avca,hyper-multiple:2", "--json")
-    assert json.loads(again.stdout)["rows"] == found["rows"]
+def test_help_imports_no_torch() -> None:
+    """So that it answers at once."""
+    program = "import sys; from hypav.cli import cli; cli(['compare', '-h'], standalone_mode=False)"
+    program += "; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
 
 
-def test_train_then_evaluate(tmp_path: Path, hypav: Command) -> None:
-    train = (
-        "train",
-        "--data",
-        "simulated:small",
-        "--variant",
-        "hyper-single",
-        *QUICK,
-        "--out",
-        tmp_path,
-        "--json",
-    )
-    done = hypav(*train)
-    assert done.returncode == 0, done.stderr
-    record = json.loads(done.stdout)
-    looked = hypav("evaluate", record["folder"], "--data", "simulated:small", "--json")
-    report = json.loads(looked.stdout)
-    assert {m: report[m] for m in ("S", "U", "HM", "ZSL", "beta")} == record["metrics"]
-    assert report["trained_on_these_data"] is True
-    text = hypav("evaluate", record["folder"], "--data", "simulated:small").stdout
-    assert "AUSUC" in text
-    assert "super-group" in text
-    other = hypav("evaluate", record["folder"], "--data", "simulated:small", "--data-seed", "5")
-    assert "other data" in other.stderr
-
-
-def test_delta_stands_beside_its_null(hypav: Command) -> None:
-    done = hypav("delta", "--data", "simulated:small", "--json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    for row in found["rows"]:
-        assert 0 <= row["delta_rel"] <= 1
-        assert 0 <= row["noise"] <= 1
-        assert row["released"] == pytest.approx(row["delta_rel"] / 2)
-
-
-def test_parity_exit_codes(tmp_path: Path, hypav: Command) -> None:
-    for name in ("state.npz", "batch.npz", "sampler.json"):
-        (tmp_path / name).write_bytes((GOLDEN / name).read_bytes())
-    done = hypav("parity", tmp_path, "--quiet")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 past their tolerance" in done.stdout
-    weights = json.loads((GOLDEN / "sampler.json").read_text())
-    weights["weights"][0] *= 1 + 1e-8
-    (tmp_path / "sampler.json").write_text(json.dumps(weights))
-    (tmp_path / "other.npz").write_bytes(b"")
-    done = hypav("parity", tmp_path)
-    assert done.returncode == 1
-    assert "FAIL" in done.stdout
-    assert "not compared: other.npz" in done.stdout
-    (tmp_path / "sampler.json").unlink()
-    (tmp_path / "align_f64_seed2.npz").write_bytes((GOLDEN / "delta.npz").read_bytes())
-    assert "none of the records" in sentence(hypav("parity", tmp_path))
-
-
-def test_bad_input_is_one_sentence(tmp_path: Path, hypav: Command) -> None:
-    for command, said in (
-        ("compare --data nowhere", "nowhere"),
-        ("compare --data yt8m-mini", "HYPAV_DATA"),
-        ("compare --seeds 0", "at least one variant and one seed"),
-        ("train --data simulated:huge", "huge"),
-        ("train --data simulated:small --variant hyper-alignment:0.2", "not hyperbolic"),
-        ("train --data simulated:small --epochs 0", "epochs is 0"),
-        ("train --data simulated:small --device abacus", "abacus"),
-        ("train --data simulated:small --lr -1", "lr is -1"),
-        ("train --data simulated:small --threads 0", "threads is 0"),
-        ("delta --data simulated:small --seed -1", "--seed"),
-        (f"data describe simulated:small --data-seed {'9' * 30}", "--data-seed"),
-        ("evaluate nowhere", "no finished run"),
-        ("parity nowhere", "nowhere"),
-        ("data verify nowhere", "nowhere"),
-        ("frobnicate", "frobnicate"),
-    ):
-        arguments = command.split()
-        place = ("--out", tmp_path / "runs") if arguments[0] in ("train", "compare") else ()
-        assert said in sentence(hypav(*arguments, *place)), command
-    as_json = hypav("evaluate", "nowhere", "--json")
-    assert as_json.returncode == 2
-    assert "no finished run" in json.loads(as_json.stdout)["error"]
+def test_the_names_in_the_help_are_the_packages() -> None:
+    assert set(command_line.PRESETS) == set(PRESETS)
+    assert tuple(command_line.METHODS.split(",")) == METHODS
 
 
 def test_the_installed_command() -> None:
-    """python -m hypav in a process of its own, where importing it warns of nothing."""
-    command = [
-        sys.executable,
-        "-W",
-        "error::DeprecationWarning",
-        "-m",
-        "hypav",
-        "data",
-        "describe",
-        "nowhere",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr.startswith("Error: There is no door")
+    """python -m hypav in another process, in which importing it warns of nothing."""
+    program = [sys.executable, "-W", "error::DeprecationWarning", "-m", "hypav"]
+    done = subprocess.run([*program, "data", "describe", "--data", "nowhere"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: There is no set")
     assert len(done.stderr.splitlines()) == 1
-    assert done.stdout == ""
+    version = subprocess.run([*program, "--version"], capture_output=True, text=True)
+    assert hypav.__version__ in version.stdout
 
 
-def test_unwritable_run_folder(tmp_path: Path, hypav: Command) -> None:
-    (tmp_path / "file").write_text("in the way")
-    done = hypav("train", "--data", "simulated:small", *QUICK, "--out", tmp_path / "file" / "runs")
-    assert "Cannot write" in sentence(done)
-    assert (tmp_path / "file").read_text() == "in the way"
+# --- the commands ---
 
 
-def test_official_folder_end_to_end(tmp_path: Path, hypav: Command) -> None:
-    """A folder at UCF-GZSL's exact class and sample counts and dimensions: verified, trained on, evaluated."""
-    root = official_folder(tmp_path / "UCF", dims=(512, 512, 300))
-    assert hypav("data", "verify", root).returncode == 0
-    described = json.loads(hypav("data", "describe", root, "--json").stdout)
-    counts = {name: (split["classes"], split["samples"]) for name, split in described["splits"].items()}
-    assert counts == UCF_COUNTS
-    runs = tmp_path / "runs"
-    short = ("--recipe", "course", "--epochs", "1", "--batches", "5", "--out", runs)
-    done = hypav("train", "--data", root, *short, "--json")
+def test_compare_prints_a_table_and_writes_it(tmp_path: Path, command: Command) -> None:
+    arguments = ("compare", *SMALL, "--seeds", "3", *QUICK, "--folder", tmp_path / "runs", "--jobs", "1")
+    done = command(*arguments, "--methods", "eszsl,avca,hyper-multiple:2", "--to", tmp_path / "table.csv")
     assert done.returncode == 0, done.stderr
-    record = json.loads(done.stdout)
-    looked = hypav("evaluate", record["folder"], "--data", root, "--json")
-    assert json.loads(looked.stdout)["HM"] == record["metrics"]["HM"]
-    table = hypav(
-        "compare", "--data", root, *short, "--seeds", "1", "--variants", "avca", "--jobs", "1"
-    ).stdout
-    assert re.search(r"\| AVCA .*51\.53 +\| 18\.43 +\| 27\.15 +\| 20\.01", table), (
-        "the paper's row of UCF-GZSL (main)"
+    assert "SIMULATED" in done.stdout
+    assert re.search(r"\| AVCA +\| +\d+\.\d ± \d+\.\d", done.stdout)
+    assert re.search(r"\| ESZSL +\| +\d+\.\d +\|", done.stdout)
+    assert "6 runs, 6 to do" in done.stderr
+    assert (tmp_path / "table.csv").read_text().startswith("method,S,S ±,")
+    assert "6 already in" in command(*arguments, "--methods", "avca,hyper-multiple:2").stderr
+
+
+def test_train_then_evaluate_then_delta(tmp_path: Path, command: Command) -> None:
+    done = command("train", *SMALL, "--method", "hyper-single", *QUICK, "--folder", tmp_path)
+    assert done.returncode == 0, done.stderr
+    (path,) = records(tmp_path)
+    assert str(path) in done.stdout
+    record = read_record(path)
+    assert f"HM {100 * record['HM']:.2f}" in done.stdout
+    looked = command("evaluate", path)  # the record says which data to load
+    assert looked.returncode == 0, looked.stderr
+    assert f"HM {100 * record['HM']:.2f}" in looked.stdout
+    assert "AUSUC" in looked.stdout
+    assert "super-group" in looked.stdout
+    assert "other features" in command("evaluate", path, *SMALL, "--data-seed", "5").stderr
+    assert "dim_audio" in sentence(command("evaluate", path, "--data", "simulated"))
+    done = command("delta", *SMALL, "--run", path)
+    assert done.returncode == 0, done.stderr
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines() if "|" in line
+    ]
+    assert [row[0] for row in rows[2:]] == ["audio", "video", "text", "theta_v", "theta_a"]
+    for row in rows[2:]:
+        assert 0 <= float(row[3]) <= 1
+        assert float(row[6]) == pytest.approx(float(row[3]) / 2, abs=0.001)
+
+
+def test_reproduce_then_table(tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hypav.experiments.grid.recipe_for", lambda *_: tiny_recipe())
+    reproduce = ("reproduce", "table1", *SMALL, "--jobs", "1", "--folder", tmp_path)
+    done = command(*reproduce, "--seeds", "3", "--presets", "printed, curved", "--weights", "1,0.5")
+    assert done.returncode == 0, done.stderr
+    assert "39 runs, 39 to do" in done.stderr
+    assert "40 runs are in" in done.stdout
+    shown = command(
+        "table", "1", "--folder", tmp_path, "--scale", "full", "--preset", "curved", "--weight", ".5"
     )
-    assert "SIMULATED" not in table
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"\| Hyper-single .*\d+\.\d ± \d", shown.stdout)
+    assert re.search(r"\| ESZSL ", shown.stdout)
+    to = ("--format", "latex", "--to", tmp_path / "t.tex")
+    assert command("table", "1", "--folder", tmp_path, "--recipe", "tiny", *to).returncode == 0
+    assert r"\begin{tabular}" in (tmp_path / "t.tex").read_text()
+    for arguments, words in (
+        (("9", "--recipe", "tiny"), "no 'table9'"),
+        (("1", "--recipe", "course"), "no such runs"),
+        (("1", "--recipe", "tiny", "--weight", "tuned"), "no runs to tune by"),
+    ):
+        assert words in sentence(command("table", *arguments, "--folder", tmp_path))
+    assert "no runs in" in sentence(command("table", "1", "--folder", tmp_path / "nowhere"))
+
+
+def test_runs_that_fail_are_listed_and_the_code_is_1(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hypav.experiments.grid.recipe_for", lambda *_: tiny_recipe(lr=1e30))
+    done = command("reproduce", "table7", *SMALL, "--seeds", "1", "--jobs", "1", "--folder", tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.count("seed 0 failed") == 2
+    arguments = ("--methods", "avca", "--seeds", "1", "--jobs", "1", "--folder", tmp_path)
+    done = command("compare", *SMALL, *arguments)
+    assert done.returncode == 1
+    assert "AVCA seed 0 failed" in done.stdout
+
+
+def test_the_recorded_runs_are_shown_without_their_data(command: Command) -> None:
+    for name in ("simulated", "yt8m-mini"):
+        done = command("table", "1", "--folder", COURSE_RUNS, "--data", name, "--weight", "tuned")
+        assert done.returncode == 0, done.stderr
+        ours = [line for line in done.stdout.splitlines() if re.match(r"\| (AVCA|Hyper-)", line)]
+        assert len(ours) == 4
+        assert not any("not run" in line for line in ours)
+
+
+def test_a_figure_from_kept_networks(tmp_path: Path, command: Command) -> None:
+    reproduce_tiny(tmp_path / "runs", ["figure3"], seeds=1, recipe="course")
+    done = command("figure", "3", *SMALL, "--folder", tmp_path / "runs", "--to", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.suffix for path in (tmp_path / "out").iterdir()) == [".csv", ".svg"]
+    again = sentence(command("figure", "3", *SMALL, "--folder", tmp_path / "runs", "--preset", "curved"))
+    assert "hypav reproduce figure3" in again
+
+
+def test_course_writes_the_notebooks(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    fake = SimpleNamespace(
+        write_course=lambda folder, **options: asked.append((folder, options)) or ["For students: x"]
+    )
+    monkeypatch.setitem(sys.modules, "hypav.handouts", fake)
+    assert "For students" in command("course", tmp_path / "course").stdout
+    assert asked == [(tmp_path / "course", {"execute": False, "data": "simulated"})]
+
+
+# --- data ---
+
+
+def test_describe_and_verify(tmp_path: Path, command: Command) -> None:
+    assert "SIMULATED" in command("data", "describe", *SMALL).stdout
+    root = official_folder(tmp_path / "UCF", dims=(8, 12, 6))
+    done = command("data", "verify", root)
+    assert (done.returncode, "error:" in done.stdout) == (0, False)
+    truncate_me = write_official(small_set(name="own (main)"), tmp_path / "own", "main")
+    truncate(truncate_me)
+    done = command("data", "verify", truncate_me)
+    assert done.returncode == 2
+    assert "error: " in done.stdout
+    assert "nowhere" in sentence(command("data", "verify", "nowhere"))
+
+
+@pytest.mark.parametrize("kind", ["npz", "folder"])
+def test_make_a_set_of_your_own_arrays_and_train_on_it(kind: str, tmp_path: Path, command: Command) -> None:
+    data = small_set(counts={"stage_1_train": (4, 80), "stage_1_val_seen": (4, 20), "stage_1_val_unseen": (2, 30),
+                             "stage_2_test_seen": (6, 24), "stage_2_test_unseen": (3, 30)})  # fmt: skip
+    arrays = {name: getattr(data, name).numpy() for name in ("audio", "video", "label", "text")}
+    source = tmp_path / ("mine" if kind == "folder" else "arrays.npz")
+    if kind == "folder":
+        source.mkdir()
+        for name, array in arrays.items():
+            np.save(source / f"{name}.npy", array)
+        (source / "class_names.txt").write_text("\n".join(data.class_names))
+    else:
+        np.savez(source, class_names=np.array(data.class_names), **arrays)
+    out = tmp_path / "set.npz"
+    done = command("data", "make", source, out, "--unseen", "2", "--seed", "3")
+    assert done.returncode == 0, done.stderr
+    made = load_npz(out)
+    assert (len(made), len(made.phase("test").unseen), made.name) == (len(data), 2, source.stem)
+    trained = command("train", "--data", out, *QUICK, "--folder", tmp_path / "runs")
+    assert trained.returncode == 0, trained.stderr
+    assert command("evaluate", records(tmp_path / "runs")[0]).returncode == 0
+    assert ".npz" in sentence(command("data", "make", source, tmp_path / "set.txt"))
+
+
+def test_make_refuses_what_it_cannot_use(tmp_path: Path, command: Command) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    np.save(folder / "audio.npy", np.zeros((3, 2)))
+    assert "video is missing" in sentence(command("data", "make", folder, tmp_path / "out.npz"))
+    np.save(folder / "video.npy", np.array([{"a": 1}], dtype=object))
+    assert "Python objects" in sentence(command("data", "make", folder, tmp_path / "out.npz"))
+    assert "no such file" in sentence(command("data", "make", tmp_path / "nowhere", tmp_path / "out.npz"))
+
+
+def test_fetch_asks_first(tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "drive.google.com" in command("data", "fetch", "official").stdout
+    asked = []
+    monkeypatch.setattr(
+        "hypav.data.yt8m_build.fetch_yt8m", lambda folder, **options: asked.append(options) or []
+    )
+    done = command("data", "fetch", "yt8m", "--to", tmp_path / "s", "--shards", "0-2,7", "--yes")
+    assert "Nothing was downloaded" in done.stdout
+    assert asked[0]["shards"] == [0, 1, 2, 7]
+    assert asked[0]["confirm"]("Download?") is True
+    assert "0-139" in sentence(command("data", "fetch", "yt8m", "--shards", "few"))
+    assert "x.npz" in sentence(
+        command("data", "build-yt8m", "nowhere.tfrecord", "--text", tmp_path / "x.npz")
+    )
+
+
+# --- what goes wrong ---
+
+
+def test_bad_input_is_one_sentence(tmp_path: Path, command: Command) -> None:
+    for line, words in (
+        ("compare --data nowhere", "nowhere"),
+        ("compare --data yt8m-mini", "HYPAV_DATA"),
+        ("compare --seeds 0", "seeds is 0"),
+        ("train --data simulated:huge", "huge"),
+        ("train --data simulated:small --method hyper-alignment:0.2", "not hyperbolic"),
+        ("train --data simulated:small --method eszsl", "no training run"),
+        ("train --data simulated:small --epochs 0", "epochs is 0"),
+        ("train --data simulated:small --device abacus", "abacus"),
+        ("train --data simulated:small --recipe vgg", "vgg"),
+        ("train --data simulated:small --threads 0", "threads is 0"),
+        ("reproduce tabel1 --data simulated:small", "tabel1"),
+        ("reproduce table1 --data simulated:small --weights nan", "nan"),
+        ("delta --data simulated:small --seed -1", "--seed"),
+        (f"data describe --data simulated:small --data-seed {'9' * 30}", "--data-seed"),
+        ("evaluate nowhere.json", "no run"),
+        ("frobnicate", "frobnicate"),
+    ):
+        folder = (
+            ("--folder", tmp_path / "runs") if line.split()[0] in ("train", "compare", "reproduce") else ()
+        )
+        assert words in sentence(command(*line.split(), *folder)), line
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("damage", [truncate, pickle_that_runs])
 def test_broken_data_stop_training_with_one_sentence(
-    damage: Callable[[Path], object], tmp_path: Path, hypav: Command
+    damage: Callable[[Path], object], tmp_path: Path, command: Command
 ) -> None:
-    """Each fault of a folder has its sentence in test_data_verify."""
     root = write_official(small_set(name="own (main)"), tmp_path / "own", "main")
     damage(root)
-    done = hypav("train", "--data", root, *QUICK, "--out", tmp_path / "runs")
-    sentence(done)
-    assert not (tmp_path / "runs").exists(), "nothing is left of a run that could not start"
+    sentence(command("train", "--data", root, *QUICK, "--folder", tmp_path / "runs"))
+    assert not (tmp_path / "runs").exists()
     assert not (root / "PWNED").exists()
-    report = hypav("data", "verify", root)
-    assert report.returncode == 2
-    assert "error: " in report.stdout
 
 
-def test_disk_full_while_saving(tmp_path: Path, hypav: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    command = ("train", "--data", "simulated:small", *QUICK, "--out", tmp_path / "runs")
-    whole = hypav("train", "--data", "simulated:small", *QUICK, "--out", tmp_path / "other", "--json")
-    before = os.fsync
-    calls = iter(range(100))
+def test_an_error_of_the_system_is_one_sentence(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = command("train", *SMALL, *QUICK, "--folder", tmp_path / "file" / "runs")
+    assert "Cannot write" in done.stderr.splitlines()[-1]
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "secret.npz")
+
+    monkeypatch.setattr("hypav.data.load.load", denied)
+    assert "secret.npz: Permission denied" in sentence(command("data", "describe", *SMALL))
+
+
+def test_a_full_disk_is_one_sentence_and_the_same_command_resumes(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hypav.experiments.runs.CHECKPOINT_SECONDS", 0.0)
+    assert command("train", *SMALL, *QUICK, "--folder", tmp_path / "whole").returncode == 0
+    before, calls = os.fsync, iter(range(100))
 
     def full(descriptor: int) -> None:
-        if next(calls) >= 3:
+        if next(calls) >= 2:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         before(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
-    assert "No space left" in sentence(hypav(*command))
+    done = command("train", *SMALL, *QUICK, "--folder", tmp_path / "full")
+    assert done.returncode == 2
+    assert "No space left" in done.stderr.splitlines()[-1]
     monkeypatch.setattr(os, "fsync", before)
-    again = json.loads(hypav(*command, "--json").stdout)
-    assert again["metrics"] == json.loads(whole.stdout)["metrics"], "it goes on to the same result"
+    assert command("train", *SMALL, *QUICK, "--folder", tmp_path / "full").returncode == 0
+    one, two = (read_record(records(tmp_path / name)[0]) for name in ("whole", "full"))
+    assert one["epochs"] == two["epochs"]
 
 
-def test_data_commands(tmp_path: Path, hypav: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "drive.google.com" in hypav("data", "fetch", "official").stdout
-    folder = tmp_path / "Own"
-    assert hypav("data", "write-official", "simulated:small", folder).returncode == 0
-    assert "SIMULATED" in hypav("data", "describe", folder).stdout
-    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
-        archive.writestr("UCF/class-split/all_class.txt", "A\n")
-    assert "1 file" in hypav("data", "unpack", tmp_path / "set.zip").stdout
-    assert hypav("data", "unpack", tmp_path / "set.zip", tmp_path / "out").returncode == 0
-    assert (tmp_path / "out/UCF/class-split/all_class.txt").read_text() == "A\n"
-    assert "no file of text vectors" in sentence(
-        hypav("data", "build-yt8m", "nowhere.tfrecord", "--text", folder / "x.npz")
-    )
-    assert "0-139" in sentence(hypav("data", "fetch", "yt8m", "--shards", "few"))
+def test_ctrl_c_says_how_to_resume(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "hypav", "train", *SMALL, "--batches", "400", "--folder", str(tmp_path)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("*/avca-*")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(0.5)  # into the first epoch
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "Interrupted. Run the same command again to resume."
+    assert "Traceback" not in err
 
 
-def test_fetch_asks_first(tmp_path: Path, hypav: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a yes nothing is asked for but the size: the server sees one HEAD request and no GET."""
-    seen = []
+# --- whole paths ---
 
-    class Server(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            seen.append("HEAD")
-            self.send_response(200)
-            self.send_header("Content-Length", "1000000")
-            self.end_headers()
 
-        def do_GET(self) -> None:
-            seen.append("GET")
-            self.send_error(404)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Server) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
-        url = f"http://127.0.0.1:{server.server_port}"
-        done = hypav(
-            "data", "fetch", "yt8m", "--to", tmp_path / "s", "--shards", "0-2", "--url", url, "--plan", ""
-        )
-        server.shutdown()
-    assert done.returncode == 0
-    assert "3" in done.stdout
-    assert "MB" in done.stdout
-    assert "Nothing was downloaded" in done.stdout
-    assert seen == ["HEAD"]
+def test_official_folder_end_to_end(tmp_path: Path, command: Command) -> None:
+    """A folder at UCF-GZSL's exact counts and dimensions: verified, trained on, next to the paper's row."""
+    root = official_folder(tmp_path / "UCF", dims=(512, 512, 300))
+    assert command("data", "verify", root).returncode == 0
+    short = ("--recipe", "course", "--epochs", "1", "--batches", "3", "--folder", tmp_path / "runs")
+    done = command("compare", "--data", root, *short, "--seeds", "1", "--methods", "avca", "--jobs", "1")
+    assert re.search(r"\| AVCA .*51\.53 +\| 18\.43 +\| 27\.15 +\| 20\.01", done.stdout), done.stderr
+    assert "SIMULATED" not in done.stdout
 
 
 @pytest.mark.real_data
-def test_compare_on_real_features(tmp_path: Path, hypav: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compare_on_real_features(tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     if not REAL_DATA:
         pytest.skip("no real data")
     monkeypatch.setenv("HYPAV_DATA", REAL_DATA)
     quick = ("--epochs", "1", "--batches", "2", "--batch-size", "32", "--jobs", "1")
-    done = hypav("compare", "--data", "yt8m-mini", "--seeds", "3", *quick, "--out", tmp_path)
+    done = command("compare", "--data", "yt8m-mini", "--seeds", "3", *quick, "--folder", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "YouTube-8M (2018), Google LLC, CC BY 4.0" in done.stdout
-    for method in ("AVCA", "Hyper-alignment", "Hyper-single", "Hyper-multiple"):
-        assert re.search(rf"\| {method} +\| +\d+\.\d ± ", done.stdout)
-    assert "paper S" not in done.stdout, "the paper's numbers are of other data"
-    assert "SIMULATED" not in done.stdout
+    assert "YouTube-8M" in done.stdout
+    assert re.search(r"\| ESZSL +\| 57\.4 +\| 38\.2 +\| 45\.9 +\| 41\.9", done.stdout)
+    assert len(re.findall(r"\| (?:AVCA|Hyper-[a-z]+) +\| +\d+\.\d ± ", done.stdout)) == 4
+    assert "paper HM" not in done.stdout, "the paper's numbers are of other data"
+    assert json.loads(records(tmp_path)[0].read_text())["simulated"] is False

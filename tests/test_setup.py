@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tomllib
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -77,6 +78,11 @@ def test_lock_is_closed() -> None:
 
 def test_this_environment_is_the_locked_one() -> None:
     assert not {name: LOCK[name] for name in NEEDED if version(name).split("+")[0] != LOCK[name]}
+
+
+def test_the_entry_point_is_the_command() -> None:
+    module, _, function = PROJECT["scripts"]["hypav"].partition(":")
+    assert callable(getattr(import_module(module), function))
 
 
 def test_makefile_has_the_targets() -> None:

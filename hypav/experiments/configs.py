@@ -338,7 +338,7 @@ def table_rows(table: str, key: Key | None, preset_name: str, weight: float) -> 
 def _changes(table: str, settings: PaperSettings) -> list[tuple[str, dict[str, Any]]]:
     """Label of each row and what it sets in the preset."""
     single = Adaptive(1, settings.c_0)
-    modules = [
+    modules: list[tuple[str, dict[str, Any]]] = [
         ("Hyper-alignment", {"curvatures": (settings.k,)}),
         ("Hyper-single", {"curvatures": single}),
         ("Hyper-multiple", {"curvatures": Adaptive(settings.N_c, settings.c_0)}),
@@ -356,8 +356,7 @@ def _changes(table: str, settings: PaperSettings) -> list[tuple[str, dict[str, A
     if table == "table5":  # N_c adaptive curvatures; one of them is Hyper-single
         return [(str(n), {"curvatures": Adaptive(n, settings.c_0)}) for n in (1, 2, 3)]
     if table == "table6":  # Hyper-single on other embeddings; its phi row is the Hyper-single of Table 1
-        places = ("phi", "phi_att", "theta")
-        return [(place, {"curvatures": single, "aligned": place}) for place in places]
+        return [(x, {"curvatures": single, "aligned": x}) for x in ("phi", "phi_att", "theta")]
     # Table 7: delta_rel of theta_v, AVCA and Hyper-alignment; the figures: t-SNE of theta_v, AVCA and Hyper-multiple
     return modules[:1] if table == "table7" else modules[2:]
 

@@ -473,9 +473,10 @@ def _arrays(data: FeatureSet) -> dict[str, Any]:
 
 
 def _set_of(arrays: dict[str, Any]) -> FeatureSet:
-    return FeatureSet(
-        **{n: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for n, v in arrays.items()}
-    )
+    values: dict[str, Any] = {
+        n: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for n, v in arrays.items()
+    }
+    return FeatureSet(**values)
 
 
 @contextmanager
@@ -549,7 +550,8 @@ def _comparison(
     base = next((runs[method.spec] for method in methods if method.name == "AVCA"), {})
     rows = []
     for method in methods:
-        found, row = runs[method.spec], {}
+        found: Mapping[int, Mapping[str, Any]] = runs[method.spec]
+        row: dict[str, Any] = {}
         count = 1 if method.name == "ESZSL" else len(found)
         for metric in METRICS:
             row |= _mean(metric, [100 * record[metric] for record in found.values()][:count])

@@ -325,7 +325,8 @@ def load_runs(path: Path | str) -> pd.DataFrame:
 def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Records as a DataFrame. ESZSL has no recipe, so its row is repeated for every recipe that was run on its data."""
     shared = ("data_digest", "code", "data", "recipe", "scale_name", "device")
-    rows, linear = [], {}
+    rows: list[Mapping[str, Any]] = []
+    linear: dict[tuple[str, ...], Mapping[str, Any]] = {}
     for record in records:
         bare = record["method"] == "ESZSL" and not record["recipe"]
         if bare:
@@ -333,7 +334,7 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         else:
             rows.append(record)
     groups = dict.fromkeys(tuple(row[name] for name in shared) for row in rows)
-    rows += [linear[g[:2]] | dict(zip(shared, g, strict=True)) for g in groups if g[:2] in linear]
+    rows += [{**linear[g[:2]], **dict(zip(shared, g, strict=True))} for g in groups if g[:2] in linear]
     rows += [record for names, record in linear.items() if names not in {g[:2] for g in groups}]
     table = pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows], columns=list(COLUMNS))
     for name in COLUMNS:
@@ -350,7 +351,7 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def tuned_weight(runs: pd.DataFrame, key: Key | None, preset: str) -> float | None:
     """The weight of WEIGHTS with the highest HM on validation: Hyper-alignment's mean over TUNING_SEEDS.
 
-    Of equal weights it is the smallest. Weights with a missing run are left out; None if that leaves none.
+    Of equal weights it is the smallest. Weights with a missing run are left out; None if that leaves fewer than two.
     """
     means = {}
     for weight in WEIGHTS:
@@ -358,4 +359,4 @@ def tuned_weight(runs: pd.DataFrame, key: Key | None, preset: str) -> float | No
         found = runs[(runs[wanted.index] == wanted).all(axis=1)].groupby("seed")["val_HM"].first()
         if set(TUNING_SEEDS) <= set(found.index):
             means[weight] = found[list(TUNING_SEEDS)].mean()
-    return max(means, key=lambda weight: (means[weight], -weight), default=None)
+    return max(means, key=lambda weight: (means[weight], -weight)) if len(means) > 1 else None
