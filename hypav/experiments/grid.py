@@ -6,6 +6,7 @@ at any moment, the same call resumes.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -372,6 +373,8 @@ class Grid:
             path, record = self.path(job), self.record(job)
             kept = path.with_suffix(".pt").exists()
             measured = record is not None and record["delta_rel"] is not None
+            if record is not None and path.with_suffix("").is_dir():  # a kill right after the record was written
+                shutil.rmtree(path.with_suffix(""), ignore_errors=True)
             if record is None and path.exists():
                 self.say([f"{path} is damaged or was edited; it is trained again."])
             if record is None or (job.keep and not kept) or (job.delta and not measured):
