@@ -1,30 +1,38 @@
-# The two commands: `make run` and `make test`. Both set up .venv first, from the pinned versions.
+# The two commands: `make run` and `make test`. Both set up .venv first, with the versions of requirements.lock.
 PYTHON ?= python3
+ifeq ($(CONDA_DEFAULT_ENV),hypav)  # environment.yml has made this environment: it is used as it is
+VENV := $(CONDA_PREFIX)
+READY := pyproject.toml
+else
 VENV := .venv
-BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+endif
+BIN := $(VENV)/bin
 THREADS ?= 1
-export MPLBACKEND ?= Agg
+COURSE := course
+DIR ?= tests/golden
 
-.PHONY: run test test-browser test-processors lab notebooks classroom bench clean help
+.PHONY: run test test-browser test-processors lab pages notebooks parity bench clean help
 
 help:
-	@echo "make run    train and test the four methods on simulated features, execute the course; says where table and pages are"
-	@echo "make test   every test, with ruff and mypy"
-	@echo "make test-browser  every widget, by the keyboard in JupyterLab; needs Chromium"
+	@echo "make run              train and test the methods on simulated features, run the course; says where the pages are"
+	@echo "make test             every test, with ruff and mypy"
+	@echo "make test-browser     every widget, by the keyboard in JupyterLab; needs Chromium"
 	@echo "make test-processors  every notebook on every processor that this machine can emulate; about half an hour"
-	@echo "make lab    JupyterLab with the environment"
-	@echo "make notebooks  executes all notebooks anew, also as on other processors, and stores what is the same on all;"
-	@echo "                with DATA=yt8m-mini (or another door) executes copies on those data, in runs/course-yt8m-mini"
-	@echo "make classroom  writes build/classroom: the course as pages and student notebooks, the instructor's page and solutions"
-	@echo "make bench  the benchmarks of tests/benchmarks, on one thread; THREADS=2 for two"
-	@echo "make clean  remove .venv and runs"
+	@echo "make lab              JupyterLab with your copies of the notebooks, in $(COURSE)/students"
+	@echo "make pages            the course for a class, in $(COURSE)/: pages, notebooks to fill in, solutions, instructor's page"
+	@echo "make notebooks        for authors: run all notebooks, also as on other processors, and store what is the same on all"
+	@echo "make parity           compare with numbers recorded from the released code; DIR=... for another folder of them"
+	@echo "make bench            the benchmarks of tests/benchmarks, on one thread; THREADS=2 for two"
+	@echo "make clean            remove .venv and build; keeps runs/ and $(COURSE)/"
 
 run: $(READY)
-	$(BIN)/hypav compare --data simulated --seeds 3 --preset paper --out runs
-	$(BIN)/python -m hypav.notebooks --to runs/course
-	$(BIN)/hypav classroom --to runs/pages runs/course/*.ipynb >/dev/null
-	@echo "The course, executed here: open runs/pages/students/index.html"
+	$(BIN)/hypav compare --data simulated --seeds 3
+	@echo "Running the thirteen notebooks: about three minutes"
+	$(BIN)/hypav course runs/course --execute
+
+# no window system in tests; a student's own plots in `make lab` need theirs
+test test-browser test-processors bench: export MPLBACKEND = Agg
 
 test: $(READY)
 	$(BIN)/ruff check hypav tests
@@ -35,7 +43,7 @@ test: $(READY)
 # two workers, each with its own JupyterLab and Chromium
 test-browser: $(VENV)/.browser
 	@if [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && ! command -v chromium >/dev/null; then \
-		echo "installing Chromium: apt-get install -y chromium"; \
+		echo "Installing Chromium: apt-get install -y chromium"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium >/dev/null || true; fi
 	$(BIN)/pytest tests/browser -n 2 --dist worksteal
 
@@ -46,24 +54,35 @@ $(VENV)/.browser: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[test,browser]"
 	touch $@
 
-lab: $(READY)
-	$(BIN)/jupyter lab
+lab: $(COURSE)/.written
+	$(BIN)/jupyter lab $(COURSE)/students
+
+pages: $(COURSE)/.written
+	@echo "For students: open $(COURSE)/students/index.html. For lecturers: $(COURSE)/instructor.html"
+
+# a student's changed notebook is kept
+$(COURSE)/.written: $(READY) $(wildcard notebooks/*.ipynb notebooks/results/course_runs.csv)
+	$(BIN)/hypav course $(COURSE)
+	touch $@
 
 notebooks: $(READY)
-	$(BIN)/python -m hypav.notebooks $(if $(DATA),--data "$(DATA)")
+	$(BIN)/python -m tests.notebooks
 
-classroom: $(READY)
-	$(BIN)/python -m hypav.classroom
+parity: $(READY)
+	$(BIN)/python -m tests.parity $(DIR)
 
 bench: $(READY)
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/pytest tests/benchmarks --benchmark-enable --benchmark-only
 
+ifneq ($(READY),pyproject.toml)
 # requirements.lock only constrains the versions: which build of torch comes is up to pip (README, GPU)
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c "import sys; sys.exit('hypav needs Python 3.11 or newer, this is ' + sys.version.split()[0] + ': set PYTHON=python3.11' if sys.version_info < (3, 11) else 0)"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[test]"
+	@echo "Installing into $(VENV), once. This takes some minutes: PyTorch is large."
+	$(BIN)/python -m pip install --disable-pip-version-check --constraint requirements.lock --editable ".[test]"
 	touch $(READY)
+endif
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf .venv build

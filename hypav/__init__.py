@@ -19,11 +19,12 @@ geometry, data, the network and its losses, the alignment module, evaluation, tr
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # name -> "module" or "module:attribute"; imported when it is first used, so that `import hypav` is quick (PEP 562)
 _NAMES = {
     "load": "hypav.data.load:load",
+    "course_data": "hypav.data.load:course_data",
     "from_arrays": "hypav.data.features:from_arrays",
     "train": "hypav.experiments.grid:train",
     "score": "hypav.training:score",
@@ -33,10 +34,20 @@ _NAMES = {
     "alignment_loss": "hypav.alignment:alignment_loss",
     "delta_rel": "hypav.hyperbolicity:delta_rel",
     "Scores": "hypav.evaluation:Scores",
-    "geometry": "hypav.geometry",
-    "losses": "hypav.losses",
     "show": "hypav.figures.style:show",
-}
+    # every module is reached as hv.NAME, those of hypav.experiments too
+    **{
+        name: f"hypav.{name}"
+        for name in (
+            "geometry", "trigonometry", "hyperbolicity", "trees", "embeddings", "stats", "avca", "losses", "alignment",
+            "evaluation", "eszsl", "training", "processors", "utils", "data", "figures", "errors", "handouts",
+        )
+    },
+    **{
+        name: f"hypav.experiments.{name}"
+        for name in ("paper", "configs", "runs", "grid", "effects", "tables", "ledger")
+    },
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -1,12 +1,10 @@
-"""The errors that a user sees: each message says what was wrong, where, and what to do."""
+"""The errors that a user sees. Each message says what was wrong, where, and what to do."""
 
 from __future__ import annotations
 
-__all__ = ["DataError", "HypavError", "RunError", "SettingError"]
-
 
 class HypavError(Exception):
-    """Anything the user can mend. The command line prints its one sentence and exits with code 2."""
+    """A problem that the user can fix. The command line prints the message and exits with code 2."""
 
 
 class DataError(HypavError):
@@ -18,4 +16,4 @@ class SettingError(HypavError, ValueError):
 
 
 class RunError(HypavError):
-    """A run cannot be written, read or continued: no space, no right to write, another run's folder."""
+    """A run cannot be written, read or resumed: no space, no permission, the folder of another run."""

@@ -114,6 +114,15 @@ class Scores:
     Raises:
         DataError: distances that are not (N, K), NaN or infinite; no seen or no unseen class; classes that are not the
             sorted union of both; a label that is not in classes; a class without a sample.
+
+    >>> distances = torch.tensor([[0.1, 0.9, 0.2], [0.7, 0.3, 0.6], [0.3, 0.8, 0.4]])
+    >>> seen, unseen = torch.tensor([0, 1]), torch.tensor([2])
+    >>> scores = Scores(distances, torch.tensor([0, 1, 2]), torch.tensor([0, 1, 2]), seen, unseen)
+    >>> scores.predict(beta=0.0), scores.predict(beta=0.2)
+    (tensor([0, 1, 0]), tensor([2, 1, 2]))
+    >>> metrics = scores.metrics(beta=0.2)
+    >>> metrics.S, metrics.U, round(metrics.HM, 2)
+    (0.5, 1.0, 0.67)
     """
 
     distances: Tensor

@@ -1,17 +1,17 @@
-"""Eq. 1-3 in the κ-stereographic model: one code path for the Poincaré ball (k < 0), flat space (k = 0) and the
-stereographic sphere (k > 0). k is the sectional curvature; the released code's positive c is -k.
+"""Eq. 1-3 in the κ-stereographic model: Poincaré ball (k < 0), flat space (k = 0), stereographic sphere (k > 0).
 
-Every function takes k by keyword: a number, or a tensor that broadcasts against (..., 1), such as (N, 1) for one
-curvature a row; gradients flow to it. The work is done in float64 and rounded once to the dtype of the points: near
-the rim all that counts is 1 + k|x|², which has lost most of its digits in float32.
+One code path serves all three. k is the sectional curvature; the released code's positive c is -k. Every function
+takes k by keyword: a number, or a tensor that broadcasts against (..., 1), such as (N, 1) for a curvature per row.
+Gradients flow to it. The computation is in float64 and is rounded once, to the dtype of the points. Near the rim
+everything depends on 1 + k|x|², which loses most of its digits in float32.
 
 The model: Bachmann, Bécigneul, Ganea, "Constant Curvature Graph Convolutional Networks", ICML 2020. Möbius addition
-and parallel transport are geoopt's; tan_k and artan_k are `hypav.trigonometry`'s, which says why.
+and parallel transport are geoopt's; tan_k and artan_k are those of `hypav.trigonometry`, which says why.
 
-sync=False, where a function has it, keeps the host from waiting for the device, as inside a training step: k is not
-looked at, so that a k of NaN gives NaN (the training loop looks at its losses once an epoch).
+With sync=False the host does not wait for the device, as a training step needs it. Then k is not checked, and a k of
+NaN gives NaN. The training loop checks its losses once per epoch.
 
-Raises, in every function: SettingError where k is NaN or infinite, shapes do not broadcast, or points are integers.
+Every function raises SettingError if k is NaN or infinite, if shapes do not broadcast, or if points are integers.
 """
 
 from __future__ import annotations
@@ -22,32 +22,14 @@ import torch
 from torch import Tensor
 
 from hypav.errors import SettingError
-from hypav.trigonometry import artan_k, artan_ratio, finite_curvature, rim_margin, tan_k, tan_ratio
+from hypav.trigonometry import artan_k as artan_k  # a user looks for it here
+from hypav.trigonometry import artan_ratio, finite_curvature, rim_margin, tan_ratio
+from hypav.trigonometry import tan_k as tan_k
 
 with warnings.catch_warnings():
-    # geoopt 0.5.1 compiles its functions with torch.jit.script, which torch 2.13 deprecates: one warning a
-    # function
+    # geoopt 0.5.1 compiles its functions with torch.jit.script, which torch 2.13 deprecates: a warning per function
     warnings.filterwarnings("ignore", message=r".*torch\.jit\.", category=DeprecationWarning)
     import geoopt.manifolds.stereographic.math as stereographic
-
-__all__ = [
-    "artan_k",
-    "ball_radius",
-    "conformal_factor",
-    "distance",
-    "distance0",
-    "expmap",
-    "expmap0",
-    "geodesic",
-    "logmap",
-    "logmap0",
-    "midpoint",
-    "mobius_add",
-    "pairwise_distance",
-    "parallel_transport",
-    "project",
-    "tan_k",
-]
 
 
 def ball_radius(k: float | Tensor, radius: str = "ball") -> Tensor:
@@ -59,7 +41,7 @@ def ball_radius(k: float | Tensor, radius: str = "ball") -> Tensor:
             Eq. 1 prints it, which lies outside the ball for |k| < 1.
 
     Raises:
-        SettingError: k is NaN or infinite, or `radius` is another word.
+        SettingError: `radius` is unknown.
     """
     dtype = k.dtype if isinstance(k, Tensor) and k.is_floating_point() else torch.get_default_dtype()
     return _radius(finite_curvature(k), radius).to(dtype)
@@ -70,7 +52,7 @@ def project(
 ) -> Tensor:
     """Eq. 1, Γ_H: rows longer than (1 - ξ)R are shortened to (1 - ξ)R; the identity for k >= 0.
 
-    Eq. 1 prints R as the threshold, which would make rows jump; the released code has (1 - ξ)R there, as here.
+    Eq. 1 prints R as the threshold, which would make rows jump. The threshold here is (1 - ξ)R, as in the released code.
 
     Args:
         x: (..., D) points.
@@ -79,23 +61,23 @@ def project(
         radius: which R, see `ball_radius`.
 
     Raises:
-        SettingError: also where ξ is outside [0, 1) or `radius` is unknown.
+        SettingError: ξ is outside [0, 1), or `radius` is unknown.
     """
     (x,), k, dtype = _prepare(x, k=k, sync=sync)
     xi = (1e-5 if dtype == torch.float64 else 4e-3) if xi is None else xi
     if not 0 <= xi < 1:
         raise SettingError(
-            f"xi is {xi}, but the margin ξ of Eq. 1 lies in [0, 1): the released code has 1e-3."
+            f"xi is {xi}, but the margin ξ of Eq. 1 lies in [0, 1); the released code has 1e-3."
         )
     # 1e-5 as released: it protects the division, so that a zero row stays zero with a finite gradient
     norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-5)
-    clipped = ~(norm <= (1 - xi) * _radius(k.detach(), radius))  # true where k is NaN: NaN shall stay one
+    clipped = ~(norm <= (1 - xi) * _radius(k.detach(), radius))  # true if k is NaN, which must stay NaN
     limit = (1 - xi) * _radius(torch.where(clipped, k, -1.0), radius)  # the -1 keeps the gradient finite
     return (x * torch.where(clipped, limit / norm, 1.0)).to(dtype)
 
 
 def conformal_factor(x: Tensor, *, k: float | Tensor) -> Tensor:
-    """λ_k(x) = 2/(1 + k|x|²), shape (..., 1): 2 in flat space, without bound towards the rim of the ball."""
+    """λ_k(x) = 2/(1 + k|x|²), shape (..., 1): 2 in flat space, unbounded towards the rim of the ball."""
     (x,), k, dtype = _prepare(x, k=k)
     return (2 / _one_plus(x, k, dtype)).to(dtype)
 
@@ -112,7 +94,7 @@ def mobius_add(x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
 def expmap0(v: Tensor, *, k: float | Tensor, sync: bool = True) -> Tensor:
     """exp_0(v) = tan_k(|v|)v/|v|, the inverse of `logmap0`, for (..., D) tangent vectors at the origin.
 
-    Rounding puts a long v on the rim itself: follow it with `project` where a margin is needed.
+    Rounding puts a long v on the rim itself. Apply `project` if a margin is needed.
     """
     (v,), k, dtype = _prepare(v, k=k, sync=sync)
     return (v * tan_ratio(k * _square(v))).to(dtype)
@@ -121,8 +103,8 @@ def expmap0(v: Tensor, *, k: float | Tensor, sync: bool = True) -> Tensor:
 def logmap0(x: Tensor, *, k: float | Tensor, sync: bool = True) -> Tensor:
     """Eq. 3 at z = 0, where λ = 2: log_0(x) = artan_k(|x|)x/|x|, for (..., D) points.
 
-    On and beyond the rim, where Eq. 1 with its "printed" radius puts points, artanh's argument is clamped to
-    1 - eps of the dtype; the gradient passes through the clamp, with artanh's slope there, as in the released code.
+    Eq. 1 with its "printed" radius puts points on and beyond the rim. There artanh's argument is clamped to 1 - eps of
+    the dtype. The gradient passes through the clamp, with artanh's slope at that point, as in the released code.
     """
     (x,), k, dtype = _prepare(x, k=k, sync=sync)
     return (x * artan_ratio(k * _square(x), _one_plus(x, k, dtype))).to(dtype)
@@ -139,14 +121,18 @@ def logmap(z: Tensor, x: Tensor, *, k: float | Tensor, sync: bool = True) -> Ten
     (z, x), k, dtype = _prepare(z, x, k=k, sync=sync)
     w_z, w_x, gap = _one_plus(z, k, dtype), _one_plus(x, k, dtype), _square(x - z)
     _, u, w, denominator = _moved_to_origin(gap, w_z * w_x, k)
-    moved = (w_z * (x - z) + k * gap * z) / denominator  # Eq. 2 for -z ⊕ x, without cancellation where x = z
+    moved = (w_z * (x - z) + k * gap * z) / denominator  # Eq. 2 for -z ⊕ x, without cancellation at x = z
     return (w_z * moved * artan_ratio(u, w)).to(dtype)
 
 
 def distance(x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
     """Geodesic distance 2 artan_k(|-x ⊕_k y|) of (..., D) points, shape (...); 2|x - y| in flat space.
 
-    Between coincident points, where the distance has a kink, its gradient is the zero vector.
+    Between coincident points the distance has a kink; its gradient there is the zero vector.
+
+    >>> x, y = torch.tensor([0.0, 0.0]), torch.tensor([0.5, 0.0])
+    >>> [round(float(distance(x, y, k=k)), 4) for k in (-1.0, 0.0, 1.0)]
+    [1.0986, 1.0, 0.9273]
     """
     (x, y), k, dtype = _prepare(x, y, k=k)
     return _distance(_square(x - y), _one_plus(x, k, dtype) * _one_plus(y, k, dtype), k).squeeze(-1).to(dtype)
@@ -158,20 +144,20 @@ def distance0(x: Tensor, *, k: float | Tensor) -> Tensor:
 
 
 def pairwise_distance(x: Tensor, y: Tensor | None = None, *, k: float | Tensor, sync: bool = True) -> Tensor:
-    """`distance` of all (N, D) points x to all (M, D) points y (x itself where not given), shape (N, M).
+    """`distance` of all (N, D) points x to all (M, D) points y (default x), shape (N, M).
 
-    The memory is O(NM): no differences of all pairs are stored. With sync=False points nearer than 3e-7 of their
-    norms coincide, and the distance of near ones has the digits of float32.
+    The memory is O(NM), because the differences of all pairs are not stored. With sync=False points nearer than 3e-7 of
+    their norms coincide, and distances between near points have the digits of float32.
 
     Raises:
-        SettingError: also where x or y is not a matrix, or k is not a single number.
+        SettingError: x or y is not a matrix, or k is not a single number.
     """
     y = x if y is None else y
     k = torch.as_tensor(k, dtype=torch.float64)
     if x.ndim != 2 or y.ndim != 2 or k.numel() != 1:
         raise SettingError(
             f"pairwise_distance takes (N, D) and (M, D) points and one number k, but got {tuple(x.shape)}, "
-            f"{tuple(y.shape)} and {tuple(k.shape)}: use distance where each row has its own curvature."
+            f"{tuple(y.shape)} and {tuple(k.shape)}; use distance for a curvature per row."
         )
     (rows, columns), k, dtype = _prepare(x.unsqueeze(1), y.unsqueeze(0), k=k.reshape(()), sync=sync)
     gap = _pairwise_square(rows.squeeze(1), columns.squeeze(0), sync).unsqueeze(-1)
@@ -179,7 +165,7 @@ def pairwise_distance(x: Tensor, y: Tensor | None = None, *, k: float | Tensor, 
 
 
 def geodesic(t: float | Tensor, x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
-    """The point a share t of the way from x to y (..., D): x at t = 0, y at t = 1; t broadcasts against (..., 1)."""
+    """The point at the share t of the way from x to y (..., D): x at t = 0, y at t = 1. t broadcasts against (..., 1)."""
     (x, y), k, dtype = _prepare(x, y, k=k)
     t = torch.as_tensor(t, dtype=x.dtype, device=x.device)
     return expmap(x, t * logmap(x, y, k=k), k=k).to(dtype)
@@ -188,49 +174,46 @@ def geodesic(t: float | Tensor, x: Tensor, y: Tensor, *, k: float | Tensor) -> T
 def midpoint(x: Tensor, *, k: float | Tensor, weights: Tensor | None = None, sync: bool = True) -> Tensor:
     """Gyro-midpoint of (N, D) points, shape (D,): 1/2 ⊗_k [Σ w_i λ_i x_i / Σ w_i(λ_i - 1)] (Ungar 2010).
 
-    It is the mean on the hyperboloid or sphere, scaled back onto it; in flat space the mean.
+    It is the mean on the hyperboloid or sphere, scaled back onto it. In flat space it is the mean.
 
     Args:
         x: (..., N, D) points; the dimensions before N are kept.
         k: the curvature that all N share: a number, or (..., 1, 1).
-        weights: (N,) w, not negative; equal where not given.
+        weights: (N,) w, not negative; equal by default.
 
     Raises:
-        SettingError: also where there is no point, k differs between the N, or the weights are of another shape,
-            negative or all zero.
+        SettingError: there is no point, k differs between the N, or the weights have another shape, are negative or
+            all zero.
     """
     (x,), k, dtype = _prepare(x, k=k, sync=sync)
     n = x.shape[-2] if x.ndim > 1 else 0
     if n == 0 or (k.ndim > 1 and k.shape[-2] != 1):
         raise SettingError(
             f"midpoint takes (N, D) points and one curvature for them all, but got {tuple(x.shape)} and "
-            f"{tuple(k.shape)}: points of different curvature lie in different spaces."
+            f"{tuple(k.shape)}; points of different curvature lie in different spaces."
         )
     weights = x.new_ones(n) if weights is None else weights.to(x.dtype)
     if weights.shape != (n,) or (sync and not bool((weights >= 0).all() & (weights.sum() > 0))):
-        raise SettingError(f"The weights must be {n} numbers, one a point, not negative and not all zero.")
+        raise SettingError(f"The weights must be {n} numbers, one per point, not negative and not all zero.")
     share = (weights / weights.sum()).unsqueeze(-1)
     factor = 2 / _one_plus(x, k, dtype)
     space, time = (share * factor).mT @ x, (share * (factor - 1)).sum(-2, keepdim=True)
-    # The mean has length >= 1 on the hyperboloid, and 0 on the sphere if the points balance: this protects
-    # sqrt.
+    # The mean has length >= 1 on the hyperboloid, and 0 on the sphere if the points balance: this protects sqrt.
     length = (time**2 + k * _square(space)).clamp_min(1e-30)
     length = torch.where(k < 0, length.clamp_min(1.0), length).sqrt()
     return (space / (time + length)).squeeze(-2).to(dtype)
 
 
 def parallel_transport(x: Tensor, y: Tensor, v: Tensor, *, k: float | Tensor) -> Tensor:
-    """Tangent vectors v at x carried along the geodesic to y: gyr[y, -x]v λ_k(x)/λ_k(y); λ|v| does not change."""
+    """Tangent vectors v at x carried along the geodesic to y: gyr[y, -x]v λ_k(x)/λ_k(y). λ|v| does not change."""
     (x, y, v), k, dtype = _prepare(x, y, v, k=k)
     return stereographic.parallel_transport(x, y, v, k=k).to(dtype)
 
 
 def _radius(k: Tensor, radius: str) -> Tensor:
     if radius not in ("ball", "printed"):
-        raise SettingError(
-            f'radius is {radius!r}, but Eq. 1 knows "ball" (1/√|k|) and "printed" (1/|k|): choose one.'
-        )
-    size = torch.where(k >= 0, 1.0, -k)  # the 1 keeps the gradient finite where there is no rim
+        raise SettingError(f'radius is {radius!r}, but must be "ball" (1/√|k|) or "printed" (1/|k|).')
+    size = torch.where(k >= 0, 1.0, -k)  # the 1 keeps the gradient finite if there is no rim
     return torch.where(k >= 0, torch.inf, size ** (-0.5 if radius == "ball" else -1.0))
 
 
@@ -246,8 +229,8 @@ def _one_plus(x: Tensor, k: Tensor, dtype: torch.dtype) -> Tensor:
 def _moved_to_origin(gap: Tensor, product: Tensor, k: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """q = |-x ⊕ y|², u = kq, 1 + u and Eq. 2's denominator, from gap = |x - y|² and product = (1 + k|x|²)(1 + k|y|²).
 
-    The denominator 1 + 2k<x,y> + k²|x|²|y|² equals product - k gap, and q = gap/denominator: for k < 0 nothing
-    cancels, at the rim as little as between coincident points.
+    The denominator 1 + 2k<x,y> + k²|x|²|y|² equals product - k gap, and q = gap/denominator. For k < 0 nothing cancels,
+    neither at the rim nor between coincident points.
     """
     denominator = product - k * gap
     denominator = denominator.clamp_min(1e-30)  # zero for antipodes on the sphere: protects the division
@@ -255,20 +238,22 @@ def _moved_to_origin(gap: Tensor, product: Tensor, k: Tensor) -> tuple[Tensor, T
 
 
 def _distance(gap: Tensor, product: Tensor, k: Tensor) -> Tensor:
-    """2 artan_k(√q) of `_moved_to_origin`; √q has no slope at q = 0: there it gets the subgradient 0."""
+    """2 artan_k(√q) of `_moved_to_origin`. √q has no slope at q = 0 and gets the subgradient 0 there."""
     q, u, w, _ = _moved_to_origin(gap, product, k)
     root = torch.where(q == 0, 0.0, torch.where(q == 0, 1.0, q).sqrt())
     return 2 * root * artan_ratio(u, w)
 
 
 def _pairwise_square(x: Tensor, y: Tensor, sync: bool) -> Tensor:
-    """(N, M) |x_i - y_j|² through inner products, and through differences for the pairs where those cancel."""
+    """(N, M) |x_i - y_j|² from inner products, and from differences for the pairs for which those cancel."""
     total = _square(x) + _square(y).mT
     square = total - 2 * x @ y.mT
-    if not sync:  # how many pairs cancel cannot be known; what is left of those is rounding, and has no slope
+    if (
+        not sync
+    ):  # the number of pairs that cancel is unknown; what is left of these is rounding, without slope
         return torch.where(square <= 1e-13 * total, 0.0, square)
     i, j = (square <= 1e-3 * total).nonzero(as_tuple=True)
-    if len(i) > 4 * (len(x) + len(y)):  # points that huddle: differences for all, slower, still O(NM) memory
+    if len(i) > 4 * (len(x) + len(y)):  # close points: differences for all pairs, slower, still O(NM) memory
         return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square()
     return square.index_put((i, j), (x[i] - y[j]).square().sum(-1))
 
@@ -281,9 +266,7 @@ def _prepare(
     for point in points[1:]:
         dtype = torch.promote_types(dtype, point.dtype)
     if not dtype.is_floating_point:
-        raise SettingError(
-            f"The points are {dtype}, but geometry needs real numbers: call .float() on them first."
-        )
+        raise SettingError(f"The points are {dtype}, but geometry needs real numbers; call .float() first.")
     k = torch.as_tensor(k, dtype=torch.float64, device=points[0].device)
     k = finite_curvature(k) if sync else k
     try:
@@ -294,7 +277,7 @@ def _prepare(
     except RuntimeError:
         shapes = " and ".join(str(tuple(point.shape)) for point in points)
         raise SettingError(
-            f"k of shape {tuple(k.shape)} does not fit points of shape {shapes}: "
-            "pass k as a number or so that it broadcasts against (..., 1), as (N, 1) does for N points."
+            f"k of shape {tuple(k.shape)} does not fit points of shape {shapes}; "
+            "pass a number or a tensor that broadcasts against (..., 1), such as (N, 1) for N points."
         ) from None
     return tuple(point.double() for point in points), k, dtype

@@ -228,6 +228,10 @@ def delta_rel(
     Raises:
         DataError: fewer than 4 points, NaN or infinite numbers, all points equal, or not a distance matrix.
         SettingError: an unknown convention, or no point `base`.
+
+    >>> path = torch.arange(5.0, dtype=torch.float64)
+    >>> delta_rel((path[:, None] - path).abs(), precomputed=True).delta_rel  # a path is a tree
+    0.0
     """
     _require_convention(convention)
     distance = distances(points) if precomputed else _euclidean(_features(points))

@@ -2,6 +2,10 @@
 
 A run with another seed gives another number. So every mean comes with an interval, every difference with a p value, and
 every family of comparisons with a correction. All of it is by Student's t and by permutation, on `scipy.stats`.
+
+Values are a list (n,), a number per run, or a grid (K, n), a row per setting and a column per seed. Every function raises
+DataError if values are missing, NaN or infinite, or if a grid has fewer than two rows or columns. It raises SettingError
+if `level` is not between 0 and 1, or `power` is not in [0.5, 1).
 """
 
 from __future__ import annotations
@@ -58,25 +62,16 @@ class Spreads:
 
 
 def t_quantile(p: float, df: int) -> float:
-    """The t with P(T <= t) = p for Student's T of df degrees of freedom.
-
-    Raises:
-        SettingError: p is not between 0 and 1, or df is below 1.
-    """
+    """The t with P(T <= t) = p for Student's T of df degrees of freedom."""
     if not 0 < p < 1 or df < 1:
         raise SettingError(f"A t quantile needs 0 < p < 1 and df >= 1, not p = {p} and df = {df}.")
     return float(stats.t.ppf(p, df))
 
 
 def t_interval(values: Sequence[float] | Tensor, *, level: float = 0.95) -> Interval:
-    """mean ± t s / sqrt(n), Student's interval for the mean of independent runs (one value per seed).
-
-    Raises:
-        DataError: no value, or NaN or infinite values.
-        SettingError: level is not between 0 and 1.
-    """
+    """mean ± t s / sqrt(n), Student's interval for the mean of independent runs."""
     x = _runs(values)
-    _require("level", level)
+    _require(level)
     n, mean = len(x), float(x.mean())
     if n < FEWEST:
         return Interval(mean, None, None, n)
@@ -85,12 +80,9 @@ def t_interval(values: Sequence[float] | Tensor, *, level: float = 0.95) -> Inte
 
 
 def paired_p(differences: Sequence[float] | Tensor) -> float | None:
-    """The p value of the two-sided paired t test, from the differences (one per seed); None below two.
+    """The p value of the two-sided paired t test, from the differences per seed; None below two.
 
     It is 1 if all differences are 0, and 0 if all are the same other number.
-
-    Raises:
-        DataError: no value, or NaN or infinite values.
     """
     x = _runs(differences)
     if len(x) < 2:
@@ -107,9 +99,9 @@ def holm_adjusted(p_values: Sequence[float]) -> list[float]:
     """
     m = len(p_values)
     adjusted, least = [0.0] * m, 0.0
-    for rank, place in enumerate(sorted(range(m), key=lambda i: p_values[i])):
-        least = max(least, min(1.0, (m - rank) * p_values[place]))
-        adjusted[place] = least
+    for rank, index in enumerate(sorted(range(m), key=lambda i: p_values[i])):
+        least = max(least, min(1.0, (m - rank) * p_values[index]))
+        adjusted[index] = least
     return adjusted
 
 
@@ -122,10 +114,6 @@ def seeds_needed(
     Student's quantiles of 1 - (1 - level)/2 and of `power` with n - 1 degrees of freedom. This is within one of the size
     that the non-central t gives. From few seeds the answer is rough, because their mean and s are. None if the mean is 0
     or there are fewer than two differences.
-
-    Raises:
-        DataError: no value, or NaN or infinite values.
-        SettingError: level is not between 0 and 1, or power is not in [0.5, 1).
     """
     x = _runs(differences)
     mean = abs(float(x.mean()))
@@ -145,10 +133,6 @@ def detectable_difference(
     """The mean difference that as many seeds with the same scatter detect with this power; None below two seeds.
 
     (t_a + t_b) s / sqrt(n), see `seeds_needed`.
-
-    Raises:
-        DataError: no value, or NaN or infinite values.
-        SettingError: level is not between 0 and 1, or power is not in [0.5, 1).
     """
     x = _runs(differences)
     if len(x) < 2:
@@ -157,13 +141,10 @@ def detectable_difference(
 
 
 def spreads(values: Sequence[Sequence[float]] | Tensor) -> Spreads:
-    """The spread over settings and the spread over seeds of values (K, n): a row per setting, a column per seed.
+    """The spread over settings and the spread over seeds of a grid.
 
     The ratio is 0 if the setting does nothing and runs of one seed end alike. It is near 1 if runs of one seed drift
     apart at random as far as two seeds do. It is above 1 if the setting moves the result more than the seed does.
-
-    Raises:
-        DataError: fewer than two settings or seeds, a missing value, or NaN or infinite values.
     """
     x = _grid(values)
     return Spreads(*(math.sqrt(float(x.var(axis=axis, ddof=1).mean())) for axis in (0, 1)))
@@ -172,7 +153,7 @@ def spreads(values: Sequence[Sequence[float]] | Tensor) -> Spreads:
 def setting_effect(
     values: Sequence[Sequence[float]] | Tensor, *, seed: int = 0, draws: int = 10_000
 ) -> tuple[float | None, float]:
-    """F of the settings in values (K, n), a row per setting and a column per seed, and its p value by permutation.
+    """F of the settings of a grid, and its p value by permutation.
 
     F compares the scatter of the settings' means with what is left after settings and seeds are taken out (two-way
     analysis of variance with seeds as blocks). p comes from shuffling the settings within each seed, so it assumes no
@@ -181,10 +162,6 @@ def setting_effect(
     Args:
         seed: of the shuffles.
         draws: the number of shuffles; all of them are taken if there are fewer.
-
-    Raises:
-        DataError: fewer than two settings or seeds, a missing value, or NaN or infinite values.
-        SettingError: draws is below 1.
     """
     x = _grid(values)
     if draws < 1:
@@ -211,17 +188,9 @@ def detectable_range(
 
     It holds for runs that scatter like these within a seed, normally, and for all other settings half-way between the
     two, where they add least to F. Any other means with this range are detected at least as often.
-
-    Args:
-        values: (K, n), a row per setting and a column per seed.
-
-    Raises:
-        DataError: fewer than two settings or seeds, a missing value, or NaN or infinite values.
-        SettingError: level is not between 0 and 1, or power is not in [0.5, 1).
     """
     x = _grid(values)
-    _require("level", level)
-    _require("power", power, 0.5)
+    _require(level, power)
     K, n = x.shape
     free = (K - 1, (K - 1) * (n - 1))
     limit = stats.f.ppf(level, *free)
@@ -239,15 +208,14 @@ def _error_variance(x: NDArray[np.float64]) -> float:
 
 def _quantiles(power: float, level: float, n: int | None) -> float:
     """t_a + t_b of `seeds_needed` for n seeds; the normal quantiles for None."""
-    _require("level", level)
-    _require("power", power, 0.5)
+    _require(level, power)
     law = stats.norm() if n is None else stats.t(n - 1)
     return float(law.ppf((1 + level) / 2) + law.ppf(power))
 
 
-def _require(name: str, value: float, least: float = 0.0) -> None:
-    if not max(least, 1e-12) <= value < 1:
-        raise SettingError(f"{name} is {value}; it must lie between {least:g} and 1.")
+def _require(level: float, power: float = 0.5) -> None:
+    if not 0 < level < 1 or not 0.5 <= power < 1:
+        raise SettingError(f"level is {level} and power {power}; 0.95 and 0.8 are usual.")
 
 
 def _runs(values: Sequence[float] | Tensor) -> NDArray[np.float64]:

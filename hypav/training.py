@@ -235,6 +235,13 @@ def score(run: Run | AVCA, phase: Phase) -> Scores:
 
     Raises:
         DataError: the embeddings hold NaN or infinite values.
+
+    >>> import hypav as hv
+    >>> data = hv.load("simulated:small")
+    >>> run = hv.train(data, "avca", epochs=1, batches=2)
+    >>> scores = score(run, data["test"])
+    >>> scores.metrics(beta=run.metrics.beta) == run.metrics
+    True
     """
     model = run.model if isinstance(run, Run) else run
     _, theta_v, theta_w = embed_phase(model, phase)
@@ -282,10 +289,9 @@ def train(
         stages.run(2, stages.best_epoch, bar)
     learner, val = stages.learner, stages.val
     metrics = score(learner.model, stages.phase("test")).metrics(val.beta)
+    network = (learner.model.eval(), learner.alignment)
     seconds = time.perf_counter() - stages.started
-    return Run(
-        config, metrics, val, stages.best_epoch, stages.epochs, learner.model.eval(), learner.alignment, seconds
-    )
+    return Run(config, metrics, val, stages.best_epoch, stages.epochs, *network, seconds)
 
 
 @dataclass
@@ -299,7 +305,7 @@ class _Stages:
     checkpoint_seconds: float
     epochs: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
-    val: Metrics = Metrics(0.0, 0.0, 0.0, 0.0, 0.0)
+    val: Metrics = field(default_factory=lambda: Metrics(S=0.0, U=0.0, HM=0.0, ZSL=0.0, beta=0.0))
     started: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
@@ -321,7 +327,7 @@ class _Stages:
             phase.label, batch_size=self.config.train.batch_size, generator=self.learner.sampling
         )
         for epoch in range(done + 1, until + 1):
-            means = {name: mean.tolist() for name, mean in self.steps(phase, sampler).items()}
+            means: dict[str, Any] = {name: mean.tolist() for name, mean in self.steps(phase, sampler).items()}
             problem = None if math.isfinite(means["total"]) else f"The loss became {means['total']}"
             try:
                 best = None if problem else score(self.learner.model, val).curve().best()
@@ -416,16 +422,3 @@ def load_model(path: Path, config: RunConfig) -> tuple[AVCA, Alignment | None]:
     except (LookupError, TypeError, RuntimeError, AttributeError) as error:
         raise RunError(f"{path} is not a network of hypav; remove it and train again.") from error
     return learner.model.eval(), learner.alignment
-
-
-# --- old names, to be deleted with their last users ---
-
-RunResult, save_tensors, load_tensors = Run, save_checked, load_checked
-
-
-def validate(model, phase):  # type: ignore[no-untyped-def]
-    return score(model, phase).curve()
-
-
-def evaluate(model, phase, beta):  # type: ignore[no-untyped-def]
-    return score(model, phase).metrics(beta)

@@ -1,7 +1,7 @@
-"""Trees: a class tree from labels, its distances, and embeddings of any distances in the space of curvature k.
+"""Trees: a class tree from labels, its distances, and embeddings of given distances in the space of curvature k.
 
-The distances are met by Riemannian Adam (Bécigneul, Ganea, ICLR 2019; geoopt's) on the mean square of the relative
-error. Distortion is the mean relative error, D_avg of Sala et al., "Representation Tradeoffs for Hyperbolic
+The embedding minimises the mean square of the relative error by Riemannian Adam (Bécigneul, Ganea, ICLR 2019;
+geoopt's). Distortion is the mean relative error, D_avg of Sala et al., "Representation Tradeoffs for Hyperbolic
 Embeddings", ICML 2018. Nothing here is random.
 """
 
@@ -21,25 +21,13 @@ from hypav.errors import DataError, SettingError
 from geoopt import ManifoldParameter, Stereographic  # isort: skip
 from geoopt.optim import RiemannianAdam  # isort: skip
 
-__all__ = [
-    "ClassTree",
-    "Embedding",
-    "class_tree",
-    "distortion",
-    "embed",
-    "embed_tree",
-    "equal_angles_layout",
-    "radial_layout",
-    "tree_distances",
-]
-
 
 @dataclass(frozen=True)
 class ClassTree:
     """A rooted tree, every vertex after its parent.
 
     Attributes:
-        names: of the n vertices; the root's is "".
+        names: of the n vertices; the root has the name "".
         parents: (n,) index of each vertex's parent, -1 for the root, vertex 0.
         depths: (n,) edges to the root.
     """
@@ -57,7 +45,7 @@ class ClassTree:
 
 @dataclass(frozen=True)
 class Embedding:
-    """Points whose geodesic distances stand for given ones.
+    """Points whose geodesic distances approximate given distances.
 
     Attributes:
         points: (n, D) in the space of curvature k, or (S, n, D) in S spaces.
@@ -75,19 +63,18 @@ class Embedding:
 def class_tree(*levels: Sequence[str]) -> ClassTree:
     """The tree of classes given by their names on each level, the coarsest level first.
 
-    Two groups of one name are two vertices if their super-groups differ. Level by level, in order of appearance.
+    Two groups with the same name are two vertices if their super-groups differ. Vertices come level by level, in order
+    of appearance.
 
     Raises:
         DataError: no level, no class, levels of different lengths, or two classes with the same path.
     """
     if not levels or not levels[0] or len({len(level) for level in levels}) != 1:
-        raise DataError(
-            "class_tree needs one name a class on each level, and at least one level and one class."
-        )
+        raise DataError("class_tree needs at least one level, and on each level one name per class.")
     paths = list(zip(*levels, strict=True))
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)
-        raise DataError(f"Two classes have the path {' > '.join(twice)}: give every class a name of its own.")
+        raise DataError(f"Two classes have the path {' > '.join(twice)}: give every class a different name.")
     index: dict[tuple[str, ...], int] = {(): 0}
     parents = [-1]
     for depth in range(1, len(levels) + 1):
@@ -100,7 +87,7 @@ def class_tree(*levels: Sequence[str]) -> ClassTree:
 
 
 def tree_distances(parents: Tensor) -> Tensor:
-    """Edges on the way from each vertex to each, (n, n) float64.
+    """The number of edges between every two vertices, (n, n) float64.
 
     Args:
         parents: (n,) as in `ClassTree`.
@@ -117,10 +104,9 @@ def tree_distances(parents: Tensor) -> Tensor:
 
 
 def radial_layout(parents: Tensor) -> Tensor:
-    """A drawing of a tree (n, 2) for `embed`: the leaves at equal angles around the root, distances as depths.
+    """A drawing of a tree (n, 2) for `embed`: leaves at equal angles around the root, every vertex at its depth.
 
-    Tangent vectors at the origin, of half the depth: the conformal factor there is 2. Raises DataError as
-    `tree_distances`.
+    The rows are tangent vectors at the origin, half as long as the depths: the conformal factor there is 2.
     """
     _require_tree(parents)
     above, n = parents.tolist(), len(parents)
@@ -134,16 +120,15 @@ def radial_layout(parents: Tensor) -> Tensor:
         free[above[v]] += leaves[v]
         depth[v] = depth[above[v]] + 1
     middle = torch.tensor(first, dtype=torch.float64) + torch.tensor(leaves, dtype=torch.float64) / 2
-    return (
-        torch.tensor(depth, dtype=torch.float64).unsqueeze(-1) / 2 * _unit(2 * math.pi * middle / leaves[0])
-    )
+    length = torch.tensor(depth, dtype=torch.float64).unsqueeze(-1) / 2
+    return length * _unit(2 * math.pi * middle / leaves[0])
 
 
 def equal_angles_layout(parents: Tensor, *, k: float) -> Tensor:
     """Sarkar's drawing of a tree (n, 2) for `embed`: all edges of length 1, neighbours of a vertex at equal angles.
 
     Sarkar, "Low Distortion Delaunay Embedding of Trees in Hyperbolic Plane", Graph Drawing 2011: for k -> -∞ its
-    distortion goes to 0. Tangent vectors at the origin, log_0 of the points. Raises DataError as `tree_distances`.
+    distortion goes to 0. The rows are tangent vectors at the origin, log_0 of the points.
     """
     _require_tree(parents)
     points = torch.zeros(len(parents), 2, dtype=torch.float64)
@@ -162,7 +147,7 @@ def distortion(embedded: Tensor, wanted: Tensor) -> Tensor:
     """Mean of |embedded/wanted - 1| over the pairs i < j of (..., n, n) and (n, n) distances, shape (...).
 
     Raises:
-        DataError: the shapes differ, or two points are wanted at distance 0.
+        DataError: the shapes differ, or two points have the wanted distance 0.
     """
     if embedded.shape[-2:] != wanted.shape:
         raise DataError(f"The distances have shapes {tuple(embedded.shape)} and {tuple(wanted.shape)}.")
@@ -178,21 +163,21 @@ def embed(
     steps: int = 100,
     lr: float = 0.1,
 ) -> Embedding:
-    """Points of the space of curvature k with the given distances, as nearly as Riemannian Adam finds them.
+    """Points of the space of curvature k whose distances are as near to the given ones as Riemannian Adam gets.
 
     The loss is the mean of (embedded/wanted - 1)² over all pairs; the step length falls linearly to lr/100. In flat
-    space the size of the distances does not matter, in curved space it does: multiplying them by s is multiplying k
-    by s².
+    space the size of the distances does not matter. In curved space it does: multiplying the distances by s has the
+    effect of multiplying k by s².
 
     Args:
         distances: (n, n), positive off the diagonal.
-        start: (n, D) or (S, n, D) tangent vectors at the origin: exp_0 of them is where the points begin.
-        k: a number, or one for each of the S starts.
+        start: (n, D) or (S, n, D) tangent vectors at the origin; the points start at exp_0 of them.
+        k: a number, or a number for each of the S starts.
         steps, lr: of Riemannian Adam.
 
     Raises:
         DataError: distances are not square and positive, or start has another n.
-        SettingError: fewer than one step, or not one curvature for each start.
+        SettingError: fewer than one step, or a number of curvatures that is not S.
     """
     pairs = _pairs(distances)
     if start.ndim not in (2, 3) or start.shape[-2] != len(distances):
@@ -209,21 +194,20 @@ def embed(
 
 
 def embed_tree(parents: Tensor, *, k: Sequence[float], steps: int = 100, lr: float = 0.1) -> Embedding:
-    """`embed` of a tree in the plane, for each curvature from both layouts; of the two results the better is kept.
+    """`embed` of a tree in the plane for each curvature, from both drawings; the better of the two results is kept.
 
     Args:
         parents: (n,) as in `ClassTree`.
-        k: curvatures, at least one.
+        k: at least one curvature.
         steps, lr: as in `embed`.
 
     Raises:
-        DataError: as `tree_distances`.
         SettingError: no curvature, or fewer than one step.
     """
     if not k:
         raise SettingError("embed_tree needs at least one curvature.")
     radial = radial_layout(parents)
-    starts = torch.stack([layout for c in k for layout in (radial, equal_angles_layout(parents, k=c))])
+    starts = torch.stack([drawing for c in k for drawing in (radial, equal_angles_layout(parents, k=c))])
     both = embed(tree_distances(parents), starts, k=[c for c in k for _ in range(2)], steps=steps, lr=lr)
     best = 2 * torch.arange(len(k)) + both.distortion.view(-1, 2).argmin(1)
     return Embedding(both.points[best], both.k[best], both.distortion[best], both.start_distortion[best])
@@ -232,7 +216,7 @@ def embed_tree(parents: Tensor, *, k: Sequence[float], steps: int = 100, lr: flo
 def _descend(
     distances: Tensor, pairs: tuple[Tensor, Tensor], start: Tensor, k: Tensor, steps: int, lr: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Points, and their distortions after and before the descent; every start goes its own way."""
+    """Points, and their distortions after and before the descent; the starts do not influence each other."""
     i, j = pairs
     wanted, curvature = distances[i, j], k[..., None, None]
     points = ManifoldParameter(geometry.expmap0(start, k=curvature), manifold=Stereographic(k=curvature))
@@ -254,7 +238,7 @@ def _descend(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Work so small is slower on several threads, on a busy machine ten times; and its sums come out the same."""
+    """Use one thread: faster for work this small, and its sums are always the same."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -269,9 +253,7 @@ def _unit(angles: Tensor) -> Tensor:
 
 def _pairs(distances: Tensor) -> tuple[Tensor, Tensor]:
     if distances.ndim != 2 or len(distances) != distances.shape[1] or len(distances) < 2:
-        raise DataError(
-            f"Distances form a square matrix of two points or more, not {tuple(distances.shape)}."
-        )
+        raise DataError(f"Distances are a square matrix of two points or more, not {tuple(distances.shape)}.")
     i, j = torch.triu_indices(len(distances), len(distances), 1)
     if not bool((distances[i, j] > 0).all()) or not bool(distances.isfinite().all()):
         raise DataError("The distances between different points must be positive and finite.")
@@ -280,7 +262,7 @@ def _pairs(distances: Tensor) -> tuple[Tensor, Tensor]:
 
 def _require_tree(parents: Tensor) -> None:
     if parents.ndim != 1 or len(parents) == 0 or int(parents[0]) != -1:
-        raise DataError("The parents of a tree are a vector that begins with -1, the root's.")
+        raise DataError("The parents of a tree are a vector that begins with -1 for the root.")
     order = torch.arange(1, len(parents))
     if not bool(((parents[1:] >= 0) & (parents[1:] < order)).all()):
-        raise DataError("Every vertex but the root needs a parent before it.")
+        raise DataError("Every vertex except the root needs a parent before it.")

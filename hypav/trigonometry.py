@@ -2,10 +2,10 @@
 
     artan_k(x) = ∫₀ˣ dt/(1 + kt²) = artanh(√-k x)/√-k (k < 0),  x (k = 0),  arctan(√k x)/√k (k > 0)
 
-They are written as x·g(kx²) and x·h(kx²). The ratios g and h are smooth in u = kx², so nothing divides by x, by √|k|
-or by k, and the derivative in k is right on both sides of k = 0. That is why geoopt's pair is not used: of
-d artan_k(1)/dk = -0.333 at k = -2e-8 it makes -1654 in float32, and +0.333 in either dtype for -1e-8 <= k < 0. Here
-value and derivative were measured within 1/2 ulp in float32, and within 3 and 4.5 ulp in float64.
+They are written as x·g(kx²) and x·h(kx²). The ratios g and h are smooth in u = kx². So nothing divides by x, by √|k|
+or by k, and the derivative in k is right on both sides of k = 0. geoopt's pair is not: d artan_k(1)/dk is -0.333 at
+k = -2e-8, but geoopt gives -1654 in float32, and +0.333 in either dtype for -1e-8 <= k < 0. Here the measured errors of
+value and derivative are 1/2 ulp in float32, and at most 3 and 4.5 ulp in float64.
 """
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ from torch.autograd.function import once_differentiable
 
 from hypav.errors import SettingError
 
-__all__ = ["artan_k", "artan_ratio", "finite_curvature", "rim_margin", "tan_k", "tan_ratio"]
-
-# Where the closed form (1/(1 + u) - g)/2u of g'(u) cancels, g'(u) = -∫₀¹ t²/(1 + ut²)² dt does not. Gauss-Legendre:
-# t² and weight·t² of the 16 positive nodes of the 32-point rule, which is even as the integrand is; in the order of
-# their size, so that the sum rounds little. tests/test_trigonometry.py computes them anew.
+# In this range of u the closed form (1/(1 + u) - g)/2u of g'(u) cancels, but g'(u) = -∫₀¹ t²/(1 + ut²)² dt does not.
+# The integral is by Gauss-Legendre: t² and weight·t² of the 16 positive nodes of the 32-point rule (the integrand is
+# even), in increasing order, so that the sum rounds little. tests/test_trigonometry.py computes them independently.
 NEAR = (-0.6, 2.0)
 # fmt: off
 _SQUARES = (
@@ -42,9 +40,9 @@ _WEIGHTS = (
 
 
 def artan_k(x: Tensor, *, k: float | Tensor) -> Tensor:
-    """artan_k(x), elementwise; k broadcasts against x. Worked in float64, rounded to x's dtype.
+    """artan_k(x), elementwise; k broadcasts against x. Computed in float64 and rounded to x's dtype.
 
-    Beyond the ball (√-k|x| >= 1) the argument is clamped to 1 - eps of x's dtype, which protects artanh.
+    Outside the ball (√-k|x| >= 1) the argument is clamped to 1 - eps of x's dtype, which protects artanh.
 
     Raises:
         SettingError: k is NaN or infinite.
@@ -71,8 +69,8 @@ def artan_ratio(u: Tensor, w: Tensor) -> Tensor:
 
     Args:
         u: kx².
-        w: 1 + u > 0, given apart because near the rim (u = -1) it holds digits that u cannot. Where the caller has
-            clamped it, g keeps the slope 1/w of the clamped point, as the released code's artanh does.
+        w: 1 + u > 0, a separate argument because near the rim (u = -1) it holds digits that u cannot. If the caller
+            has clamped it, g keeps the slope 1/w of the clamped point, as artanh in the released code does.
     """
     return _ArtanRatio.apply(u, w.detach())
 
@@ -83,15 +81,15 @@ def tan_ratio(v: Tensor) -> Tensor:
 
 
 def finite_curvature(k: float | Tensor, device: torch.device | None = None) -> Tensor:
-    """k as a float64 tensor that gradients flow through; SettingError where it is NaN or infinite."""
+    """k as a float64 tensor that gradients flow through; SettingError if it is NaN or infinite."""
     k = torch.as_tensor(k, dtype=torch.float64, device=device)
     if not bool(k.isfinite().all()):
-        raise SettingError("The curvature k holds NaN or an infinite number: look at what computed it.")
+        raise SettingError("The curvature k holds NaN or an infinite number; check what computed it.")
     return k
 
 
 def rim_margin(dtype: torch.dtype) -> float:
-    """1 - (1 - eps)²: the least 1 + k|x|² that we give a point of the open ball."""
+    """1 - (1 - eps)², the least value of 1 + k|x|² for a point of the open ball."""
     return 2 * torch.finfo(dtype).eps
 
 
@@ -99,8 +97,7 @@ class _ArtanRatio(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, u: Tensor, w: Tensor) -> Tensor:
         s = u.abs().sqrt()
-        # artanh(s) = log((1 + s)²/(1 - s²))/2, with 1 - s² = w; the clamps only touch what where() drops or s
-        # > 1
+        # artanh(s) = log((1 + s)²/(1 - s²))/2, with 1 - s² = w; the clamps touch only s > 1 and what where() drops
         near_rim = torch.log1p(s.clamp_max(1.0)) - w.clamp_max(1.0).log() / 2
         artanh = torch.where(u > NEAR[0], s.clamp_max(0.8).atanh(), near_rim)
         g = torch.where(s == 0, 1.0, torch.where(u < 0, artanh, s.atan()) / s)
@@ -144,7 +141,7 @@ def _artan_ratio_slope(u: Tensor, w: Tensor, g: Tensor) -> Tensor:
 def _sine_gap(v: Tensor) -> Tensor:
     """(1 - sin(2s)/2s)/4s² with v = s² (sinh for v < 0), by its power series Σ (-4v)^m/(2m + 3)!, for |v| < 1.5.
 
-    h'(v) = (w - h)/2v = 2w·_sine_gap(v), where w = 1 + v h²: the first form cancels near v = 0, the second does not.
+    h'(v) = (w - h)/2v = 2w·_sine_gap(v) with w = 1 + v h². The first form cancels near v = 0, the second does not.
     """
     total = torch.zeros_like(v)
     for m in range(13, -1, -1):

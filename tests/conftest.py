@@ -6,20 +6,18 @@ import pytest
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long ones first, so that at the end no worker waits for another's.
+    """Long tests first, so that at the end no worker waits for another.
 
-    pytest-xdist gives each worker an equal stretch of the list; each stretch begins with its share of the long ones.
+    pytest-xdist gives each worker an equal part of the list. Each part begins with its share of the long tests.
     """
     long = [item for item in items if item.get_closest_marker("long")]
     short = [item for item in items if not item.get_closest_marker("long")]
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
-    total, dealt = len(items), 0
+    total = len(items)
     ordered: list[pytest.Item] = []
     for worker in range(workers):
-        own = long[worker::workers]
-        room = max(0, (total - dealt) // (workers - worker) - len(own))
-        own += short[:room]
+        part = long[worker::workers]
+        room = max(0, (total - len(ordered)) // (workers - worker) - len(part))
+        ordered += part + short[:room]
         del short[:room]
-        ordered += own
-        dealt += len(own)
     items[:] = ordered + short

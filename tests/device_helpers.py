@@ -1,4 +1,4 @@
-"""What a GPU would wait for, found on the CPU: operations whose result the host has to know before it goes on."""
+"""Find on the CPU what makes the host wait for a GPU: operations whose result the host must know to continue."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ WAITING = {
     "_local_scalar_dense", "nonzero", "masked_select", "_unique", "_unique2", "unique_dim", "unique_consecutive",
     "unique_dim_consecutive", "bincount", "equal", "allclose", "lift_fresh",
 }  # fmt: skip
-# these leave no trace in the dispatcher where the tensor is on the CPU already
+# the dispatcher does not see these if the tensor is already on the CPU
 LEAVING = {"cpu", "numpy", "tolist", "__array__", "allclose", "__repr__", "__format__"}
 
 
 class HostWaits(AssertionError):
-    """The device's work was waited for."""
+    """The host waits for the device."""
 
 
 class _Operations(TorchDispatchMode):
@@ -39,7 +39,7 @@ class _Operations(TorchDispatchMode):
 class _Methods(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(function, "__name__", "")
-        # by name: a torch.device is the one that the caller trains on
+        # by name only: a torch.device is the one that the caller trains on
         to_cpu = name == "to" and any(
             isinstance(v, str) and v == "cpu" for v in (*args[1:], *(kwargs or {}).values())
         )
@@ -50,6 +50,6 @@ class _Methods(TorchFunctionMode):
 
 @contextmanager
 def nothing_waits() -> Iterator[None]:
-    """Inside, whatever would make the host wait for a GPU raises HostWaits, on the CPU as well."""
+    """Inside, anything that would make the host wait for a GPU raises HostWaits, also on the CPU."""
     with _Methods(), _Operations():
         yield

@@ -1,4 +1,4 @@
-"""The alignment module. As printed and as released its loss does not know the curvature; some repairs do."""
+"""The alignment module. As printed and as released its loss does not depend on the curvature; under `curved` it does."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from hypav.alignment import (
     AdaptiveCurvature,
     Alignment,
     AlignmentConfig,
+    FixedCurvature,
     alignment_loss,
     preset,
     similarity_matrix,
 )
 from hypav.avca import Embeddings
-from hypav.errors import SettingError
+from hypav.errors import DataError, SettingError
 
 # three geometries, ten curvatures
 CURVATURES = (-5.0, -1.0, -0.5, -0.2, -0.01, -1e-3, 0.0, 0.01, 0.2, 2.0)
@@ -90,34 +91,34 @@ def loss_and_gradients(
     return loss.item(), (of_v, of_a), of_k
 
 
-def paper_by_formula(phi_v: Tensor, phi_a: Tensor, *, frobenius: bool) -> float:
+def printed_by_formula(phi_v: Tensor, phi_a: Tensor, *, frobenius: bool) -> float:
     """Eq. 4 on the directions of phi alone: no ball, no map, no curvature."""
     angles = [(x / x.norm(dim=1, keepdim=True)) @ (x / x.norm(dim=1, keepdim=True)).T for x in (phi_v, phi_a)]
     m_v, m_a = (m / m.norm() if frobenius else m for m in angles)
     return ((m_v - m_a) ** 2).sum().item() / len(phi_v) ** 2
 
 
-# the finding: paper and released do not depend on the curvature
+# the central result: printed and released do not depend on the curvature
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("radius", ["ball", "printed"])
-@pytest.mark.parametrize("name", ["paper", "released"])
+@pytest.mark.parametrize("name", ["printed", "released"])
 def test_the_loss_is_the_same_for_every_curvature_and_so_is_its_gradient(
     name: str, radius: str, dtype: torch.dtype
 ) -> None:
     config = preset(name, clip_radius=radius)
     pair = phis(1, dtype=dtype)
     flat, flat_gradient, _ = loss_and_gradients(config, pair, one_k(0.0, dtype))
-    by_hand = paper_by_formula(*(x.double() for x in pair), frobenius=name == "paper")
+    by_hand = printed_by_formula(*(x.double() for x in pair), frobenius=name == "printed")
     assert flat == about(by_hand, rel=LOSS_ROUNDING[dtype])
     per_sample = -0.4 * torch.rand(64, 1, generator=generator(2), dtype=torch.float64).to(dtype)
     mixed = torch.linspace(-2, 2, 64, dtype=dtype).unsqueeze(1)  # another geometry for every sample
     for k in (*(one_k(k, dtype) for k in CURVATURES), per_sample, mixed):
         loss, gradient, of_k = loss_and_gradients(config, pair, k)
         assert loss == about(flat, rel=LOSS_ROUNDING[dtype])
-        for own, expected in zip(gradient, flat_gradient, strict=True):
-            assert (own - expected).norm() <= GRADIENT_ROUNDING[dtype] * expected.norm()
+        for value, expected in zip(gradient, flat_gradient, strict=True):
+            assert (value - expected).norm() <= GRADIENT_ROUNDING[dtype] * expected.norm()
         # k dL/dk has the units of L; artanh near the rim makes hundreds of roundings of one
         assert (k * of_k).abs().max() <= 1e3 * torch.finfo(dtype).eps * flat
 
@@ -141,8 +142,26 @@ def test_no_curvature_size_or_radius_changes_the_cosine_at_the_origin(
     assert loss_of(config, *pair, k) == pytest.approx(loss_of(config, *pair, 0.0), rel=1e-11, abs=1e-17)
 
 
-@pytest.mark.parametrize("name", ["paper", "released"])
-@pytest.mark.parametrize("N_c", [1, 2, 3, 8])
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    k=st.floats(-5, 5).filter(lambda k: abs(k) > 0.1),
+    n=st.integers(3, 20),
+    dim=st.integers(2, 30),
+)
+def test_under_curved_the_curvature_changes_the_loss(seed: int, k: float, n: int, dim: int) -> None:
+    g = generator(seed)
+    # after the scale of .1 rows have length .3 to .6: inside the ball, and nearer than the sphere's pole
+    rows = [torch.randn(n, dim, generator=g, dtype=torch.float64) for _ in range(2)]
+    pair = [
+        x / x.norm(dim=1, keepdim=True) * torch.linspace(3, 6, n, dtype=torch.float64)[:, None] for x in rows
+    ]
+    flat = loss_of(preset("curved"), *pair, 0.0)
+    assert abs(loss_of(preset("curved"), *pair, k) / flat - 1) > 1e-4
+
+
+@pytest.mark.parametrize("name", ["printed", "released"])
+@pytest.mark.parametrize("N_c", [1, 3])
 def test_adaptive_curvatures_give_the_flat_loss_and_learn_nothing(name: str, N_c: int) -> None:
     """The weights of Eq. 6's layer get the gradient zero, but for rounding; under `curved` they do not."""
     e = embeddings(3, n=32, dim=60)
@@ -178,16 +197,6 @@ def test_the_code_as_first_published_compares_equal_lengths() -> None:
 # what does depend on it
 
 
-def test_under_curved_every_curvature_has_its_own_loss() -> None:
-    pair = phis(5)
-    losses = [loss_of(preset("curved"), *pair, k) for k in CURVATURES]
-    for one, other in itertools.pairwise(sorted(losses)):
-        assert other - one > 1e-3 * one
-    for k in CURVATURES:
-        _, _, of_k = loss_and_gradients(preset("curved"), pair, one_k(k))
-        assert of_k.abs().item() > 1e-4
-
-
 def slope(f: Callable[[float], float], h: float) -> float:
     """f'(0) to fourth order."""
     return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
@@ -205,16 +214,16 @@ KEEP_CURVATURE = {
 }
 
 
-@pytest.mark.parametrize("k", [-1.0, -0.2, 0.0, 0.3])
 @pytest.mark.parametrize("name", KEEP_CURVATURE)
-def test_the_slope_in_a_fixed_k_is_the_difference_quotient(name: str, k: float) -> None:
+def test_the_slope_in_a_fixed_k_is_the_difference_quotient(name: str) -> None:
     pair = phis(6, n=10, dim=30)
     config = KEEP_CURVATURE[name]
-    _, _, of_k = loss_and_gradients(config, pair, one_k(k))
-    # rows of length 12 bend the loss 100 times as fast in k as rows of 1.2
-    expected = slope(lambda h: loss_of(config, *pair, k + h), 1e-5 if config.scale == 1 else 1e-4)
-    assert of_k.item() == about(expected, rel=1e-6)
-    assert abs(of_k.item()) > 1e-6
+    for k in (-1.0, 0.0, 0.3):
+        _, _, of_k = loss_and_gradients(config, pair, one_k(k))
+        # rows of length 12 bend the loss 100 times as fast in k as rows of 1.2
+        expected = slope(lambda h, k=k: loss_of(config, *pair, k + h), 1e-5 if config.scale == 1 else 1e-4)
+        assert of_k.item() == about(expected, rel=1e-6)
+        assert abs(of_k.item()) > 1e-6
 
 
 @pytest.mark.parametrize("name", KEEP_CURVATURE)
@@ -224,7 +233,7 @@ def test_the_slope_in_the_curvature_layers_weights_is_the_difference_quotient(na
     weights = list(module.parameters())
     direction = [torch.randn(w.shape, generator=generator(8), dtype=w.dtype) for w in weights]
     gradient = torch.autograd.grad(module(e).total, weights)
-    own = sum((g * d).sum().item() for g, d in zip(gradient, direction, strict=True))
+    along = sum((g * d).sum().item() for g, d in zip(gradient, direction, strict=True))
     start = [w.detach().clone() for w in weights]
 
     def moved(h: float) -> float:
@@ -233,12 +242,11 @@ def test_the_slope_in_the_curvature_layers_weights_is_the_difference_quotient(na
                 w.copy_(s + h * d)
             return module(e).total.item()
 
-    assert own == about(slope(moved, 1e-4), rel=1e-6)
-    assert abs(own) > 1e-6
+    assert along == about(slope(moved, 1e-4), rel=1e-6)
+    assert abs(along) > 1e-6
 
 
-@pytest.mark.parametrize("normalise", NORMALISATIONS)
-@pytest.mark.parametrize("similarity", TANGENT)
+@pytest.mark.parametrize(("similarity", "normalise"), list(zip(TANGENT, NORMALISATIONS, strict=True)))
 def test_expmap0_and_the_log_at_the_origin_undo_each_other(similarity: str, normalise: str) -> None:
     """log0(exp0(x)) = x: with it no similarity of the tangent space knows the curvature, inner products included."""
     pair = phis(9, length=0.8)  # √|k||x| below pi/2, the sphere's other pole, and nowhere near the rim
@@ -254,20 +262,8 @@ def test_expmap0_and_the_log_at_the_origin_undo_each_other(similarity: str, norm
 
 
 @pytest.mark.parametrize("normalise", NORMALISATIONS)
-def test_project_and_inner_product_keep_it_where_rows_stay_inside(normalise: str) -> None:
-    pair = phis(10, length=2.0)
-    config = AlignmentConfig(similarity="inner", normalise=normalise)  # type: ignore[arg-type]
-    radius = 0.999 / math.sqrt(0.3)
-    inside = (pair[0].norm(dim=1) < radius).double().mean()
-    assert 0.1 < inside < 0.9
-    flat, some, few = (loss_of(config, *pair, k) for k in (0.0, -0.3, -0.5))
-    assert abs(some / flat - 1) > 1e-3
-    assert abs(few / some - 1) > 1e-3
-
-
-@pytest.mark.parametrize("normalise", NORMALISATIONS)
 def test_with_every_row_clipped_only_the_size_of_the_inner_product_is_left(normalise: str) -> None:
-    """All rows have length artanh(1 - xi)/√|k|: a normalised matrix forgets it, a plain one shrinks as 1/k²."""
+    """All rows have length artanh(1 - xi)/√|k|. A normalised matrix loses it; a plain one shrinks as 1/k²."""
     pair = phis(11)
     config = AlignmentConfig(similarity="inner", normalise=normalise)  # type: ignore[arg-type]
     angle = loss_of(replace(config, similarity="cosine"), *pair, 0.0)
@@ -276,20 +272,12 @@ def test_with_every_row_clipped_only_the_size_of_the_inner_product_is_left(norma
         assert loss_of(config, *pair, k) == about(expected, rel=1e-11)
 
 
-@pytest.mark.parametrize("to_ball", ["project", "expmap0"])
-@pytest.mark.parametrize("similarity", ["cosine", "inner"])
-def test_a_base_point_off_the_origin_keeps_it(similarity: str, to_ball: str) -> None:
-    config = AlignmentConfig(similarity=similarity, base="midpoint", to_ball=to_ball, scale=0.1)  # type: ignore[arg-type]
-    losses = sorted(loss_of(config, *phis(12), k) for k in (-1.0, -0.2, 0.0, 0.2))
-    assert all(other > 1.001 * one for one, other in itertools.pairwise(losses))
-
-
 def test_the_midpoint_of_flat_space_is_the_mean() -> None:
     v, a = phis(13)
     mean = torch.cat((v, a)).mean(dim=0)
     config = AlignmentConfig(base="midpoint")
     assert loss_of(config, v, a, 0.0) == about(
-        paper_by_formula(v - mean, a - mean, frobenius=True), rel=1e-12
+        printed_by_formula(v - mean, a - mean, frobenius=True), rel=1e-12
     )
 
 
@@ -310,8 +298,10 @@ def test_points_inside_the_space_share_the_mean_of_their_curvatures() -> None:
         mean = loss_of(config, *pair, k.mean().item())
         assert alignment_loss(*pair, k, config).item() == about(mean, rel=1e-13)
     inner = AlignmentConfig(similarity="inner", normalise="none")
-    own = alignment_loss(*pair, k, inner).item()
-    assert abs(own / loss_of(inner, *pair, k.mean().item()) - 1) > 1e-4  # there each sample keeps its own
+    per_sample = alignment_loss(*pair, k, inner).item()
+    assert (
+        abs(per_sample / loss_of(inner, *pair, k.mean().item()) - 1) > 1e-4
+    )  # there each sample keeps its own
 
 
 @pytest.mark.parametrize("k", [-4.0, -1.0, -0.2])
@@ -329,7 +319,7 @@ def test_the_printed_radius_is_used_where_it_lies_in_the_ball(k: float) -> None:
 
 def test_equation_4_is_bounded_by_2_over_n_squared() -> None:
     """Both matrices have length 1, and two positive semi-definite ones never point apart."""
-    config = preset("paper")
+    config = preset("printed")
     for n in (2, 5, 20, 256):
         same, apart = torch.ones(n, n, dtype=torch.float64), torch.eye(n, dtype=torch.float64)
         worst = loss_of(config, same, apart, -0.2)
@@ -338,19 +328,11 @@ def test_equation_4_is_bounded_by_2_over_n_squared() -> None:
             assert loss_of(config, *phis(seed, n=n, dim=3), -0.2) <= 2 / n**2
 
 
-@given(seed=st.integers(0, 10**6), n=st.integers(1, 12), dim=st.integers(1, 12))
-@settings(max_examples=40, deadline=None)
-def test_no_batch_passes_the_bound(seed: int, n: int, dim: int) -> None:
-    g = generator(seed)
-    pair = [torch.randn(n, dim, generator=g, dtype=torch.float64) for _ in range(2)]
-    assert loss_of(preset("paper"), *pair, -0.2) <= 2 / n**2 * (1 + 1e-12)  # rounding
-
-
 def test_equation_4_is_zero_for_equal_angles() -> None:
     v, _ = phis(17)
     turn = torch.linalg.qr(torch.randn(300, 300, generator=generator(), dtype=torch.float64)).Q
     longer = v * torch.linspace(0.5, 3, 64, dtype=torch.float64).unsqueeze(1)
-    for config in (preset("paper"), preset("released")):
+    for config in (preset("printed"), preset("released")):
         assert loss_of(config, v, longer @ turn, -0.2) < 1e-28
 
 
@@ -374,8 +356,8 @@ def test_similarity_matrices_entry_by_entry() -> None:
     }
     expected["kernel"] = [[math.exp(d) for d in row] for row in expected["distance"]]
     for kind, rows in expected.items():
-        own = similarity_matrix(x, kind)  # type: ignore[arg-type]
-        torch.testing.assert_close(own, torch.tensor(rows, dtype=torch.float64), rtol=1e-12, atol=1e-14)
+        matrix = similarity_matrix(x, kind)  # type: ignore[arg-type]
+        torch.testing.assert_close(matrix, torch.tensor(rows, dtype=torch.float64), rtol=1e-12, atol=1e-14)
 
 
 # degenerate batches
@@ -383,35 +365,32 @@ def test_similarity_matrices_entry_by_entry() -> None:
 
 def degenerate(dtype: torch.dtype) -> dict[str, tuple[Tensor, Tensor]]:
     v, a = phis(19, n=4, dim=5, dtype=dtype)
-    hole, none, one_row = v.clone(), torch.zeros_like(v), v[:1].expand(4, 5).clone()
+    hole, zero, row = v.clone(), torch.zeros_like(v), v[:1].expand(4, 5).clone()
     hole[1] = 0
     return {
         "zero row": (hole, a),
-        "all zero": (none, none),
-        "video all zero": (none, a),
-        "all coincide": (one_row, one_row),
-        "video coincides": (one_row, a),
+        "all zero": (zero, zero),
+        "video all zero": (zero, a),
+        "all coincide": (row, row),
+        "video coincides": (row, a),
         "short": (v * 1e-30, a * 1e-30),
         "one sample": (v[:1], a[:1]),
     }
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("to_ball", ["project", "expmap0"])
 @pytest.mark.parametrize("base", ["origin", "midpoint"])
-@pytest.mark.parametrize("normalise", NORMALISATIONS)
 @pytest.mark.parametrize("similarity", [*TANGENT, "distance", "kernel"])
-def test_degenerate_batches_have_finite_losses_and_gradients(
-    similarity: str, normalise: str, base: str, to_ball: str, dtype: torch.dtype
-) -> None:
-    config = AlignmentConfig(similarity, normalise, base, to_ball)  # type: ignore[arg-type]
-    printed = replace(config, clip_radius="printed")
-    cases = [(config, -0.2), (printed, -0.2)]
-    cases += [(config, 0.0), (config, 0.2)] if dtype == torch.float64 else []
-    for name, pair in degenerate(dtype).items():
-        for one, k in cases:
-            loss, gradient, of_k = loss_and_gradients(one, list(pair), one_k(k, dtype))
-            case = f"{name}, k = {k}, {one.clip_radius}"
+def test_degenerate_batches_have_finite_losses_and_gradients(similarity: str, base: str) -> None:
+    maps = (
+        ("project", "ball", torch.float64, -0.2), ("project", "printed", torch.float32, -0.2),
+        ("expmap0", "ball", torch.float32, -0.2), ("expmap0", "ball", torch.float64, 0.2),
+        ("project", "ball", torch.float64, 0.0),
+    )  # fmt: skip
+    for normalise, (to_ball, radius, dtype, k) in itertools.product(NORMALISATIONS, maps):
+        config = AlignmentConfig(similarity, normalise, base, to_ball, radius)  # type: ignore[arg-type]
+        for name, pair in degenerate(dtype).items():
+            loss, gradient, of_k = loss_and_gradients(config, list(pair), one_k(k, dtype))
+            case = f"{name}, {to_ball}, {radius}, {dtype}, k = {k}"
             assert math.isfinite(loss), case
             assert loss >= 0, case
             assert all(g.isfinite().all() for g in (*gradient, of_k)), case
@@ -430,7 +409,7 @@ def test_a_zero_row_has_cosine_zero_with_all_others() -> None:
 TABLE_4 = {"E+S": (0.0, 0.2), "E+H": (0.0, -0.2), "S+S": (0.2, 0.4), "S+H": (0.2, -0.2), "H+H": (-0.2, -0.4)}
 
 
-@pytest.mark.parametrize("mixture", TABLE_4)
+@pytest.mark.parametrize("mixture", ["E+H", "S+H"])
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_mixture_is_the_mean_of_its_heads(name: str, mixture: str) -> None:
     e = embeddings(21)
@@ -439,14 +418,14 @@ def test_a_mixture_is_the_mean_of_its_heads(name: str, mixture: str) -> None:
     assert both.total.isfinite()
     # two heads in one product are summed in another order; of rows of one length released-2023 has only rounding
     rounding = {"rtol": 1e-13, "atol": 1e-22}
-    torch.testing.assert_close(both.heads, torch.cat([one.heads for one in single]), **rounding)
-    torch.testing.assert_close(both.total, sum(one.total for one in single) / 2, **rounding)
+    torch.testing.assert_close(both.heads, torch.cat([loss.heads for loss in single]), **rounding)
+    torch.testing.assert_close(both.total, sum(loss.total for loss in single) / 2, **rounding)
     assert both.curvatures.tolist() == [list(TABLE_4[mixture])]
     if name == "curved":
         assert both.heads[0] != both.heads[1]
 
 
-@pytest.mark.parametrize("curvatures", [-0.2, (0.0, -0.5), Adaptive(3, -2.0)])
+@pytest.mark.parametrize("curvatures", [(0.0, -0.5), Adaptive(3, -2.0)])
 def test_both_pairs_are_the_sum_of_the_positive_and_the_negative_batch(curvatures: Any) -> None:
     e = embeddings(22)
     names = [name for name in Embeddings._fields if f"{name}_neg" in Embeddings._fields]
@@ -460,14 +439,13 @@ def test_both_pairs_are_the_sum_of_the_positive_and_the_negative_batch(curvature
     assert positive.heads[0] != negative.heads[0]
 
 
-@pytest.mark.parametrize("weight", [0.0, 1e-3, 2.5])
-def test_the_weight_multiplies_the_total_alone(weight: float) -> None:
+def test_the_weight_multiplies_the_total_alone() -> None:
     e = embeddings(23)
     plain = Alignment(preset("curved"), 20, generator())(e)
-    weighed = Alignment(preset("curved", weight=weight), 20, generator())(e)
+    weighted = Alignment(preset("curved", weight=2.5), 20, generator())(e)
     assert plain.total.item() == plain.heads.item() > 0
-    assert weighed.heads.item() == plain.heads.item()
-    assert weighed.total.item() == about(weight * plain.total.item(), rel=1e-15)
+    assert weighted.heads.item() == about(plain.heads.item(), rel=1e-15)
+    assert weighted.total.item() == about(2.5 * plain.total.item(), rel=1e-15)
 
 
 @pytest.mark.parametrize("aligned", ["phi", "phi_att", "theta"])
@@ -502,15 +480,6 @@ def test_the_curvature_layer_reads_phi_whatever_is_aligned() -> None:
         assert torch.equal(module(e).curvatures, module.curvature(e.phi_v, e.phi_a))
 
 
-@pytest.mark.parametrize("scale", [0.1, 3.0])
-def test_scale_multiplies_the_embeddings_before_the_clip(scale: float) -> None:
-    v, a = phis(26, length=2.0)
-    config = AlignmentConfig(similarity="inner", normalise="none")
-    # artanh near the rim makes hundreds of roundings of one
-    before = about(loss_of(config, scale * v, scale * a, -0.2), rel=1e-11)
-    assert loss_of(replace(config, scale=scale), v, a, -0.2) == before
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_loss_keeps_the_dtype(dtype: torch.dtype) -> None:
     for config in (*PRESETS.values(), preset("released", curvatures=Adaptive(2))):
@@ -518,80 +487,123 @@ def test_the_loss_keeps_the_dtype(dtype: torch.dtype) -> None:
         assert {t.dtype for t in loss} == {dtype}
 
 
+# alignment_loss as a user calls it
+
+
+def test_k_may_be_a_number_or_a_tensor_and_the_preset_a_name_or_a_configuration() -> None:
+    v, a = phis(28, n=6, dim=4)
+    expected = alignment_loss(v, a, one_k(-0.2), preset("curved"))
+    torch.testing.assert_close(alignment_loss(v, a, k=-0.2, preset="curved"), expected)
+    torch.testing.assert_close(alignment_loss(v, a), alignment_loss(v, a, one_k(-0.2), preset("printed")))
+    heads = torch.tensor([[-0.2, -1.0]], dtype=torch.float64)
+    mean = (expected + alignment_loss(v, a, -1.0, "curved")) / 2
+    torch.testing.assert_close(alignment_loss(v, a, heads, "curved"), mean)
+    assert alignment_loss(v.float(), a.float(), -1, "curved").dtype == torch.float32
+
+
+def test_arguments_that_make_no_sense_are_refused() -> None:
+    v, a = phis(29, n=6, dim=4)
+    for k in (math.nan, "-0.2", torch.tensor(-0.2), torch.zeros(5, 1)):
+        with pytest.raises(SettingError, match=r"^k is .*\(1, H\)"):
+            alignment_loss(v, a, k)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="phi_v is"):
+        alignment_loss(v, a[:3])
+    with pytest.raises(SettingError, match="'hyper'; choose printed, released, released-2023, curved"):
+        alignment_loss(v, a, preset="hyper")
+
+
+# where the curvatures come from
+
+
+def layer(settings: Adaptive, seed: int = 0, dtype: torch.dtype = torch.float64) -> AdaptiveCurvature:
+    return AdaptiveCurvature(settings, 6, generator(seed)).to(dtype)
+
+
+@pytest.mark.parametrize("N_c", [1, 3])
+@pytest.mark.parametrize("c_0", [-0.4, 3.0])
+def test_each_sample_and_head_has_a_curvature_between_0_and_c_0(N_c: int, c_0: float) -> None:
+    k = layer(Adaptive(N_c, c_0))(*phis(30, n=9, dim=6, length=1.0))
+    share = k / c_0
+    assert k.shape == (9, N_c)
+    assert ((share > 0) & (share < 1)).all()
+    assert (k.std(dim=0) > 0).all()
+
+
+def test_the_curvature_is_equation_6_with_video_before_audio() -> None:
+    curvature = layer(Adaptive(2, -0.4))
+    phi_v, phi_a = phis(31, n=9, dim=6, length=1.0)
+    weight, bias = curvature.layer.weight, curvature.layer.bias
+    z = phi_v @ weight[:, :6].T + phi_a @ weight[:, 6:].T + bias
+    torch.testing.assert_close(curvature(phi_v, phi_a), -0.4 / (1 + torch.exp(-z)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_saturated_layer_stays_within_the_closed_range(dtype: torch.dtype) -> None:
+    k = layer(Adaptive(3, -0.4), dtype=dtype)(*phis(32, n=9, dim=6, length=1e6, dtype=dtype))
+    assert k.dtype == dtype
+    assert ((k <= 0) & (k >= torch.tensor(-0.4, dtype=dtype))).all()
+
+
+def test_the_curvature_layer_depends_on_its_generator_alone() -> None:
+    before = torch.default_generator.get_state()
+    first, same, other = layer(Adaptive(3), 5), layer(Adaptive(3), 5), layer(Adaptive(3), 6)
+    assert torch.equal(torch.default_generator.get_state(), before)
+    assert torch.equal(first.layer.weight, same.layer.weight)
+    assert not torch.equal(first.layer.weight, other.layer.weight)
+
+
+def test_fixed_curvatures_are_a_row_without_weights() -> None:
+    fixed = FixedCurvature((-0.1, 0, 3))
+    k = fixed(*phis(33, n=9, dim=6, dtype=torch.float32))
+    assert k.dtype == torch.float32
+    torch.testing.assert_close(k, torch.tensor([[-0.1, 0.0, 3.0]]))
+    assert list(fixed.parameters()) == list(fixed.state_dict()) == []
+
+
 # configuration
 
 
-@pytest.mark.parametrize("curvatures", [-0.2, 3, (-0.2, 0.0), [0.2, -0.2], Adaptive(3, -0.4)])
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_configuration_goes_through_json_and_back(name: str, curvatures: Any) -> None:
-    for config in (PRESETS[name], preset(name, curvatures=curvatures, aligned="theta", scale=0.3)):
+@pytest.mark.parametrize("curvatures", [-0.2, 3, [0.2, -0.2], Adaptive(3, -0.4)])
+def test_a_configuration_goes_through_json_and_back(curvatures: Any) -> None:
+    for name in PRESETS:
+        config = preset(name, curvatures=curvatures, aligned="theta", scale=0.3)
         again = AlignmentConfig.from_dict(json.loads(json.dumps(config.to_dict())))
         assert again == config
         assert hash(again) == hash(config)
 
 
-def test_the_presets_say_what_they_reproduce() -> None:
-    paper = AlignmentConfig()
-    assert PRESETS["paper"] == paper
-    assert (paper.similarity, paper.normalise, paper.base, paper.to_ball) == (
-        "cosine", "frobenius", "origin", "project",
-    )  # fmt: skip
-    assert (paper.aligned, paper.pairs, paper.weight, paper.scale) == ("phi", "positive", 1.0, 1.0)
-    assert PRESETS["released"] == replace(paper, normalise="none", pairs="both", weight=1e-3)
+def test_the_presets_are_what_paper_and_code_compute() -> None:
+    printed = AlignmentConfig(
+        "cosine", "frobenius", "origin", "project", "ball", (-0.2,), "phi", "positive", 1.0, 1.0
+    )
+    assert PRESETS["printed"] == printed
+    assert PRESETS["released"] == replace(printed, normalise="none", pairs="both", weight=1e-3)
     assert PRESETS["released-2023"] == replace(PRESETS["released"], similarity="norms")
     assert PRESETS["curved"].compares_in_space
-    assert not PRESETS["paper"].compares_in_space
+    assert not printed.compares_in_space
 
 
-CHOICES = {
-    "similarity": ("cosine", "inner", "distance", "kernel", "norms"),
-    "normalise": ("frobenius", "row", "none"),
-    "base": ("origin", "midpoint"),
-    "to_ball": ("project", "expmap0"),
-    "clip_radius": ("ball", "printed"),
-    "aligned": ("phi", "phi_att", "theta"),
-    "pairs": ("positive", "both"),
-}
+INVALID = {
+    "similarity": ("hyperbolic", None), "normalise": ("",), "base": (1,), "to_ball": ("exp",), "clip_radius": ("rim",),
+    "aligned": ("rho",), "pairs": ("negative",), "curvatures": ((), math.nan, (0.1, math.inf), "H+H", None, ("-0.2",)),
+    "weight": (-1.0, math.nan, "1"), "scale": (0.0, -1.0, math.inf, None), "xi": (0.0, 1.0, math.nan),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("field", CHOICES)
-@pytest.mark.parametrize("value", ["hyperbolic", "", None, 1])
-def test_an_unknown_choice_is_refused_with_the_choices(field: str, value: object) -> None:
-    with pytest.raises(SettingError) as raised:
-        AlignmentConfig(**{field: value})  # type: ignore[arg-type]
-    assert str(raised.value).endswith(f"{field} is {value!r}; choose {', '.join(CHOICES[field])}.")
-    for choice in CHOICES[field]:
-        AlignmentConfig(**{field: choice})  # type: ignore[arg-type]
+@pytest.mark.parametrize("field", [item.name for item in fields(AlignmentConfig)])
+def test_an_invalid_setting_is_refused(field: str) -> None:
+    for value in INVALID[field]:
+        with pytest.raises(SettingError, match=field):
+            AlignmentConfig(**{field: value})  # type: ignore[arg-type]
 
 
-NUMBERS = {
-    "curvatures": [(), math.nan, (0.1, math.inf), "H+H", None, {"k": 1}, ("-0.2",)],
-    "weight": [-1.0, math.nan, math.inf, "1", None],
-    "scale": [0.0, -1.0, math.nan, math.inf, "1", None],
-    "xi": [0.0, 1.0, -0.1, math.nan, "1e-3", None],
-}
+def test_an_invalid_adaptive_curvature_is_refused() -> None:
+    for name, value in (("N_c", 0), ("N_c", 1.5), ("c_0", 0.0), ("c_0", math.nan), ("c_0", "H")):
+        with pytest.raises(SettingError, match=name):
+            Adaptive(**{name: value})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("field", "value"), [(f, v) for f, values in NUMBERS.items() for v in values])
-def test_a_number_out_of_range_is_refused(field: str, value: object) -> None:
-    with pytest.raises(SettingError, match=field) as raised:
-        AlignmentConfig(**{field: value})  # type: ignore[arg-type]
-    assert "\n" not in str(raised.value)
-
-
-def test_every_field_is_checked() -> None:
-    assert {item.name for item in fields(AlignmentConfig)} == {*CHOICES, *NUMBERS}
-
-
-@pytest.mark.parametrize(
-    "values",
-    [{"curvature": -0.2}, {"curvatures": {"N_c": 1, "c0": -0.4}}, {"curvatures": {"N_c": 0}}, {"base": "z"}],
-)
-def test_a_stored_configuration_with_other_fields_is_refused(values: dict) -> None:
-    with pytest.raises(SettingError):
-        AlignmentConfig.from_dict(values)
-
-
-def test_an_unknown_preset_is_refused_with_the_presets() -> None:
-    with pytest.raises(SettingError, match="'hyper'; choose paper, released, released-2023, curved"):
-        preset("hyper")
+def test_a_stored_configuration_with_other_fields_is_refused() -> None:
+    for values in ({"curvature": -0.2}, {"curvatures": {"N_c": 1, "c0": -0.4}}, {"curvatures": {"N_c": 0}}):
+        with pytest.raises(SettingError):
+            AlignmentConfig.from_dict(values)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from parity.released import official_state, released_forward
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 
 from hypav.avca import (
     AVCA,
@@ -17,7 +17,6 @@ from hypav.avca import (
     Masks,
     build_avca,
     dropout,
-    isolated_init,
     load_official_state,
 )
 from hypav.data.batches import TripletBatch
@@ -280,7 +279,12 @@ def test_rows_together_compute_what_call_after_call_computes() -> None:
     e, expected = together(*triplets), released_forward(apart, triplets)
     for name, value in e._asdict().items():
         torch.testing.assert_close(value, getattr(expected, name), msg=name, rtol=1e-10, atol=1e-12)
-    for name in ("encode_a", "encode_v", "project_w", "reconstruct_a"):  # the others see unused released passes
+    for name in (
+        "encode_a",
+        "encode_v",
+        "project_w",
+        "reconstruct_a",
+    ):  # the others see unused released passes
         for (key, buffer), other in zip(
             getattr(together, name).named_buffers(), getattr(apart, name).buffers(), strict=True
         ):

@@ -142,7 +142,15 @@ def test_a_damaged_checkpoint_is_refused_and_kept(after_two: Path) -> None:
     flipped = bytearray(whole)
     weights = load_checked(path)["learner"]["model"]["positional"].numpy().tobytes()
     flipped[whole.index(weights) + 3] ^= 1
-    for damaged in (b"", b"PK", whole[:100], whole[: len(whole) // 2], whole[:-1], b"\xff" * 100, bytes(flipped)):
+    for damaged in (
+        b"",
+        b"PK",
+        whole[:100],
+        whole[: len(whole) // 2],
+        whole[:-1],
+        b"\xff" * 100,
+        bytes(flipped),
+    ):
         path.write_bytes(damaged)
         refused(after_two, "damaged.*remove it and train again")
         assert path.read_bytes() == damaged
@@ -229,5 +237,5 @@ def test_a_kept_network_comes_back(alignment: Any, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not a network"):
         load_model(path, run.config)
     path.unlink()
-    with pytest.raises(RunError, match="Cannot read .*No such file"):
+    with pytest.raises(RunError, match=r"Cannot read .*No such file"):
         load_model(path, run.config)

@@ -237,9 +237,9 @@ def test_long_names_survive(tmp_path):
 
 
 def test_hidden_and_foreign_files_are_passed_over(own):
-    place = h5_file(own, "audio", *TRAIN).parent
-    (place / "._Class001.h5").write_bytes(b"resource fork")
-    (place / "notes.txt").write_text("mine")
+    folder = h5_file(own, "audio", *TRAIN).parent
+    (folder / "._Class001.h5").write_bytes(b"resource fork")
+    (folder / "notes.txt").write_text("mine")
     assert_equal_sets(read_official(own), small_set(groups=True))
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import doctest
 import math
 import random
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -18,10 +15,9 @@ from grid_helpers import tiny_recipe
 from training_helpers import small
 
 import hypav as hv
-from hypav.alignment import PRESETS, Adaptive, preset
+from hypav.alignment import PRESETS, Adaptive
 from hypav.data.features import FeatureSet
 from hypav.errors import SettingError
-from hypav.experiments import grid
 from hypav.experiments.configs import METHODS, parse_method, run_config
 from hypav.experiments.grid import Grid, compare, comparison_text
 from hypav.experiments.paper import paper_row, paper_settings
@@ -37,25 +33,6 @@ def one_sentence(error: pytest.ExceptionInfo[BaseException]) -> bool:
 
 
 # --- import hypav as hv ---
-
-
-def test_importing_hypav_imports_no_torch() -> None:
-    program = "import sys, hypav; assert 'load' in dir(hypav); assert 'torch' not in sys.modules; hypav.geometry.distance"
-    subprocess.run([sys.executable, "-c", program], check=True)
-
-
-def test_the_api_is_what_it_says() -> None:
-    api = "load from_arrays train score compare reproduce preset alignment_loss delta_rel Scores geometry losses show"
-    assert set(api.split()) <= set(dir(hv))
-    assert hv.train is grid.train
-    assert hv.preset is preset
-    with pytest.raises(AttributeError, match="frobnicate"):
-        _ = hv.frobnicate
-
-
-def test_the_examples_in_docstrings() -> None:
-    assert doctest.testmod(grid).attempted > 4
-    assert doctest.testmod(grid).failed == 0
 
 
 # --- what the paper reports ---

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import doctest
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,6 @@ import pytest
 import torch
 from data_helpers import small_set
 
-import hypav.data.features
-import hypav.data.load
 from hypav.data import (
     SPLITS,
     FeatureSet,
@@ -45,13 +42,6 @@ def arrays(**changes: object) -> dict:
 def same(one: FeatureSet, other: FeatureSet) -> bool:
     lists = ("groups", "super_groups", "ids", "simulated")
     return one.digest == other.digest and all(getattr(one, key) == getattr(other, key) for key in lists)
-
-
-@pytest.mark.parametrize("module", [hypav.data.features, hypav.data.load])
-def test_the_examples_in_docstrings_run(module) -> None:
-    result = doctest.testmod(module)
-    assert result.attempted
-    assert not result.failed
 
 
 # --- a set ----------------------------------------------------------------------------------------------------------

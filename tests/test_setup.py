@@ -1,4 +1,4 @@
-"""One environment in three files: pyproject.toml, requirements.lock and environment.yml name the same versions."""
+"""One environment in three files: ranges in pyproject.toml, versions in requirements.lock and environment.yml."""
 
 from __future__ import annotations
 
@@ -10,24 +10,30 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
 CORE = {"torch", "jupyterlab", "numpy", "matplotlib", "ipywidgets", "geoopt", "nbval"}
-
-
-def pins(lines: list[str]) -> dict[str, str]:
-    found = dict(re.fullmatch(r"([A-Za-z0-9_.-]+)==(\S+)", line).groups() for line in lines)  # type: ignore[union-attr]
-    assert len(found) == len(lines), "a package stands twice"
-    return {normal(name): number for name, number in found.items()}
 
 
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-PYPROJECT = pins([*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]])
-BROWSER = pins(PROJECT["optional-dependencies"]["browser"])
+def pins(lines: list[str]) -> dict[str, str]:
+    numbers = dict(re.fullmatch(r"([A-Za-z0-9_.-]+)==(\S+)", line).groups() for line in lines)  # type: ignore[union-attr]
+    assert len(numbers) == len(lines), "a package is listed twice"
+    return {normal(name): number for name, number in numbers.items()}
+
+
+def ranges(*lists: list[str]) -> dict[str, Requirement]:
+    needs = [Requirement(line) for lines in lists for line in lines]
+    return {normal(need.name): need for need in needs if need.name != "hypav"}
+
+
+NEEDED = ranges(PROJECT["dependencies"], EXTRAS["course"], EXTRAS["cluster"], EXTRAS["test"])
 LOCK = pins(
     [
         line
@@ -37,25 +43,25 @@ LOCK = pins(
 )
 
 
-def test_conda_has_the_same_pins() -> None:
+def test_conda_has_the_locked_versions_and_installs_hypav() -> None:
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     (by_pip,) = [item["pip"] for item in environment["dependencies"] if isinstance(item, dict)]
-    assert pins(by_pip) == PYPROJECT
+    assert by_pip[-1] == "--editable ."
+    assert pins(by_pip[:-1]) == {name: LOCK[name] for name in NEEDED}
 
 
-def test_lock_holds_every_pin() -> None:
-    wanted = PYPROJECT | BROWSER
-    assert not {name: number for name, number in wanted.items() if LOCK.get(name) != number}
+def test_every_range_admits_the_locked_version() -> None:
+    wanted = NEEDED | ranges(EXTRAS["browser"])
+    assert not {name: str(need) for name, need in wanted.items() if LOCK.get(name, "") not in need.specifier}
 
 
-def test_core_packages_are_dependencies() -> None:
-    assert set(pins(PROJECT["dependencies"])) >= CORE
+def test_core_packages_are_there() -> None:
+    assert set(ranges(PROJECT["dependencies"], EXTRAS["course"])) >= CORE
+    assert {"pandas", "scipy"} <= set(ranges(PROJECT["dependencies"]))
 
 
 def test_lock_is_closed() -> None:
     """Whatever a locked package needs here is locked as well, so that an install today and in a year are the same."""
-    from packaging.requirements import Requirement
-
     missing = set()
     for name in LOCK:
         try:
@@ -71,7 +77,7 @@ def test_lock_is_closed() -> None:
 
 
 def test_this_environment_is_the_locked_one() -> None:
-    assert not {name: number for name, number in PYPROJECT.items() if version(name).split("+")[0] != number}
+    assert not {name: LOCK[name] for name in NEEDED if version(name).split("+")[0] != LOCK[name]}
 
 
 def test_the_entry_point_is_the_command() -> None:

@@ -128,7 +128,12 @@ def test_the_learning_rate_falls_after_more_than_three_epochs_without_gain(
 def test_the_schedule_is_the_released_one() -> None:
     learner = Learner.fresh(tiny(), CPU)
     (group,) = learner.optimizer.param_groups
-    assert [group[name] for name in ("lr", "betas", "eps", "weight_decay")] == [1e-3, (0.9, 0.999), 1e-8, 1e-5]
+    assert [group[name] for name in ("lr", "betas", "eps", "weight_decay")] == [
+        1e-3,
+        (0.9, 0.999),
+        1e-8,
+        1e-5,
+    ]
     s = learner.scheduler
     assert (s.mode, s.factor, s.patience, s.threshold, s.threshold_mode) == ("max", 0.1, 3, 1e-4, "rel")
     assert TrainConfig() == TrainConfig(50, 500, 256, 1e-3, 1e-5, 3, "float32")

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from hypav import geometry
-from hypav.data.yt8m import yt8m_classes
 from hypav.errors import DataError, SettingError
 from hypav.hyperbolicity import gromov_delta_all
 from hypav.trees import (
@@ -49,14 +48,6 @@ def test_a_class_tree_has_a_vertex_for_every_name_on_every_level() -> None:
     assert tree.leaves.tolist() == [6, 7, 8, 9]
 
 
-def test_the_tree_of_the_real_classes() -> None:
-    classes = yt8m_classes()
-    levels = [[getattr(c, level) for c in classes] for level in ("super_group", "parent", "name")]
-    tree = class_tree(*levels)
-    assert torch.bincount(tree.depths).tolist() == [1, 7, 17, 109]
-    assert [tree.names[v] for v in tree.leaves] == levels[2]
-
-
 def test_distances_count_the_edges() -> None:
     assert tree_distances(STAR).tolist() == [[0, 1, 1, 1], [1, 0, 2, 2], [1, 2, 0, 2], [1, 2, 2, 0]]
     d = tree_distances(BINARY)
@@ -80,16 +71,6 @@ def test_layouts_put_vertices_where_they_say() -> None:
         ways = geometry.logmap(points[1], points[[0, 3, 4]], k=k)
         cosine = torch.nn.functional.cosine_similarity(ways, ways.roll(1, 0), dim=1)
         torch.testing.assert_close(cosine, torch.full((3,), -0.5, dtype=torch.float64))
-
-
-def test_equal_angles_are_sarkars_construction_more_curvature_less_distortion() -> None:
-    wanted = tree_distances(BINARY)
-    errors = []
-    for k in (-1.0, -16.0, -100.0):
-        points = geometry.expmap0(equal_angles_layout(BINARY, k=k), k=k)
-        errors.append(float(distortion(pairwise(points, k), wanted)))
-    assert errors[0] > errors[1] > errors[2]
-    assert errors[2] < 0.03
 
 
 def test_distortion_is_the_mean_relative_error_of_the_pairs() -> None:
@@ -120,26 +101,18 @@ def test_a_path_fits_everywhere_a_grid_in_flat_space_and_a_ring_on_the_sphere() 
     assert curved.distortion[2] < 0.01
 
 
-def test_flat_space_with_more_dimensions_has_room_too() -> None:
-    star = torch.tensor([-1] + [0] * 12)
-    noise = torch.randn(13, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    start = torch.cat([radial_layout(star), 0.1 * noise], 1)
-    more = embed(tree_distances(star), start, k=0.0).distortion
-    assert more < 0.6 * embed_tree(star, k=[0.0]).distortion[0]
-
-
 def test_embedding_gains_on_its_start_and_starts_do_not_touch_each_other() -> None:
-    # not the symmetric layout itself: there the root's gradient is rounding, of which Adam makes steps
+    # not the symmetric drawing itself: there the root's gradient is rounding, which Adam turns into steps
     generator = torch.Generator().manual_seed(0)
     shift = 0.2 * torch.rand(15, 2, generator=generator, dtype=torch.float64)
     wanted, start = tree_distances(BINARY), radial_layout(BINARY) + shift
-    one = embed(wanted, start, k=-1.0, steps=30)
+    single = embed(wanted, start, k=-1.0, steps=30)
     three = embed(wanted, torch.stack([start, 2 * start, start]), k=[-1.0, -1.0, 0.0], steps=30)
-    assert one.distortion < one.start_distortion
-    torch.testing.assert_close(three.points[0], one.points, rtol=0, atol=1e-12)
-    assert one.points.shape == (15, 2)
-    assert one.points.requires_grad is False
-    assert type(one.points) is Tensor
+    assert single.distortion < single.start_distortion
+    torch.testing.assert_close(three.points[0], single.points, rtol=0, atol=1e-12)
+    assert single.points.shape == (15, 2)
+    assert single.points.requires_grad is False
+    assert type(single.points) is Tensor
 
 
 def test_embedding_is_the_same_with_more_threads_and_leaves_their_number() -> None:
@@ -161,13 +134,11 @@ GOOD = tree_distances(STAR)
     ("call", "error", "words"),
     [
         (lambda: class_tree(), DataError, "at least one level"),
-        (lambda: class_tree(["a"], ["x", "y"]), DataError, "one name a class on each level"),
+        (lambda: class_tree(["a"], ["x", "y"]), DataError, "one name per class"),
         (lambda: class_tree(["a", "a"], ["x", "x"]), DataError, "path a > x"),
         (lambda: tree_distances(torch.tensor([0, 0])), DataError, "begins with -1"),
         (lambda: tree_distances(torch.tensor([-1, 2, 0])), DataError, "a parent before it"),
-        (lambda: radial_layout(torch.tensor([-1, -1])), DataError, "a parent before it"),
         (lambda: distortion(GOOD, GOOD[:2, :2]), DataError, "have shapes"),
-        (lambda: distortion(GOOD, 0 * GOOD), DataError, "positive"),
         (lambda: embed(GOOD, torch.zeros(3, 2), k=-1.0), DataError, "there are 4 points"),
         (lambda: embed(GOOD, torch.zeros(4, 2), k=-1.0, steps=0), SettingError, "at least one"),
         (lambda: embed(GOOD[:2], torch.zeros(2, 2), k=-1.0), DataError, "square matrix"),
@@ -175,6 +146,6 @@ GOOD = tree_distances(STAR)
         (lambda: embed_tree(STAR, k=[]), SettingError, "at least one curvature"),
     ],
 )
-def test_bad_input_is_one_sentence(call, error, words) -> None:
+def test_bad_input_is_refused(call, error, words) -> None:
     with pytest.raises(error, match=words):
         call()

@@ -111,7 +111,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="Cannot write to .*: Not a directory; ") as error:
+    with pytest.raises(RunError, match=r"Cannot write to .*: Not a directory; ") as error:
         make_folder(tmp_path / "file" / "below")
     assert one_sentence(error)
 

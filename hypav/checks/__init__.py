@@ -1,5 +1,1 @@
-"""Automatic checks of the exercises, one module a notebook. A check names the mistake behind a wrong answer."""
-
-from hypav.checks.framework import FunctionCheck, Mistake, NumberCheck, PropertyCheck, Verdict
-
-__all__ = ["FunctionCheck", "Mistake", "NumberCheck", "PropertyCheck", "Verdict"]
+"""Checks of the exercises, one module per notebook. A check names the mistake in a wrong answer."""

@@ -7,9 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hypav.checks.framework import FunctionCheck, Mistake, NumberCheck
-
-__all__ = ["attention", "parameters", "running_mean", "terms_without_words", "triplet"]
+from hypav.checks.framework import FunctionCheck, NumberCheck
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -28,37 +26,32 @@ parameters = FunctionCheck(
     "The parameters of an encoder",
     _parameters,
     [((512, 512, 300), {}), ((300, 512, 64), {}), ((7, 5, 3), {})],
-    [
-        Mistake(
-            "the weights of both batch norms are missing: one factor γ and one shift β a unit.",
-            lambda i, h, o: _parameters(i, h, o, norm=0),
+    {
+        "the weights of both batch norms are missing: one factor γ and one shift β a unit.": lambda i, h, o: (
+            _parameters(i, h, o, norm=0)
         ),
-        Mistake(
-            "one number a unit is missing: the biases of the linear layers, or one of each batch norm's two, factor "
-            "and shift.",
-            lambda i, h, o: _parameters(i, h, o, bias=False),
+        "one number a unit is missing: the biases of the linear layers, or one of each batch norm's two, factor "
+        "and shift.": lambda i, h, o: _parameters(i, h, o, bias=False),
+        "biases and batch norms are missing: you counted the two weight matrices only.": lambda i, h, o: (
+            _parameters(i, h, o, bias=False, norm=0)
         ),
-        Mistake(
-            "biases and batch norms are missing: you counted the two weight matrices only.",
-            lambda i, h, o: _parameters(i, h, o, bias=False, norm=0),
+        "a batch norm's running "
+        "mean and variance are no parameters: no gradient reaches them, they are buffers.": lambda i, h, o: (
+            _parameters(i, h, o, norm=4)
         ),
-        Mistake(
-            "a batch norm's running mean and variance are no parameters: no gradient reaches them, they are buffers.",
-            lambda i, h, o: _parameters(i, h, o, norm=4),
+        "only the first "
+        "batch norm is in your sum: there is one after the second linear layer as well.": lambda i, h, o: (
+            _parameters(i, h, o) - 2 * o
         ),
-        Mistake(
-            "only the first batch norm is in your sum: there is one after the second linear layer as well.",
-            lambda i, h, o: _parameters(i, h, o) - 2 * o,
+        "only "
+        "the last batch norm is in your sum: there is one after the hidden layer as well.": lambda i, h, o: (
+            _parameters(i, h, o) - 2 * h
         ),
-        Mistake(
-            "only the last batch norm is in your sum: there is one after the hidden layer as well.",
-            lambda i, h, o: _parameters(i, h, o) - 2 * h,
+        "this is one linear layer "
+        "from the input to the output, with its batch norm: the hidden layer is missing.": lambda i, h, o: (
+            torch.tensor(float(_linear(i, o) + 2 * o), dtype=torch.float64)
         ),
-        Mistake(
-            "this is one linear layer from the input to the output, with its batch norm: the hidden layer is missing.",
-            lambda i, h, o: torch.tensor(float(_linear(i, o) + 2 * o), dtype=torch.float64),
-        ),
-    ],
+    },
     praise="ReLU and dropout have none.",
 )
 
@@ -85,41 +78,33 @@ attention = FunctionCheck(
     "Attention over two tokens",
     _attention,
     _tokens(),
-    [
-        Mistake(
-            "the scores are not scaled: divide q·k by √d, or the softmax saturates.",
-            lambda q, k, v: _attention(q, k, v, scale=1.0),
+    {
+        "the scores are not scaled: divide q·k by √d, or the softmax saturates.": lambda q, k, v: _attention(
+            q, k, v, scale=1.0
         ),
-        Mistake(
-            "you divide the scores by d: it is √d, since a sum of d random products grows like √d.",
-            lambda q, k, v: _attention(q, k, v, scale=1 / q.shape[-1]),
+        "you divide "
+        "the scores by d: it is √d, since a sum of d random products grows like √d.": lambda q, k, v: (
+            _attention(q, k, v, scale=1 / q.shape[-1])
         ),
-        Mistake(
-            "your softmax runs over the token that asks: each row, over the tokens that are read, must sum to 1.",
-            lambda q, k, v: _attention(q, k, v, dim=-2),
+        "your softmax runs over "
+        "the token that asks: each row, over the tokens that are read, must sum to 1.": lambda q, k, v: (
+            _attention(q, k, v, dim=-2)
         ),
-        Mistake(
-            "rows and columns of the scores are exchanged: row i must hold q_i against all keys.",
-            lambda q, k, v: _attention(q, k, v, swap=True),
+        "rows "
+        "and columns of the scores are exchanged: row i must hold q_i against all keys.": lambda q, k, v: (
+            _attention(q, k, v, swap=True)
         ),
-        Mistake("you return the scores times v: the softmax is missing.", lambda q, k, v: _scores(q, k) @ v),
-        Mistake(
-            "you average both tokens with weight 1/2, whatever they ask for.",
-            lambda q, k, v: v.mean(dim=-2, keepdim=True).expand_as(v),
+        "you return the scores times v: the softmax is missing.": lambda q, k, v: _scores(q, k) @ v,
+        "you average both tokens with weight 1/2, whatever they ask for.": lambda q, k, v: v.mean(
+            dim=-2, keepdim=True
+        ).expand_as(v),
+        "each token reads only itself in yours.": lambda q, k, v: v,
+        "the weights read the keys: multiply them with the values v.": lambda q, k, v: _attention(q, k, k),
+        "your softmax runs over "
+        "all four scores of a head together: each token that asks has weights of its own.": lambda q, k, v: (
+            _scores(q, k).flatten(-2).softmax(-1).unflatten(-1, (2, 2)) @ v
         ),
-        Mistake(
-            "each token reads only itself in yours.",
-            lambda q, k, v: v,
-        ),
-        Mistake(
-            "the weights read the keys: multiply them with the values v.",
-            lambda q, k, v: _attention(q, k, k),
-        ),
-        Mistake(
-            "your softmax runs over all four scores of a head together: each token that asks has weights of its own.",
-            lambda q, k, v: _scores(q, k).flatten(-2).softmax(-1).unflatten(-1, (2, 2)) @ v,
-        ),
-    ],
+    },
     praise="With two tokens a softmax is a sigmoid of the difference of two scores.",
 )
 
@@ -151,69 +136,51 @@ triplet = FunctionCheck(
     "The triplet term",
     _triplet,
     _triplets(),
-    [
-        Mistake(
-            "the signs of the two distances are exchanged: yours pulls the negative.",
-            lambda x, p, n: _triplet(x, n, p),
+    {
+        "the signs of the two distances are exchanged: yours pulls the negative.": lambda x, p, n: _triplet(
+            x, n, p
         ),
-        Mistake(
-            "the hinge is missing: a triplet that keeps the margin costs nothing, not less than nothing.",
-            lambda x, p, n: (_distance(x, p) - _distance(x, n) + 1).mean(),
+        "the hinge is "
+        "missing: a triplet that keeps the margin costs nothing, not less than nothing.": lambda x, p, n: (
+            _distance(x, p) - _distance(x, n) + 1
+        ).mean(),
+        "the margin is missing: add 1 before max(0, ·).": lambda x, p, n: (
+            (_distance(x, p) - _distance(x, n)).clamp_min(0).mean()
         ),
-        Mistake(
-            "the margin is missing: add 1 before max(0, ·).",
-            lambda x, p, n: (_distance(x, p) - _distance(x, n)).clamp_min(0).mean(),
+        "your distances are squared: the released network takes the plain Euclidean norm.": lambda x, p, n: (
+            (_distance(x, p) ** 2 - _distance(x, n) ** 2 + 1).clamp_min(0).mean()
         ),
-        Mistake(
-            "your distances are squared: the released network takes the plain Euclidean norm.",
-            lambda x, p, n: (_distance(x, p) ** 2 - _distance(x, n) ** 2 + 1).clamp_min(0).mean(),
+        "the hinge comes after the "
+        "mean in yours: each triplet has its own, or the easy ones pay for the hard ones.": lambda x, p, n: (
+            (_distance(x, p) - _distance(x, n) + 1).mean().clamp_min(0)
         ),
-        Mistake(
-            "the hinge comes after the mean in yours: each triplet has its own, or the easy ones pay for the hard ones.",
-            lambda x, p, n: (_distance(x, p) - _distance(x, n) + 1).mean().clamp_min(0),
+        "you sum over the batch: take the mean.": lambda x, p, n: (
+            (_distance(x, p) - _distance(x, n) + 1).clamp_min(0).sum()
         ),
-        Mistake(
-            "you sum over the batch: take the mean.",
-            lambda x, p, n: (_distance(x, p) - _distance(x, n) + 1).clamp_min(0).sum(),
+        "your "
+        "negative is compared with the positive: both distances begin at the anchor x.": lambda x, p, n: (
+            (_distance(x, p) - _distance(p, n) + 1).clamp_min(0).mean()
         ),
-        Mistake(
-            "your negative is compared with the positive: both distances begin at the anchor x.",
-            lambda x, p, n: (_distance(x, p) - _distance(p, n) + 1).clamp_min(0).mean(),
+        "you took the "
+        "mean of squares over the coordinates, which is MSE: take the norm of each row.": lambda x, p, n: (
+            (((x - p) ** 2).mean(dim=-1) - ((x - n) ** 2).mean(dim=-1) + 1).clamp_min(0).mean()
         ),
-        Mistake(
-            "you took the mean of squares over the coordinates, which is MSE: take the norm of each row.",
-            lambda x, p, n: (
-                (((x - p) ** 2).mean(dim=-1) - ((x - n) ** 2).mean(dim=-1) + 1).clamp_min(0).mean()
-            ),
-        ),
-    ],
+    },
     praise="Ten of the seventeen terms are this, on different triples.",
 )
 
 terms_without_words = NumberCheck(
     "The number of terms that words take no part in",
     2,
-    [
-        Mistake(
-            "this is all of l_r, but reg_theta_v and reg_theta_a hold θ_w: look at the last row of the figure again.",
-            4,
-        ),
-        Mistake("this is how many terms do need words: count the others.", 15),
-        Mistake(
-            "this is the number of terms without a pushed pair; most of those pull something towards a word.",
-            7,
-        ),
-        Mistake(
-            "the three terms of l_rec compare with w itself, and ρ_w, θ_w are made of w: they count as words too.",
-            5,
-        ),
-        Mistake(
-            "l_ct works on decoded vectors, but its anchor ρ_w is the decoded word: these two terms need words.",
-            6,
-        ),
-        Mistake("there are some: does anything in φ, or in what is made of θ_v alone, know the class?", 0),
-        Mistake("there is one for audio and one for video.", 1),
-    ],
+    {
+        "this is all of l_r, but reg_theta_v and reg_theta_a hold θ_w: look at the last row of the figure again.": 4,
+        "this is how many terms do need words: count the others.": 15,
+        "this is the number of terms without a pushed pair; most of those pull something towards a word.": 7,
+        "the three terms of l_rec compare with w itself, and ρ_w, θ_w are made of w: they count as words too.": 5,
+        "l_ct works on decoded vectors, but its anchor ρ_w is the decoded word: these two terms need words.": 6,
+        "there are some: does anything in φ, or in what is made of θ_v alone, know the class?": 0,
+        "there is one for audio and one for video.": 1,
+    },
     praise="reg_phi_v and reg_phi_a: an autoencoder each. All that knows classes passes through a word.",
 )
 
@@ -232,41 +199,38 @@ running_mean = FunctionCheck(
     "The running mean of a batch norm",
     lambda running, batch, *, momentum: (1 - momentum) * running + momentum * batch.mean(dim=0),
     _means(),
-    [
-        Mistake(
-            "this is TensorFlow's convention, in which momentum is the share of the old value that is kept; in PyTorch "
-            "it is the share of the new one.",
-            lambda running, batch, *, momentum: momentum * running + (1 - momentum) * batch.mean(dim=0),
+    {
+        "this is TensorFlow's convention, in which momentum is the share of the old value that is kept; in PyTorch "
+        "it is the share of the new one.": lambda running, batch, *, momentum: (
+            momentum * running + (1 - momentum) * batch.mean(dim=0)
         ),
-        Mistake(
-            "the old value is not made smaller in yours: the two shares must sum to 1.",
-            lambda running, batch, *, momentum: running + momentum * batch.mean(dim=0),
+        "the old value "
+        "is not made smaller in yours: the two shares must sum to 1.": lambda running, batch, *, momentum: (
+            running + momentum * batch.mean(dim=0)
         ),
-        Mistake(
-            "the batch's mean enters whole: multiply it with the momentum.",
-            lambda running, batch, *, momentum: (1 - momentum) * running + batch.mean(dim=0),
+        "the batch's mean enters whole: multiply it with the momentum.": lambda running, batch, *, momentum: (
+            (1 - momentum) * running + batch.mean(dim=0)
         ),
-        Mistake(
-            "you sum the batch's rows: take their mean.",
-            lambda running, batch, *, momentum: (1 - momentum) * running + momentum * batch.sum(dim=0),
+        "you sum the batch's rows: take their mean.": lambda running, batch, *, momentum: (
+            (1 - momentum) * running + momentum * batch.sum(dim=0)
         ),
-        Mistake(
-            "you average all units together: each unit (column) has a mean of its own.",
-            lambda running, batch, *, momentum: (1 - momentum) * running + momentum * batch.mean(),
+        "you average all "
+        "units together: each unit (column) has a mean of its own.": lambda running, batch, *, momentum: (
+            (1 - momentum) * running + momentum * batch.mean()
         ),
-        Mistake(
-            "momentum plays no part in yours: this is the batch's mean alone.",
-            lambda running, batch, *, momentum: batch.mean(dim=0),
+        "momentum "
+        "plays no part in yours: this is the batch's mean alone.": lambda running, batch, *, momentum: (
+            batch.mean(dim=0)
         ),
-        Mistake(
-            "you average old and new with equal shares, whatever the momentum.",
-            lambda running, batch, *, momentum: (running + batch.mean(dim=0)) / 2,
+        "you average "
+        "old and new with equal shares, whatever the momentum.": lambda running, batch, *, momentum: (
+            (running + batch.mean(dim=0)) / 2
         ),
-        Mistake(
-            "you update once for every sample of the batch: a batch norm updates once a batch.",
-            lambda running, batch, *, momentum: _by_sample(running, batch, momentum),
+        "you update once for every "
+        "sample of the batch: a batch norm updates once a batch.": lambda running, batch, *, momentum: (
+            _by_sample(running, batch, momentum)
         ),
-    ],
+    },
     praise="Evaluation normalises with this number, training never looks at it.",
 )
 

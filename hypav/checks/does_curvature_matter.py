@@ -11,10 +11,8 @@ from torch import Tensor
 
 from hypav import geometry
 from hypav.alignment import similarity_matrix
-from hypav.checks.framework import FunctionCheck, Mistake, PropertyCheck
+from hypav.checks.framework import FunctionCheck, PropertyCheck
 from hypav.stats import t_interval, t_quantile
-
-__all__ = ["decision", "gap", "row_scale", "similarity", "slope"]
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 XI = 1e-3
@@ -38,38 +36,30 @@ row_scale = FunctionCheck(
     "The number that Eqs. 1 and 3 multiply a row by",
     lambda r, *, k: _scale(r, k),
     _lengths(),
-    [
-        Mistake(
-            "you divided by the length after the clip; but the row that comes in has length r: divide by that.",
-            lambda r, *, k: _scale(r.clamp(max=(1 - XI) * abs(k) ** -0.5), k),
+    {
+        "you divided by the "
+        "length after the clip; but the row that comes in has length r: divide by that.": lambda r, *, k: (
+            _scale(r.clamp(max=(1 - XI) * abs(k) ** -0.5), k)
         ),
-        Mistake(
-            "this is the length of the result, not the factor: divide by r.",
-            lambda r, *, k: r * _scale(r, k),
+        "this is the length of the result, not the factor: divide by r.": lambda r, *, k: r * _scale(r, k),
+        "you left Eq. 3 out: this is the factor of the clip alone.": lambda r, *, k: (
+            r.clamp(max=(1 - XI) * abs(k) ** -0.5) / r
         ),
-        Mistake(
-            "you left Eq. 3 out: this is the factor of the clip alone.",
-            lambda r, *, k: r.clamp(max=(1 - XI) * abs(k) ** -0.5) / r,
+        "you left the clip out: artanh has no value for rows outside the ball.": lambda r, *, k: (
+            torch.atanh(math.sqrt(-k) * r) / (math.sqrt(-k) * r)
         ),
-        Mistake(
-            "you left the clip out: artanh has no value for rows outside the ball.",
-            lambda r, *, k: torch.atanh(math.sqrt(-k) * r) / (math.sqrt(-k) * r),
+        "artanh takes the length times √|k|; you gave it the length times |k|.": lambda r, *, k: (
+            torch.atanh(-k * r.clamp(max=(1 - XI) * abs(k) ** -0.5)) / (-k * r)
         ),
-        Mistake(
-            "artanh takes the length times √|k|; you gave it the length times |k|.",
-            lambda r, *, k: torch.atanh(-k * r.clamp(max=(1 - XI) * abs(k) ** -0.5)) / (-k * r),
+        "the result of artanh "
+        "must be divided by √|k| as well: it is a length in units of the ball's radius.": lambda r, *, k: (
+            math.sqrt(-k) * _scale(r, k)
         ),
-        Mistake(
-            "the result of artanh must be divided by √|k| as well: it is a length in units of the ball's radius.",
-            lambda r, *, k: math.sqrt(-k) * _scale(r, k),
+        "this is the factor of exp: "
+        "tanh brings vectors into the ball, Eq. 3 takes points out of it with artanh.": lambda r, *, k: (
+            torch.tanh(math.sqrt(-k) * r.clamp(max=(1 - XI) * abs(k) ** -0.5)) / (math.sqrt(-k) * r)
         ),
-        Mistake(
-            "this is the factor of exp: tanh brings vectors into the ball, Eq. 3 takes points out of it with artanh.",
-            lambda r, *, k: (
-                torch.tanh(math.sqrt(-k) * r.clamp(max=(1 - XI) * abs(k) ** -0.5)) / (math.sqrt(-k) * r)
-            ),
-        ),
-    ],
+    },
     praise="It is positive for every row and every k, and that is the whole proof.",
 )
 
@@ -91,32 +81,25 @@ slope = FunctionCheck(
     "The slope by a central difference",
     lambda f, k, *, h: _tensor((f(k + h) - f(k - h)) / (2 * h)),
     _functions(),
-    [
-        Mistake(
-            "you divided by h, but the two places are 2h apart.",
-            lambda f, k, *, h: _tensor((f(k + h) - f(k - h)) / h),
+    {
+        "you divided by h, but the two places are 2h apart.": lambda f, k, *, h: _tensor(
+            (f(k + h) - f(k - h)) / h
         ),
-        Mistake(
-            "this is the one-sided difference, whose error shrinks with h and not with h²: go h to both sides.",
-            lambda f, k, *, h: _tensor((f(k + h) - f(k)) / h),
+        "this is the one-sided "
+        "difference, whose error shrinks with h and not with h²: go h to both sides.": lambda f, k, *, h: (
+            _tensor((f(k + h) - f(k)) / h)
         ),
-        Mistake(
-            "this is the one-sided difference to the left: go h to both sides.",
-            lambda f, k, *, h: _tensor((f(k) - f(k - h)) / h),
+        "this is the one-sided difference to the left: go h to both sides.": lambda f, k, *, h: _tensor(
+            (f(k) - f(k - h)) / h
         ),
-        Mistake(
-            "your sign is turned: the value on the right minus the value on the left.",
-            lambda f, k, *, h: _tensor((f(k - h) - f(k + h)) / (2 * h)),
+        "your sign is turned: the value on the right minus the value on the left.": lambda f, k, *, h: (
+            _tensor((f(k - h) - f(k + h)) / (2 * h))
         ),
-        Mistake(
-            "this is the difference alone: divide it by 2h.",
-            lambda f, k, *, h: _tensor(f(k + h) - f(k - h)),
+        "this is the difference alone: divide it by 2h.": lambda f, k, *, h: _tensor(f(k + h) - f(k - h)),
+        "you went h/2 to both sides, which has the width h, but divided by 2h.": lambda f, k, *, h: _tensor(
+            (f(k + h / 2) - f(k - h / 2)) / (2 * h)
         ),
-        Mistake(
-            "you went h/2 to both sides, which has the width h, but divided by 2h.",
-            lambda f, k, *, h: _tensor((f(k + h / 2) - f(k - h / 2)) / (2 * h)),
-        ),
-    ],
+    },
     praise="It knows nothing of the formula, so it is a witness that autograd's zero is no bug.",
 )
 
@@ -138,36 +121,25 @@ gap = FunctionCheck(
     "Eq. 4 from one inner product",
     lambda m_v, m_a: (2 - 2 * _inner(m_v, m_a)) / m_v.numel(),
     _matrices(),
-    [
-        Mistake(
-            "you left out 1/N²: Eq. 4 is a mean over all N² pairs.",
-            lambda m_v, m_a: 2 - 2 * _inner(m_v, m_a),
+    {
+        "you left out 1/N²: Eq. 4 is a mean over all N² pairs.": lambda m_v, m_a: 2 - 2 * _inner(m_v, m_a),
+        "you divided by N; there are N² pairs.": lambda m_v, m_a: (2 - 2 * _inner(m_v, m_a)) / len(m_v),
+        "the two "
+        "matrices have to be divided by their Frobenius norms before the inner product.": lambda m_v, m_a: (
+            (2 - 2 * (m_v * m_a).sum()) / m_v.numel()
         ),
-        Mistake(
-            "you divided by N; there are N² pairs.",
-            lambda m_v, m_a: (2 - 2 * _inner(m_v, m_a)) / len(m_v),
+        "|A − B|² = |A|² + |B|² − 2<A, B>: the 2 before the inner product is missing.": lambda m_v, m_a: (
+            (2 - _inner(m_v, m_a)) / m_v.numel()
         ),
-        Mistake(
-            "the two matrices have to be divided by their Frobenius norms before the inner product.",
-            lambda m_v, m_a: (2 - 2 * (m_v * m_a).sum()) / m_v.numel(),
+        "|A|² + |B|² is 2 here, not 1.": lambda m_v, m_a: (1 - _inner(m_v, m_a)) / m_v.numel(),
+        "this is the norm of the difference, Eq. 4 has its square.": lambda m_v, m_a: (
+            (2 - 2 * _inner(m_v, m_a)).sqrt() / m_v.numel()
         ),
-        Mistake(
-            "|A − B|² = |A|² + |B|² − 2<A, B>: the 2 before the inner product is missing.",
-            lambda m_v, m_a: (2 - _inner(m_v, m_a)) / m_v.numel(),
+        "the inner product of "
+        "two matrices multiplies entry by entry; you took the sum of the matrix product.": lambda m_v, m_a: (
+            (2 - 2 * (m_v @ m_a).sum() / (m_v.norm() * m_a.norm())) / m_v.numel()
         ),
-        Mistake(
-            "|A|² + |B|² is 2 here, not 1.",
-            lambda m_v, m_a: (1 - _inner(m_v, m_a)) / m_v.numel(),
-        ),
-        Mistake(
-            "this is the norm of the difference, Eq. 4 has its square.",
-            lambda m_v, m_a: (2 - 2 * _inner(m_v, m_a)).sqrt() / m_v.numel(),
-        ),
-        Mistake(
-            "the inner product of two matrices multiplies entry by entry; you took the sum of the matrix product.",
-            lambda m_v, m_a: (2 - 2 * (m_v @ m_a).sum() / (m_v.norm() * m_a.norm())) / m_v.numel(),
-        ),
-    ],
+    },
     praise="The inner product of two such matrices is never negative, so Eq. 4 never exceeds 2/N².",
 )
 
@@ -193,28 +165,27 @@ similarity = PropertyCheck(
     "A similarity that feels the curvature",
     lambda x, *, k: torch.exp(-geometry.pairwise_distance(x, k=k).square()),
     _points(),
-    [
-        Mistake(
-            "your matrix has NaN or infinity in it: look for a square root of a negative number or artanh of 1.",
-            lambda x, *, k: torch.atanh(x @ x.T * 9),
+    {
+        "your matrix has NaN "
+        "or infinity in it: look for a square root of a negative number or artanh of 1.": lambda x, *, k: (
+            torch.atanh(x @ x.T * 9)
         ),
-        Mistake(
-            "your matrix is not symmetric: i must be as like j as j is like i.",
-            lambda x, *, k: torch.softmax(-geometry.pairwise_distance(x, k=k), dim=1),
+        "your matrix is not symmetric: i must be as like j as j is like i.": lambda x, *, k: torch.softmax(
+            -geometry.pairwise_distance(x, k=k), dim=1
         ),
-        Mistake(
-            "in your matrix a point is less like itself than like the others: turn the sign of a distance.",
-            lambda x, *, k: geometry.pairwise_distance(x, k=k),
+        "in your matrix "
+        "a point is less like itself than like the others: turn the sign of a distance.": lambda x, *, k: (
+            geometry.pairwise_distance(x, k=k)
         ),
-        Mistake(
-            "your matrix is the same for every k: cosines never see what k does to lengths, whatever comes before them.",
-            lambda x, *, k: similarity_matrix(geometry.logmap0(x, k=k), "cosine"),
+        "your matrix is the same for "
+        "every k: cosines never see what k does to lengths, whatever comes before them.": lambda x, *, k: (
+            similarity_matrix(geometry.logmap0(x, k=k), "cosine")
         ),
-        Mistake(
-            "k only makes the whole matrix larger or smaller, and the Frobenius norm of Eq. 4 divides that out again.",
-            lambda x, *, k: -k * (x @ x.T),
+        "k only makes the whole matrix "
+        "larger or smaller, and the Frobenius norm of Eq. 4 divides that out again.": lambda x, *, k: (
+            -k * (x @ x.T)
         ),
-    ],
+    },
     rules=[
         lambda ms: all(bool(m.isfinite().all()) for m in ms),
         lambda ms: all(torch.allclose(m, m.T) for m in ms),
@@ -253,35 +224,30 @@ decision = FunctionCheck(
     "A decision from paired differences",
     _decision,
     _runs(),
-    [
-        Mistake(
-            "you looked at the mean alone: without its interval nobody knows what another ten seeds would give.",
-            lambda d: _decide(d, 0.0),
+    {
+        "you looked at "
+        "the mean alone: without its interval nobody knows what another ten seeds would give.": lambda d: (
+            _decide(d, 0.0)
         ),
-        Mistake(
-            "you took 1.96; with few seeds Student's t is wider: t_quantile(0.975, n - 1).",
-            lambda d: _decide(d, 1.96 * d.std() / len(d) ** 0.5),
+        "you took 1.96; with few seeds Student's t is wider: t_quantile(0.975, n - 1).": lambda d: _decide(
+            d, 1.96 * d.std() / len(d) ** 0.5
         ),
-        Mistake(
-            "you left out √n: s alone says how far single seeds scatter, s/√n how far their mean does.",
-            lambda d: _decide(d, _t(d) * d.std()),
+        "you "
+        "left out √n: s alone says how far single seeds scatter, s/√n how far their mean does.": lambda d: (
+            _decide(d, _t(d) * d.std())
         ),
-        Mistake(
-            "you asked that all seeds agree, which is another and a weaker question: take the interval of the mean.",
-            lambda d: _tensor(float(bool((d > 0).all())) - float(bool((d < 0).all()))),
+        "you asked that all "
+        "seeds agree, which is another and a weaker question: take the interval of the mean.": lambda d: (
+            _tensor(float(bool((d > 0).all())) - float(bool((d < 0).all())))
         ),
-        Mistake(
-            "you divided by n in the standard deviation; n - 1 is right, and torch's default.",
-            lambda d: _decide(d, _t(d) * d.std(correction=0) / len(d) ** 0.5),
+        "you divided by n in the standard deviation; n - 1 is right, and torch's default.": lambda d: _decide(
+            d, _t(d) * d.std(correction=0) / len(d) ** 0.5
         ),
-        Mistake(
-            "you took t_quantile(0.95, …), which leaves 5 % on each side: for a 95 % interval it is 0.975.",
-            lambda d: _decide(d, t_quantile(0.95, len(d) - 1) * d.std() / len(d) ** 0.5),
+        "you took "
+        "t_quantile(0.95, …), which leaves 5 % on each side: for a 95 % interval it is 0.975.": lambda d: (
+            _decide(d, t_quantile(0.95, len(d) - 1) * d.std() / len(d) ** 0.5)
         ),
-        Mistake(
-            "your sign is turned: +1 is for differences above 0.",
-            lambda d: -_decision(d),
-        ),
-    ],
+        "your sign is turned: +1 is for differences above 0.": lambda d: -_decision(d),
+    },
     praise="0 is an answer too: it says what the runs cannot decide, not that there is nothing.",
 )

@@ -1,24 +1,20 @@
-"""How an exercise is checked: against a reference, and against the mistakes that people make, so that a wrong answer is
-told what is wrong and not only that it is.
-"""
+"""Check an answer against a reference and against the mistakes that people make, and name the mistake."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["FunctionCheck", "Mistake", "NumberCheck", "PropertyCheck", "Verdict"]
-
 PASSED, WRONG, NOT_YET = "Passed", "Not right", "Not yet"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found. As the last line of a cell it shows its one or two sentences; it is true if passed."""
+    """The result of a check: true if passed. As the last line of a cell it shows its one or two sentences."""
 
     outcome: str
     text: str
@@ -30,32 +26,18 @@ class Verdict:
         return f"{self.outcome}: {self.text}"
 
 
-@dataclass(frozen=True)
-class Mistake:
-    """A wrong answer that people give.
-
-    Args:
-        told: the sentence that names the mistake, ending in what to look at.
-        answer: the wrong function, of the reference's arguments, or the wrong number.
-    """
-
-    told: str
-    answer: Any
-
-
 class FunctionCheck:
-    """Checks a function that the reader wrote: `check(my_function)`. Never raises on a wrong answer.
+    """Check a function that the student wrote: `check(my_function)`. A wrong answer never raises.
 
-    An answer that differs from the reference in any case is compared with every mistake: the first that gives the
-    same values in every case names itself. A function that still holds `...` or raises NotImplementedError is "Not
-    yet".
+    A wrong function is compared with every mistake. The first mistake with the same values in every case is named.
+    A function that returns `...` or raises NotImplementedError is "Not yet".
 
     Args:
-        name: what the exercise computes, in words, for the verdict.
+        name: what the exercise computes, in words.
         reference: the right function.
-        cases: the arguments of each call, (args, kwargs); they must tell every mistake from the reference.
-        mistakes: at least four.
-        praise: what a right answer is told: what it means, or where it is used next.
+        cases: the arguments of each call, (args, kwargs). They must distinguish every mistake from the reference.
+        mistakes: the sentence that names a mistake -> the wrong function; at least four.
+        praise: the sentence after a right answer: what it means, or where it is used next.
         tolerance: relative to the largest entry of the reference's value.
     """
 
@@ -64,13 +46,13 @@ class FunctionCheck:
         name: str,
         reference: Callable[..., Tensor],
         cases: Sequence[tuple[tuple[Any, ...], dict[str, Any]]],
-        mistakes: Sequence[Mistake],
+        mistakes: Mapping[str, Any],
         *,
         praise: str,
         tolerance: float = 1e-6,
     ) -> None:
         self.name, self.reference, self.cases = name, reference, list(cases)
-        self.mistakes, self.praise, self.tolerance = list(mistakes), praise, tolerance
+        self.mistakes, self.praise, self.tolerance = dict(mistakes), praise, tolerance
 
     def __call__(self, function: Callable[..., Any]) -> Verdict:
         if not callable(function):
@@ -84,21 +66,21 @@ class FunctionCheck:
             answers.append(answer)
         if self._same(answers, expected):
             return Verdict(PASSED, f"{self.name}. {self.praise}")
-        for mistake in self.mistakes:
-            if self._same(answers, self._values(mistake.answer)):
-                return Verdict(WRONG, mistake.told)
+        for sentence, mistake in self.mistakes.items():
+            if self._same(answers, self._values(mistake)):
+                return Verdict(WRONG, sentence)
         return Verdict(WRONG, self._first_difference(answers, expected))
 
     def _answer(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], right: Tensor
     ) -> Tensor | Verdict:
-        """The answer as a tensor of the reference's shape, or the verdict on what it is instead."""
+        """The answer as a tensor of the reference's shape, or a verdict if it is something else."""
         copies = tuple(value.clone() if isinstance(value, Tensor) else value for value in args)
         try:
             answer = function(*copies, **kwargs)
         except NotImplementedError:
             return Verdict(NOT_YET, f"{self.name} is still to be written.")
-        except Exception as error:  # whatever the reader's code raises becomes a sentence
+        except Exception as error:  # anything that the student's code raises becomes a sentence
             return Verdict(WRONG, f"your function stopped with {type(error).__name__}: {error}")
         if answer is ...:
             return Verdict(NOT_YET, f"{self.name} is still to be written: replace the three dots.")
@@ -109,8 +91,8 @@ class FunctionCheck:
         except (TypeError, ValueError, RuntimeError):
             return Verdict(WRONG, f"your function gives back a {type(answer).__name__}: return a tensor.")
         if answer.shape != right.shape:
-            told = f"your answer has shape {tuple(answer.shape)}, but {tuple(right.shape)} is asked for"
-            return Verdict(WRONG, f"{told}: did a sum or a norm lose or keep the wrong dimension?")
+            shapes = f"your answer has shape {tuple(answer.shape)}, but {tuple(right.shape)} is asked for"
+            return Verdict(WRONG, f"{shapes}: did a sum or a norm lose or keep the wrong dimension?")
         return answer
 
     def _values(self, function: Callable[..., Tensor]) -> list[Tensor]:
@@ -143,10 +125,10 @@ class FunctionCheck:
 
 
 class PropertyCheck(FunctionCheck):
-    """Many answers are right: what is checked is what the values are like, rule by rule; each has its mistake.
+    """Check rules that the values must follow, for exercises with many right answers.
 
     Args:
-        rules: one a mistake, in its order: whether the values of all cases keep it.
+        rules: one per mistake, in the same order: whether the values of all cases follow the rule.
     """
 
     def __init__(self, *args: Any, rules: Sequence[Callable[[list[Tensor]], bool]], **kwargs: Any) -> None:
@@ -162,27 +144,27 @@ class PropertyCheck(FunctionCheck):
             if isinstance(answer, Verdict):
                 return answer
             answers.append(answer)
-        for rule, mistake in zip(self.rules, self.mistakes, strict=True):
+        for rule, sentence in zip(self.rules, self.mistakes, strict=True):
             if not rule(answers):
-                return Verdict(WRONG, mistake.told)
+                return Verdict(WRONG, sentence)
         return Verdict(PASSED, f"{self.name}. {self.praise}")
 
 
 class NumberCheck:
-    """Checks a number that the reader worked out: `check(0.5)`.
+    """Check a number that the student worked out: `check(0.5)`.
 
     Args:
         name: what the number is, in words.
         value: the right number.
-        mistakes: at least four, each with its wrong number.
-        praise: what a right answer is told.
+        mistakes: the sentence that names a mistake -> the wrong number; at least four.
+        praise: the sentence after a right answer.
         tolerance: relative.
     """
 
     def __init__(
-        self, name: str, value: float, mistakes: Sequence[Mistake], *, praise: str, tolerance: float = 5e-3
+        self, name: str, value: float, mistakes: Mapping[str, Any], *, praise: str, tolerance: float = 5e-3
     ) -> None:
-        self.name, self.value, self.mistakes = name, value, list(mistakes)
+        self.name, self.value, self.mistakes = name, value, dict(mistakes)
         self.praise, self.tolerance = praise, tolerance
 
     def __call__(self, answer: float | Tensor | None) -> Verdict:
@@ -194,9 +176,9 @@ class NumberCheck:
             return Verdict(WRONG, f"{self.name} is a number, but this is a {type(answer).__name__}.")
         if self._close(number, self.value):
             return Verdict(PASSED, f"{self.name}. {self.praise}")
-        for mistake in self.mistakes:
-            if self._close(number, mistake.answer):
-                return Verdict(WRONG, mistake.told)
+        for sentence, mistake in self.mistakes.items():
+            if self._close(number, mistake):
+                return Verdict(WRONG, sentence)
         return Verdict(WRONG, f"{self.name} is not {number:.4g}: open the hint and try again.")
 
     def _close(self, number: float, other: float) -> bool:

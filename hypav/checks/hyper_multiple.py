@@ -8,9 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hypav.checks.framework import FunctionCheck, Mistake, NumberCheck
-
-__all__ = ["extra_weights", "head_correlation", "multiple_loss", "sphere_angle", "third_mixture"]
+from hypav.checks.framework import FunctionCheck, NumberCheck
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -40,58 +38,48 @@ multiple_loss = FunctionCheck(
     "Eq. 7 on top of Eq. 4",
     lambda m_v, m_a: _gap(m_v, m_a).square().mean(),
     _matrices(),
-    [
-        Mistake(
-            "you added the heads' losses: Eq. 7 divides their sum by N_c, so that more heads do not mean a heavier term.",
-            lambda m_v, m_a: _gap(m_v, m_a).square().mean(dim=(1, 2)).sum(),
+    {
+        "you added the heads' losses: "
+        "Eq. 7 divides their sum by N_c, so that more heads do not mean a heavier term.": lambda m_v, m_a: (
+            _gap(m_v, m_a).square().mean(dim=(1, 2)).sum()
         ),
-        Mistake(
-            "you averaged the matrices and then compared once. Eq. 7 compares in every head and averages the losses: in "
-            "an average of matrices, differences of opposite sign would cancel.",
-            _mean_matrix,
+        "you averaged the matrices and then compared once. Eq. 7 compares in every head and averages the losses: in "
+        "an average of matrices, differences of opposite sign would cancel.": _mean_matrix,
+        "you averaged the "
+        "normalised matrices and then compared once: Eq. 7 compares in every head first.": lambda m_v, m_a: (
+            _gap(m_v, m_a).mean(dim=0).square().mean()
         ),
-        Mistake(
-            "you averaged the normalised matrices and then compared once: Eq. 7 compares in every head first.",
-            lambda m_v, m_a: _gap(m_v, m_a).mean(dim=0).square().mean(),
+        "you took one Frobenius norm "
+        "for all heads together: each head normalises its own matrix, norm(dim=(1, 2)).": lambda m_v, m_a: (
+            (m_v / m_v.norm() - m_a / m_a.norm()).square().mean()
         ),
-        Mistake(
-            "you took one Frobenius norm for all heads together: each head normalises its own matrix, norm(dim=(1, 2)).",
-            lambda m_v, m_a: (m_v / m_v.norm() - m_a / m_a.norm()).square().mean(),
+        "the matrices are not normalised: Eq. 4 divides each by its Frobenius norm.": lambda m_v, m_a: (
+            (m_v - m_a).square().mean()
         ),
-        Mistake(
-            "the matrices are not normalised: Eq. 4 divides each by its Frobenius norm.",
-            lambda m_v, m_a: (m_v - m_a).square().mean(),
+        "the factor 1/N² of Eq. 4 is missing.": lambda m_v, m_a: (
+            _gap(m_v, m_a).square().sum(dim=(1, 2)).mean()
         ),
-        Mistake(
-            "the factor 1/N² of Eq. 4 is missing.",
-            lambda m_v, m_a: _gap(m_v, m_a).square().sum(dim=(1, 2)).mean(),
+        "you divided by N where Eq. 4 has N².": lambda m_v, m_a: (
+            _gap(m_v, m_a).square().sum(dim=(1, 2)).mean() / m_v.shape[1]
         ),
-        Mistake(
-            "you divided by N where Eq. 4 has N².",
-            lambda m_v, m_a: _gap(m_v, m_a).square().sum(dim=(1, 2)).mean() / m_v.shape[1],
-        ),
-        Mistake(
-            "Eq. 4 has the square of the norm, you have the norm itself.",
-            lambda m_v, m_a: (_gap(m_v, m_a).norm(dim=(1, 2)) / m_v.shape[1] ** 2).mean(),
-        ),
-    ],
+        "Eq. 4 has the square of the norm, you have the norm itself.": lambda m_v, m_a: (
+            _gap(m_v, m_a).norm(dim=(1, 2)) / m_v.shape[1] ** 2
+        ).mean(),
+    },
     praise="N_c copies of Eq. 4 and their mean: that is all of Hyper-multiple, once its curvatures are there.",
 )
 
 extra_weights = NumberCheck(
     "The number of weights that Hyper-multiple with N_c = 3 adds to AVCA",
     600 * 3 + 3,
-    [
-        Mistake("the biases are missing: one a head.", 600 * 3),
-        Mistake("the layer reads φ_v and φ_a one after the other, 600 numbers and not 300.", 300 * 3 + 3),
-        Mistake("this is one head, Hyper-single.", 601),
-        Mistake(
-            "you gave each modality a layer of its own: both share the curvature that one layer gives.",
-            2 * 1803,
-        ),
-        Mistake("there is one bias a head, not one in all.", 1801),
-        Mistake("this is a layer for θ, which has 64 numbers: Eq. 6 reads φ.", 2 * 64 * 3 + 3),
-    ],
+    {
+        "the biases are missing: one a head.": 600 * 3,
+        "the layer reads φ_v and φ_a one after the other, 600 numbers and not 300.": 300 * 3 + 3,
+        "this is one head, Hyper-single.": 601,
+        "you gave each modality a layer of its own: both share the curvature that one layer gives.": 2 * 1803,
+        "there is one bias a head, not one in all.": 1801,
+        "this is a layer for θ, which has 64 numbers: Eq. 6 reads φ.": 2 * 64 * 3 + 3,
+    },
     praise="One in a thousand of AVCA's 1 693 108: if heads help, it is not because the network became larger.",
     tolerance=2e-4,
 )
@@ -113,37 +101,29 @@ sphere_angle = FunctionCheck(
     "The angle at which a point of the page lies on the sphere",
     lambda x, *, k: 2 * _scaled(x, k).atan(),
     _points(),
-    [
-        Mistake(
-            "it is half of the angle: a step of length 1 at the centre of the page is 2 long in the space.",
-            lambda x, *, k: _scaled(x, k).atan(),
+    {
+        "it is half of "
+        "the angle: a step of length 1 at the centre of the page is 2 long in the space.": lambda x, *, k: (
+            _scaled(x, k).atan()
         ),
-        Mistake(
-            "inside arctan stands k where √k belongs.",
-            lambda x, *, k: 2 * (k * x.norm(dim=-1)).atan(),
+        "inside arctan stands k where √k belongs.": lambda x, *, k: 2 * (k * x.norm(dim=-1)).atan(),
+        "this is the distance from the centre, 2 arctan(√k‖x‖)/√k. The sphere's radius is 1/√k: multiply by √k for "
+        "the angle.": lambda x, *, k: 2 * _scaled(x, k).atan() / math.sqrt(k),
+        "you took φ for an arrow at "
+        "the centre, as `expmap0` does: 2√k‖φ‖. `paper` takes it for a point of the page.": lambda x, *, k: (
+            2 * _scaled(x, k)
         ),
-        Mistake(
-            "this is the distance from the centre, 2 arctan(√k‖x‖)/√k. The sphere's radius is 1/√k: multiply by √k for "
-            "the angle.",
-            lambda x, *, k: 2 * _scaled(x, k).atan() / math.sqrt(k),
+        "these are degrees: the answer is asked for in radians.": lambda x, *, k: torch.rad2deg(
+            2 * _scaled(x, k).atan()
         ),
-        Mistake(
-            "you took φ for an arrow at the centre, as `expmap0` does: 2√k‖φ‖. `paper` takes it for a point of the page.",
-            lambda x, *, k: 2 * _scaled(x, k),
+        "this is the angle that is left to the antipode: measure from the centre.": lambda x, *, k: (
+            math.pi - 2 * _scaled(x, k).atan()
         ),
-        Mistake(
-            "these are degrees: the answer is asked for in radians.",
-            lambda x, *, k: torch.rad2deg(2 * _scaled(x, k).atan()),
+        "you clipped the points to "
+        "a ball of radius 1/√k, but a sphere has no rim: Eq. 1 leaves its points alone.": lambda x, *, k: (
+            2 * _scaled(x, k).clamp_max(1.0).atan()
         ),
-        Mistake(
-            "this is the angle that is left to the antipode: measure from the centre.",
-            lambda x, *, k: math.pi - 2 * _scaled(x, k).atan(),
-        ),
-        Mistake(
-            "you clipped the points to a ball of radius 1/√k, but a sphere has no rim: Eq. 1 leaves its points alone.",
-            lambda x, *, k: 2 * _scaled(x, k).clamp_max(1.0).atan(),
-        ),
-    ],
+    },
     praise="At ‖x‖ = 1/√k it is 90°, the equator; no x reaches 180°.",
 )
 
@@ -154,25 +134,19 @@ third_mixture = FunctionCheck(
         ((torch.tensor(ee, dtype=torch.float64), torch.tensor(es, dtype=torch.float64)), {})
         for ee, es in ((0.8, 0.6), (1.0, 0.7))
     ],
-    [
-        Mistake("this is E+S less E+E: half of a difference of heads, not a loss.", lambda ee, es: es - ee),
-        Mistake(
-            "you turned E and S round: this would be E+E, were S+S known as the first.",
-            lambda ee, es: 2 * ee - es,
+    {
+        "this is E+S less E+E: half of a difference of heads, not a loss.": lambda ee, es: es - ee,
+        "you turned E and S round: this would be E+E, were S+S known as the first.": lambda ee, es: (
+            2 * ee - es
         ),
-        Mistake(
-            "this lies between E+E and E+S; S+S lies on the far side of E+S.", lambda ee, es: (ee + es) / 2
+        "this lies between E+E and E+S; S+S lies on the far side of E+S.": lambda ee, es: (ee + es) / 2,
+        "this is 2 L(E+S), the sum of both heads: take the head E off.": lambda ee, es: 2 * es,
+        "from the sum of both "
+        "heads, 2 L(E+S), you took half a head: E+E, a mean of equals, is a whole one.": lambda ee, es: (
+            2 * es - ee / 2
         ),
-        Mistake("this is 2 L(E+S), the sum of both heads: take the head E off.", lambda ee, es: 2 * es),
-        Mistake(
-            "from the sum of both heads, 2 L(E+S), you took half a head: E+E, a mean of equals, is a whole one.",
-            lambda ee, es: 2 * es - ee / 2,
-        ),
-        Mistake(
-            "losses of heads are averaged, not multiplied.",
-            lambda ee, es: es * es / ee,
-        ),
-    ],
+        "losses of heads are averaged, not multiplied.": lambda ee, es: es * es / ee,
+    },
     praise="Six mixtures, three numbers: on one batch a mixture can show nothing that its heads do not show alone.",
 )
 
@@ -202,36 +176,29 @@ head_correlation = FunctionCheck(
     "The mean correlation of two different heads",
     lambda k: _off_diagonal(torch.corrcoef(k.T)),
     _curvatures(),
-    [
-        Mistake(
-            "the diagonal is in your mean: each head agrees with itself, which says nothing.",
-            lambda k: torch.corrcoef(k.T).mean(),
+    {
+        "the diagonal is in your mean: each head agrees with itself, which says nothing.": lambda k: (
+            torch.corrcoef(k.T).mean()
         ),
-        Mistake(
-            "you correlated samples with samples: torch.corrcoef wants a row a head, so transpose.",
-            lambda k: _off_diagonal(torch.corrcoef(k)),
+        "you correlated samples with samples: torch.corrcoef wants a row a head, so transpose.": lambda k: (
+            _off_diagonal(torch.corrcoef(k))
         ),
-        Mistake(
-            "this is the covariance: divide by both standard deviations.",
-            lambda k: _off_diagonal(torch.cov(k.T)),
+        "this is the covariance: divide by both standard deviations.": lambda k: _off_diagonal(
+            torch.cov(k.T)
         ),
-        Mistake(
-            "you took the cosine of the columns without taking their means off: all curvatures have one sign, so that "
-            "this is near 1 for any heads.",
-            lambda k: _off_diagonal(_cosine(k)),
+        "you took the cosine of the columns without taking their means off: all curvatures have one sign, so that "
+        "this is near 1 for any heads.": lambda k: _off_diagonal(_cosine(k)),
+        "you divided "
+        "by all H² entries after leaving the diagonal out: there are H(H - 1) of the others.": lambda k: (
+            _off_diagonal(torch.corrcoef(k.T)) * (k.shape[1] - 1) / k.shape[1]
         ),
-        Mistake(
-            "you divided by all H² entries after leaving the diagonal out: there are H(H - 1) of the others.",
-            lambda k: _off_diagonal(torch.corrcoef(k.T)) * (k.shape[1] - 1) / k.shape[1],
+        "you took "
+        "the absolute values: heads that disagree, with a correlation below 0, are not alike.": lambda k: (
+            _off_diagonal(torch.corrcoef(k.T).abs())
         ),
-        Mistake(
-            "you took the absolute values: heads that disagree, with a correlation below 0, are not alike.",
-            lambda k: _off_diagonal(torch.corrcoef(k.T).abs()),
-        ),
-        Mistake(
-            "this is the correlation of the first two heads alone: take all pairs.",
-            lambda k: torch.corrcoef(k.T)[0, 1],
-        ),
-    ],
+        "this is the correlation of the first two heads alone: take all pairs.": lambda k: torch.corrcoef(
+            k.T
+        )[0, 1],
+    },
     praise="Near 1: the heads rank the samples alike. Near 0: each has an order of its own.",
 )

@@ -8,9 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hypav.checks.framework import FunctionCheck, Mistake
-
-__all__ = ["dequantised", "hours", "text_rows", "truly_unseen"]
+from hypav.checks.framework import FunctionCheck
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -41,34 +39,23 @@ text_rows = FunctionCheck(
     "Which class's word vector each class gets from the released loader",
     lambda original, manual: _sorted_rows(manual),
     _NAMES,
-    [
-        Mistake(
-            "this is the right alignment, each class its own vector: the released loader sorts the vectors by the manual "
-            "names first.",
-            lambda original, manual: torch.arange(len(manual), dtype=torch.float64),
+    {
+        "this is the right alignment, each class its own vector: the released loader sorts the vectors by the manual "
+        "names first.": lambda original, manual: torch.arange(len(manual), dtype=torch.float64),
+        "you turned the question round: this says to which class each vector goes. Class i gets the vector at place "
+        "i of the sorted list.": lambda original, manual: _sorted_rows(manual).argsort().double(),
+        "you sorted without regard to case; "
+        "Python's `sorted`, which the loader uses, puts capital letters first.": lambda original, manual: (
+            _sorted_rows(manual, str.lower)
         ),
-        Mistake(
-            "you turned the question round: this says to which class each vector goes. Class i gets the vector at place "
-            "i of the sorted list.",
-            lambda original, manual: _sorted_rows(manual).argsort().double(),
+        "you sorted backwards.": lambda original, manual: _sorted_rows(manual).flip(0),
+        "you sorted by the length of the names: sort them as words.": lambda original, manual: _sorted_rows(
+            manual, len
         ),
-        Mistake(
-            "you sorted without regard to case; Python's `sorted`, which the loader uses, puts capital letters first.",
-            lambda original, manual: _sorted_rows(manual, str.lower),
+        "places count from 0, as rows do: yours are one too large.": lambda original, manual: (
+            _sorted_rows(manual) + 1
         ),
-        Mistake(
-            "you sorted backwards.",
-            lambda original, manual: _sorted_rows(manual).flip(0),
-        ),
-        Mistake(
-            "you sorted by the length of the names: sort them as words.",
-            lambda original, manual: _sorted_rows(manual, len),
-        ),
-        Mistake(
-            "places count from 0, as rows do: yours are one too large.",
-            lambda original, manual: _sorted_rows(manual) + 1,
-        ),
-    ],
+    },
     praise="One renamed class is enough to shift all between its two places.",
 )
 
@@ -76,31 +63,25 @@ dequantised = FunctionCheck(
     "YouTube-8M's bytes as numbers",
     lambda codes: codes.double() / 255 * 4 - 2,
     [((torch.tensor([0, 1, 100, 128, 255], dtype=torch.uint8),), {})],
-    [
-        Mistake(
-            "255 must become 2: there are 255 steps between 256 codes.",
-            lambda codes: codes.double() / 256 * 4 - 2,
+    {
+        "255 must become 2: there are 255 steps between 256 codes.": lambda codes: (
+            codes.double() / 256 * 4 - 2
         ),
-        Mistake(
-            "your numbers run from 0 to 4: the lowest code stands for −2.",
-            lambda codes: codes.double() / 255 * 4,
+        "your numbers run from 0 to 4: the lowest code stands for −2.": lambda codes: (
+            codes.double() / 255 * 4
         ),
-        Mistake(
-            "your numbers run from −1 to 1: the range is [−2, 2].", lambda codes: codes.double() / 255 * 2 - 1
+        "your numbers run from −1 to 1: the range is [−2, 2].": lambda codes: codes.double() / 255 * 2 - 1,
+        "your numbers run from −2 to 0: the range is 4 wide.": lambda codes: codes.double() / 255 * 2 - 2,
+        "your numbers run from 0 to 1: stretch them to [−2, 2].": lambda codes: codes.double() / 255,
+        "you took the "
+        "middle of each step, which never gives −2 or 2: the codes are the ends themselves.": lambda codes: (
+            (codes.double() + 0.5) / 256 * 4 - 2
         ),
-        Mistake(
-            "your numbers run from −2 to 0: the range is 4 wide.", lambda codes: codes.double() / 255 * 2 - 2
+        "you calculated with bytes: "
+        "4 · 100 is 144 there, as a byte begins again at 256. Make floats of them first.": lambda codes: (
+            (codes * 4).double() / 255 - 2
         ),
-        Mistake("your numbers run from 0 to 1: stretch them to [−2, 2].", lambda codes: codes.double() / 255),
-        Mistake(
-            "you took the middle of each step, which never gives −2 or 2: the codes are the ends themselves.",
-            lambda codes: (codes.double() + 0.5) / 256 * 4 - 2,
-        ),
-        Mistake(
-            "you calculated with bytes: 4 · 100 is 144 there, as a byte begins again at 256. Make floats of them first.",
-            lambda codes: (codes * 4).double() / 255 - 2,
-        ),
-    ],
+    },
     praise="Half a step, 2/255 = 0.008, is all that is lost.",
 )
 
@@ -133,35 +114,30 @@ truly_unseen = FunctionCheck(
     "Unseen classes that the feature extractor has not seen either",
     lambda unseen, known: _new(unseen, known, _plain),
     _CLASSES,
-    [
-        Mistake(
-            "you compared the names letter by letter: `BandMarching` and `band marching` are one class.",
-            lambda unseen, known: _new(unseen, known, str),
+    {
+        "you compared the "
+        "names letter by letter: `BandMarching` and `band marching` are one class.": lambda unseen, known: (
+            _new(unseen, known, str)
         ),
-        Mistake(
-            "you left the case aside but not blanks, hyphens and underscores: `Brushing Teeth` is `brushing_teeth`.",
-            lambda unseen, known: _new(unseen, known, str.lower),
+        "you left the case aside but "
+        "not blanks, hyphens and underscores: `Brushing Teeth` is `brushing_teeth`.": lambda unseen, known: (
+            _new(unseen, known, str.lower)
         ),
-        Mistake(
-            "you left out blanks alone: a hyphen or an underscore hides a class as well.",
-            lambda unseen, known: _new(unseen, known, lambda name: name.lower().replace(" ", "")),
+        "you left out blanks alone: a hyphen or an underscore hides a class as well.": lambda unseen, known: (
+            _new(unseen, known, lambda name: name.lower().replace(" ", ""))
         ),
-        Mistake(
-            "you mark the classes that the extractor knows: the answer is 1 for those to keep.",
-            lambda unseen, known: 1 - _new(unseen, known, _plain),
+        "you mark "
+        "the classes that the extractor knows: the answer is 1 for those to keep.": lambda unseen, known: (
+            1 - _new(unseen, known, _plain)
         ),
-        Mistake(
-            "you drop a class whose name is part of another, `Ski` for `skiing`, `Diving` for `skydiving`: compare whole "
-            "names, and decide such cases by hand.",
-            lambda unseen, known: _mask(
-                unseen, lambda name: not any(_plain(name) in _plain(k) for k in known)
-            ),
+        "you drop a class whose name is part of another, `Ski` for `skiing`, `Diving` for `skydiving`: compare whole "
+        "names, and decide such cases by hand.": lambda unseen, known: _mask(
+            unseen, lambda name: not any(_plain(name) in _plain(k) for k in known)
         ),
-        Mistake(
-            "you kept them all: what the extractor was trained on is not unseen.",
-            lambda unseen, known: torch.ones(len(unseen), dtype=torch.float64),
+        "you kept them all: what the extractor was trained on is not unseen.": lambda unseen, known: (
+            torch.ones(len(unseen), dtype=torch.float64)
         ),
-    ],
+    },
     praise="The benchmark does the same: its cls split leaves out 3, 2 and 5 unseen classes that C3D or VGGish knew.",
 )
 
@@ -179,22 +155,13 @@ hours = FunctionCheck(
         ((), {"step": 0.1, "epochs": 50, "batches": 500, "runs": 40}),
         ((), {"step": 0.02, "epochs": 12, "batches": 150, "runs": 3}),
     ],
-    [
-        Mistake(
-            "a run has two stages: stage 2 trains a fresh network.", lambda **given: _hours(**given, stages=1)
-        ),
-        Mistake("these are seconds.", lambda **given: _hours(**given, unit=1.0)),
-        Mistake("these are minutes.", lambda **given: _hours(**given, unit=60.0)),
-        Mistake(
-            "this is one run: multiply by the number of runs.", lambda **given: _hours(**given | {"runs": 1})
-        ),
-        Mistake(
-            "an epoch has many batches: multiply by them.", lambda **given: _hours(**given | {"batches": 1})
-        ),
-        Mistake(
-            "this is one epoch a stage: multiply by the epochs.",
-            lambda **given: _hours(**given | {"epochs": 1}),
-        ),
-    ],
+    {
+        "a run has two stages: stage 2 trains a fresh network.": lambda **given: _hours(**given, stages=1),
+        "these are seconds.": lambda **given: _hours(**given, unit=1.0),
+        "these are minutes.": lambda **given: _hours(**given, unit=60.0),
+        "this is one run: multiply by the number of runs.": lambda **given: _hours(**given | {"runs": 1}),
+        "an epoch has many batches: multiply by them.": lambda **given: _hours(**given | {"batches": 1}),
+        "this is one epoch a stage: multiply by the epochs.": lambda **given: _hours(**given | {"epochs": 1}),
+    },
     praise="At most, for stage 2 ends at the epoch that validation chose.",
 )

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 
 from hypav import geometry
-from hypav.checks.framework import FunctionCheck, Mistake, NumberCheck
+from hypav.checks.framework import FunctionCheck, NumberCheck
 from hypav.figures import shapes
-
-__all__ = ["circle_length", "distance", "logmap", "mobius_add", "project", "tree_edge"]
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -57,40 +55,32 @@ project = FunctionCheck(
     "Eq. 1, the projection into the ball",
     lambda x, *, k, xi: geometry.project(x, k=k, xi=xi),
     _rows(),
-    [
-        Mistake(
-            "your ball has the radius 1/|k|, as Eq. 1 prints it. The ball of curvature k has 1/√|k|: a square root is "
-            "missing.",
-            lambda x, *, k, xi: _cut(x, k, (1 - xi) / abs(k)),
+    {
+        "your ball has the radius 1/|k|, as Eq. 1 prints it. The ball of curvature k has 1/√|k|: a square root is "
+        "missing.": lambda x, *, k, xi: _cut(x, k, (1 - xi) / abs(k)),
+        "your ball has the "
+        "radius √|k|, but a flatter space has a larger ball: the radius is 1/√|k|.": lambda x, *, k, xi: _cut(
+            x, k, (1 - xi) * _root(k)
         ),
-        Mistake(
-            "your ball has the radius √|k|, but a flatter space has a larger ball: the radius is 1/√|k|.",
-            lambda x, *, k, xi: _cut(x, k, (1 - xi) * _root(k)),
+        "your points land "
+        "on the rim itself, where the distance is infinite: the margin ξ is missing.": lambda x, *, k, xi: (
+            _cut(x, k, 1 / _root(k))
         ),
-        Mistake(
-            "your points land on the rim itself, where the distance is infinite: the margin ξ is missing.",
-            lambda x, *, k, xi: _cut(x, k, 1 / _root(k)),
+        "rows between (1 - ξ)R and R stay where they are, but longer rows are cut to (1 - ξ)R, so that length would "
+        "jump: compare with (1 - ξ)R.": lambda x, *, k, xi: _cut(x, k, (1 - xi) / _root(k), 1 / _root(k)),
+        "you move every row to the rim, "
+        "also those that lie inside already: only rows longer than (1 - ξ)R change.": lambda x, *, k, xi: (
+            x / _norm(x) * (1 - xi) / _root(k)
         ),
-        Mistake(
-            "rows between (1 - ξ)R and R stay where they are, but longer rows are cut to (1 - ξ)R, so that length would "
-            "jump: compare with (1 - ξ)R.",
-            lambda x, *, k, xi: _cut(x, k, (1 - xi) / _root(k), 1 / _root(k)),
+        "you cut each coordinate "
+        "by itself, which turns the point: scale the whole row by one number.": lambda x, *, k, xi: x.clamp(
+            -(1 - xi) / _root(k), (1 - xi) / _root(k)
         ),
-        Mistake(
-            "you move every row to the rim, also those that lie inside already: only rows longer than (1 - ξ)R change.",
-            lambda x, *, k, xi: x / _norm(x) * (1 - xi) / _root(k),
+        "you took one norm "
+        "for all rows together: take it along the last dimension, with keepdim=True.": lambda x, *, k, xi: (
+            torch.where(x.norm() > (1 - xi) / _root(k), x / x.norm() * (1 - xi) / _root(k), x)
         ),
-        Mistake(
-            "you cut each coordinate by itself, which turns the point: scale the whole row by one number.",
-            lambda x, *, k, xi: x.clamp(-(1 - xi) / _root(k), (1 - xi) / _root(k)),
-        ),
-        Mistake(
-            "you took one norm for all rows together: take it along the last dimension, with keepdim=True.",
-            lambda x, *, k, xi: torch.where(
-                x.norm() > (1 - xi) / _root(k), x / x.norm() * (1 - xi) / _root(k), x
-            ),
-        ),
-    ],
+    },
     praise="The paper feeds phi_v and phi_a through this line.",
 )
 
@@ -117,27 +107,25 @@ mobius_add = FunctionCheck(
     "Eq. 2, Möbius addition",
     lambda x, y, *, k: geometry.mobius_add(x, y, k=k),
     _pairs(),
-    [
-        Mistake(
-            "the sign of k is turned round: Eq. 2 is written with |c|, and |c| = -k. With +k you add on the sphere.",
-            lambda x, y, *, k: _quotient(_mobius(x, y, -k)),
+    {
+        "the sign of k is turned round: "
+        "Eq. 2 is written with |c|, and |c| = -k. With +k you add on the sphere.": lambda x, y, *, k: (
+            _quotient(_mobius(x, y, -k))
         ),
-        Mistake(
-            "the last term of the denominator has |k| where Eq. 2 has |c|², that is k².",
-            lambda x, y, *, k: _quotient(_mobius(x, y, k, square=-k)),
+        "the last term of the denominator has |k| where Eq. 2 has |c|², that is k².": lambda x, y, *, k: (
+            _quotient(_mobius(x, y, k, square=-k))
         ),
-        Mistake(
-            "you computed y ⊕ x: Möbius addition does not commute, the first point is the one that is scaled by ‖y‖².",
-            lambda x, y, *, k: _quotient(_mobius(y, x, k)),
+        "you computed y ⊕ x: Möbius "
+        "addition does not commute, the first point is the one that is scaled by ‖y‖².": lambda x, y, *, k: (
+            _quotient(_mobius(y, x, k))
         ),
-        Mistake("this is x + y: in curved space the sum needs Eq. 2.", lambda x, y, *, k: x + y),
-        Mistake(
-            "the factor 2 before the inner product is missing.",
-            lambda x, y, *, k: _quotient(_mobius(x, y, k, two=1.0)),
+        "this is x + y: in curved space the sum needs Eq. 2.": lambda x, y, *, k: x + y,
+        "the factor 2 before the inner product is missing.": lambda x, y, *, k: _quotient(
+            _mobius(x, y, k, two=1.0)
         ),
-        Mistake("the denominator of Eq. 2 is missing.", lambda x, y, *, k: _mobius(x, y, k)[0]),
-        Mistake("the norms are not squared: Eq. 2 has ‖x‖² and ‖y‖².", _mobius_unsquared),
-    ],
+        "the denominator of Eq. 2 is missing.": lambda x, y, *, k: _mobius(x, y, k)[0],
+        "the norms are not squared: Eq. 2 has ‖x‖² and ‖y‖².": _mobius_unsquared,
+    },
     praise="This is how the ball adds: next it gives us distance.",
 )
 
@@ -156,36 +144,29 @@ distance = FunctionCheck(
     "The geodesic distance",
     lambda x, y, *, k: geometry.distance(x, y, k=k),
     _pairs(),
-    [
-        Mistake(
-            "it is half of the right value: the conformal factor at the centre is 2, so the distance has a factor 2.",
-            lambda x, y, *, k: _distance(_gap(x, y, k), k) / 2,
+    {
+        "it is half of the right value: "
+        "the conformal factor at the centre is 2, so the distance has a factor 2.": lambda x, y, *, k: (
+            _distance(_gap(x, y, k), k) / 2
         ),
-        Mistake(
-            "inside artanh stands |k| where √|k| belongs: a square root is missing.",
-            lambda x, y, *, k: _distance(_gap(x, y, k), k, inside=abs(k)),
+        "inside artanh stands |k| where √|k| belongs: a square root is missing.": lambda x, y, *, k: (
+            _distance(_gap(x, y, k), k, inside=abs(k))
         ),
-        Mistake(
-            "the division by √|k| is missing: it turns the angle-like artanh into a length.",
-            lambda x, y, *, k: _distance(_gap(x, y, k), k, outside=1.0),
+        "the division by √|k| is missing: it turns the angle-like artanh into a length.": lambda x, y, *, k: (
+            _distance(_gap(x, y, k), k, outside=1.0)
         ),
-        Mistake(
-            "you divide by |k|, not by its square root.",
-            lambda x, y, *, k: _distance(_gap(x, y, k), k, outside=abs(k)),
+        "you divide by |k|, not by its square root.": lambda x, y, *, k: _distance(
+            _gap(x, y, k), k, outside=abs(k)
         ),
-        Mistake(
-            "you measured x ⊕ y: the way from x to y is -x ⊕ y, as it is y - x in flat space.",
-            lambda x, y, *, k: _distance(geometry.mobius_add(x, y, k=k), k),
+        "you "
+        "measured x ⊕ y: the way from x to y is -x ⊕ y, as it is y - x in flat space.": lambda x, y, *, k: (
+            _distance(geometry.mobius_add(x, y, k=k), k)
         ),
-        Mistake(
-            "this is 2‖x - y‖, the distance in flat space.",
-            lambda x, y, *, k: 2 * (x - y).norm(dim=-1),
+        "this is 2‖x - y‖, the distance in flat space.": lambda x, y, *, k: 2 * (x - y).norm(dim=-1),
+        "arctan measures on the sphere (k > 0): in the ball it is artanh, torch.atanh.": lambda x, y, *, k: (
+            2 * (_root(k) * _gap(x, y, k).norm(dim=-1)).atan() / _root(k)
         ),
-        Mistake(
-            "arctan measures on the sphere (k > 0): in the ball it is artanh, torch.atanh.",
-            lambda x, y, *, k: 2 * (_root(k) * _gap(x, y, k).norm(dim=-1)).atan() / _root(k),
-        ),
-    ],
+    },
     praise="With it everything else in this course is measured.",
 )
 
@@ -204,40 +185,33 @@ logmap = FunctionCheck(
     "Eq. 3, the log map at z",
     lambda z, x, *, k: geometry.logmap(z, x, k=k),
     _pairs(),
-    [
-        Mistake(
-            "you multiply by λ/2 where Eq. 3 divides: near the rim a step in the page is long, so the arrow is short.",
-            lambda z, x, *, k: _logmap(z, _gap(z, x, k), k, 1 / _half(z, k)),
+    {
+        "you multiply by λ/2 where Eq. "
+        "3 divides: near the rim a step in the page is long, so the arrow is short.": lambda z, x, *, k: (
+            _logmap(z, _gap(z, x, k), k, 1 / _half(z, k))
         ),
-        Mistake(
-            "the factor 2/λ(z) is missing: only at the centre it is 1.",
-            lambda z, x, *, k: _logmap(z, _gap(z, x, k), k, 1.0),
+        "the factor 2/λ(z) is missing: only at the centre it is 1.": lambda z, x, *, k: _logmap(
+            z, _gap(z, x, k), k, 1.0
         ),
-        Mistake(
-            "the factor is 1/λ(z), half of Eq. 3's 2/λ(z).",
-            lambda z, x, *, k: _logmap(z, _gap(z, x, k), k, _half(z, k) / 2),
+        "the factor is 1/λ(z), half of Eq. 3's 2/λ(z).": lambda z, x, *, k: _logmap(
+            z, _gap(z, x, k), k, _half(z, k) / 2
         ),
-        Mistake(
-            "the direction is not a unit vector: divide -z ⊕ x by its norm.",
-            lambda z, x, *, k: _logmap(z, _gap(z, x, k), k, _half(z, k)) * _norm(_gap(z, x, k)),
+        "the direction is not a unit vector: divide -z ⊕ x by its norm.": lambda z, x, *, k: (
+            _logmap(z, _gap(z, x, k), k, _half(z, k)) * _norm(_gap(z, x, k))
         ),
-        Mistake(
-            "your arrow starts at x: Eq. 3 has -z ⊕ x, and z is where the tangent space is.",
-            lambda z, x, *, k: _logmap(z, _gap(x, z, k), k, _half(z, k)),
+        "your arrow starts at x: Eq. 3 has -z ⊕ x, and z is where the tangent space is.": lambda z, x, *, k: (
+            _logmap(z, _gap(x, z, k), k, _half(z, k))
         ),
-        Mistake(
-            "this is the log map at the centre, which forgets z: start from -z ⊕ x.",
-            lambda z, x, *, k: geometry.logmap0(x, k=k),
+        "this is the log map at the centre, which forgets z: start from -z ⊕ x.": lambda z, x, *, k: (
+            geometry.logmap0(x, k=k)
         ),
-        Mistake(
-            "inside artanh stands |k| where √|k| belongs: a square root is missing.",
-            lambda z, x, *, k: _logmap(z, _gap(z, x, k), k, _half(z, k), inside=abs(k)),
+        "inside artanh stands |k| where √|k| belongs: a square root is missing.": lambda z, x, *, k: _logmap(
+            z, _gap(z, x, k), k, _half(z, k), inside=abs(k)
         ),
-        Mistake(
-            "the division by √|k| is missing.",
-            lambda z, x, *, k: _logmap(z, _gap(z, x, k), k, _half(z, k)) * _root(k),
+        "the division by √|k| is missing.": lambda z, x, *, k: (
+            _logmap(z, _gap(z, x, k), k, _half(z, k)) * _root(k)
         ),
-    ],
+    },
     praise="The paper uses it at z = 0; the preset `curved` of this course at the batch's midpoint.",
 )
 
@@ -254,30 +228,28 @@ circle_length = FunctionCheck(
     "The length of a circle",
     lambda r, *, k: shapes.circle_length(r, k=k),
     _radii(),
-    [
-        Mistake("this is 2πr, the circle of flat space.", lambda r, *, k: 2 * math.pi * r),
-        Mistake(
-            "this is how long the circle is in the page: a step there is λ times as long.",
-            lambda r, *, k: 2 * math.pi * _tanh_half(r, k),
+    {
+        "this is 2πr, the circle of flat space.": lambda r, *, k: 2 * math.pi * r,
+        "this is how long the circle is in the page: a step there is λ times as long.": lambda r, *, k: (
+            2 * math.pi * _tanh_half(r, k)
         ),
-        Mistake(
-            "you took r for the norm of the points: a point at distance r has the norm tanh(√|k| r/2)/√|k|.",
-            lambda r, *, k: 2 * math.pi * r * 2 / (1 + k * r**2),
+        "you took r for "
+        "the norm of the points: a point at distance r has the norm tanh(√|k| r/2)/√|k|.": lambda r, *, k: (
+            2 * math.pi * r * 2 / (1 + k * r**2)
         ),
-        Mistake(
-            "this has |k| where √|k| belongs: a square root is missing.",
-            lambda r, *, k: 2 * math.pi * (abs(k) * r).sinh() / abs(k),
+        "this has |k| where √|k| belongs: a square root is missing.": lambda r, *, k: (
+            2 * math.pi * (abs(k) * r).sinh() / abs(k)
         ),
-        Mistake("this is the area of the disc.", lambda r, *, k: shapes.disc_area(r, k=k)),
-        Mistake(
-            "the circle of the sphere: sin where the hyperbolic circle has sinh, so the sign of k is turned round.",
-            lambda r, *, k: shapes.circle_length(r, k=-k),
+        "this is the area of the disc.": lambda r, *, k: shapes.disc_area(r, k=k),
+        "the circle of the sphere: "
+        "sin where the hyperbolic circle has sinh, so the sign of k is turned round.": lambda r, *, k: (
+            shapes.circle_length(r, k=-k)
         ),
-        Mistake(
-            "the half of r is missing: d(0, x) = 2 artanh(√|k|‖x‖)/√|k| gives tanh of √|k| r/2.",
-            lambda r, *, k: shapes.circle_length(2 * r, k=k),
+        "the "
+        "half of r is missing: d(0, x) = 2 artanh(√|k|‖x‖)/√|k| gives tanh of √|k| r/2.": lambda r, *, k: (
+            shapes.circle_length(2 * r, k=k)
         ),
-    ],
+    },
     praise="It grows like exp(√|k| r): there is room for a tree.",
 )
 
@@ -286,13 +258,13 @@ _FIT = 2 * math.acosh(1 / math.sin(math.pi / 4))  # degree 4, k = -1
 tree_edge = NumberCheck(
     "The shortest edge with which a tree of degree 4 fits in k = -0.16",
     _FIT / 0.4,
-    [
-        Mistake("this is the edge for k = -1: in k = -0.16 all lengths are 1/√0.16 times as long.", _FIT),
-        Mistake("you divided by |k| where √|k| belongs: a square root is missing.", _FIT / 0.16),
-        Mistake("you multiplied by √|k|: a flatter space needs longer edges, not shorter.", _FIT * 0.4),
-        Mistake("this is half an edge: arcosh gives ℓ/2.", _FIT / 0.8),
-        Mistake("this is the edge for degree 3: the angle is π/4 here.", math.log(3) / 0.4),
-        Mistake("you took |k| for the curvature's radius and multiplied by it.", _FIT * 0.16),
-    ],
+    {
+        "this is the edge for k = -1: in k = -0.16 all lengths are 1/√0.16 times as long.": _FIT,
+        "you divided by |k| where √|k| belongs: a square root is missing.": _FIT / 0.16,
+        "you multiplied by √|k|: a flatter space needs longer edges, not shorter.": _FIT * 0.4,
+        "this is half an edge: arcosh gives ℓ/2.": _FIT / 0.8,
+        "this is the edge for degree 3: the angle is π/4 here.": math.log(3) / 0.4,
+        "you took |k| for the curvature's radius and multiplied by it.": _FIT * 0.16,
+    },
     praise="Twice as much curvature, and edges may be 1/√2 as long.",
 )

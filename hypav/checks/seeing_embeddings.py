@@ -7,12 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hypav.checks.framework import FunctionCheck, Mistake
+from hypav.checks.framework import FunctionCheck
 from hypav.embeddings import excess as noise_excess
 from hypav.embeddings import rank_correlation as spearman
 from hypav.embeddings import separation as class_separation
-
-__all__ = ["excess", "rank_correlation", "separation"]
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -43,29 +41,21 @@ rank_correlation = FunctionCheck(
     "Spearman's rank correlation",
     lambda x, y: torch.as_tensor(spearman(x, y), dtype=torch.float64),
     _pairs(),
-    [
-        Mistake(
-            "this is the correlation of the numbers themselves: a rank correlation looks at their order only, so replace "
-            "each vector by its ranks first.",
-            lambda x, y: _corr(x, y),
+    {
+        "this is the correlation of the numbers themselves: a rank correlation looks at their order only, so replace "
+        "each vector by its ranks first.": lambda x, y: _corr(x, y),
+        "equal values got different "
+        "ranks, in whatever order they happen to stand: they share their mean rank.": lambda x, y: _corr(
+            _ranks(x), _ranks(y)
         ),
-        Mistake(
-            "equal values got different ranks, in whatever order they happen to stand: they share their mean rank.",
-            lambda x, y: _corr(_ranks(x), _ranks(y)),
+        "the sign is turned round: a large rank belongs to a large value in both vectors.": lambda x, y: (
+            -_corr(_average_ranks(x), _average_ranks(y))
         ),
-        Mistake(
-            "the sign is turned round: a large rank belongs to a large value in both vectors.",
-            lambda x, y: -_corr(_average_ranks(x), _average_ranks(y)),
+        "only one of the two vectors is replaced by its ranks.": lambda x, y: _corr(_average_ranks(x), y),
+        "you squared it: that is the share of variance explained, and it has lost its sign.": lambda x, y: (
+            _corr(_average_ranks(x), _average_ranks(y)) ** 2
         ),
-        Mistake(
-            "only one of the two vectors is replaced by its ranks.",
-            lambda x, y: _corr(_average_ranks(x), y),
-        ),
-        Mistake(
-            "you squared it: that is the share of variance explained, and it has lost its sign.",
-            lambda x, y: _corr(_average_ranks(x), _average_ranks(y)) ** 2,
-        ),
-    ],
+    },
     praise="It says whether the order agrees, whatever the units, and ties in the tree cost nothing.",
 )
 
@@ -89,35 +79,28 @@ separation = FunctionCheck(
     "distances between class means in units of the spread",
     class_separation,
     _clouds(),
-    [
-        Mistake(
-            "these are plain distances: a network that makes all numbers three times as large would seem to separate "
-            "three times as well. Divide by the spread within classes.",
-            lambda x, label: torch.cdist(_means(x, label), _means(x, label)),
+    {
+        "these are plain distances: a network that makes all numbers three times as large would seem to separate "
+        "three times as well. Divide by the spread within classes.": lambda x, label: torch.cdist(
+            _means(x, label), _means(x, label)
         ),
-        Mistake(
-            "you divided by the mean square distance from the class mean, not by its root: the unit is then wrong.",
-            lambda x, label: torch.cdist(_means(x, label), _means(x, label)) / _spread(x, label) ** 2,
+        "you divided by the mean "
+        "square distance from the class mean, not by its root: the unit is then wrong.": lambda x, label: (
+            torch.cdist(_means(x, label), _means(x, label)) / _spread(x, label) ** 2
         ),
-        Mistake(
-            "the spread is taken over all points together: it grows with the very distances that you measure.",
-            lambda x, label: (
-                torch.cdist(_means(x, label), _means(x, label))
-                / (x - x.mean(0)).square().sum(1).mean().sqrt()
-            ),
+        "the spread is taken "
+        "over all points together: it grows with the very distances that you measure.": lambda x, label: (
+            torch.cdist(_means(x, label), _means(x, label)) / (x - x.mean(0)).square().sum(1).mean().sqrt()
         ),
-        Mistake(
-            "the spread is that of one coordinate: sum the squares over the coordinates before you take the mean.",
-            lambda x, label: (
-                torch.cdist(_means(x, label), _means(x, label))
-                / (x - _means(x, label)[label]).square().mean().sqrt()
-            ),
+        "the spread is that of "
+        "one coordinate: sum the squares over the coordinates before you take the mean.": lambda x, label: (
+            torch.cdist(_means(x, label), _means(x, label))
+            / (x - _means(x, label)[label]).square().mean().sqrt()
         ),
-        Mistake(
-            "these are squared distances.",
-            lambda x, label: (torch.cdist(_means(x, label), _means(x, label)) / _spread(x, label)) ** 2,
+        "these are squared distances.": lambda x, label: (
+            (torch.cdist(_means(x, label), _means(x, label)) / _spread(x, label)) ** 2
         ),
-    ],
+    },
     praise="A number without a unit: it may be compared between networks, as a gap on a t-SNE may not.",
 )
 
@@ -134,28 +117,27 @@ excess = FunctionCheck(
     "how many standard deviations of the noise lie between a delta_rel and the noise",
     lambda value, nulls: torch.as_tensor(noise_excess(value, nulls), dtype=torch.float64),
     _values(),
-    [
-        Mistake(
-            "the sign is turned round: below the noise, more tree-like than it, is negative.",
-            lambda value, nulls: (_tensor(nulls).mean() - value) / _tensor(nulls).std(),
+    {
+        "the "
+        "sign is turned round: below the noise, more tree-like than it, is negative.": lambda value, nulls: (
+            (_tensor(nulls).mean() - value) / _tensor(nulls).std()
         ),
-        Mistake(
-            "this is the difference itself; divide it by the standard deviation of the noise's values.",
-            lambda value, nulls: value - _tensor(nulls).mean(),
+        "this is the difference "
+        "itself; divide it by the standard deviation of the noise's values.": lambda value, nulls: (
+            value - _tensor(nulls).mean()
         ),
-        Mistake(
-            "you divided by the standard error: that is how well the mean of the noise is known, not how far one set of "
-            "noise lies from another.",
-            lambda value, nulls: (value - _tensor(nulls).mean()) / (_tensor(nulls).std() / len(nulls) ** 0.5),
+        "you divided by the standard error: that is how well the mean of the noise is known, not how far one set of "
+        "noise lies from another.": lambda value, nulls: (
+            (value - _tensor(nulls).mean()) / (_tensor(nulls).std() / len(nulls) ** 0.5)
         ),
-        Mistake(
-            "you divided by n, not by n - 1, under the root: with so few sets of noise that is too small a spread.",
-            lambda value, nulls: (value - _tensor(nulls).mean()) / _tensor(nulls).std(correction=0),
+        "you divided by n, not by n "
+        "- 1, under the root: with so few sets of noise that is too small a spread.": lambda value, nulls: (
+            (value - _tensor(nulls).mean()) / _tensor(nulls).std(correction=0)
         ),
-        Mistake(
-            "this is the ratio to the noise: it does not say whether noise varies as much.",
-            lambda value, nulls: value / _tensor(nulls).mean(),
+        "this "
+        "is the ratio to the noise: it does not say whether noise varies as much.": lambda value, nulls: (
+            value / _tensor(nulls).mean()
         ),
-    ],
+    },
     praise="Without the noise a delta_rel is a number without a scale.",
 )

@@ -9,10 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hypav.alignment import similarity_matrix
-from hypav.checks.framework import FunctionCheck, Mistake
+from hypav.checks.framework import FunctionCheck
 from hypav.evaluation import class_distances, harmonic_mean
-
-__all__ = ["cosines", "hm", "mean_recall", "nearest_word"]
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -39,36 +37,35 @@ nearest_word = FunctionCheck(
     "The nearest word of each video",
     lambda videos, words: class_distances(videos, words).argmin(dim=1),
     _points(),
-    [
-        Mistake(
-            "you took the word that is farthest away: of distances the smallest wins, so argmin.",
-            lambda videos, words: class_distances(videos, words).argmax(dim=1),
+    {
+        "you took "
+        "the word that is farthest away: of distances the smallest wins, so argmin.": lambda videos, words: (
+            class_distances(videos, words).argmax(dim=1)
         ),
-        Mistake(
-            "you chose a video for each word: take argmin along the words, dim=1.",
-            lambda videos, words: class_distances(videos, words).argmin(dim=0),
+        "you chose a video for each word: take argmin along the words, dim=1.": lambda videos, words: (
+            class_distances(videos, words).argmin(dim=0)
         ),
-        Mistake(
-            "you took the greatest inner product, so long words win whatever their direction: measure distances.",
-            lambda videos, words: (videos @ words.T).argmax(dim=1),
+        "you took the greatest inner "
+        "product, so long words win whatever their direction: measure distances.": lambda videos, words: (
+            videos @ words.T
+        ).argmax(dim=1),
+        "you took argmin of a "
+        "similarity: of similarities the greatest wins, of distances the smallest.": lambda videos, words: (
+            videos @ words.T
+        ).argmin(dim=1),
+        "you compared directions "
+        "(cosine), which forgets lengths: here the Euclidean distance decides.": lambda videos, words: (
+            _cosine(videos, words).argmax(dim=1)
         ),
-        Mistake(
-            "you took argmin of a similarity: of similarities the greatest wins, of distances the smallest.",
-            lambda videos, words: (videos @ words.T).argmin(dim=1),
+        "you took "
+        "argmin of the cosine: that is the word in the most opposite direction.": lambda videos, words: (
+            _cosine(videos, words).argmin(dim=1)
         ),
-        Mistake(
-            "you compared directions (cosine), which forgets lengths: here the Euclidean distance decides.",
-            lambda videos, words: _cosine(videos, words).argmax(dim=1),
+        "you added "
+        "the differences with their signs, so that they cancel: square them first.": lambda videos, words: (
+            _differences(videos, words).sum(dim=2).argmin(dim=1)
         ),
-        Mistake(
-            "you took argmin of the cosine: that is the word in the most opposite direction.",
-            lambda videos, words: _cosine(videos, words).argmin(dim=1),
-        ),
-        Mistake(
-            "you added the differences with their signs, so that they cancel: square them first.",
-            lambda videos, words: _differences(videos, words).sum(dim=2).argmin(dim=1),
-        ),
-    ],
+    },
     praise="AVCA and all variants of the paper answer in just this way.",
 )
 
@@ -103,37 +100,32 @@ mean_recall = FunctionCheck(
     "The mean recall of the classes",
     lambda answer, label: _recalls(answer, label).mean(),
     _answers(),
-    [
-        Mistake(
-            "this is the share of all videos, in which a class of 40 videos counts forty times as much as a class of "
-            "one: take the share of each class first, then their mean.",
-            lambda answer, label: (answer == label).double().mean(),
+    {
+        "this is the share of all videos, in which a class of 40 videos counts forty times as much as a class of "
+        "one: take the share of each class first, then their mean.": lambda answer, label: (
+            (answer == label).double().mean()
         ),
-        Mistake(
-            "you divided by how often a class was answered, which is precision: divide by how many videos it has.",
-            lambda answer, label: _precisions(answer, label).mean(),
+        "you divided by how often a "
+        "class was answered, which is precision: divide by how many videos it has.": lambda answer, label: (
+            _precisions(answer, label).mean()
         ),
-        Mistake(
-            "this is the sum over the classes: divide by their number.",
-            lambda answer, label: _recalls(answer, label).sum(),
+        "this is the sum over the classes: divide by their number.": lambda answer, label: _recalls(
+            answer, label
+        ).sum(),
+        "you divided by the largest class "
+        "id plus one, but ids have gaps: average over the classes that have videos.": lambda answer, label: (
+            _recalls(answer, label).sum() / (label.max() + 1)
         ),
-        Mistake(
-            "you divided by the largest class id plus one, but ids have gaps: average over the classes that have videos.",
-            lambda answer, label: _recalls(answer, label).sum() / (label.max() + 1),
+        "you divided by the number "
+        "of classes that were answered: average over the classes that have videos.": lambda answer, label: (
+            _recalls(answer, label).sum() / len(answer.unique())
         ),
-        Mistake(
-            "you divided by the number of classes that were answered: average over the classes that have videos.",
-            lambda answer, label: _recalls(answer, label).sum() / len(answer.unique()),
+        "this is the share of classes "
+        "with at least one right answer: count how many answers are right in each.": lambda answer, label: (
+            (_recalls(answer, label) > 0).double().mean()
         ),
-        Mistake(
-            "this is the share of classes with at least one right answer: count how many answers are right in each.",
-            lambda answer, label: (_recalls(answer, label) > 0).double().mean(),
-        ),
-        Mistake(
-            "you multiplied each class's share by the number of its videos again: every class counts the same.",
-            _weighted,
-        ),
-    ],
+        "you multiplied each class's share by the number of its videos again: every class counts the same.": _weighted,
+    },
     praise="Over the seen classes it is S, over the unseen ones U.",
 )
 
@@ -148,26 +140,19 @@ hm = FunctionCheck(
     "The harmonic mean of S and U",
     harmonic_mean,
     _pairs(),
-    [
-        Mistake(
-            "this is the arithmetic mean, which lets a large S pay for U = 0.",
-            lambda S, U: (S + U) / 2,
+    {
+        "this is the arithmetic mean, which lets a large S pay for U = 0.": lambda S, U: (S + U) / 2,
+        "this is the geometric mean, √(S U): the harmonic one divides by the sum.": lambda S, U: (
+            S * U
+        ).sqrt(),
+        "the factor 2 is missing: with S = U the mean of the two must be S again.": lambda S, U: (
+            S * U / (S + U)
         ),
-        Mistake(
-            "this is the geometric mean, √(S U): the harmonic one divides by the sum.",
-            lambda S, U: (S * U).sqrt(),
-        ),
-        Mistake(
-            "the factor 2 is missing: with S = U the mean of the two must be S again.",
-            lambda S, U: S * U / (S + U),
-        ),
-        Mistake("this is S alone: the unseen classes do not count in it.", lambda S, U: S),
-        Mistake("this is U alone: the seen classes do not count in it.", lambda S, U: U),
-        Mistake("the division by S + U is missing.", lambda S, U: 2 * S * U),
-        Mistake(
-            "this is the smaller of the two: HM comes near to it, but S and U both count.", torch.minimum
-        ),
-    ],
+        "this is S alone: the unseen classes do not count in it.": lambda S, U: S,
+        "this is U alone: the seen classes do not count in it.": lambda S, U: U,
+        "the division by S + U is missing.": lambda S, U: 2 * S * U,
+        "this is the smaller of the two: HM comes near to it, but S and U both count.": torch.minimum,
+    },
     praise="It is small as soon as one of the two is: nobody wins by giving up the unseen classes.",
 )
 
@@ -187,35 +172,31 @@ cosines = FunctionCheck(
     "The cosines of all pairs of rows",
     lambda x: similarity_matrix(x, "cosine"),
     _rows(),
-    [
-        Mistake(
-            "these are inner products: divide by the lengths of both rows, or the long rows dominate.",
-            lambda x: x @ x.T,
+    {
+        "these "
+        "are inner products: divide by the lengths of both rows, or the long rows dominate.": lambda x: (
+            x @ x.T
         ),
-        Mistake(
-            "you divided by the length of one of the two rows only: the diagonal of the result must be 1.",
-            lambda x: x @ x.T / _norm(x),
+        "you divided "
+        "by the length of one of the two rows only: the diagonal of the result must be 1.": lambda x: (
+            x @ x.T / _norm(x)
         ),
-        Mistake(
-            "you divided by the length of the column's row only: the diagonal of the result must be 1.",
-            lambda x: x @ x.T / _norm(x).T,
+        "you "
+        "divided by the length of the column's row only: the diagonal of the result must be 1.": lambda x: (
+            x @ x.T / _norm(x).T
         ),
-        Mistake(
-            "you divided by squared lengths: take the root, the diagonal of the result must be 1.",
-            lambda x: x @ x.T / (_norm(x) * _norm(x).T) ** 2,
+        "you divided by squared lengths: take the root, the diagonal of the result must be 1.": lambda x: (
+            x @ x.T / (_norm(x) * _norm(x).T) ** 2
         ),
-        Mistake(
-            "you normalised the columns: lengths are taken along dim=1.",
-            lambda x: F.normalize(x, dim=0) @ F.normalize(x, dim=0).T,
+        "you normalised the columns: lengths are taken along dim=1.": lambda x: (
+            F.normalize(x, dim=0) @ F.normalize(x, dim=0).T
         ),
-        Mistake(
-            "you divided by one length for the whole matrix: every row has its own.",
-            lambda x: (x / x.norm()) @ (x / x.norm()).T,
+        "you divided by one length for the whole matrix: every row has its own.": lambda x: (
+            (x / x.norm()) @ (x / x.norm()).T
         ),
-        Mistake(
-            "you compared the columns: rows are videos, so it is x @ x.T.",
-            lambda x: F.normalize(x, dim=1).T @ F.normalize(x, dim=1),
+        "you compared the columns: rows are videos, so it is x @ x.T.": lambda x: (
+            F.normalize(x, dim=1).T @ F.normalize(x, dim=1)
         ),
-    ],
+    },
     praise="Multiply any row by any positive number: the diagonal stays 1 and nothing else moves either.",
 )

@@ -10,10 +10,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from hypav.checks.framework import FunctionCheck, Mistake
+from hypav.checks.framework import FunctionCheck
 from hypav.stats import holm_adjusted, t_quantile
-
-__all__ = ["holm", "paired", "planted", "seeds", "spreads"]
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -47,38 +45,28 @@ paired = FunctionCheck(
     "The paired interval",
     _paired,
     _runs(),
-    [
-        Mistake(
-            "yours adds the variances of a and b, as for two groups with nothing in common. These share their seeds: "
-            "subtract first, seed by seed, then take the standard deviation of the differences.",
-            _unpaired,
+    {
+        "yours adds the variances of a and b, as for two groups with nothing in common. These share their seeds: "
+        "subtract first, seed by seed, then take the standard deviation of the differences.": _unpaired,
+        "that is the spread "
+        "of single differences, not of their mean: divide by the root of their number.": lambda a, b: _paired(
+            a, b, root=False
         ),
-        Mistake(
-            "that is the spread of single differences, not of their mean: divide by the root of their number.",
-            lambda a, b: _paired(a, b, root=False),
+        "you divide the sum of "
+        "squares by n; the mean was estimated too, so divide by n - 1 (tensor.std() does).": lambda a, b: (
+            _paired(a, b, ddof=0)
         ),
-        Mistake(
-            "you divide the sum of squares by n; the mean was estimated too, so divide by n - 1 (tensor.std() does).",
-            lambda a, b: _paired(a, b, ddof=0),
+        "1.96 is for a standard deviation that one knows. Ours is estimated from a few seeds: take t_quantile(0.975, "
+        "n - 1), which is larger.": lambda a, b: _paired(a, b, t=1.959963984540054),
+        "your interval is that of b - a: it has the other sign.": lambda a, b: _paired(b, a),
+        "with n differences there are n - 1 degrees of freedom, not n.": lambda a, b: _paired(
+            a, b, t=t_quantile(0.975, len(a))
         ),
-        Mistake(
-            "1.96 is for a standard deviation that one knows. Ours is estimated from a few seeds: take t_quantile(0.975, "
-            "n - 1), which is larger.",
-            lambda a, b: _paired(a, b, t=1.959963984540054),
+        "0.95 leaves "
+        "5 % on either side, 10 % in all: for a 95 % interval ask t_quantile for 0.975.": lambda a, b: (
+            _paired(a, b, t=t_quantile(0.95, len(a) - 1))
         ),
-        Mistake(
-            "your interval is that of b - a: it has the other sign.",
-            lambda a, b: _paired(b, a),
-        ),
-        Mistake(
-            "with n differences there are n - 1 degrees of freedom, not n.",
-            lambda a, b: _paired(a, b, t=t_quantile(0.975, len(a))),
-        ),
-        Mistake(
-            "0.95 leaves 5 % on either side, 10 % in all: for a 95 % interval ask t_quantile for 0.975.",
-            lambda a, b: _paired(a, b, t=t_quantile(0.95, len(a) - 1)),
-        ),
-    ],
+    },
     praise="Pairing takes out what a seed does to both methods; compare with the interval of two unpaired groups.",
 )
 
@@ -104,36 +92,28 @@ seeds = FunctionCheck(
     "The number of seeds",
     lambda mean, s: _first(lambda n: (_sum(n) * s / mean) ** 2),
     [((mean, s), {}) for mean, s in ((2.17, 3.0), (0.82, 2.0), (-1.5, 2.5), (1.0, 1.0))],
-    [
-        Mistake(
-            "half the spread needs a quarter of the seeds: the bracket is squared.",
-            lambda mean, s: _first(lambda n: _sum(n) * s / abs(mean)),
+    {
+        "half the spread needs a quarter of the seeds: the bracket is squared.": lambda mean, s: _first(
+            lambda n: _sum(n) * s / abs(mean)
         ),
-        Mistake(
-            "with the quantile of 0.975 alone you would see the difference every second time. Add that of 0.8.",
-            lambda mean, s: _first(lambda n: (t_quantile(0.975, n - 1) * s / mean) ** 2),
+        "with the quantile "
+        "of 0.975 alone you would see the difference every second time. Add that of 0.8.": lambda mean, s: (
+            _first(lambda n: (t_quantile(0.975, n - 1) * s / mean) ** 2)
         ),
-        Mistake(
-            "you stop one too early: n itself must be at least the right side.",
-            lambda mean, s: _first(lambda n: (_sum(n) * s / mean) ** 2) - 1,
+        "you stop one too early: n itself must be at least the right side.": lambda mean, s: (
+            _first(lambda n: (_sum(n) * s / mean) ** 2) - 1
         ),
-        Mistake(
-            "these are the normal quantiles, for a spread one knows. With few seeds Student's are larger, and depend "
-            "on n: try n = 2, 3, 4, … until it is enough.",
-            _normal,
+        "these are the normal quantiles, for a spread one knows. With few seeds Student's are larger, and depend "
+        "on n: try n = 2, 3, 4, … until it is enough.": _normal,
+        "0.95 leaves 5 % on either side: the interval of 95 % has the quantile of 0.975.": lambda mean, s: (
+            _first(lambda n: ((t_quantile(0.95, n - 1) + t_quantile(0.8, n - 1)) * s / mean) ** 2)
         ),
-        Mistake(
-            "0.95 leaves 5 % on either side: the interval of 95 % has the quantile of 0.975.",
-            lambda mean, s: _first(
-                lambda n: ((t_quantile(0.95, n - 1) + t_quantile(0.8, n - 1)) * s / mean) ** 2
-            ),
+        "mean and spread are "
+        "the wrong way round: a large difference needs few seeds, a large spread many.": lambda mean, s: (
+            _first(lambda n: (_sum(n) * mean / s) ** 2)
         ),
-        Mistake(
-            "mean and spread are the wrong way round: a large difference needs few seeds, a large spread many.",
-            lambda mean, s: _first(lambda n: (_sum(n) * mean / s) ** 2),
-        ),
-    ],
-    praise="It is what `seeds to tell` in the tables is computed with.",
+    },
+    praise="It is how `seeds needed` in the tables is computed.",
 )
 
 
@@ -170,30 +150,23 @@ holm = FunctionCheck(
     "Holm's correction",
     lambda p: _count(sum(adjusted <= 0.05 for adjusted in holm_adjusted(p.tolist()))),
     list(_p_values()),
-    [
-        Mistake(
-            "each is compared with 0.05, as if it were alone: the smallest of m has to be below 0.05/m.",
-            lambda p: _count((p <= 0.05).sum()),
+    {
+        "each "
+        "is compared with 0.05, as if it were alone: the smallest of m has to be below 0.05/m.": lambda p: (
+            _count((p <= 0.05).sum())
         ),
-        Mistake(
-            "all are compared with 0.05/m, which is Bonferroni's rule. It is right but strict: once the smallest stands, "
-            "the next has only m - 1 to be compared among.",
-            lambda p: _count((p <= 0.05 / len(p)).sum()),
+        "all are compared with 0.05/m, which is Bonferroni's rule. It is right but strict: once the smallest stands, "
+        "the next has only m - 1 to be compared among.": lambda p: _count((p <= 0.05 / len(p)).sum()),
+        "you go through the p values as they come: sort them first, the smallest first.": lambda p: _until(
+            p <= _limits(p)
         ),
-        Mistake(
-            "you go through the p values as they come: sort them first, the smallest first.",
-            lambda p: _until(p <= _limits(p)),
+        "you count every "
+        "p below its own limit. Stop at the first that fails: those after it fall with it.": lambda p: _count(
+            (p.sort().values <= _limits(p)).sum()
         ),
-        Mistake(
-            "you count every p below its own limit. Stop at the first that fails: those after it fall with it.",
-            lambda p: _count((p.sort().values <= _limits(p)).sum()),
-        ),
-        Mistake(
-            "limits that grow as 0.05 i/m are Benjamini and Hochberg's: they bound the share of false findings among the "
-            "findings, not the chance of a single one.",
-            _benjamini_hochberg,
-        ),
-    ],
+        "limits that grow as 0.05 i/m are Benjamini and Hochberg's: they bound the share of false findings among the "
+        "findings, not the chance of a single one.": _benjamini_hochberg,
+    },
     praise="However the comparisons depend on each other, one false finding among them is now as rare as 1 in 20.",
 )
 
@@ -217,35 +190,28 @@ spreads = FunctionCheck(
     "The two spreads",
     lambda x: _both(x.var(dim=0).mean().sqrt(), x.var(dim=1).mean().sqrt()),
     _layouts(),
-    [
-        Mistake(
-            "they are the wrong way round: over the settings means down a column, dim=0, at one seed.",
-            lambda x: _both(x.var(dim=1).mean().sqrt(), x.var(dim=0).mean().sqrt()),
+    {
+        "they "
+        "are the wrong way round: over the settings means down a column, dim=0, at one seed.": lambda x: (
+            _both(x.var(dim=1).mean().sqrt(), x.var(dim=0).mean().sqrt())
         ),
-        Mistake(
-            "you averaged over the seeds first, which takes most of the noise out of the settings: take the spread "
-            "within each seed, then the mean.",
-            lambda x: _both(x.mean(dim=1).std(), x.mean(dim=0).std()),
+        "you averaged over the seeds first, which takes most of the noise out of the settings: take the spread "
+        "within each seed, then the mean.": lambda x: _both(x.mean(dim=1).std(), x.mean(dim=0).std()),
+        "you average "
+        "standard deviations. Variances are what adds up: average those, then take the root.": lambda x: (
+            _both(x.std(dim=0).mean(), x.std(dim=1).mean())
         ),
-        Mistake(
-            "you average standard deviations. Variances are what adds up: average those, then take the root.",
-            lambda x: _both(x.std(dim=0).mean(), x.std(dim=1).mean()),
+        "these are variances: take the root, so that they are in points.": lambda x: _both(
+            x.var(dim=0).mean(), x.var(dim=1).mean()
         ),
-        Mistake(
-            "these are variances: take the root, so that they are in points.",
-            lambda x: _both(x.var(dim=0).mean(), x.var(dim=1).mean()),
+        "you divide "
+        "by K and by n; the means were estimated from the same numbers, so by K - 1 and n - 1.": lambda x: (
+            _both(x.var(dim=0, correction=0).mean().sqrt(), x.var(dim=1, correction=0).mean().sqrt())
         ),
-        Mistake(
-            "you divide by K and by n; the means were estimated from the same numbers, so by K - 1 and n - 1.",
-            lambda x: _both(
-                x.var(dim=0, correction=0).mean().sqrt(), x.var(dim=1, correction=0).mean().sqrt()
-            ),
+        "both are the spread over all numbers, settings and seeds together.": lambda x: _both(
+            x.std(), x.std()
         ),
-        Mistake(
-            "both are the spread over all numbers, settings and seeds together.",
-            lambda x: _both(x.std(), x.std()),
-        ),
-    ],
+    },
     praise="Where the first is no larger than what rounding makes of one seed, the settings did nothing.",
 )
 
@@ -266,32 +232,28 @@ planted = FunctionCheck(
     "The row that no run gave",
     lambda shown, runs: _count((shown - runs.mean(dim=1)).abs().argmax()),
     _tables(),
-    [
-        Mistake(
-            "printed numbers are rounded, so hardly one is equal to its mean to the last digit: look for a difference of "
-            "more than half a unit of the last decimal, 0.05.",
-            lambda shown, runs: _count((shown != runs.mean(dim=1)).nonzero()[0, 0]),
+    {
+        "printed numbers are rounded, so hardly one is equal to its mean to the last digit: look for a difference of "
+        "more than half a unit of the last decimal, 0.05.": lambda shown, runs: _count(
+            (shown != runs.mean(dim=1)).nonzero()[0, 0]
         ),
-        Mistake(
-            "the largest number of a table is no more suspect than others: compare each with the mean of its own runs.",
-            lambda shown, runs: _count(shown.argmax()),
+        "the largest number of a table "
+        "is no more suspect than others: compare each with the mean of its own runs.": lambda shown, runs: (
+            _count(shown.argmax())
         ),
-        Mistake(
-            "this is the row that fits its runs best: look for the one that fits worst.",
-            lambda shown, runs: _count((shown - runs.mean(dim=1)).abs().argmin()),
+        "this is the row that fits its runs best: look for the one that fits worst.": lambda shown, runs: (
+            _count((shown - runs.mean(dim=1)).abs().argmin())
         ),
-        Mistake(
-            "a written number may also be too low: take the absolute value of the difference.",
-            lambda shown, runs: _count((shown - runs.mean(dim=1)).argmax()),
+        "a written "
+        "number may also be too low: take the absolute value of the difference.": lambda shown, runs: _count(
+            (shown - runs.mean(dim=1)).argmax()
         ),
-        Mistake(
-            "the tables show means; you compared with medians.",
-            lambda shown, runs: _count((shown - runs.median(dim=1).values).abs().argmax()),
+        "the tables show means; you compared with medians.": lambda shown, runs: _count(
+            (shown - runs.median(dim=1).values).abs().argmax()
         ),
-        Mistake(
-            "this is the row whose runs scatter most, which is no fault.",
-            lambda shown, runs: _count(runs.std(dim=1).argmax()),
+        "this is the row whose runs scatter most, which is no fault.": lambda shown, runs: _count(
+            runs.std(dim=1).argmax()
         ),
-    ],
-    praise="`hypav table` does this for every number before it prints one, and also asks whose runs they are.",
+    },
+    praise="A test does this for the tables that the course stores: it computes each of them again from the runs.",
 )

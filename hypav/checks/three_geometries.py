@@ -10,16 +10,7 @@ import torch
 from torch import Tensor
 
 from hypav import geometry
-from hypav.checks.framework import FunctionCheck, Mistake, NumberCheck
-
-__all__ = [
-    "artan_k",
-    "artan_near_zero",
-    "longest_arrow",
-    "measured_curvature",
-    "safe_logmap0",
-    "sectional_curvature",
-]
+from hypav.checks.framework import FunctionCheck, NumberCheck
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -47,38 +38,29 @@ artan_k = FunctionCheck(
     "artan_k for every sign of k",
     lambda x, *, k: geometry.artan_k(x, k=k),
     _KS,
-    [
-        Mistake(
-            "the signs are turned round: k < 0 is hyperbolic and has artanh, k > 0 is spherical and has arctan.",
-            lambda x, *, k: geometry.artan_k(x, k=-k),
+    {
+        "the signs are turned "
+        "round: k < 0 is hyperbolic and has artanh, k > 0 is spherical and has arctan.": lambda x, *, k: (
+            geometry.artan_k(x, k=-k)
         ),
-        Mistake(
-            "k = 0 gives NaN: 0/0 in the closed form. It is a case of its own, where artan_k(x) = x.",
-            lambda x, *, k: _artan_at_zero(x, k),
+        "k = 0 gives "
+        "NaN: 0/0 in the closed form. It is a case of its own, where artan_k(x) = x.": lambda x, *, k: (
+            _artan_at_zero(x, k)
         ),
-        Mistake(
-            "k = 0 gives 0, but flat space keeps its lengths: artan_0(x) = x.",
-            lambda x, *, k: 0 * x if k == 0 else geometry.artan_k(x, k=k),
+        "k = 0 gives 0, but flat space keeps its lengths: artan_0(x) = x.": lambda x, *, k: (
+            0 * x if k == 0 else geometry.artan_k(x, k=k)
         ),
-        Mistake(
-            "inside stands |k| where √|k| belongs: a square root is missing.",
-            lambda x, *, k: _artan(x, k, abs(k), _root(k)),
+        "inside stands |k| where √|k| belongs: a square root is missing.": lambda x, *, k: _artan(
+            x, k, abs(k), _root(k)
         ),
-        Mistake("the division by √|k| is missing.", lambda x, *, k: _artan(x, k, _root(k), 1.0)),
-        Mistake("you divide by |k|, not by its square root.", lambda x, *, k: _artan(x, k, _root(k), abs(k))),
-        Mistake(
-            "this is tan_k, the way back: artan_k is the inverse.",
-            lambda x, *, k: geometry.tan_k(x, k=k),
+        "the division by √|k| is missing.": lambda x, *, k: _artan(x, k, _root(k), 1.0),
+        "you divide by |k|, not by its square root.": lambda x, *, k: _artan(x, k, _root(k), abs(k)),
+        "this is tan_k, the way back: artan_k is the inverse.": lambda x, *, k: geometry.tan_k(x, k=k),
+        "you took |k| first, so that the sphere became a ball: arctan where k > 0.": lambda x, *, k: (
+            geometry.artan_k(x, k=-abs(k))
         ),
-        Mistake(
-            "you took |k| first, so that the sphere became a ball: arctan where k > 0.",
-            lambda x, *, k: geometry.artan_k(x, k=-abs(k)),
-        ),
-        Mistake(
-            "this is the distance, twice artan_k.",
-            lambda x, *, k: 2 * geometry.artan_k(x, k=k),
-        ),
-    ],
+        "this is the distance, twice artan_k.": lambda x, *, k: 2 * geometry.artan_k(x, k=k),
+    },
     praise="This function is the whole difference between the three geometries.",
 )
 
@@ -96,33 +78,30 @@ measured_curvature = FunctionCheck(
     "The curvature from a circle's radius and length",
     lambda r, length: 3 * _excess(r, length) / (math.pi * r**3),
     _MEASURED,
-    [
-        Mistake(
-            "the sign is turned round: on the sphere (k > 0) circles are too short, so 2πr − L must be positive there.",
-            lambda r, length: -3 * _excess(r, length) / (math.pi * r**3),
+    {
+        "the sign is turned round: on "
+        "the sphere (k > 0) circles are too short, so 2πr − L must be positive there.": lambda r, length: (
+            -3 * _excess(r, length) / (math.pi * r**3)
         ),
-        Mistake("the factor 3 is missing.", lambda r, length: _excess(r, length) / (math.pi * r**3)),
-        Mistake(
-            "you divided by r², but what is missing from the circle grows with r³.",
-            lambda r, length: 3 * _excess(r, length) / (math.pi * r**2),
+        "the factor 3 is missing.": lambda r, length: _excess(r, length) / (math.pi * r**3),
+        "you divided by r², but what is missing from the circle grows with r³.": lambda r, length: (
+            3 * _excess(r, length) / (math.pi * r**2)
         ),
-        Mistake(
-            "this is half of it: 2π·r³/6 is πr³/3, so divide by πr³, not by 2πr³.",
-            lambda r, length: 3 * _excess(r, length) / (2 * math.pi * r**3),
+        "this is half of it: 2π·r³/6 is πr³/3, so divide by πr³, not by 2πr³.": lambda r, length: (
+            3 * _excess(r, length) / (2 * math.pi * r**3)
         ),
-        Mistake(
-            "the series has 1/6, as sin x = x − x³/6: with 2π before it, that is π/3, and 3 comes out, not 6.",
-            lambda r, length: 6 * _excess(r, length) / (math.pi * r**3),
+        "the series has 1/6, "
+        "as sin x = x − x³/6: with 2π before it, that is π/3, and 3 comes out, not 6.": lambda r, length: (
+            6 * _excess(r, length) / (math.pi * r**3)
         ),
-        Mistake(
-            "this is the share that is missing from the circle: solve L = 2πr(1 − kr²/6) for k.",
-            lambda r, length: _excess(r, length) / (2 * math.pi * r),
+        "this "
+        "is the share that is missing from the circle: solve L = 2πr(1 − kr²/6) for k.": lambda r, length: (
+            _excess(r, length) / (2 * math.pi * r)
         ),
-        Mistake(
-            "this is √|k|, one over the radius of curvature: k itself is asked for.",
-            lambda r, length: (3 * _excess(r, length) / (math.pi * r**3)).abs().sqrt(),
+        "this is √|k|, one over the radius of curvature: k itself is asked for.": lambda r, length: (
+            (3 * _excess(r, length) / (math.pi * r**3)).abs().sqrt()
         ),
-    ],
+    },
     praise="Nobody had to leave the space to look at it from outside.",
 )
 
@@ -160,40 +139,29 @@ sectional_curvature = FunctionCheck(
     "The sectional curvature k behind five names",
     _k,
     _NAMES,
-    [
-        Mistake(
-            "you kept the plus sign of the libraries whose c is positive: it means −k there.",
-            lambda name, value: _k(name, value, sign=1.0),
+    {
+        "you "
+        "kept the plus sign of the libraries whose c is positive: it means −k there.": lambda name, value: _k(
+            name, value, sign=1.0
         ),
-        Mistake(
-            "HypLL's Curvature(value) is not value: it goes through softplus first.",
-            lambda name, value: _k(name, value, softplus=False),
+        "HypLL's Curvature(value) is not value: it goes through softplus first.": lambda name, value: _k(
+            name, value, softplus=False
         ),
-        Mistake(
-            "the radius of the ball is 1/√|k|: turned round, k = −1/R², with a square.",
-            lambda name, value: _k(name, value, radius=-1.0),
+        "the radius of the ball is 1/√|k|: turned round, k = −1/R², with a square.": lambda name, value: _k(
+            name, value, radius=-1.0
         ),
-        Mistake(
-            "the radius is not the curvature: a larger ball is flatter, k = −1/R².",
-            lambda name, value: _k(name, value, radius=1.0),
+        "the radius is not the curvature: a larger ball is flatter, k = −1/R².": lambda name, value: _k(
+            name, value, radius=1.0
         ),
-        Mistake(
-            "a larger ball is flatter: k = −1/R², and you have −R².",
-            lambda name, value: _k(name, value, radius=2.0),
+        "a larger ball is flatter: k = −1/R², and you have −R².": lambda name, value: _k(
+            name, value, radius=2.0
         ),
-        Mistake(
-            "the paper's c and geoopt's k carry their sign already: leave them as they are.",
-            _turned_signs,
+        "the paper's c and geoopt's k carry their sign already: leave them as they are.": _turned_signs,
+        "you made everything negative, but geoopt's k > 0 is a sphere, and stays one.": lambda name, value: (
+            -_k(name, value).abs()
         ),
-        Mistake(
-            "you made everything negative, but geoopt's k > 0 is a sphere, and stays one.",
-            lambda name, value: -_k(name, value).abs(),
-        ),
-        Mistake(
-            "the radius of a ball has no sign, but its k has: −1/R².",
-            _radius_unsigned,
-        ),
-    ],
+        "the radius of a ball has no sign, but its k has: −1/R².": _radius_unsigned,
+    },
     praise="Write it down next to every number that you take from another repository.",
 )
 
@@ -227,40 +195,34 @@ safe_logmap0 = FunctionCheck(
     "log at 0 that survives the rim and the zero row",
     lambda x, *, k, eps: _log0(x, k, most=1 - eps),
     _rows(),
-    [
-        Mistake(
-            "on the rim and beyond it is still infinite or NaN: artanh's argument must stay at 1 − eps or below.",
-            lambda x, *, k, eps: _log0(x, k),
+    {
+        "on the rim and beyond it "
+        "is still infinite or NaN: artanh's argument must stay at 1 − eps or below.": lambda x, *, k, eps: (
+            _log0(x, k)
         ),
-        Mistake(
-            "you clamp at 1, where artanh is infinite: clamp at 1 − eps.",
-            lambda x, *, k, eps: _log0(x, k, most=1.0),
+        "you clamp at 1, where artanh is infinite: clamp at 1 − eps.": lambda x, *, k, eps: _log0(
+            x, k, most=1.0
         ),
-        Mistake(
-            "a zero row gives NaN, 0/0: hold the norm away from 0 before you divide by it.",
-            lambda x, *, k, eps: _log0(x, k, most=1 - eps, least=0.0),
+        "a "
+        "zero row gives NaN, 0/0: hold the norm away from 0 before you divide by it.": lambda x, *, k, eps: (
+            _log0(x, k, most=1 - eps, least=0.0)
         ),
-        Mistake(
-            "you clamp the norm, but artanh's argument is √|k|·norm: for k = −0.25 the rim is at norm 2.",
-            lambda x, *, k, eps: _log0_norm_clamped(x, k, eps),
+        "you clamp the norm, "
+        "but artanh's argument is √|k|·norm: for k = −0.25 the rim is at norm 2.": lambda x, *, k, eps: (
+            _log0_norm_clamped(x, k, eps)
         ),
-        Mistake(
-            "NaN and infinity became 0, so that the longest features are now the shortest: clamp before artanh instead.",
-            lambda x, *, k, eps: _log0(x, k).nan_to_num(0.0, 0.0, 0.0),
+        "NaN and infinity became 0, so that "
+        "the longest features are now the shortest: clamp before artanh instead.": lambda x, *, k, eps: _log0(
+            x, k
+        ).nan_to_num(0.0, 0.0, 0.0),
+        "inside artanh stands |k| where √|k| belongs: a square root is missing.": lambda x, *, k, eps: _log0(
+            x, k, most=1 - eps, inside=abs(k)
         ),
-        Mistake(
-            "inside artanh stands |k| where √|k| belongs: a square root is missing.",
-            lambda x, *, k, eps: _log0(x, k, most=1 - eps, inside=abs(k)),
+        "the division by √|k| is missing.": lambda x, *, k, eps: _log0(x, k, most=1 - eps) * _root(k),
+        "the margin eps is taken off every row: only rows beyond it may change.": lambda x, *, k, eps: _log0(
+            x * (1 - eps), k, most=1 - eps
         ),
-        Mistake(
-            "the division by √|k| is missing.",
-            lambda x, *, k, eps: _log0(x, k, most=1 - eps) * _root(k),
-        ),
-        Mistake(
-            "the margin eps is taken off every row: only rows beyond it may change.",
-            lambda x, *, k, eps: _log0(x * (1 - eps), k, most=1 - eps),
-        ),
-    ],
+    },
     praise="Two clamps, and each can say which function it protects.",
 )
 
@@ -276,40 +238,31 @@ artan_near_zero = FunctionCheck(
     "artan_k near k = 0",
     lambda x, *, k: _series(x, k, -1 / 3, 1 / 5),
     [((_SMALL,), {"k": k}) for k in (-0.2, 0.0, 0.1)],
-    [
-        Mistake(
-            "the signs are turned round: for k > 0 artan_k(x) is less than x, so the first term is −kx²/3.",
-            lambda x, *, k: _series(x, -k, -1 / 3, 1 / 5),
+    {
+        "the signs are "
+        "turned round: for k > 0 artan_k(x) is less than x, so the first term is −kx²/3.": lambda x, *, k: (
+            _series(x, -k, -1 / 3, 1 / 5)
         ),
-        Mistake(
-            "all your signs are minus: they alternate, −u/3 + u²/5.",
-            lambda x, *, k: _series(x, k, -1 / 3, -1 / 5),
+        "all your signs are minus: they alternate, −u/3 + u²/5.": lambda x, *, k: _series(
+            x, k, -1 / 3, -1 / 5
         ),
-        Mistake(
-            "you stopped after the first term: u²/5 is missing.", lambda x, *, k: _series(x, k, -1 / 3, 0.0)
+        "you stopped after the first term: u²/5 is missing.": lambda x, *, k: _series(x, k, -1 / 3, 0.0),
+        "these are the factorials of the sine: ∫t² dt = x³/3, without a factorial.": lambda x, *, k: _series(
+            x, k, -1 / 6, 1 / 120
         ),
-        Mistake(
-            "these are the factorials of the sine: ∫t² dt = x³/3, without a factorial.",
-            lambda x, *, k: _series(x, k, -1 / 6, 1 / 120),
+        "this is the series of tan_k: 1 + u/3 + 2u²/15. Integrate 1 − kt² + k²t⁴ instead.": lambda x, *, k: (
+            _series(x, k, 1 / 3, 2 / 15)
         ),
-        Mistake(
-            "this is the series of tan_k: 1 + u/3 + 2u²/15. Integrate 1 − kt² + k²t⁴ instead.",
-            lambda x, *, k: _series(x, k, 1 / 3, 2 / 15),
+        "the integral is missing: this is 1/(1 + kt²) itself, times x.": lambda x, *, k: _series(
+            x, k, -1.0, 1.0
         ),
-        Mistake(
-            "the integral is missing: this is 1/(1 + kt²) itself, times x.",
-            lambda x, *, k: _series(x, k, -1.0, 1.0),
+        "these "
+        "are the denominators of the logarithm: odd powers only, so 3 and 5, not 2 and 3.": lambda x, *, k: (
+            _series(x, k, -1 / 2, 1 / 3)
         ),
-        Mistake(
-            "these are the denominators of the logarithm: odd powers only, so 3 and 5, not 2 and 3.",
-            lambda x, *, k: _series(x, k, -1 / 2, 1 / 3),
-        ),
-        Mistake(
-            "x² is missing beside k: the series is in u = kx².",
-            lambda x, *, k: x * (1 - k / 3 + k**2 / 5),
-        ),
-        Mistake("the factor x in front is missing.", lambda x, *, k: _series(x, k, -1 / 3, 1 / 5) / x),
-    ],
+        "x² is missing beside k: the series is in u = kx².": lambda x, *, k: x * (1 - k / 3 + k**2 / 5),
+        "the factor x in front is missing.": lambda x, *, k: _series(x, k, -1 / 3, 1 / 5) / x,
+    },
     praise="No square root, no division by k: value and slope are right on both sides of 0.",
 )
 
@@ -318,19 +271,15 @@ _ARROW = math.atanh(0.999)
 longest_arrow = NumberCheck(
     "The longest arrow that Eq. 1 and Eq. 3 can give for k = −0.2 and ξ = 0.001",
     _ARROW / math.sqrt(0.2),
-    [
-        Mistake("this is the longest arrow for k = −1: artanh still has to be divided by √|k|.", _ARROW),
-        Mistake("you divided by |k| where √|k| belongs: a square root is missing.", _ARROW / 0.2),
-        Mistake(
-            "you multiplied by √|k|: a flatter ball is larger, and so are its arrows.",
-            _ARROW * math.sqrt(0.2),
-        ),
-        Mistake(
-            "this is the distance to the centre; at 0, where λ = 2, the arrow is half as long.",
-            2 * _ARROW / math.sqrt(0.2),
-        ),
-        Mistake("this is the norm in the ball, after Eq. 1: Eq. 3 is still to come.", 0.999 / math.sqrt(0.2)),
-        Mistake("this is where Eq. 1 as printed would put the point: use the radius 1/√|k|.", 0.999 / 0.2),
-    ],
+    {
+        "this is the longest arrow for k = −1: artanh still has to be divided by √|k|.": _ARROW,
+        "you divided by |k| where √|k| belongs: a square root is missing.": _ARROW / 0.2,
+        "you multiplied by √|k|: a flatter ball is larger, and so are its arrows.": _ARROW * math.sqrt(0.2),
+        "this is the distance to the centre; at 0, where λ = 2, the arrow is half as long.": 2
+        * _ARROW
+        / math.sqrt(0.2),
+        "this is the norm in the ball, after Eq. 1: Eq. 3 is still to come.": 0.999 / math.sqrt(0.2),
+        "this is where Eq. 1 as printed would put the point: use the radius 1/√|k|.": 0.999 / 0.2,
+    },
     praise="ξ is a hidden setting: geoopt's own in float32, 0.004, would make it 6.95.",
 )

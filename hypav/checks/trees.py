@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 
 from hypav import hyperbolicity
-from hypav.checks.framework import FunctionCheck, Mistake
+from hypav.checks.framework import FunctionCheck
 from hypav.trees import distortion as package_distortion
-
-__all__ = ["delta_rel", "distortion", "four_point_delta", "gromov_product", "tree_distance"]
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -44,34 +42,30 @@ tree_distance = FunctionCheck(
     "Distances between the leaves of a tree",
     lambda paths: 2 * (paths.shape[1] - _shared(paths)),
     _paths(),
-    [
-        Mistake(
-            "it is half of the right value: the way goes up to the common ancestor and down again, so count both halves.",
-            lambda paths: paths.shape[1] - _shared(paths),
+    {
+        "it is half of the right value: "
+        "the way goes up to the common ancestor and down again, so count both halves.": lambda paths: (
+            paths.shape[1] - _shared(paths)
         ),
-        Mistake(
-            "you count a level as common wherever the two numbers are equal, even below the point where the paths part: "
-            "only an equal beginning counts, see `cumprod`.",
-            lambda paths: 2 * (paths.shape[1] - _same(paths).sum(-1)),
+        "you count a level as common wherever the two numbers are equal, even below the point where the paths part: "
+        "only an equal beginning counts, see `cumprod`.": lambda paths: (
+            2 * (paths.shape[1] - _same(paths).sum(-1))
         ),
-        Mistake(
-            "you count once each level on which the numbers differ: count levels from the first difference on, twice.",
-            lambda paths: paths.shape[1] - _same(paths).sum(-1),
+        "you count once each level "
+        "on which the numbers differ: count levels from the first difference on, twice.": lambda paths: (
+            paths.shape[1] - _same(paths).sum(-1)
         ),
-        Mistake(
-            "this is how much two paths have in common, which is largest for a leaf and itself: subtract it from the "
-            "number of levels.",
-            lambda paths: 2 * _shared(paths),
+        "this is how much two paths have in common, which is largest for a leaf and itself: subtract it from the "
+        "number of levels.": lambda paths: 2 * _shared(paths),
+        "leaves of different super-groups "
+        "meet at the root, and the two edges to it count too: they are missing.": lambda paths: (
+            2 * (paths.shape[1] - _shared(paths).clamp(min=1))
         ),
-        Mistake(
-            "leaves of different super-groups meet at the root, and the two edges to it count too: they are missing.",
-            lambda paths: 2 * (paths.shape[1] - _shared(paths).clamp(min=1)),
+        "you count "
+        "the vertices on the way, with both ends: count the edges between them, one less.": lambda paths: (
+            2 * (paths.shape[1] - _shared(paths)) + 1
         ),
-        Mistake(
-            "you count the vertices on the way, with both ends: count the edges between them, one less.",
-            lambda paths: 2 * (paths.shape[1] - _shared(paths)) + 1,
-        ),
-    ],
+    },
     praise="No coordinates were needed: a tree is a metric space by itself.",
 )
 
@@ -92,40 +86,33 @@ distortion = FunctionCheck(
     "The distortion of an embedding",
     package_distortion,
     _distances(),
-    [
-        Mistake(
-            "your mean is NaN, because the diagonal is 0/0: leave the pairs (i, i) out, for instance with "
-            "torch.triu_indices(n, n, 1).",
-            lambda embedded, wanted: (embedded / wanted - 1).abs().mean(),
+    {
+        "your mean is NaN, because the diagonal is 0/0: leave the pairs (i, i) out, for instance with "
+        "torch.triu_indices(n, n, 1).": lambda embedded, wanted: (embedded / wanted - 1).abs().mean(),
+        "you divide by all n² entries, "
+        "but the n on the diagonal are no pairs: divide by their number, n(n-1).": lambda embedded, wanted: (
+            (_upper(embedded) / _upper(wanted) - 1).abs().sum() * 2 / len(wanted) ** 2
         ),
-        Mistake(
-            "you divide by all n² entries, but the n on the diagonal are no pairs: divide by their number, n(n-1).",
-            lambda embedded, wanted: (
-                (_upper(embedded) / _upper(wanted) - 1).abs().sum() * 2 / len(wanted) ** 2
-            ),
+        "distances that are too "
+        "long cancel those that are too short: the absolute value is missing.": lambda embedded, wanted: (
+            _upper(embedded) / _upper(wanted) - 1
+        ).mean(),
+        "you squared the errors. That is what "
+        "Adam minimises; the distortion is the mean of their absolute values.": lambda embedded, wanted: (
+            (_upper(embedded) / _upper(wanted) - 1).square().mean()
         ),
-        Mistake(
-            "distances that are too long cancel those that are too short: the absolute value is missing.",
-            lambda embedded, wanted: (_upper(embedded) / _upper(wanted) - 1).mean(),
+        "this is the mean of the absolute errors: divide each by the distance that is wanted, so that near pairs "
+        "count as much as far ones.": lambda embedded, wanted: (
+            (_upper(embedded) - _upper(wanted)).abs().mean()
         ),
-        Mistake(
-            "you squared the errors. That is what Adam minimises; the distortion is the mean of their absolute values.",
-            lambda embedded, wanted: (_upper(embedded) / _upper(wanted) - 1).square().mean(),
+        "the quotient is upside down: the wanted distance is the denominator.": lambda embedded, wanted: (
+            (_upper(wanted) / _upper(embedded) - 1).abs().mean()
         ),
-        Mistake(
-            "this is the mean of the absolute errors: divide each by the distance that is wanted, so that near pairs "
-            "count as much as far ones.",
-            lambda embedded, wanted: (_upper(embedded) - _upper(wanted)).abs().mean(),
-        ),
-        Mistake(
-            "the quotient is upside down: the wanted distance is the denominator.",
-            lambda embedded, wanted: (_upper(wanted) / _upper(embedded) - 1).abs().mean(),
-        ),
-        Mistake(
-            "this is the mean ratio of the distances: 1 must be subtracted, for a ratio of 1 is no error.",
-            lambda embedded, wanted: (_upper(embedded) / _upper(wanted)).mean(),
-        ),
-    ],
+        "this is the mean ratio "
+        "of the distances: 1 must be subtracted, for a ratio of 1 is no error.": lambda embedded, wanted: (
+            _upper(embedded) / _upper(wanted)
+        ).mean(),
+    },
     praise="All the percentages of this section are this number.",
 )
 
@@ -139,30 +126,20 @@ four_point_delta = FunctionCheck(
     "δ of four points",
     lambda d: hyperbolicity.four_point_delta(d, (0, 1, 2, 3)),
     [((_matrix(_cloud(4, 3, seed)),), {}) for seed in (1, 2, 5)],
-    [
-        Mistake(
-            "it is twice the right value: δ is half of the gap.",
-            lambda d: _sums(d)[2] - _sums(d)[1],
+    {
+        "it is twice the right value: δ is half of the gap.": lambda d: _sums(d)[2] - _sums(d)[1],
+        "you took the gap between the largest and the smallest sum: in a tree the two larger ones are "
+        "equal, so their gap counts.": lambda d: (_sums(d)[2] - _sums(d)[0]) / 2,
+        "you took the gap between the two smaller sums: it is the length of the tree's middle edge, no error. "
+        "Sort, and take the last two.": lambda d: (_sums(d)[1] - _sums(d)[0]) / 2,
+        "you did not sort: which of the three sums is the largest changes from case to case.": lambda d: (
+            (d[0, 1] + d[2, 3] - d[0, 2] - d[1, 3]) / 2
         ),
-        Mistake(
-            "you took the gap between the largest and the smallest sum: in a tree the two larger ones are "
-            "equal, so their gap counts.",
-            lambda d: (_sums(d)[2] - _sums(d)[0]) / 2,
+        "you sorted "
+        "the six distances, but it is sums of two that are compared: AB + CD, AC + BD, AD + BC.": lambda d: (
+            (_upper(d).sort().values[-1] - _upper(d).sort().values[-2]) / 2
         ),
-        Mistake(
-            "you took the gap between the two smaller sums: it is the length of the tree's middle edge, no error. "
-            "Sort, and take the last two.",
-            lambda d: (_sums(d)[1] - _sums(d)[0]) / 2,
-        ),
-        Mistake(
-            "you did not sort: which of the three sums is the largest changes from case to case.",
-            lambda d: (d[0, 1] + d[2, 3] - d[0, 2] - d[1, 3]) / 2,
-        ),
-        Mistake(
-            "you sorted the six distances, but it is sums of two that are compared: AB + CD, AC + BD, AD + BC.",
-            lambda d: (_upper(d).sort().values[-1] - _upper(d).sort().values[-2]) / 2,
-        ),
-    ],
+    },
     praise="Zero means: these four points lie in a tree. δ of a set is the largest over all its quadruples.",
 )
 
@@ -175,27 +152,18 @@ gromov_product = FunctionCheck(
     "Gromov's product",
     lambda d, base: _product(d, base),
     [((_matrix(_cloud(5, 2, seed)),), {"base": base}) for seed, base in ((1, 2), (3, 4))],
-    [
-        Mistake("it is twice the right value: the half is missing.", lambda d, base: 2 * _product(d, base)),
-        Mistake(
-            "the distance between the two points is added: subtract it, the product is large for points that are close "
-            "together and far from the base.",
-            lambda d, base: _product(d, base) + d,
+    {
+        "it is twice the right value: the half is missing.": lambda d, base: 2 * _product(d, base),
+        "the distance between the two points is added: subtract it, the product is large for points that are close "
+        "together and far from the base.": lambda d, base: _product(d, base) + d,
+        "the sign is turned round: d(b,i) + d(b,j) stand first, and the triangle inequality makes the product at "
+        "least 0.": lambda d, base: -_product(d, base),
+        "you always start from point 0: use the row of the base, d[base].": lambda d, base: _product(d, 0),
+        "you added d(b,i) "
+        "twice: one of the two terms belongs to j, so one is a column and one a row.": lambda d, base: (
+            (2 * d[base].unsqueeze(1) - d) / 2
         ),
-        Mistake(
-            "the sign is turned round: d(b,i) + d(b,j) stand first, and the triangle inequality makes the product at "
-            "least 0.",
-            lambda d, base: -_product(d, base),
-        ),
-        Mistake(
-            "you always start from point 0: use the row of the base, d[base].",
-            lambda d, base: _product(d, 0),
-        ),
-        Mistake(
-            "you added d(b,i) twice: one of the two terms belongs to j, so one is a column and one a row.",
-            lambda d, base: (2 * d[base].unsqueeze(1) - d) / 2,
-        ),
-    ],
+    },
     praise="In a tree it is how far the ways from b to i and to j run together.",
 )
 
@@ -229,27 +197,23 @@ delta_rel = FunctionCheck(
     "δ_rel of features",
     lambda x: torch.tensor(hyperbolicity.delta_rel(x).delta_rel, dtype=torch.float64),
     [((_cloud(n, dim, n),), {}) for n, dim in ((12, 3), (15, 2))],
-    [
-        Mistake(
-            "this is δ/diameter, as the released code has it: in Khrulkov's definition a factor 2 stands before δ.",
-            lambda x: _delta(_matrix(x)) / _matrix(x).max(),
+    {
+        "this is δ/diameter, "
+        "as the released code has it: in Khrulkov's definition a factor 2 stands before δ.": lambda x: (
+            _delta(_matrix(x)) / _matrix(x).max()
         ),
-        Mistake(
-            "the largest and the smallest are swapped: for each k take the smaller of A_ik and A_kj, then the largest "
-            "over k.",
-            _swapped,
+        "the largest and the smallest are swapped: for each k take the smaller of A_ik and A_kj, then the largest "
+        "over k.": _swapped,
+        "A_ij is not subtracted from the max-min product.": _unsubtracted,
+        "you averaged over the pairs (i, j): δ is the largest gap of all pairs.": _averaged,
+        "you divided by the mean distance: the diameter is the largest one.": lambda x: (
+            2 * _delta(_matrix(x)) / _upper(_matrix(x)).mean()
         ),
-        Mistake("A_ij is not subtracted from the max-min product.", _unsubtracted),
-        Mistake("you averaged over the pairs (i, j): δ is the largest gap of all pairs.", _averaged),
-        Mistake(
-            "you divided by the mean distance: the diameter is the largest one.",
-            lambda x: 2 * _delta(_matrix(x)) / _upper(_matrix(x)).mean(),
+        "this is 2δ: divide it by the diameter.": lambda x: 2 * _delta(_matrix(x)),
+        "these are "
+        "squared distances, for which the triangle inequality does not hold: take their roots.": lambda x: (
+            2 * _delta(_matrix(x).square()) / _matrix(x).square().max()
         ),
-        Mistake("this is 2δ: divide it by the diameter.", lambda x: 2 * _delta(_matrix(x))),
-        Mistake(
-            "these are squared distances, for which the triangle inequality does not hold: take their roots.",
-            lambda x: 2 * _delta(_matrix(x).square()) / _matrix(x).square().max(),
-        ),
-    ],
+    },
     praise="A number of the paper's Table 7 takes no more than this.",
 )

@@ -7,10 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hypav.checks.framework import FunctionCheck, Mistake
+from hypav.checks.framework import FunctionCheck
 from hypav.evaluation import Scores, harmonic_mean
-
-__all__ = ["ausuc", "best_beta", "mean_recall", "negative_probabilities", "predict", "zsl"]
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -33,37 +31,35 @@ negative_probabilities = FunctionCheck(
     "The negative of a triplet",
     _negative,
     [((torch.tensor([2, 2, 2, 2, 2, 5, 5, 5, 7, 7, 9]), y), {}) for y in (5, 9)],
-    [
-        Mistake(
-            "every sample of another class is equally likely in yours, so that a large class is the negative more often: "
-            "draw the class first, each of the K - 1 alike, then a sample within it.",
-            lambda label, y: (label != y).double() / (label != y).sum(),
+    {
+        "every sample of another class is equally likely in yours, so that a large class is the negative more often: "
+        "draw the class first, each of the K - 1 alike, then a sample within it.": lambda label, y: (
+            (label != y).double() / (label != y).sum()
         ),
-        Mistake(
-            "the probabilities do not sum to 1: one class of K is ruled out, so K - 1 are left to choose from.",
-            lambda label, y: (label != y) / (_classes(label) * _sizes(label)),
+        "the probabilities "
+        "do not sum to 1: one class of K is ruled out, so K - 1 are left to choose from.": lambda label, y: (
+            (label != y) / (_classes(label) * _sizes(label))
         ),
-        Mistake(
-            "samples of y itself can be drawn in yours, as for the positive; the negative must be of another class.",
-            lambda label, y: 1 / (_classes(label) * _sizes(label)),
+        "samples of y itself can "
+        "be drawn in yours, as for the positive; the negative must be of another class.": lambda label, y: (
+            1 / (_classes(label) * _sizes(label))
         ),
-        Mistake(
-            "each *sample* gets 1/(K - 1), which is the probability of its whole class: divide by the class's size.",
-            lambda label, y: (label != y).double() / (_classes(label) - 1),
+        "each *sample* gets 1/(K "
+        "- 1), which is the probability of its whole class: divide by the class's size.": lambda label, y: (
+            (label != y).double() / (_classes(label) - 1)
         ),
-        Mistake(
-            "you divide by the size of the class y; a sample shares its chance with those of its own class.",
-            lambda label, y: (label != y).double() / ((_classes(label) - 1) * (label == y).sum()),
+        "you divide by the "
+        "size of the class y; a sample shares its chance with those of its own class.": lambda label, y: (
+            (label != y).double() / ((_classes(label) - 1) * (label == y).sum())
         ),
-        Mistake(
-            "you give the samples of y, and only them, a chance: it is the other way round.",
-            lambda label, y: (label == y).double() / (label == y).sum(),
+        "you give the samples of y, and only them, a chance: it is the other way round.": lambda label, y: (
+            (label == y).double() / (label == y).sum()
         ),
-        Mistake(
-            "samples of large classes get more in yours: you weight by the size of the class, but have to divide by it.",
-            lambda label, y: (label != y) * _sizes(label) / ((label != y) * _sizes(label)).sum(),
+        "samples of large classes get "
+        "more in yours: you weight by the size of the class, but have to divide by it.": lambda label, y: (
+            (label != y) * _sizes(label) / ((label != y) * _sizes(label)).sum()
         ),
-    ],
+    },
     praise="The positive is drawn in the same way, with K for K - 1: that is all a class-balanced sampler does.",
 )
 
@@ -103,38 +99,28 @@ mean_recall = FunctionCheck(
     "S and U, recall averaged over classes",
     lambda answer, label, part: _recalls(answer, label, part).mean(),
     _recall_cases(),
-    [
-        Mistake(
-            "this is the share of right answers among all samples of these classes: large classes count more. Take the "
-            "recall of each class first, then their mean.",
-            _of_part,
+    {
+        "this is the share of right answers among all samples of these classes: large classes count more. Take the "
+        "recall of each class first, then their mean.": _of_part,
+        "this is the accuracy over all "
+        "samples, of whatever class: only the classes asked for should count.": lambda answer, label, part: (
+            (answer == label).double().mean()
         ),
-        Mistake(
-            "this is the accuracy over all samples, of whatever class: only the classes asked for should count.",
-            lambda answer, label, part: (answer == label).double().mean(),
+        "you divide by how often a class is *answered*, which is precision; recall divides by how many samples it "
+        "has.": lambda answer, label, part: torch.stack(
+            [(label[answer == c] == c).double().mean() for c in part]
+        ).mean(),
+        "you average over all classes of the phase, also those not asked for.": lambda answer, label, part: (
+            _recalls(answer, label, label.unique()).mean()
         ),
-        Mistake(
-            "you divide by how often a class is *answered*, which is precision; recall divides by how many samples it "
-            "has.",
-            lambda answer, label, part: torch.stack(
-                [(label[answer == c] == c).double().mean() for c in part]
-            ).mean(),
+        "you sum the recalls: divide by the number of classes.": lambda answer, label, part: _recalls(
+            answer, label, part
+        ).sum(),
+        "you divide "
+        "the right answers of these classes by the number of all samples.": lambda answer, label, part: (
+            ((answer == label) & torch.isin(label, part)).sum() / torch.tensor(len(label)).double()
         ),
-        Mistake(
-            "you average over all classes of the phase, also those not asked for.",
-            lambda answer, label, part: _recalls(answer, label, label.unique()).mean(),
-        ),
-        Mistake(
-            "you sum the recalls: divide by the number of classes.",
-            lambda answer, label, part: _recalls(answer, label, part).sum(),
-        ),
-        Mistake(
-            "you divide the right answers of these classes by the number of all samples.",
-            lambda answer, label, part: (
-                ((answer == label) & torch.isin(label, part)).sum() / torch.tensor(len(label)).double()
-            ),
-        ),
-    ],
+    },
     praise="Over the seen classes this is S, over the unseen ones U.",
 )
 
@@ -155,50 +141,36 @@ predict = FunctionCheck(
     "Calibrated stacking",
     lambda distances, classes, seen, *, beta: _stacked(distances, classes, beta * torch.isin(classes, seen)),
     _predict_cases(),
-    [
-        Mistake(
-            "your β goes to the unseen classes, which makes them even harder to reach: add it to the distances of the "
-            "seen ones.",
-            lambda distances, classes, seen, *, beta: _stacked(
-                distances, classes, beta * ~torch.isin(classes, seen)
-            ),
+    {
+        "your β goes to the unseen classes, which makes them even harder to reach: add it to the distances of the "
+        "seen ones.": lambda distances, classes, seen, *, beta: _stacked(
+            distances, classes, beta * ~torch.isin(classes, seen)
         ),
-        Mistake(
-            "you subtract β from the distances of seen classes, as one does with scores: a handicap on a distance is "
-            "added.",
-            lambda distances, classes, seen, *, beta: _stacked(
-                distances, classes, -2 * beta * torch.isin(classes, seen)
-            ),
+        "you subtract β from the distances of seen classes, as one does with scores: a handicap on a distance is "
+        "added.": lambda distances, classes, seen, *, beta: _stacked(
+            distances, classes, -2 * beta * torch.isin(classes, seen)
         ),
-        Mistake(
-            "you answer the farthest class: these are distances, so take argmin.",
-            lambda distances, classes, seen, *, beta: classes[
-                (distances + beta * torch.isin(classes, seen)).argmax(dim=1)
-            ].double(),
+        "you answer the "
+        "farthest class: these are distances, so take argmin.": lambda distances, classes, seen, *, beta: (
+            classes[(distances + beta * torch.isin(classes, seen)).argmax(dim=1)].double()
         ),
-        Mistake(
-            "you return the column, not the class: look it up in `classes`.",
-            lambda distances, classes, seen, *, beta: (
-                (distances + beta * torch.isin(classes, seen)).argmin(dim=1).double()
-            ),
+        "you return "
+        "the column, not the class: look it up in `classes`.": lambda distances, classes, seen, *, beta: (
+            (distances + beta * torch.isin(classes, seen)).argmin(dim=1).double()
         ),
-        Mistake(
-            "β has no effect in your answer. Did you add it to every column? Then all distances move alike.",
-            lambda distances, classes, seen, *, beta: _stacked(distances, classes, 0 * classes),
+        "β has no effect in your answer. Did you "
+        "add it to every column? Then all distances move alike.": lambda distances, classes, seen, *, beta: (
+            _stacked(distances, classes, 0 * classes)
         ),
-        Mistake(
-            "you added β to the first columns, but seen and unseen classes are mixed in `classes`: use torch.isin.",
-            lambda distances, classes, seen, *, beta: _stacked(
-                distances, classes, beta * (torch.arange(len(classes)) < len(seen))
-            ),
+        "you added β to the first columns, but seen and "
+        "unseen classes are mixed in `classes`: use torch.isin.": lambda distances, classes, seen, *, beta: (
+            _stacked(distances, classes, beta * (torch.arange(len(classes)) < len(seen)))
         ),
-        Mistake(
-            "you answer an unseen class always: β is a handicap, not a ban.",
-            lambda distances, classes, seen, *, beta: _stacked(
-                distances, classes, 1e6 * torch.isin(classes, seen)
-            ),
+        "you answer "
+        "an unseen class always: β is a handicap, not a ban.": lambda distances, classes, seen, *, beta: (
+            _stacked(distances, classes, 1e6 * torch.isin(classes, seen))
         ),
-    ],
+    },
     praise="One number decides how readily a class without a single training sample is answered.",
 )
 
@@ -222,45 +194,32 @@ zsl = FunctionCheck(
         for seed in (4, 5)
         for distances, label, classes, _, unseen in [_phase(seed)]
     ],
-    [
-        Mistake(
-            "seen classes may still be answered in yours: this is U at β = 0. For ZSL only the columns of unseen classes "
-            "are left.",
-            lambda distances, label, classes, unseen: _recalls(
-                _any(distances, classes), label, unseen
-            ).mean(),
+    {
+        "seen classes may still be answered in yours: this is U at β = 0. For ZSL only the columns of unseen classes "
+        "are left.": lambda distances, label, classes, unseen: _recalls(
+            _any(distances, classes), label, unseen
+        ).mean(),
+        "this is the share of right answers among the samples "
+        "of unseen classes: average the recalls of the classes.": lambda distances, label, classes, unseen: (
+            _of_part(_only_unseen(distances, classes, unseen), label, unseen)
         ),
-        Mistake(
-            "this is the share of right answers among the samples of unseen classes: average the recalls of the classes.",
-            lambda distances, label, classes, unseen: _of_part(
-                _only_unseen(distances, classes, unseen), label, unseen
-            ),
+        "samples of seen classes "
+        "count in yours, and can only be wrong: leave them out.": lambda distances, label, classes, unseen: (
+            (_only_unseen(distances, classes, unseen) == label).double().mean()
         ),
-        Mistake(
-            "samples of seen classes count in yours, and can only be wrong: leave them out.",
-            lambda distances, label, classes, unseen: (
-                (_only_unseen(distances, classes, unseen) == label).double().mean()
-            ),
+        "after leaving columns "
+        "out, column j is no longer classes[j] but unseen[j].": lambda distances, label, classes, unseen: (
+            _recalls(classes[distances[:, torch.isin(classes, unseen)].argmin(dim=1)], label, unseen).mean()
         ),
-        Mistake(
-            "after leaving columns out, column j is no longer classes[j] but unseen[j].",
-            lambda distances, label, classes, unseen: _recalls(
-                classes[distances[:, torch.isin(classes, unseen)].argmin(dim=1)], label, unseen
-            ).mean(),
+        "you average "
+        "over the seen classes too, whose recall is 0 here.": lambda distances, label, classes, unseen: (
+            _recalls(_only_unseen(distances, classes, unseen), label, classes).mean()
         ),
-        Mistake(
-            "you average over the seen classes too, whose recall is 0 here.",
-            lambda distances, label, classes, unseen: _recalls(
-                _only_unseen(distances, classes, unseen), label, classes
-            ).mean(),
+        "you answer the "
+        "farthest class: these are distances, so take argmin.": lambda distances, label, classes, unseen: (
+            _recalls(unseen[distances[:, torch.isin(classes, unseen)].argmax(dim=1)], label, unseen).mean()
         ),
-        Mistake(
-            "you answer the farthest class: these are distances, so take argmin.",
-            lambda distances, label, classes, unseen: _recalls(
-                unseen[distances[:, torch.isin(classes, unseen)].argmax(dim=1)], label, unseen
-            ).mean(),
-        ),
-    ],
+    },
     praise="It is where U ends as β grows without bound.",
 )
 
@@ -283,35 +242,24 @@ best_beta = FunctionCheck(
     "The β of greatest HM",
     lambda betas, S, U: betas[_hm(S, U).argmax()],
     _curves(),
-    [
-        Mistake(
-            "you took the β of greatest (S + U)/2: the arithmetic mean lets a good S hide a bad U.",
-            lambda betas, S, U: betas[(S + U).argmax()],
+    {
+        "you took "
+        "the β of greatest (S + U)/2: the arithmetic mean lets a good S hide a bad U.": lambda betas, S, U: (
+            betas[(S + U).argmax()]
         ),
-        Mistake(
-            "you took the β of greatest S, which is always the smallest.",
-            lambda betas, S, U: betas[S.argmax()],
+        "you took the β of greatest S, which is always the smallest.": lambda betas, S, U: betas[S.argmax()],
+        "you took the β of greatest U, which is always the largest.": lambda betas, S, U: betas[U.argmax()],
+        "this is the place in the list: return the β that stands there.": lambda betas, S, U: (
+            _hm(S, U).argmax().double()
         ),
-        Mistake(
-            "you took the β of greatest U, which is always the largest.",
-            lambda betas, S, U: betas[U.argmax()],
+        "this is the greatest HM itself: return the β it belongs to.": lambda betas, S, U: _hm(S, U).max(),
+        "of two equal HM you took the later one; the protocol takes the first.": lambda betas, S, U: betas[
+            len(S) - 1 - int(_hm(S, U).flip(0).argmax())
+        ],
+        "you took the β at which S and U are closest. They may be close and both bad.": lambda betas, S, U: (
+            betas[(S - U).abs().argmin()]
         ),
-        Mistake(
-            "this is the place in the list: return the β that stands there.",
-            lambda betas, S, U: _hm(S, U).argmax().double(),
-        ),
-        Mistake(
-            "this is the greatest HM itself: return the β it belongs to.", lambda betas, S, U: _hm(S, U).max()
-        ),
-        Mistake(
-            "of two equal HM you took the later one; the protocol takes the first.",
-            lambda betas, S, U: betas[len(S) - 1 - int(_hm(S, U).flip(0).argmax())],
-        ),
-        Mistake(
-            "you took the β at which S and U are closest. They may be close and both bad.",
-            lambda betas, S, U: betas[(S - U).abs().argmin()],
-        ),
-    ],
+    },
     praise="The released code does the same, on 16 betas from 0 to 3.",
 )
 
@@ -329,34 +277,25 @@ ausuc = FunctionCheck(
     "AUSUC",
     lambda S, U: torch.trapezoid(S, U),
     _staircases(),
-    [
-        Mistake(
-            "you sum whole S at the left of each step: take the mean of both ends.",
-            lambda S, U: (U.diff() * S[:-1]).sum(),
+    {
+        "you sum whole S at the left of each step: take the mean of both ends.": lambda S, U: (
+            U.diff() * S[:-1]
+        ).sum(),
+        "you sum whole S at the right of each step: take the mean of both ends.": lambda S, U: (
+            U.diff() * S[1:]
+        ).sum(),
+        "the heights of both ends are added but not halved.": lambda S, U: (
+            U.diff() * (S[:-1] + S[1:])
+        ).sum(),
+        "the area is negative: S falls along the curve. Integrate S over U, not U over S.": lambda S, U: (
+            torch.trapezoid(U, S)
         ),
-        Mistake(
-            "you sum whole S at the right of each step: take the mean of both ends.",
-            lambda S, U: (U.diff() * S[1:]).sum(),
+        "you gave every step the width 1: the width of a step is how far U moves.": lambda S, U: (
+            torch.trapezoid(S)
         ),
-        Mistake(
-            "the heights of both ends are added but not halved.",
-            lambda S, U: (U.diff() * (S[:-1] + S[1:])).sum(),
-        ),
-        Mistake(
-            "the area is negative: S falls along the curve. Integrate S over U, not U over S.",
-            lambda S, U: torch.trapezoid(U, S),
-        ),
-        Mistake(
-            "you gave every step the width 1: the width of a step is how far U moves.",
-            lambda S, U: torch.trapezoid(S),
-        ),
-        Mistake(
-            "you averaged S over the points of the curve: a point where U does not move has no width.",
-            lambda S, U: S.mean(),
-        ),
-        Mistake(
-            "this is the mean of HM along the curve, not the area under it.", lambda S, U: _hm(S, U).mean()
-        ),
-    ],
+        "you averaged "
+        "S over the points of the curve: a point where U does not move has no width.": lambda S, U: S.mean(),
+        "this is the mean of HM along the curve, not the area under it.": lambda S, U: _hm(S, U).mean(),
+    },
     praise="No β has to be chosen for it, so none can be chosen badly.",
 )

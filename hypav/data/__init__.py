@@ -12,7 +12,7 @@ from hypav.data.features import (
     save_npz,
     split_by_class,
 )
-from hypav.data.official import read_official, read_word_vectors, write_official
+from hypav.data.official import read_official, read_word_vectors, write_official, write_word_vectors
 from hypav.data.verify import verify
 from hypav.data.yt8m import read_yt8m
 from hypav.data.yt8m_build import build_yt8m
@@ -37,4 +37,5 @@ __all__ = [
     "split_by_class",
     "verify",
     "write_official",
+    "write_word_vectors",
 ]

@@ -117,7 +117,7 @@ class FeatureSet:
     loaded_as: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._refuse(chain(_array_problems(self), _split_problems(self)))
+        self._refuse(_array_problems(self))
         if not self.split_classes:
             derived = {name: torch.unique(self.label[index]) for name, index in self.splits.items()}
             object.__setattr__(self, "split_classes", derived)
@@ -258,16 +258,13 @@ def _array_problems(data: FeatureSet) -> Iterator[str]:
             yield f"{what} has {count} names for {classes} classes."
     if len(data.ids) not in (0, samples):
         yield f"there are {len(data.ids)} sample ids for {samples} samples."
-
-
-def _split_problems(data: FeatureSet) -> Iterator[str]:
     if strange := sorted(set(SPLITS) ^ set(data.splits)):
         yield f"splits must be exactly {', '.join(SPLITS)}; look at {', '.join(strange)}."
     for name, index in data.splits.items():
         if index.numel() and (int(index.min()) < 0 or int(index.max()) >= len(data)):
             yield f"split {name} names sample {int(index.max())} of {len(data)}."
-    samples = torch.cat([data.splits[name] for name in SPLITS])
-    if samples.numel() != torch.unique(samples).numel():
+    together = torch.cat([data.splits[name] for name in SPLITS])
+    if together.numel() != torch.unique(together).numel():
         yield "a sample is in two splits (or twice in one); splits must be disjoint."
 
 
@@ -500,7 +497,9 @@ def load_npz(path: Path | str) -> FeatureSet:
     try:
         if missing := [key for key in _REQUIRED if key not in arrays]:
             raise DataError(f"the array {missing[0]} is missing; an npz file needs {', '.join(_REQUIRED)}.")
-        given = {key: arrays[key] for key in (*_REQUIRED, *_LISTS) if key in arrays and key != "split"}
+        given: dict[str, Any] = {
+            key: arrays[key] for key in (*_REQUIRED, *_LISTS) if key in arrays and key != "split"
+        }
         return from_arrays(
             **given,
             name=str(arrays.get("name", path.stem)),

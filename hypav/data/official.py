@@ -16,16 +16,15 @@ import csv
 import io
 import json
 import pickle
-import pickletools
 import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import h5py
 import numpy as np
@@ -97,12 +96,6 @@ class OfficialFolder(NamedTuple):
     lists: dict[str, tuple[int, ...]]
     files: list[tuple[str, int, Path, Path]]
 
-    @property
-    def published(self) -> Published | None:
-        """The published set with this prefix and number of classes, if any."""
-        known = PUBLISHED.get(self.dataset.lower())
-        return known if known and known.classes == len(self.names) else None
-
 
 def read_official(root: Path | str, features: str = "main", *, text_alignment: str = "correct") -> FeatureSet:
     """Read a benchmark folder: a published one, or your own of the same form.
@@ -129,14 +122,16 @@ def read_official(root: Path | str, features: str = "main", *, text_alignment: s
     folder = open_official(root, features)
     rows = text_rows(folder.manual, text_alignment)
     text = np.stack([folder.vectors[name] for name in rows]).astype(np.float32)
-    noted_name, source, simulated = _read_note(_place(folder.root, features) / NOTE_FILE)
+    noted_name, source, simulated = _read_note(_features_folder(folder.root, features) / NOTE_FILE)
     audio, video, counts, ids = _read_features(folder)
     label = torch.repeat_interleave(torch.tensor([row for _, row, _, _ in folder.files]), counts)
     split_code = torch.repeat_interleave(
         torch.tensor([SPLITS.index(file[0]) for file in folder.files]), counts
     )
     # Features that this package wrote under a published name are the published ones only if they came from there.
-    known = folder.published if not simulated and source in ("", AVCA_SOURCE) else None
+    theirs = not simulated and source in ("", AVCA_SOURCE)
+    known = PUBLISHED.get(folder.dataset.lower()) if theirs else None
+    known = known if known and known.classes == len(folder.names) else None
     expected = [classes for classes, _ in known.expected(features).values()] if known else []
     dims = (audio.shape[1], video.shape[1], text.shape[1])
     genuine = expected == [len(folder.lists[split]) for split in SPLITS] and dims == FEATURE_DIMS[features]
@@ -173,7 +168,7 @@ def text_rows(manual: Sequence[str], alignment: str) -> tuple[str, ...]:
 def open_official(root: Path | str, features: str = "main") -> OfficialFolder:
     """Read the lists, names and word vectors of a folder and find its class files; see `read_official`."""
     root = Path(root)
-    place = _place(root, features)
+    base = _features_folder(root, features)
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder; unpack the archive first.")
     lists = next((root / name for name in LIST_FOLDERS if (root / name).is_dir()), None)
@@ -205,14 +200,14 @@ def open_official(root: Path | str, features: str = "main") -> OfficialFolder:
                     f"(classes in both: {len(both)}); a class is either seen or unseen."
                 )
     manual, groups, super_groups = _read_names(tables[0], dataset, names)
-    vectors = _read_vectors(place / "text", dataset, manual)
-    files = _find_files(place, dataset, names, split_lists)
+    vectors = _read_vectors(base / "text", dataset, manual)
+    files = _find_files(base, dataset, names, split_lists)
     return OfficialFolder(
         root, features, dataset, names, manual, groups, super_groups, vectors, split_lists, files
     )
 
 
-def _place(root: Path, features: str) -> Path:
+def _features_folder(root: Path, features: str) -> Path:
     if features not in KINDS:
         raise SettingError(f"There are no {features!r} features; choose one of {', '.join(KINDS)}.")
     return root / "features" / f"{features}_features"
@@ -264,9 +259,9 @@ def _vectors_name(dataset: str) -> str:
     return f"word_embeddings_{'activity' if dataset.lower() == 'activitynet' else dataset}_normed.npy"
 
 
-def _read_vectors(place: Path, dataset: str, manual: Sequence[str]) -> dict[str, NDArray[Any]]:
-    path = place / _vectors_name(dataset)
-    others = list(place.glob("*.npy"))
+def _read_vectors(base: Path, dataset: str, manual: Sequence[str]) -> dict[str, NDArray[Any]]:
+    path = base / _vectors_name(dataset)
+    others = list(base.glob("*.npy"))
     if not path.is_file() and len(others) == 1:
         path = others[0]
     vectors = {unicodedata.normalize("NFC", name): vector for name, vector in read_word_vectors(path).items()}
@@ -278,14 +273,14 @@ def _read_vectors(place: Path, dataset: str, manual: Sequence[str]) -> dict[str,
 
 
 def _find_files(
-    place: Path, dataset: str, names: Sequence[str], lists: Mapping[str, Sequence[int]]
+    base: Path, dataset: str, names: Sequence[str], lists: Mapping[str, Sequence[int]]
 ) -> list[tuple[str, int, Path, Path]]:
     keys = [_key(dataset, name) for name in names]
     result = []
     for split in SPLITS:
         files: dict[str, dict[str, Path]] = {"audio": {}, "video": {}}
         for modality in files:
-            folder = place / modality / split
+            folder = base / modality / split
             for path in sorted(path for path in folder.glob("*.h5") if not path.name.startswith(".")):
                 key = _key(dataset, path.stem)
                 if key not in keys:
@@ -305,7 +300,7 @@ def _read_features(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], torch.Tensor, tuple[str, ...]]:
     """Audio (N, D_a), video (N, D_v), the samples of each pair of files (P,), and the N video names.
 
-    The names are read first: they tell how large the tables are, so that features are read to their final place.
+    The names are read first: they tell how large the tables are, so that features are read to their final rows.
     """
     ids: list[str] = []
     counts: list[int] = []
@@ -470,11 +465,36 @@ _ALLOWED: Mapping[tuple[str, str], type] = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
+# The opcodes that np.save writes for a dict of arrays.
+_OPCODES = (  # noqa: SIM905
+    "PROTO FRAME STOP MARK GLOBAL STACK_GLOBAL REDUCE BUILD EMPTY_DICT SETITEM SETITEMS EMPTY_LIST APPEND APPENDS "
+    "EMPTY_TUPLE TUPLE1 TUPLE2 TUPLE3 TUPLE NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 BINUNICODE SHORT_BINUNICODE "
+    "BINBYTES SHORT_BINBYTES BINPUT LONG_BINPUT MEMOIZE BINGET LONG_BINGET"
+).split()
+_READER: Any = pickle._Unpickler  # type: ignore[attr-defined]
+
+
+class _Unpickler(_READER):
+    """The standard library's pickle reader in Python, restricted to four names and to the opcodes above.
+
+    Its reader in C is not safe: a file can make it reserve any memory, or hash nested tuples until it crashes.
+    """
+
     def find_class(self, module: str, name: str) -> type:
         if (module, name) not in _ALLOWED:
             raise ValueError(f"its pickle asks for {f'{module}.{name}'[:80]!r}, which is never executed")
         return _ALLOWED[module, name]
+
+    def load_setitems(self, start: int = 0) -> None:
+        if any(type(name) is not str for name in self.stack[start::2]):
+            raise ValueError("its names are not all plain strings")
+        (super().load_setitem if start else super().load_setitems)()
+
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
+        **{getattr(pickle, name)[0]: _READER.dispatch[getattr(pickle, name)[0]] for name in _OPCODES},
+        pickle.SETITEMS[0]: load_setitems,
+        pickle.SETITEM[0]: lambda self: self.load_setitems(start=-2),
+    }
 
 
 def read_word_vectors(path: Path | str) -> dict[str, NDArray[Any]]:
@@ -501,9 +521,13 @@ def read_word_vectors(path: Path | str) -> dict[str, NDArray[Any]]:
     try:
         if b"O'" not in header:
             raise ValueError("it is an array of numbers")
-        vectors = _unpickled(program)
-    except Exception as error:  # a broken pickle can raise anything
-        reason = str(error) if type(error) is ValueError else "it is damaged or truncated"
+        array = _Unpickler(io.BytesIO(program)).load()
+        (table,) = array.state[4]
+        if type(table) is not dict or any(type(vector) is not _Array for vector in table.values()):
+            raise ValueError("it is not one dict of arrays")
+        vectors = {name: vector.floats() for name, vector in table.items()}
+    except Exception as error:  # a broken pickle can raise almost anything
+        reason = str(error) if type(error) is ValueError else "it is damaged or holds something else"
         raise DataError(
             f"{path}: the word vectors cannot be used: {reason}; the file must be np.save of one dict "
             "from class names to float vectors."
@@ -514,21 +538,6 @@ def read_word_vectors(path: Path | str) -> dict[str, NDArray[Any]]:
             f"{path}: there must be word vectors, all of one length, not of {sorted(lengths)[:3]}."
         )
     return vectors
-
-
-def _unpickled(program: bytes) -> dict[str, NDArray[Any]]:
-    for opcode, argument, _ in pickletools.genops(program):
-        if opcode.name in ("PUT", "LONG_BINPUT") and int(argument) > len(program):
-            raise ValueError("its pickle asks for more memory than it can need")
-    array = _Unpickler(io.BytesIO(program)).load()
-    if type(array) is not _Array or len(array.state) != 5:
-        raise ValueError("it does not hold one dict")
-    (vectors,) = array.state[4]
-    if type(vectors) is not dict or any(type(name) is not str for name in vectors):
-        raise ValueError("it does not hold one dict with strings for names")
-    if any(type(vector) is not _Array for vector in vectors.values()):
-        raise ValueError("a value in it is not an array")
-    return {name: vector.floats() for name, vector in vectors.items()}
 
 
 def write_word_vectors(vectors: Mapping[str, NDArray[Any]], path: Path | str) -> None:
@@ -574,13 +583,13 @@ def write_official(
         SettingError: unknown `features`.
     """
     root = Path(root)
-    place, lists = _place(root, features), root / "class-split"
+    base, lists = _features_folder(root, features), root / "class-split"
     prefixes = {(known.name, kind): prefix for prefix, known in PUBLISHED.items() for kind in KINDS}
     dataset = dataset or (prefixes[data.paper_key] if data.paper_key else "own")
     manual_names = [(manual or {}).get(name, name) for name in data.class_names]
     _check_names(data, dataset, manual_names)
-    if place.exists():
-        raise RunError(f"{place} exists already; choose another folder or remove it.")
+    if base.exists():
+        raise RunError(f"{base} exists already; choose another folder or remove it.")
     class_list = "".join(f"{name}\n" for name in sorted(data.class_names))
     path = make_folder(lists) / "all_class.txt"
     if path.exists() and path.read_text(encoding="utf-8") != class_list:
@@ -605,13 +614,13 @@ def write_official(
             urls = [ids[sample].encode() for sample in chosen.tolist()]
             width = max(80, *map(len, urls))  # the released files have S80
             for modality, values in (("audio", data.audio), ("video", data.video)):
-                path = make_folder(place / modality / split) / f"{data.class_names[row]}.h5"
+                path = make_folder(base / modality / split) / f"{data.class_names[row]}.h5"
                 with replacing(path) as temporary, h5py.File(temporary, "w") as file:
                     file["data"] = values[chosen].cpu().numpy().astype(np.float32)
                     file["video_urls"] = np.array(urls, dtype=f"S{width}")
     vectors = dict(sorted(zip(manual_names, data.text.cpu().numpy(), strict=True), key=itemgetter(0)))
-    write_word_vectors(vectors, make_folder(place / "text") / _vectors_name(dataset))
-    write_json(place / NOTE_FILE, {"name": data.name, "source": data.source, "simulated": data.simulated})
+    write_word_vectors(vectors, make_folder(base / "text") / _vectors_name(dataset))
+    write_json(base / NOTE_FILE, {"name": data.name, "source": data.source, "simulated": data.simulated})
     return root
 
 

@@ -113,7 +113,7 @@ def fetch_yt8m(
             f"{plan_url} does not name {error}; give the list that belongs to {base_url}."
         ) from error
     except requests.HTTPError as error:
-        answer = f"{error.response.status_code} {error.response.reason}"
+        answer = str(error).partition(" for url")[0]
         raise DataError(f"{url}: the server answers {answer}; check the address.") from error
     except requests.RequestException as error:
         raise DataError(f"{url}: the connection failed or was cut; try again later.") from error

@@ -19,7 +19,7 @@ from hypav.alignment import PRESETS, Adaptive, AlignmentConfig
 from hypav.errors import RunError, SettingError
 from hypav.experiments.configs import AVCA, TUNING_SEEDS, WEIGHTS, table_rows
 from hypav.experiments.paper import Key, main_table, reported
-from hypav.experiments.runs import alignment_columns, load_runs
+from hypav.experiments.runs import alignment_columns, load_runs, tuned_weight
 from hypav.stats import (
     detectable_difference,
     detectable_range,
@@ -133,7 +133,7 @@ def cases(runs: DataFrame) -> DataFrame:
 def tuning(runs: DataFrame, preset: str) -> DataFrame:
     """How validation chose the weight of a preset: weight, val_HM (per cent, mean over TUNING_SEEDS), chosen.
 
-    The runs are Hyper-alignment's. Of equal weights the smallest is chosen. Weights with a missing run are left out.
+    The runs are Hyper-alignment's; `runs.tuned_weight` chooses. Weights with a missing run are left out.
     """
     rows = []
     for weight in WEIGHTS:
@@ -142,7 +142,7 @@ def tuning(runs: DataFrame, preset: str) -> DataFrame:
         if found.notna().all():
             rows.append((weight, 100 * found.mean()))
     table = DataFrame(rows, columns=["weight", "val_HM"])
-    return table.assign(chosen=table.index == (table["val_HM"].idxmax() if rows else -1))
+    return table.assign(chosen=table["weight"] == tuned_weight(runs, paper_key(runs), preset))
 
 
 def objective(alignment: AlignmentConfig) -> AlignmentConfig:
@@ -286,7 +286,9 @@ def curvature_effects(runs: DataFrame) -> DataFrame:
             grid = curvature_grid(part, case.preset, case.weight)
             if grid.shape[1] < 2:
                 continue
-            sd, means, (F, p) = spreads(grid.to_numpy().tolist()), grid.mean(axis=1), _effect(grid, DRAWS)
+            sd, (F, p) = spreads(grid.to_numpy().tolist()), _effect(grid, DRAWS)
+            means, same = grid.mean(axis=1), grid.drop(index=0.0) == grid.loc[0.0]
+            means = means * np.nan if same.all(axis=None) else means  # of equal curvatures none is the best
             sides = t_interval((grid[grid.index < 0].mean() - grid[grid.index > 0].mean()).tolist())
             grids.append(grid)
             rows.append(
@@ -294,9 +296,9 @@ def curvature_effects(runs: DataFrame) -> DataFrame:
                     "data": name, **case._asdict(), "n": grid.shape[1],
                     "sd over k": sd.settings, "sd over seeds": sd.seeds, "F": F, "p": p, "p Holm": np.nan,
                     "p Holm without a seed": np.nan, "80 % power for": np.nan,
-                    "best k": means.idxmax(), "HM at best k": means.max(), "worst k": means.idxmin(),
-                    "HM at worst k": means.min(), "k<0 minus k>0": sides.mean, "k<0 minus k>0 ±": sides.half,
-                    "equal to flat": (grid.drop(index=0.0) == grid.loc[0.0]).to_numpy().mean(),
+                    "best k": _at(means, means.max()), "HM at best k": means.max(),
+                    "worst k": _at(means, means.min()), "HM at worst k": means.min(),
+                    "k<0 minus k>0": sides.mean, "k<0 minus k>0 ±": sides.half, "equal to flat": same.mean(axis=None),
                 }
             )  # fmt: skip
     table = DataFrame(rows)
@@ -311,6 +313,10 @@ def curvature_effects(runs: DataFrame) -> DataFrame:
                 adjusted = holm_adjusted([*p[:place], greatest, *p[place + 1 :]])[place]
                 table.loc[i, "p Holm without a seed"] = adjusted
     return table
+
+
+def _at(means: Series, value: float) -> float:
+    return float(means.index[means == value][0]) if (means == value).any() else np.nan
 
 
 def _effect(grid: DataFrame, draws: int = 10_000) -> tuple[float, float]:

@@ -6,6 +6,7 @@ at any moment, the same call resumes.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -243,6 +244,11 @@ def reproduce(
     Raises:
         SettingError: an unknown table, preset, weight or scale, or none at all.
         RunError: the folder cannot be written, the cluster does not answer, or a worker process ended.
+
+    >>> import tempfile, hypav as hv
+    >>> runs = hv.reproduce(hv.load("simulated:small"), ["table7"], seeds=1, folder=tempfile.mkdtemp(), jobs=1)
+    >>> sorted(runs["method"])
+    ['AVCA', 'ESZSL', 'Hyper-alignment']
     """
     seeds, key = _seeds(seeds), data.reference_key
     names = dict.fromkeys(
@@ -367,6 +373,8 @@ class Grid:
             path, record = self.path(job), self.record(job)
             kept = path.with_suffix(".pt").exists()
             measured = record is not None and record["delta_rel"] is not None
+            if record is not None and path.with_suffix("").is_dir():  # a kill right after the record was written
+                shutil.rmtree(path.with_suffix(""), ignore_errors=True)
             if record is None and path.exists():
                 self.say([f"{path} is damaged or was edited; it is trained again."])
             if record is None or (job.keep and not kept) or (job.delta and not measured):

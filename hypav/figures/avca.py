@@ -1,4 +1,4 @@
-"""Figures of the baseline network: its parts with the shapes that flow through them, and its attention weights."""
+"""Figures of notebook 05: the network, its attention weights, its 17 losses, its batch norm and its mistakes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from torch import Tensor
 from hypav.avca import AVCA, EmbeddingNet, Embeddings
 from hypav.errors import DataError, SettingError
 from hypav.evaluation import Scores
-from hypav.figures.style import INK, OKABE_ITO, DescribedFigure, cues, use_style
+from hypav.figures.runs import epochs_of
+from hypav.figures.style import BLUE, GREEN, HATCH, INK, VERMILION, Drawn, bare, canvas, cues, legend_below
 from hypav.losses import TERM_GROUPS, avca_terms
 
+_PULL, _PUSH = BLUE, VERMILION
 _ROWS = {"a": 7.4, "v": 4.6, "w": 1.4}
-_COLORS = {"a": OKABE_ITO["vermilion"], "v": OKABE_ITO["blue"], "w": OKABE_ITO["green"], "": INK}
+_COLORS = {"a": VERMILION, "v": BLUE, "w": GREEN, "": INK}
 _TOKENS = ("audio", "video")
 # module -> (left, bottom, width, height, modality)
 _BOXES = {
@@ -36,13 +38,11 @@ _BOXES = {
 
 
 @torch.no_grad()
-def plot_network(
-    model: AVCA, audio: Tensor, video: Tensor, text: Tensor
-) -> tuple[DescribedFigure, dict[str, Any]]:
-    """The network's parts as boxes, and on each arrow the shape of what flows there, taken from a real batch.
+def plot_network(model: AVCA, audio: Tensor, video: Tensor, text: Tensor) -> Drawn:
+    """Draw the network's parts as boxes, and on each arrow the shape of what flows there, for a real batch.
 
     Args:
-        audio, video, text: (B, D_a), (B, D_v), (B, D_w); sent through the parts in evaluation mode.
+        audio, video, text: (B, D_a), (B, D_v), (B, D_w); passed through the parts in evaluation mode.
 
     Returns:
         figure and {"shapes": {"phi_a": [B, 300], ...}, "parameters": {part: count, ..., "positional", "all"}}.
@@ -51,40 +51,36 @@ def plot_network(
     counts = {name: sum(p.numel() for p in getattr(model, name).parameters()) for name in _BOXES}
     counts |= {"positional": model.positional.numel()}
     counts["all"] = sum(p.numel() for p in model.parameters())
-    with use_style():
-        figure = DescribedFigure(figsize=(8, 4.4))
-        axes = figure.subplots()
-        figure.subplots_adjust(left=0.005, right=0.995, top=0.92, bottom=0.01)
-        axes.set(xlim=(-0.2, 19.6), ylim=(0, 9), xticks=[], yticks=[])
-        axes.grid(False)
-        axes.spines[:].set_visible(False)
-        for name, place in _BOXES.items():
-            _box(axes, f"{name}\n{_sizes(getattr(model, name))}\n{_short(counts[name])}", place)
+    dim_theta = shapes["theta_v"][1]
+    with canvas(8, 4.4, margins=(0.005, 0.01, 0.995, 0.92)) as (figure, axes):
+        axes.set(xlim=(-0.2, 19.6), ylim=(0, 9))
+        bare(axes)
+        centred: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7.5}
+        for name, (left, bottom, width, height, kind) in _BOXES.items():
+            box: dict[str, Any] = {"facecolor": "#F7F7F7", "edgecolor": _COLORS[kind]}
+            shape = "round,pad=0,rounding_size=0.15"
+            axes.add_patch(FancyBboxPatch((left, bottom), width, height, boxstyle=shape, **box))
+            words = f"{name}\n{_sizes(getattr(model, name))}\n{_thousands(counts[name])}"
+            axes.text(left + width / 2, bottom + height / 2, words, **centred)
         _draw_flow(axes, shapes)
-        axes.text(
-            7.3,
-            8.55,
-            f"+ positional {tuple(model.positional.shape)}",
-            ha="center",
-            va="center",
-            fontsize=7.5,
-            color=INK,
-        )
-        figure.suptitle(f"What happens to a batch on its way to {_width(shapes)} numbers?")
-    told = ", ".join(f"{name} {_short(counts[name])}" for name in _BOXES)
+        axes.text(7.3, 8.55, f"+ positional {tuple(model.positional.shape)}", color=INK, **centred)
+        figure.suptitle(f"What happens to a batch on its way to {dim_theta} numbers?")
+    listed = ", ".join(f"{name} {_thousands(counts[name])}" for name in _BOXES)
     figure.alt_text = (
         "Three rows of boxes from left to right. Audio and video each pass an encoder, meet in one attention layer over "
         "two tokens, and pass a projector each; words pass a projector only. All three end as theta of width "
-        f"{_width(shapes)}, which one shared decoder turns into rho; theta of audio and video are also turned back into "
-        f"phi. Parameters: {told}; {counts['all'] / 1e6:.2f} million in all."
+        f"{dim_theta}, which one shared decoder turns into rho; theta of audio and video are also turned back into "
+        f"phi. Parameters: {listed}; {counts['all'] / 1e6:.2f} million in all."
     )
     return figure, {"shapes": shapes, "parameters": counts}
 
 
 @torch.no_grad()
 def attention_weights(model: AVCA, audio: Tensor, video: Tensor) -> Tensor:
-    """The softmax weights (B, heads, 2, 2) in evaluation mode: row = the token that asks, column = the token that is
-    read; 0 audio, 1 video."""
+    """Softmax weights (B, heads, 2, 2) in evaluation mode: row = the token that asks, column = the token that is read.
+
+    Token 0 is audio, token 1 video.
+    """
     was_training = model.training
     model.eval()
     layer = model.attention
@@ -95,40 +91,34 @@ def attention_weights(model: AVCA, audio: Tensor, video: Tensor) -> Tensor:
     return (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(dim=-1)
 
 
-def plot_attention(
-    weights: Mapping[str, Tensor], *, data: str
-) -> tuple[DescribedFigure, dict[str, dict[str, Tensor]]]:
-    """Attention weights as 2 x 2 tables, a row of panels for each state of the network, a column for each head.
+def plot_attention(weights: Mapping[str, Tensor], *, data: str) -> Drawn:
+    """Draw attention weights as 2 x 2 tables, a row of panels for each state of the network, a column for each head.
 
     Args:
-        weights: name of the state -> (B, heads, 2, 2) of `attention_weights`; as many heads in each.
+        weights: name of the state -> (B, heads, 2, 2) of `attention_weights`, with equally many heads.
 
     Returns:
         figure and {state: {"mean": (heads, 2, 2), "spread": (heads, 2, 2) the standard deviation over samples}}.
 
     Raises:
-        DataError: there is no state, or two have different numbers of heads.
+        DataError: there is no state, or the numbers of heads differ.
     """
     heads = {w.shape[1] for w in weights.values()}
     if len(heads) != 1:
-        raise DataError("Give the weights of at least one network, all with as many heads.")
+        raise DataError("Give the weights of at least one network, and of networks with equally many heads.")
     shown = {name: {"mean": w.mean(dim=0), "spread": w.std(dim=0)} for name, w in weights.items()}
-    with use_style():
-        size = (8, 0.9 + 2.4 * len(shown))
-        figure = DescribedFigure(figsize=size, layout="constrained")
-        grid = figure.subplots(len(shown), heads.pop(), squeeze=False)
-        for place, (name, numbers) in enumerate(shown.items()):
-            panels = grid[place]
+    last = list(shown)[-1]
+    with canvas(8, 0.9 + 2.4 * len(shown), (len(shown), heads.pop())) as (figure, grid):
+        for panels, (name, numbers) in zip(grid, shown.items(), strict=True):
             for head, axes in enumerate(panels):
                 image = axes.imshow(numbers["mean"][head].numpy(), cmap="cividis", vmin=0, vmax=1)
-                for row in (0, 1):
-                    for column in (0, 1):
-                        mean = float(numbers["mean"][head, row, column])
-                        told = f"{mean:.2f}\n± {float(numbers['spread'][head, row, column]):.2f}"
-                        color = "black" if mean > 0.5 else "white"
-                        axes.text(column, row, told, ha="center", va="center", color=color, fontsize=9)
+                for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                    mean = float(numbers["mean"][head, row, column])
+                    words = f"{mean:.2f}\n± {float(numbers['spread'][head, row, column]):.2f}"
+                    color = "black" if mean > 0.5 else "white"
+                    axes.text(column, row, words, ha="center", va="center", color=color, fontsize=9)
                 axes.set_title(f"{name}, head {head + 1}")
-                axes.set_xticks((0, 1), _TOKENS if place == len(shown) - 1 else ("", ""))
+                axes.set_xticks((0, 1), _TOKENS if name == last else ("", ""))
                 axes.set_yticks((0, 1), _TOKENS if head == 0 else ("", ""))
                 axes.tick_params(length=0)
                 axes.grid(False)
@@ -137,19 +127,19 @@ def plot_attention(
             axes.set_xlabel("token that is read")
         figure.colorbar(image, ax=list(grid.flat), label="weight, mean over samples", shrink=0.8)
         figure.suptitle(f"Which token does each head read?\n{data}")
-    told_all = []
+    parts = []
     for name, numbers in shown.items():
         rows = [
             f"head {head + 1}: audio reads audio {float(m[0, 0]):.2f}, video reads video {float(m[1, 1]):.2f}"
             for head, m in enumerate(numbers["mean"])
         ]
-        told_all.append(f"{name}: {', '.join(rows)}, largest spread {float(numbers['spread'].max()):.2f}")
-    figure.alt_text = f"Tables of two by two attention weights. {'; '.join(told_all)}."
+        parts.append(f"{name}: {', '.join(rows)}, largest spread {float(numbers['spread'].max()):.2f}")
+    figure.alt_text = f"Tables of two by two attention weights. {'; '.join(parts)}."
     return figure, shown
 
 
 def _flow(model: AVCA, audio: Tensor, video: Tensor, text: Tensor) -> dict[str, Tensor]:
-    """What stands on the arrows, by the names of `hypav.avca`."""
+    """The tensors on the arrows, by the names of `hypav.avca`."""
     was_training = model.training
     model.eval()
     phi_a, phi_v = model.encode_a(audio), model.encode_v(video)
@@ -179,30 +169,19 @@ def _draw_flow(axes: Axes, shapes: Mapping[str, list[int]]) -> None:
             _arrow(axes, (17.0, y), (17.5, y), color)
             _label(axes, 5.35, y, f"φ{kind}", shapes[f"phi_{kind}"], color)
             _label(axes, 9.15, y, f"φ{kind},att", shapes[f"phi_{kind}_att"], color)
-            told = f"φ{kind},rec\n{_shape(shapes[f'phi_{kind}_rec'])}"
-            axes.text(17.6, y, told, va="center", color=color, fontsize=7.5)
+            words = f"φ{kind},rec\n{_shape(shapes[f'phi_{kind}_rec'])}"
+            axes.text(17.6, y, words, va="center", color=color, fontsize=7.5)
             # theta goes down to the shared decoder as well
-            turn = {"a": 14.1, "v": 13.8}[kind]
-            axes.plot([turn, turn], [y, 1.75 if kind == "a" else 1.05], color=color, linewidth=1)
-            _arrow(axes, (turn, 1.75 if kind == "a" else 1.05), (14.4, 1.75 if kind == "a" else 1.05), color)
+            x, end = {"a": (14.1, 1.75), "v": (13.8, 1.05)}[kind]
+            axes.plot([x, x], [y, end], color=color, linewidth=1)
+            _arrow(axes, (x, end), (14.4, end), color)
     _arrow(axes, (17.0, 1.4), (17.5, 1.4), INK)
     axes.text(17.6, 1.4, f"ρa, ρv, ρw\n{_shape(shapes['rho_w'])}", va="center", color=INK, fontsize=7.5)
 
 
-def _box(axes: Axes, text: str, place: tuple[float, float, float, float, str]) -> None:
-    left, bottom, width, height, kind = place
-    color = _COLORS[kind]
-    style = "round,pad=0,rounding_size=0.15"
-    axes.add_patch(
-        FancyBboxPatch((left, bottom), width, height, boxstyle=style, facecolor="#F7F7F7", edgecolor=color)
-    )
-    axes.text(left + width / 2, bottom + height / 2, text, ha="center", va="center", fontsize=7.5)
-
-
-def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], color: str) -> None:
-    axes.annotate(
-        "", end, start, arrowprops={"arrowstyle": "-|>", "color": color, "shrinkA": 0, "shrinkB": 0}
-    )
+def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], color: str, **more: Any) -> None:
+    style = {"arrowstyle": "-|>", "color": color, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", end, start, arrowprops=style | more)
 
 
 def _label(axes: Axes, x: float, y: float, symbol: str, shape: list[int], color: str) -> None:
@@ -222,15 +201,9 @@ def _shape(shape: list[int]) -> str:
     return f"({', '.join(map(str, shape))})"
 
 
-def _width(shapes: Mapping[str, list[int]]) -> str:
-    return str(shapes["theta_v"][1])
-
-
-def _short(count: int) -> str:
+def _thousands(count: int) -> str:
     return f"{count / 1000:.0f} k"
 
-
-_PULL, _PUSH = OKABE_ITO["blue"], OKABE_ITO["vermilion"]
 
 # term -> the pair that it pulls together, and the pair that it pushes apart, by the fields of `Embeddings`; "text" is w
 TERM_PAIRS: Mapping[str, tuple[tuple[str, str], tuple[str, str] | None]] = {
@@ -252,10 +225,10 @@ TERM_PAIRS: Mapping[str, tuple[tuple[str, str], tuple[str, str] | None]] = {
     "reg_theta_v": (("theta_v", "theta_w"), None),
     "reg_theta_a": (("theta_a", "theta_w"), None),
 }
-# from which share of the way between the two to which each arrow goes; the first is that of the first of the pair
+# where each arrow starts and ends, as shares of the way from the first of the pair to the second
 _PULLS = ((0.15, 0.47), (0.85, 0.53))
 _PUSHES = ((0.5, 0.22), (0.5, 0.78))
-_TOLD = {
+_GROUP_WORDS = {
     "l_rec": "l_rec: decode\nto the word",
     "l_ct": "l_ct: decoded, the\nright one nearer",
     "l_w": "l_w: words and\neach modality",
@@ -264,22 +237,19 @@ _TOLD = {
 }
 
 
-def plot_terms() -> tuple[DescribedFigure, dict[str, dict[str, str]]]:
-    """The 17 terms, a row for each group: blue arrows pull a pair together, dashed vermilion ones push it apart.
-    Who has no arrow (w, an input) does not move.
+def plot_terms() -> Drawn:
+    """Draw the 17 terms, a row for each group: blue arrows pull a pair together, dashed vermilion ones push it apart.
+
+    An embedding without an arrow (w, an input) does not move.
 
     Returns:
         figure and {term: {"pulled": "x y", "pushed": "x y" or "nobody"}}.
     """
-    columns = max(len(terms) for terms in TERM_GROUPS.values())
-    with use_style():
-        figure = DescribedFigure(figsize=(8, 7.4))
-        grid = figure.subplots(len(TERM_GROUPS), columns)
-        figure.subplots_adjust(left=0.19, right=0.99, top=0.89, bottom=0.02, hspace=0.3, wspace=0.08)
+    grid_shape = len(TERM_GROUPS), max(len(terms) for terms in TERM_GROUPS.values())
+    with canvas(8, 7.4, grid_shape, margins=(0.19, 0.02, 0.99, 0.89, 0.08, 0.3)) as (figure, grid):
         for panels, (group, terms) in zip(grid, TERM_GROUPS.items(), strict=True):
-            panels[0].text(
-                -0.1, 0.5, _TOLD[group], transform=panels[0].transAxes, ha="right", va="center", fontsize=9
-            )
+            style: dict[str, Any] = {"transform": panels[0].transAxes, "ha": "right", "va": "center"}
+            panels[0].text(-0.1, 0.5, _GROUP_WORDS[group], fontsize=9, **style)
             for axes, term in zip(panels, terms, strict=False):
                 _draw_term(axes, term)
             for axes in panels[len(terms) :]:
@@ -304,10 +274,10 @@ def plot_terms() -> tuple[DescribedFigure, dict[str, dict[str, str]]]:
 
 
 def term_steps(e: Embeddings, text: Tensor, *, step: float = 0.05) -> dict[str, tuple[float, float | None]]:
-    """How much nearer the pulled pair and how much farther the pushed pair are after a step on one term alone.
+    """Measure how the distances of the pulled and the pushed pair change by a step on one term alone.
 
-    The embeddings themselves are moved, as if each were free, along minus the term's gradient; each row's gradient is
-    brought to length 1 at most, so that terms can be compared. w itself, an input, stays.
+    The embeddings themselves are moved, as if each were free, along minus the term's gradient. The longest row of the
+    gradient is scaled to length 1, so that terms can be compared. w itself, an input, stays.
 
     Args:
         e: embeddings of one batch, each (B, D).
@@ -336,10 +306,8 @@ def term_steps(e: Embeddings, text: Tensor, *, step: float = 0.05) -> dict[str, 
     return changes
 
 
-def plot_term_steps(
-    changes: Mapping[str, tuple[float, float | None]], *, data: str
-) -> tuple[DescribedFigure, dict[str, dict[str, float]]]:
-    """What a step on each term alone does to the distances of its two pairs: bars of `term_steps`.
+def plot_term_steps(changes: Mapping[str, tuple[float, float | None]], *, data: str) -> Drawn:
+    """Draw what a step on each term alone does to the distances of its two pairs: bars of `term_steps`.
 
     Returns:
         figure and {"pulled": {term: change}, "pushed": {term: change}}.
@@ -347,21 +315,14 @@ def plot_term_steps(
     pulled = {term: change for term, (change, _) in changes.items()}
     pushed = {term: change for term, (_, change) in changes.items() if change is not None}
     rows = {term: len(changes) - 1 - row for row, term in enumerate(changes)}
-    with use_style():
-        figure = DescribedFigure(figsize=(7.2, 4.8), layout="constrained")
-        axes = figure.subplots()
-        axes.barh(
-            [rows[t] + 0.2 for t in pulled], list(pulled.values()), 0.36, color=_PULL, label="pulled pair"
-        )
-        axes.barh(
-            [rows[t] - 0.2 for t in pushed],
-            list(pushed.values()),
-            0.36,
-            color=_PUSH,
-            hatch="////",
-            edgecolor="white",
-            label="pushed pair",
-        )
+    with canvas(7.2, 4.8) as (figure, axes):
+        for pairs, shift, color, hatch, label in (
+            (pulled, 0.2, _PULL, "", "pulled pair"),
+            (pushed, -0.2, _PUSH, HATCH, "pushed pair"),
+        ):
+            style: dict[str, Any] = {"hatch": hatch, "edgecolor": "white"} if hatch else {}
+            heights = [rows[term] + shift for term in pairs]
+            axes.barh(heights, list(pairs.values()), 0.36, color=color, label=label, **style)
         axes.axvline(0, color=INK)
         axes.set_yticks(list(rows.values()), list(rows))
         axes.grid(False, axis="y")
@@ -395,36 +356,17 @@ def _draw_term(axes: Axes, term: str) -> None:
     axes.grid(False)
     axes.set_title(term, fontsize=9, pad=3)
     axes.spines[:].set(visible=True, color="#CCCCCC")
-    _arrows(
-        axes, places[pulled[0]], places[pulled[1]], _PULLS[1:] if pulled[0] == "text" else _PULLS, _PULL, "-"
-    )
-    if pushed:
-        _arrows(axes, places[pushed[0]], places[pushed[1]], _PUSHES, _PUSH, (0, (3, 1.5)))
+    arrows: list[Any] = [
+        (pulled, shares, _PULL, "-") for shares in (_PULLS[1:] if pulled[0] == "text" else _PULLS)
+    ]
+    arrows += [(pushed, shares, _PUSH, (0, (3, 1.5))) for shares in _PUSHES if pushed]
+    for (first, second), shares, color, dash in arrows:
+        (x, y), (to_x, to_y) = places[first], places[second]
+        start, end = ((x + t * (to_x - x), y + t * (to_y - y)) for t in shares)
+        _arrow(axes, start, end, color, linestyle=dash, linewidth=1.4)
     for name, (x, y) in places.items():
         box = {"facecolor": "white", "edgecolor": INK, "boxstyle": "round,pad=0.25"}
         axes.text(x, y, _symbol(name), ha="center", va="center", fontsize=9, bbox=box)
-
-
-def _arrows(
-    axes: Axes,
-    a: tuple[float, float],
-    b: tuple[float, float],
-    parts: Sequence[tuple[float, float]],
-    color: str,
-    dash: Any,
-) -> None:
-    """Arrows along the line from a to b, each from one share of the way to another."""
-    for shares in parts:
-        start, end = ((a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])) for t in shares)
-        look = {
-            "arrowstyle": "-|>",
-            "color": color,
-            "linestyle": dash,
-            "shrinkA": 0,
-            "shrinkB": 0,
-            "linewidth": 1.4,
-        }
-        axes.annotate("", end, start, arrowprops=look)
 
 
 def _symbol(name: str) -> str:
@@ -437,36 +379,27 @@ def _symbol(name: str) -> str:
     return letter + rest[0] + "".join(ending[part] for part in rest[1:])
 
 
-def plot_loss_groups(
-    history: Sequence[Mapping[str, Any]], *, data: str
-) -> tuple[DescribedFigure, dict[str, list[float]]]:
-    """The five groups of terms by epoch, each the sum of its terms, beside S, U and HM on val.
+def plot_loss_groups(history: Any, *, data: str) -> Drawn:
+    """Draw the five groups of terms by epoch, each the sum of its terms, and S, U and HM on val.
 
     Args:
-        history: a row an epoch with "epoch", the 17 terms, and S, U, HM as fractions.
+        history: a row for each epoch with "epoch", the 17 terms, and S, U, HM as fractions; a
+            DataFrame or a sequence of mappings.
 
     Returns:
         figure and {"epoch", group: sums, "S", "U", "HM": percent}.
 
     Raises:
-        DataError: where there is no epoch.
+        DataError: there is no epoch.
     """
-    if not history:
-        raise DataError("The history has no epoch yet; train first.")
+    history = epochs_of(history)
     shown: dict[str, list[float]] = {"epoch": [row["epoch"] for row in history]}
     shown |= {group: [sum(row[t] for t in terms) for row in history] for group, terms in TERM_GROUPS.items()}
     shown |= {name: [100 * row[name] for row in history] for name in ("S", "U", "HM")}
-    with use_style():
-        figure = DescribedFigure(figsize=(8, 3.4), layout="constrained")
-        left, right = figure.subplots(1, 2)
+    with canvas(8, 3.4, 2) as (figure, (left, right)):
         for axes, names in ((left, tuple(TERM_GROUPS)), (right, ("HM", "S", "U"))):
-            for name, look in cues(names).items():
-                style: dict[str, Any] = {
-                    "color": look.color,
-                    "linestyle": look.linestyle,
-                    "marker": look.marker,
-                }
-                axes.plot(shown["epoch"], shown[name], **style, label=name)
+            for name, cue in cues(names).items():
+                axes.plot(shown["epoch"], shown[name], **cue.line, label=name)
             axes.set_xlabel("epoch")
             axes.set_ylim(0, 1.35 * max(max(shown[name]) for name in names))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
@@ -474,9 +407,9 @@ def plot_loss_groups(
         left.set(title="loss, mean of the epoch", ylabel="sum of the group's terms")
         right.set(title="validation, β chosen anew each epoch", ylabel="%")
         figure.suptitle(f"Which part of the loss falls, and what does it buy?\n{data}")
-    told = [f"{group} from {shown[group][0]:.2f} to {shown[group][-1]:.2f}" for group in TERM_GROUPS]
+    parts = [f"{group} from {shown[group][0]:.2f} to {shown[group][-1]:.2f}" for group in TERM_GROUPS]
     figure.alt_text = (
-        f"Over {len(history)} epochs: {', '.join(told)}. On val HM goes from {shown['HM'][0]:.1f} to "
+        f"Over {len(history)} epochs: {', '.join(parts)}. On val HM goes from {shown['HM'][0]:.1f} to "
         f"{shown['HM'][-1]:.1f} percent."
     )
     return figure, shown
@@ -484,8 +417,8 @@ def plot_loss_groups(
 
 def plot_momentum(
     batches: Tensor, running: Mapping[str, Tensor], quality: Mapping[str, Sequence[float]], *, data: str
-) -> tuple[DescribedFigure, dict[str, Any]]:
-    """One unit of a batch norm: its mean in each batch and what is stored of it; and what evaluation makes of that.
+) -> Drawn:
+    """Draw the mean of one unit of a batch norm in each batch and as it is stored, and the HM that follows from it.
 
     Args:
         batches: (n,) the unit's mean in each batch.
@@ -496,39 +429,34 @@ def plot_momentum(
         figure and {"batches", "running": {...}, "quality": {...}}.
     """
     steps = list(range(1, len(batches) + 1))
-    with use_style():
-        figure = DescribedFigure(figsize=(8, 3.4), layout="constrained")
-        left, right = figure.subplots(1, 2)
+    with canvas(8, 3.4, 2) as (figure, (left, right)):
         left.plot(steps, batches.tolist(), "x", color=INK, label="mean of the batch")
-        for name, look in cues(running).items():
-            style: dict[str, Any] = {"color": look.color, "linestyle": look.linestyle, "marker": look.marker}
-            left.plot(steps, running[name].tolist(), **style, markersize=4, label=f"stored, momentum {name}")
-            right.plot(steps, list(quality[name]), **style)
+        for name, cue in cues(running).items():
+            left.plot(
+                steps, running[name].tolist(), **cue.line, markersize=4, label=f"stored, momentum {name}"
+            )
+            right.plot(steps, list(quality[name]), **cue.line)
         left.set(title="one unit", ylabel="mean before normalising")
         right.set(title="all of val, same weights throughout", ylabel="HM (%)")
         for axes in (left, right):
             axes.set_xlabel("batch")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        legend_below(figure, left, 3)
         figure.suptitle(f"What does evaluation see of the batches?\n{data}")
-    told = [
+    parts = [
         f"with momentum {name} the stored mean lies {float((r - batches).abs().mean()):.2f} from the batch's on average "
         f"and HM runs from {min(quality[name]):.1f} to {max(quality[name]):.1f} percent"
         for name, r in running.items()
     ]
-    figure.alt_text = f"{len(batches)} batches pass a network whose weights do not change: {'; '.join(told)}."
-    shown = {
-        "batches": batches,
-        "running": dict(running),
-        "quality": {k: list(v) for k, v in quality.items()},
-    }
-    return figure, shown
+    figure.alt_text = (
+        f"{len(batches)} batches pass a network whose weights do not change: {'; '.join(parts)}."
+    )
+    lists = {momentum: list(values) for momentum, values in quality.items()}
+    return figure, {"batches": batches, "running": dict(running), "quality": lists}
 
 
-def plot_interventions(
-    results: Mapping[str, tuple[float, float]], *, data: str
-) -> tuple[DescribedFigure, dict[str, list[float]]]:
-    """HM after each change to a trained network: with its stored batch-norm statistics, and with fresh ones.
+def plot_interventions(results: Mapping[str, tuple[float, float]], *, data: str) -> Drawn:
+    """Draw HM after each change to a trained network: with its stored batch-norm statistics, and with fresh ones.
 
     Args:
         results: what was changed -> (HM with stored statistics, HM with fresh ones), in percent.
@@ -541,73 +469,57 @@ def plot_interventions(
     """
     if not results:
         raise DataError("There is no intervention to draw.")
-    blue, red = OKABE_ITO["blue"], OKABE_ITO["vermilion"]
-    with use_style():
-        figure = DescribedFigure(figsize=(7.2, 1.5 + 0.45 * len(results)), layout="constrained")
-        axes = figure.subplots()
+    with canvas(7.2, 1.5 + 0.45 * len(results)) as (figure, axes):
         for row, (stored, fresh) in enumerate(results.values()):
             axes.plot([stored, fresh], [row, row], color="#BBBBBB", linewidth=2, zorder=1)
-            axes.plot(stored, row, "X", color=red, label="stored statistics" if row == 0 else None)
-            axes.plot(fresh, row, "o", color=blue, label="statistics taken anew" if row == 0 else None)
+            axes.plot(stored, row, "X", color=VERMILION, label="stored statistics" if row == 0 else None)
+            axes.plot(fresh, row, "o", color=BLUE, label="statistics taken anew" if row == 0 else None)
         axes.set_yticks(range(len(results)), list(results))
         axes.set(ylim=(len(results) - 0.5, -0.5), xlim=(0, None), xlabel="HM on val (%)")
         axes.grid(False, axis="y")
         axes.legend(loc="lower left")
         axes.set_title(f"Does a trained network need its positional embedding?\n{data}")
-    told = [f"{name}: {stored:.1f} and {fresh:.1f}" for name, (stored, fresh) in results.items()]
+    parts = [f"{name}: {stored:.1f} and {fresh:.1f}" for name, (stored, fresh) in results.items()]
     figure.alt_text = (
         "HM on val in percent with the stored batch-norm statistics and with statistics taken anew. "
-        f"{'; '.join(told)}."
+        f"{'; '.join(parts)}."
     )
     return figure, {name: list(pair) for name, pair in results.items()}
 
 
-def plot_group_confusion(
-    distances: Tensor,
-    label: Tensor,
-    classes: Tensor,
-    seen: Tensor,
-    unseen: Tensor,
-    *,
-    beta: float,
-    groups: Sequence[str],
-    data: str,
-) -> tuple[DescribedFigure, dict[str, Any]]:
-    """Which super-group the samples of each super-group are answered with, for samples of seen and of unseen classes.
+def plot_group_confusion(scores: Scores, *, beta: float, groups: Sequence[str], data: str) -> Drawn:
+    """Draw the confusion of super-groups, for samples of seen and of unseen classes.
 
     Args:
-        distances, label, classes, seen, unseen: as in `hypav.evaluation`.
         groups: the super-group of every class id of the whole set.
 
     Returns:
         figure and {"names", "seen", "unseen": (G, G) percent of a row's samples, NaN where a group has none,
-        "right class": percent of the seen and of the unseen samples, "kin": percent of the wrong answers that are of the
-        right super-group, "blind": the same if a wrong answer were any other class with equal chance}.
+        "right class": percent of the samples of seen and of unseen classes, "kin": percent of the wrong predictions that
+        are of the right super-group, "blind": the same if every other class were equally likely}.
 
     Raises:
-        DataError: a class has no super-group; else as `Scores`.
+        DataError: a class has no super-group.
     """
-    scores = Scores(distances, label, classes, seen, unseen)
+    classes = scores.classes
     if len(groups) <= int(classes[-1]):
         raise DataError("The set names no super-group for some class; choose a set that has super-groups.")
     names = sorted({groups[c] for c in classes.tolist()})
-    place = torch.tensor([names.index(groups[c]) for c in classes.tolist()])
+    row_of = torch.tensor([names.index(groups[c]) for c in classes.tolist()])
     counts = scores.confusion(beta).double()
     shown: dict[str, Any] = {"names": names, "right class": [], "kin": [], "blind": []}
-    onto = torch.nn.functional.one_hot(place, len(names)).double()
-    for kind, part in (("seen", seen), ("unseen", unseen)):
+    onto = torch.nn.functional.one_hot(row_of, len(names)).double()
+    for kind, part in (("seen", scores.seen), ("unseen", scores.unseen)):
         rows = torch.isin(classes, part)
         table = onto[rows].T @ counts[rows] @ onto
         shown[kind] = 100 * table / table.sum(dim=1, keepdim=True)
         right, whole = counts.diagonal()[rows].sum(), counts[rows].sum()
         wrong = counts[rows].sum(dim=1) - counts.diagonal()[rows]
-        others = (onto.sum(dim=0)[place] - 1)[rows] / (len(classes) - 1)  # kin among the other classes
+        others = (onto.sum(dim=0)[row_of] - 1)[rows] / (len(classes) - 1)  # kin among the other classes
         shown["right class"].append(float(100 * right / whole))
         shown["kin"].append(float(100 * (table.diagonal().sum() - right) / wrong.sum()))
         shown["blind"].append(float(100 * (wrong * others).sum() / wrong.sum()))
-    with use_style():
-        figure = DescribedFigure(figsize=(8, 4.6), layout="constrained")
-        panels = figure.subplots(1, 2, sharey=True)
+    with canvas(8, 4.6, 2, sharey=True) as (figure, panels):
         for number, (axes, kind) in enumerate(zip(panels, ("seen", "unseen"), strict=True)):
             image = axes.imshow(shown[kind].numpy(), cmap="cividis", vmin=0, vmax=100)
             for row, column in (~shown[kind].isnan()).nonzero().tolist():
@@ -627,12 +539,12 @@ def plot_group_confusion(
         panels[0].set_ylabel("super-group of the sample")
         figure.colorbar(image, ax=list(panels), label="% of the row's samples", shrink=0.7)
         figure.suptitle(f"Where do wrong answers go?\n{data}")
-    told = [
+    parts = [
         f"of the samples of {kind} classes {right:.0f} percent get the right class; of the wrong answers {kin:.0f} "
         f"percent are of the right super-group, where blind ones would be {blind:.0f} percent"
         for kind, right, kin, blind in zip(
             ("seen", "unseen"), shown["right class"], shown["kin"], shown["blind"], strict=True
         )
     ]
-    figure.alt_text = f"Confusion of {len(names)} super-groups at β = {beta:g}: {'; '.join(told)}."
+    figure.alt_text = f"Confusion of {len(names)} super-groups at β = {beta:g}: {'; '.join(parts)}."
     return figure, shown

@@ -1,5 +1,5 @@
-"""Figures of the alignment term: how long the embeddings are, what Eq. 1 and Eq. 3 make of them, what Eq. 4 compares,
-and how loud it is in Eq. 5.
+"""Figures of notebook 06: how long the embeddings are, what Eqs. 1 and 3 make of them, what Eq. 4 compares, and how
+much it weighs in Eq. 5.
 """
 
 from __future__ import annotations
@@ -10,89 +10,83 @@ from typing import Any
 
 import torch
 from matplotlib import colormaps
-from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
 from torch import Tensor
 
 from hypav import geometry
 from hypav.errors import DataError
-from hypav.figures.style import INK, OKABE_ITO, DescribedFigure, cues, signed, use_style
+from hypav.figures.runs import METRICS, plot_comparison  # noqa: F401
+from hypav.figures.style import (
+    BLUE,
+    HATCH,
+    INK,
+    VERMILION,
+    Drawn,
+    bare,
+    canvas,
+    cues,
+    histogram,
+    legend_below,
+    signed,
+)
 
-_VIDEO, _AUDIO = OKABE_ITO["blue"], OKABE_ITO["vermilion"]
-_BINS = 24
-_SHADES = 25  # of a colour map: the stored picture has a palette of 128 colours for all panels
+_VIDEO, _AUDIO = BLUE, VERMILION
+_XI = 1e-3  # Eq. 1 cuts at (1 - xi) of the ball's radius
 
 
-def plot_lengths(
-    phi: Mapping[str, Tensor], *, k: float, data: str, xi: float = 1e-3
-) -> tuple[DescribedFigure, dict[str, Any]]:
-    """How long the rows of phi are, beside the length that Eq. 1 cuts them to, just before the rim of the ball.
+def plot_lengths(phi: Mapping[str, Tensor], *, k: float, data: str) -> Drawn:
+    """Draw how long the rows of phi are, and the length that Eq. 1 cuts them to, just before the rim of the ball.
 
     Args:
         phi: name -> (N, D), at most two.
 
     Returns:
-        figure and {"edges" of the bins, name: rows in each, "radius": (1 - xi)R, "cut": {name: percent longer than it}}.
+        figure and {"edges" of the bins, name: rows in each, "radius": (1 - xi) R, "cut": {name: percent longer than it}}.
     """
     rim = float(geometry.ball_radius(torch.tensor(k, dtype=torch.float64)))
-    radius = (1 - xi) * rim
+    radius = (1 - _XI) * rim
     lengths = {name: rows.detach().double().norm(dim=1) for name, rows in phi.items()}
     top = torch.stack([values.quantile(0.99) for values in lengths.values()]).max()
-    edges = torch.linspace(0, float(top), _BINS + 1, dtype=torch.float64)
+    edges = torch.linspace(0, float(top), 25, dtype=torch.float64)
     shown: dict[str, Any] = {"edges": edges, "radius": radius, "cut": {}}
-    with use_style():
-        figure = DescribedFigure(figsize=(7.2, 3.4), layout="constrained")
-        axes = figure.subplots()
-        for (name, values), color, hatch in zip(
-            lengths.items(), (_VIDEO, _AUDIO), ("", "////"), strict=False
-        ):
+    with canvas(7.2, 3.4) as (figure, axes):
+        styles = (_VIDEO, ""), (_AUDIO, HATCH)
+        for (name, values), (color, hatch) in zip(lengths.items(), styles, strict=False):
             shown[name] = torch.histogram(values.clamp_max(float(top)), edges).hist
             shown["cut"][name] = 100 * float((values > radius).double().mean())
-            style: dict[str, Any] = {
-                "facecolor": color,
-                "edgecolor": "white",
-                "hatch": hatch,
-                "alpha": 0.6,
-            }
-            axes.stairs(shown[name].tolist(), edges.tolist(), fill=True, label=name, **style)
-            axes.stairs(shown[name].tolist(), edges.tolist(), color=color)
+            histogram(axes, edges, shown[name], color, hatch, name)
         axes.axvspan(0, radius, color="#EEEEEE", zorder=0)
         axes.axvline(radius, color=INK, linestyle="--")
         axes.set_ylim(0, 1.4 * axes.get_ylim()[1])  # room for the words above the bars
-        inside = (radius / 2, 0.84 * axes.get_ylim()[1])
+        height = 0.84 * axes.get_ylim()[1]
         axes.annotate(
             f"Eq. 1 cuts at {radius:.2f}; whatever is shorter\nlies inside the ball of k = {signed(k)}",
-            inside,
-            (1.5 * radius + 0.02 * float(top), inside[1]),
+            (radius / 2, height),
+            (1.5 * radius + 0.02 * float(top), height),
             va="center",
             color=INK,
             arrowprops={"arrowstyle": "->", "color": INK},
         )
-        axes.set(
-            xlabel="|φ|, the length of a row (the longest 1 % in the last bin)",
-            ylabel="videos",
-            xlim=(0, None),
-        )
+        axes.set(xlabel="|φ|, the length of a row (the longest 1 % in the last bin)", ylabel="videos")
+        axes.set_xlim(0, None)
         axes.legend(loc="upper right")
         axes.set_title(f"Does φ fit into the ball?\n{data}")
-    told = [
+    parts = [
         f"{name} has a median length of {values.median():.1f}, and {shown['cut'][name]:.1f} percent are longer"
         for name, values in lengths.items()
     ]
     figure.alt_text = (
         f"Histograms of the lengths of the rows, {data}. The ball of k = {signed(k)} ends at {rim:.2f}, and "
-        f"Eq. 1 cuts at {radius:.2f}: "
-        f"{'; '.join(told)}."
+        f"Eq. 1 cuts at {radius:.2f}: {'; '.join(parts)}."
     )
     return figure, shown
 
 
-def plot_steps_to_tangent(
-    phi_v: Tensor, phi_a: Tensor, *, k: float, data: str, xi: float = 1e-3
-) -> tuple[DescribedFigure, dict[str, Tensor]]:
-    """The rows of a batch before Eq. 1, after it, and after Eq. 3 at the origin, each video at an hour of its own: only
-    lengths are true in this picture.
+def plot_steps_to_tangent(phi_v: Tensor, phi_a: Tensor, *, k: float, data: str) -> Drawn:
+    """Draw the rows of a batch before Eq. 1, after it, and after Eq. 3 at the origin.
+
+    The videos are spread like the hours of a clock: only lengths are true in this picture.
 
     Args:
         phi_v, phi_a: (N, D) of the same N videos.
@@ -101,7 +95,7 @@ def plot_steps_to_tangent(
         figure and {step: (2, N) lengths, video and audio}.
     """
     phi = torch.stack((phi_v, phi_a)).detach().double()
-    points = geometry.project(phi, k=k, xi=xi)
+    points = geometry.project(phi, k=k, xi=_XI)
     lengths = {
         "φ": phi.norm(dim=-1),
         "after Eq. 1": points.norm(dim=-1),
@@ -114,10 +108,7 @@ def plot_steps_to_tangent(
     )
     radius = float(geometry.ball_radius(torch.tensor(k, dtype=torch.float64)))
     hours = torch.arange(phi.shape[1], dtype=torch.float64) * (2 * torch.pi / phi.shape[1])
-    with use_style():
-        figure = DescribedFigure(figsize=(8, 3.7))
-        panels = figure.subplots(1, 3)
-        figure.subplots_adjust(left=0.02, right=0.98, bottom=0.17, top=0.78, wspace=0.1)
+    with canvas(8, 3.7, 3, margins=(0.02, 0.17, 0.98, 0.78, 0.1)) as (figure, panels):
         for axes, title, (name, length) in zip(panels, titles, lengths.items(), strict=True):
             reach = 1.12 * max(float(length.max()), radius if name != "after Eq. 3" else 0.0)
             if name != "after Eq. 3":
@@ -132,39 +123,37 @@ def plot_steps_to_tangent(
             scale *= 5 if 5 * scale < reach else 1
             axes.plot([-reach, scale - reach], [-reach, -reach], color=INK, linewidth=2)
             axes.text(scale / 2 - reach, -1.06 * reach, f"{scale:g}", ha="center", va="top", color=INK)
-            axes.set(xlim=(-reach, reach), ylim=(-1.05 * reach, reach), aspect="equal", xticks=[], yticks=[])
-            axes.set_title(title)
-            axes.grid(False)
-            axes.spines[:].set_visible(False)
+            axes.set(xlim=(-reach, reach), ylim=(-1.05 * reach, reach), aspect="equal", title=title)
+            bare(axes)
         handles = [
             Line2D([], [], color=_VIDEO, marker="o", linewidth=0.7, label="video"),
             Line2D([], [], color=_AUDIO, marker="^", linewidth=0.7, label="its sound"),
         ]
         figure.legend(handles=handles, loc="lower center", ncols=2)
         figure.suptitle(f"What is left of the lengths? {data}")
-    told = [f"{name} from {float(v.min()):.2f} to {float(v.max()):.2f}" for name, v in lengths.items()]
+    parts = [f"{name} from {float(v.min()):.2f} to {float(v.max()):.2f}" for name, v in lengths.items()]
     figure.alt_text = (
         f"{phi.shape[1]} videos and their sounds as spokes of a wheel, their lengths true and their directions not. "
-        f"Lengths: {'; '.join(told)}. The ball of k = {signed(k)} has the radius {radius:.2f}."
+        f"Lengths: {'; '.join(parts)}. The ball of k = {signed(k)} has the radius {radius:.2f}."
     )
     return figure, lengths
 
 
 def plot_similarities(
     m_v: Tensor, m_a: Tensor, groups: Sequence[str], *, data: str, classes: Sequence[str] | None = None
-) -> tuple[DescribedFigure, dict[str, Tensor]]:
-    """The similarity matrices of video and audio for one batch, and their difference, which Eq. 4 squares.
+) -> Drawn:
+    """Draw the similarity matrices of video and audio for one batch, and their difference, which Eq. 4 squares.
 
     Args:
-        m_v, m_a: (N, N), alike in what they measure.
-        groups: N names, those of one group side by side: lines part the groups.
-        classes: N names, those of one class side by side: a thin frame around each class.
+        m_v, m_a: (N, N), of the same similarity.
+        groups: the group of each row, in order: lines separate the groups.
+        classes: the class of each row, in order: a thin frame around each class.
 
     Returns:
         figure and {"video", "audio", "difference": (N, N)}.
 
     Raises:
-        DataError: there is not one name a row.
+        DataError: there is not one name for each row.
     """
     for kind, given in (("group", groups), ("class", groups if classes is None else classes)):
         if len(given) != len(m_v):
@@ -177,14 +166,12 @@ def plot_similarities(
     high = max(float(shown["video"].max()), float(shown["audio"].max()))
     extent = float(shown["difference"].abs().max())
     scales = {"video": ("cividis", low, high), "audio": ("cividis", low, high)}
-    with use_style():
-        figure = DescribedFigure(figsize=(8, 3.9))
+    with canvas(8, 3.9, 3) as (figure, panels):
         figure.set_layout_engine("constrained", h_pad=0.08)  # keeps the two titles apart
-        panels = figure.subplots(1, 3)
         titles = ("videos with videos, M_v", "sounds with sounds, M_a", "M_v − M_a")
         for axes, title, (name, matrix) in zip(panels, titles, shown.items(), strict=True):
             cmap, least, most = scales.get(name, ("PuOr", -extent, extent))
-            few = colormaps[cmap].resampled(_SHADES)
+            few = colormaps[cmap].resampled(25)  # the stored picture has 128 colours for all panels
             image = axes.imshow(matrix.numpy(), cmap=few, vmin=least, vmax=most, interpolation="nearest")
             color = "white" if name in scales else INK
             for start, _ in list(blocks.values())[1:]:
@@ -202,37 +189,33 @@ def plot_similarities(
             axes.set_title(title)
             figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.85, aspect=18)
         figure.suptitle(f"Do sounds group the batch as pictures do?\n{data}")
-    same = torch.tensor([[a == b for b in groups] for a in groups]) & ~torch.eye(
-        len(groups), dtype=torch.bool
-    )
     other = torch.tensor([[a != b for b in groups] for a in groups])
+    same = ~other & ~torch.eye(len(groups), dtype=torch.bool)
     framed = "" if classes is None else f", {len(_blocks(classes))} classes framed on the diagonal"
-    told = [
-        f"{name} {float(matrix[same].mean()):.2f} inside a group and {float(matrix[other].mean()):.2f} between groups"
-        for name, matrix in list(shown.items())[:2]
+    parts = [
+        f"{name} {float(m[same].mean()):.2f} inside a group and {float(m[other].mean()):.2f} between groups"
+        for name, m in list(shown.items())[:2]
     ]
     figure.alt_text = (
         f"Three {len(groups)} by {len(groups)} matrices in {len(names)} blocks{framed}. "
-        f"Mean similarity: {'; '.join(told)}. The largest difference of the two is {extent:.2f}."
+        f"Mean similarity: {'; '.join(parts)}. The largest difference of the two is {extent:.2f}."
     )
     return figure, shown
 
 
 def plot_loudness(
     sizes: Sequence[int], losses: Sequence[float], *, L_avca: Sequence[float], data: str
-) -> tuple[DescribedFigure, dict[str, Any]]:
-    """Eq. 4 over the batch size N, with its ceiling 2/N² and the loss that Eq. 5 adds it to.
+) -> Drawn:
+    """Draw Eq. 4 over the batch size N, with its ceiling 2/N² and the loss that Eq. 5 adds it to.
 
     Args:
-        losses, L_avca: of Eq. 4 and of AVCA, one a size.
+        losses, L_avca: of Eq. 4 and of AVCA, one for each size.
 
     Returns:
         figure and {"N", "Eq. 4", "ceiling", "L_avca": lists}.
     """
     ceiling = [2 / size**2 for size in sizes]
-    with use_style():
-        figure = DescribedFigure(figsize=(6.4, 3.8), layout="constrained")
-        axes = figure.subplots()
+    with canvas(6.4, 3.8) as (figure, axes):
         axes.loglog(sizes, L_avca, "s", linestyle="-", color="black", label="L_avca, measured")
         axes.loglog(sizes, ceiling, color=_AUDIO, linestyle="--", label="ceiling of Eq. 4, 2/N²")
         axes.loglog(sizes, losses, "o", linestyle=":", color=_VIDEO, label="Eq. 4, measured")
@@ -251,39 +234,38 @@ def plot_loudness(
     return figure, shown
 
 
-def plot_weights(
-    histories: Mapping[str, Mapping[str, Sequence[float]]], *, data: str
-) -> tuple[DescribedFigure, dict[str, Any]]:
-    """L_avca and Eq. 4 without its weight, by training step, for runs with different weights.
+def plot_weights(histories: Mapping[str, Mapping[str, Sequence[float]]], *, data: str) -> Drawn:
+    """Draw L_avca and Eq. 4 without its weight by training step, for runs with different weights.
 
     Args:
-        histories: label -> {"avca", "align": one value a step}.
+        histories: label -> {"avca", "align": one value for each step}.
 
     Returns:
         figure and {label: {"avca", "align"}} as drawn: means over windows of about a tenth of the run.
     """
     shown: dict[str, Any] = {}
-    with use_style():
-        figure = DescribedFigure(figsize=(8, 3.3), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        for (label, look), history in zip(cues(histories).items(), histories.values(), strict=True):
+    with canvas(8, 3.3, 2) as (figure, (left, right)):
+        for (label, cue), history in zip(cues(histories).items(), histories.values(), strict=True):
             shown[label] = {name: _smooth(history[name]) for name in ("avca", "align")}
-            _line(left, shown[label]["avca"], len(history["avca"]), look)
-            _line(right, [1e4 * value for value in shown[label]["align"]], len(history["align"]), look, label)
+            for axes, name, unit in ((left, "avca", 1), (right, "align", 1e4)):
+                steps = len(history[name])
+                width = max(1, steps // 10)
+                middles = [min(i + width, steps) / 2 + i / 2 for i in range(0, steps, width)]
+                axes.plot(middles, [unit * v for v in shown[label][name]], **cue.line, label=label)
         left.set(title="L_avca", xlabel="training step", ylim=(0, None))
         right.set(title="Eq. 4, times 10 000", xlabel="training step", ylim=(0, None))
-        figure.legend(loc="outside lower center", ncols=len(histories))
+        legend_below(figure, left)
         figure.suptitle(f"Does training hear Eq. 4?\n{data}")
-    told = [
+    parts = [
         f"{label}: L_avca {d['avca'][-1]:.1f}, Eq. 4 {1e4 * d['align'][-1]:.2f} ten-thousandths"
         for label, d in shown.items()
     ]
-    figure.alt_text = f"Two panels of losses by training step. At the end {'; '.join(told)}."
+    figure.alt_text = f"Two panels of losses by training step. At the end {'; '.join(parts)}."
     return figure, shown
 
 
 def _blocks(names: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Where the rows of each name start, and how many there are, for names that stand side by side."""
+    """Where the rows of each name start, and how many there are, for names in order."""
     return {name: (names.index(name), names.count(name)) for name in dict.fromkeys(names)}
 
 
@@ -291,9 +273,3 @@ def _smooth(values: Sequence[float]) -> list[float]:
     """Means over consecutive windows of about a tenth of the values."""
     width = max(1, len(values) // 10)
     return [sum(part) / len(part) for part in (values[i : i + width] for i in range(0, len(values), width))]
-
-
-def _line(axes: Axes, values: Sequence[float], steps: int, look: Any, label: str | None = None) -> None:
-    width = max(1, steps // 10)
-    middles = [min(i + width, steps) / 2 + i / 2 for i in range(0, steps, width)]
-    axes.plot(middles, values, color=look.color, linestyle=look.linestyle, marker=look.marker, label=label)

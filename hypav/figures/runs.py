@@ -1,22 +1,23 @@
-"""Figures of results: comparisons, curves, histories.
-
-Numbers are in percent, as the paper prints them. There is no pyplot here: a figure belongs to its caller and nothing
-global changes. `figure.alt_text` says in words what the figure shows.
-"""
+"""Figures of runs and data that several notebooks use. Numbers are in percent, as the paper prints them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
+import torch
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from hypav.data.features import PHASES, FeatureSet
 from hypav.errors import DataError
 from hypav.evaluation import Curve, Metrics
-from hypav.figures.style import INK, DescribedFigure, cues, use_style
-from hypav.stats import Interval
+from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Drawn, canvas, cues, minus
+from hypav.stats import Interval, t_interval
 
 METRICS = ("S", "U", "HM", "ZSL")
 
@@ -27,20 +28,19 @@ def plot_comparison(
     *,
     data: str,
     same_data: bool = False,
-) -> tuple[DescribedFigure, dict[str, Any]]:
-    """S, U, HM and ZSL of each variant with their intervals, the paper's numbers below them as hollow markers.
+) -> Drawn:
+    """Draw S, U, HM and ZSL of each variant with their intervals, the paper's numbers below them as hollow markers.
 
     Args:
         ours: variant -> metric -> interval over seeds, in percent; None for a variant that was not run.
         paper: variant -> metric -> the paper's value, in percent.
-        data: what the data are called; the name of a simulated set says that it is one.
-        same_data: whether the paper's numbers are of these very data; if not, the legend says so.
+        same_data: whether the paper's numbers are of the same data; if not, the legend says so.
 
     Returns:
         figure and {"ours": {variant: {metric: (mean, low, high, n)}}, "paper": {variant: {metric: value}}}.
 
     Raises:
-        DataError: where no variant was run, or one lacks S, U, HM or ZSL.
+        DataError: no variant was run, or the results of one lack S, U, HM or ZSL.
     """
     for variant, metrics in ours.items():
         missing = [name for name in METRICS if metrics is not None and name not in metrics]
@@ -50,24 +50,22 @@ def plot_comparison(
     if not run:
         raise DataError("There is nothing to compare: no variant was run.")
     quoted = {variant: dict(paper[variant]) for variant in ours if paper and variant in paper}
-    looks = cues(ours, reuse=True)
+    styles = cues(ours, reuse=True)
     from_paper = "paper" if same_data else "paper (other data)"
-    with use_style():
-        figure = DescribedFigure(figsize=(8, 1.9 + 0.4 * len(ours)), layout="constrained")
-        panels = figure.subplots(1, len(METRICS), sharey=True)
+    with canvas(8, 1.9 + 0.4 * len(ours), len(METRICS), sharey=True) as (figure, panels):
         for axes, name in zip(panels, METRICS, strict=True):
             for row, variant in enumerate(ours):
-                look = looks[variant]
+                cue = styles[variant]
                 if variant in run:
                     value = run[variant][name]
                     if value.low is not None and value.high is not None:
-                        axes.plot([value.low, value.high], [row, row], color=look.color)
-                    axes.plot(value.mean, row, look.marker, color=look.color)
+                        axes.plot([value.low, value.high], [row, row], color=cue.color)
+                    axes.plot(value.mean, row, cue.marker, color=cue.color)
                 else:
                     at = axes.get_yaxis_transform()
                     axes.text(0.02, row, "not run", transform=at, va="center", color=INK)
                 if name in quoted.get(variant, {}):
-                    axes.plot(quoted[variant][name], row + 0.25, look.marker, mec=look.color, mfc="none")
+                    axes.plot(quoted[variant][name], row + 0.25, cue.marker, mec=cue.color, mfc="none")
             axes.set(title=name, xlabel="%")
             axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.margins(x=0.15)
@@ -78,11 +76,11 @@ def plot_comparison(
         if quoted:
             handles.append(_key(from_paper, marker="o", hollow=True))
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    told = [f"{variant} {_words(metrics['HM'])}" for variant, metrics in run.items()]
-    figure.alt_text = f"S, U, HM and ZSL of {', '.join(ours)} on {data}. HM in percent: {'; '.join(told)}."
-    told = [f"{variant} {values['HM']:.2f}" for variant, values in quoted.items() if "HM" in values]
-    if told:
-        figure.alt_text += f" HM, {from_paper}: {'; '.join(told)}."
+    parts = [f"{variant} {_words(metrics['HM'])}" for variant, metrics in run.items()]
+    figure.alt_text = f"S, U, HM and ZSL of {', '.join(ours)} on {data}. HM in percent: {'; '.join(parts)}."
+    parts = [f"{variant} {values['HM']:.2f}" for variant, values in quoted.items() if "HM" in values]
+    if parts:
+        figure.alt_text += f" HM, {from_paper}: {'; '.join(parts)}."
     numbers = {
         variant: {name: (m[name].mean, m[name].low, m[name].high, m[name].n) for name in METRICS}
         for variant, m in run.items()
@@ -90,10 +88,8 @@ def plot_comparison(
     return figure, {"ours": numbers, "paper": quoted}
 
 
-def plot_seen_unseen_curve(
-    curves: Mapping[str, Curve], chosen: Mapping[str, Metrics] | None = None
-) -> tuple[DescribedFigure, dict[str, Any]]:
-    """S over U as beta runs, on lines of equal HM, with the point of the beta that validation chose.
+def plot_seen_unseen_curve(curves: Mapping[str, Curve], chosen: Mapping[str, Metrics] | None = None) -> Drawn:
+    """Draw S over U as beta grows, on lines of equal HM, with the point of the beta that validation chose.
 
     Args:
         curves: name -> curve, of `Scores.exact_curve` or `Scores.curve`.
@@ -103,25 +99,22 @@ def plot_seen_unseen_curve(
         figure and {name: {"U", "S": lists by increasing beta, "best": greatest HM, "chosen": HM or None}}.
 
     Raises:
-        DataError: where there is no curve.
-        SettingError: where there are more curves than a reader can tell apart.
+        DataError: there is no curve.
     """
     if not curves:
         raise DataError("There is no seen-unseen curve to draw.")
-    looks, told = cues(curves), []
+    parts = []
     shown: dict[str, Any] = {}
-    with use_style():
-        figure = DescribedFigure(figsize=(5.6, 4.6), layout="constrained")
-        axes = figure.subplots()
-        for name, curve in curves.items():
-            look, best, reported = looks[name], curve.best(), (chosen or {}).get(name)
+    with canvas(5.6, 4.6) as (figure, axes):
+        for (name, curve), cue in zip(curves.items(), cues(curves).values(), strict=True):
+            best, reported = curve.best(), (chosen or {}).get(name)
             U, S = (100 * curve.U).tolist(), (100 * curve.S).tolist()
-            axes.plot(U, S, color=look.color, linestyle=look.linestyle, label=name)
-            axes.plot(100 * best.U, 100 * best.S, look.marker, mec=look.color, mfc="none", ms=9)
-            told.append(f"{name}: greatest HM {100 * best.HM:.1f}")
+            axes.plot(U, S, color=cue.color, linestyle=cue.linestyle, label=name)
+            axes.plot(100 * best.U, 100 * best.S, cue.marker, mec=cue.color, mfc="none", ms=9)
+            parts.append(f"{name}: greatest HM {100 * best.HM:.1f}")
             if reported is not None:
-                axes.plot(100 * reported.U, 100 * reported.S, look.marker, color=look.color)
-                told[-1] += f", at the chosen beta {100 * reported.HM:.1f}"
+                axes.plot(100 * reported.U, 100 * reported.S, cue.marker, color=cue.color)
+                parts[-1] += f", at the chosen beta {100 * reported.HM:.1f}"
             reported_hm = None if reported is None else 100 * reported.HM
             shown[name] = {"U": U, "S": S, "best": 100 * best.HM, "chosen": reported_hm}
         axes.set(xlabel="U: mean recall of unseen classes (%)", ylabel="S: mean recall of seen classes (%)")
@@ -131,50 +124,44 @@ def plot_seen_unseen_curve(
             handles.append(_key("at the beta that validation chose", "o"))
         axes.legend(handles=handles)
         axes.set_title("How much seen recall does each gain on unseen classes cost?")
-    figure.alt_text = f"S falls as U rises with beta. In percent, {'; '.join(told)}."
+    figure.alt_text = f"S falls as U rises with beta. In percent, {'; '.join(parts)}."
     return figure, shown
 
 
-def plot_history(
-    history: Sequence[Mapping[str, Any]], *, best_epoch: int | None = None
-) -> tuple[DescribedFigure, dict[int, dict[str, list[float]]]]:
-    """Losses and validation metrics by epoch; stage 1 solid, stage 2 dashed (it trains on what validates it).
+def plot_history(history: Any, *, best_epoch: int | None = None) -> Drawn:
+    """Draw losses and validation metrics by epoch; stage 1 solid, stage 2 dashed (it trains on the validation data).
 
     Args:
-        history: a row an epoch: stage, epoch, total, S, U, HM as fractions; align where an alignment loss was trained.
+        history: a row for each epoch with stage, epoch, total, S, U, HM as fractions, and align if there is an alignment
+            loss; a sequence of mappings, or a DataFrame.
         best_epoch: the epoch that validation chose.
 
     Returns:
-        figure and {stage: {"epoch", "total", "align" where there is one, "S", "U", "HM": lists}}.
+        figure and {stage: {"epoch", "total", "align" if there is one, "S", "U", "HM": lists}}.
 
     Raises:
-        DataError: where there is no epoch.
+        DataError: there is no epoch.
     """
-    if not history:
-        raise DataError("The history has no epoch yet; train first.")
+    history = epochs_of(history)
     losses = {"total": "training loss, all terms"}
-    if all("align" in row for row in history):
+    if all(row.get("align") is not None and row["align"] == row["align"] for row in history):  # not NaN
         losses["align"] = "of it, the alignment loss"
-    shown = _by_stage(history, ("epoch", *losses), ("S", "U", "HM"))
-    with use_style():
-        figure = DescribedFigure(figsize=(8, 3.4), layout="constrained")
-        *loss_panels, panel = figure.subplots(1, len(losses) + 1)
+    units = {"epoch": 1, **dict.fromkeys(losses, 1), "S": 100, "U": 100, "HM": 100}
+    shown: dict[int, dict[str, list[float]]] = {}
+    for row in history:
+        columns = shown.setdefault(row["stage"], {name: [] for name in units})
+        for name, unit in units.items():
+            columns[name].append(unit * row[name])
+    with canvas(8, 3.4, len(losses) + 1) as (figure, (*loss_panels, panel)):
         for stage, columns in shown.items():
             dash = "-" if stage == 1 else "--"
             for axes, (name, title) in zip(loss_panels, losses.items(), strict=True):
                 axes.plot(columns["epoch"], columns[name], dash, color=INK)
                 axes.set(title=title, ylabel="loss")
-            for name, look in cues(("HM", "S", "U")).items():
-                every = max(1, len(columns["epoch"]) // 8)
-                panel.plot(
-                    columns["epoch"],
-                    columns[name],
-                    color=look.color,
-                    linestyle=dash,
-                    marker=look.marker,
-                    markevery=every,
-                    label=name if stage == min(shown) else None,
-                )
+            for name, cue in cues(("HM", "S", "U")).items():
+                label = name if stage == min(shown) else None
+                style = {**cue.line, "linestyle": dash, "markevery": max(1, len(columns["epoch"]) // 8)}
+                panel.plot(columns["epoch"], columns[name], **style, label=label)
         panel.set(title="validation metrics", ylabel="%")
         if best_epoch is not None:
             panel.axvline(best_epoch, color=INK, linestyle=":", label=f"chosen: epoch {best_epoch}")
@@ -186,9 +173,9 @@ def plot_history(
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
         figure.suptitle("When does validation HM stop rising?")
     stage, columns = next(iter(shown.items()))
-    top = max(columns["HM"])
+    top, count = max(columns["HM"]), len(columns["epoch"])
     figure.alt_text = (
-        f"Losses and validation metrics by epoch. Stage {stage}, {_count(len(columns['epoch']), 'epoch')}: "
+        f"Losses and validation metrics by epoch. Stage {stage}, {count} epoch{'' if count == 1 else 's'}: "
         f"the loss goes from {columns['total'][0]:.3g} to {columns['total'][-1]:.3g}; "
         f"HM is highest in epoch {columns['epoch'][columns['HM'].index(top)]}, {top:.1f} percent."
     )
@@ -198,18 +185,96 @@ def plot_history(
     return figure, shown
 
 
-def _by_stage(
-    history: Sequence[Mapping[str, Any]], plain: Sequence[str], fractions: Sequence[str]
-) -> dict[int, dict[str, list[float]]]:
-    """The rows of each stage as columns, fractions turned into percent."""
-    stages: dict[int, dict[str, list[float]]] = {}
-    for row in history:
-        columns = stages.setdefault(row["stage"], {name: [] for name in (*plain, *fractions)})
-        for name in plain:
-            columns[name].append(row[name])
-        for name in fractions:
-            columns[name].append(100 * row[name])
-    return stages
+def plot_differences(
+    rows: Mapping[str, Sequence[float]],
+    *,
+    data: str,
+    title: str = "Do they differ by more than their seeds do?",
+) -> Drawn:
+    """Draw differences paired by seed: a dot for each seed, and the 95 % interval of their mean (Student's t).
+
+    Args:
+        rows: what is compared -> differences in points, one for each seed.
+
+    Returns:
+        figure and {name: {"differences": list, "mean", "low", "high"}}.
+
+    Raises:
+        DataError: there is no row.
+    """
+    if not rows:
+        raise DataError("There is no difference to draw: give at least one row.")
+    intervals = {name: t_interval(list(values)) for name, values in rows.items()}
+    with canvas(7.8, 1.6 + 0.34 * len(rows)) as (figure, axes):
+        for row, (values, interval) in enumerate(zip(rows.values(), intervals.values(), strict=True)):
+            axes.plot(list(values), [row + 0.18] * len(values), "o", color=BLUE, alpha=0.5, markersize=4)
+            if interval.low is not None and interval.high is not None:
+                axes.plot([interval.low, interval.high], [row - 0.12] * 2, color="black", linewidth=2)
+            axes.plot(interval.mean, row - 0.12, "D", color="black", markersize=6)
+        axes.axvline(0, color=VERMILION, linestyle="--", linewidth=1.2)
+        axes.set_yticks(range(len(rows)), list(rows))
+        axes.set_ylim(len(rows) - 0.5, -0.6)
+        axes.set_xlabel("difference in points; dots: seeds, bar: 95 % interval of the mean")
+        axes.set_title(f"{title}\n{data}")
+    parts = "; ".join(f"{name} {_signed_words(interval)}" for name, interval in intervals.items())
+    figure.alt_text = f"Differences in points on {data}, mean and 95 percent interval: {parts}."
+    return figure, {
+        name: {"differences": list(rows[name]), "mean": i.mean, "low": i.low, "high": i.high}
+        for name, i in intervals.items()
+    }
+
+
+def plot_phases(data: FeatureSet) -> Drawn:
+    """Draw for each phase which classes are seen, unseen or absent: one column for each class, ordered by role.
+
+    Returns:
+        figure and {phase: {"seen", "unseen": numbers of classes, "seen_samples", "unseen_samples"}}.
+    """
+    train = data.split_classes["stage_1_train"]
+    held, last = data.split_classes["stage_1_val_unseen"], data.split_classes["stage_2_test_unseen"]
+    column = {int(c): n for n, c in enumerate(torch.cat([train, held, last]))}
+    shown: dict[str, dict[str, int]] = {}
+    with canvas(8, 3.2) as (figure, axes):
+        for row, name in enumerate(PHASES):
+            phase = data.phase(name)
+            novel = torch.isin(phase.label, phase.unseen)
+            shown[name] = {
+                "seen": len(phase.seen),
+                "unseen": len(phase.unseen),
+                "seen_samples": int((~novel).sum()),
+                "unseen_samples": int(novel.sum()),
+            }
+            for members, color, hatch in ((phase.seen, BLUE, ""), (phase.unseen, VERMILION, HATCH)):
+                left = [column[int(c)] for c in members]
+                corners = ((0.06, -0.34), (0.94, -0.34), (0.94, 0.34), (0.06, 0.34))
+                boxes = [[(x + dx, row + dy) for dx, dy in corners] for x in left]
+                axes.add_collection(PolyCollection(boxes, facecolor=color, edgecolor="white", hatch=hatch))
+        ends = [0, len(train), len(train) + len(held), len(column)]
+        words = (f"{len(train)} train", f"{len(held)} val-unseen", f"{len(last)} test-unseen")
+        middles = [(a + b) / 2 for a, b in pairwise(ends)]
+        axes.set(xlim=(-0.3, len(column) + 0.3), ylim=(len(PHASES) - 0.4, -0.6))
+        axes.set_xlabel("classes, by their role")
+        axes.set_xticks(middles, words)
+        labels = [f"{name}\n{n['seen_samples'] + n['unseen_samples']} samples" for name, n in shown.items()]
+        axes.set_yticks(range(len(PHASES)), labels)
+        axes.tick_params(length=0)
+        axes.grid(False)
+        axes.spines[:].set_visible(False)
+        keys = [Patch(facecolor=BLUE), Patch(facecolor=VERMILION, hatch=HATCH, edgecolor="white")]
+        figure.legend(
+            keys, ["seen: trained on", "unseen: only its name"], loc="outside lower center", ncols=2
+        )
+        figure.suptitle(f"Which classes does each phase know?\n{data.name}")
+    parts = [
+        f"{name}: {n['seen']} seen classes ({n['seen_samples']} samples)"
+        + (f" and {n['unseen']} unseen ({n['unseen_samples']})" if n["unseen"] else "")
+        for name, n in shown.items()
+    ]
+    figure.alt_text = (
+        f"Phases as rows, the {len(column)} classes of {data.name} as columns. {'; '.join(parts)}. "
+        "Val-unseen classes become seen in train_val; test-unseen classes are in no phase but test."
+    )
+    return figure, shown
 
 
 def _draw_equal_hm(axes: Axes) -> None:
@@ -219,7 +284,7 @@ def _draw_equal_hm(axes: Axes) -> None:
     for HM in range(10, 100, 10):
         if top <= HM / 2 or right <= HM / 2:
             break
-        first = HM * top / (2 * top - HM)  # the U at which S is top, the formula being its own inverse
+        first = HM * top / (2 * top - HM)  # the U at which S is top; the formula is its own inverse
         if first >= right:
             break
         U = [first * (right / first) ** (step / 100) for step in range(101)]
@@ -232,24 +297,47 @@ def _draw_equal_hm(axes: Axes) -> None:
 def _key(
     label: str, marker: str = "", *, hollow: bool = False, linestyle: Literal["-", "--", "none"] = "none"
 ) -> Line2D:
-    """A legend entry that stands for no series of its own."""
+    """A legend entry that belongs to no series."""
     face = "none" if hollow else INK
     return Line2D([], [], color=INK, marker=marker, mfc=face, linestyle=linestyle, label=label)
 
 
 def _seeds(run: Mapping[str, Mapping[str, Interval]]) -> str:
-    counts = sorted({metrics[name].n for metrics in run.values() for name in METRICS})
-    if counts == [1]:
-        return "one seed (no interval)"
-    seeds = f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+    intervals = [metrics[name] for metrics in run.values() for name in METRICS]
+    fewest, most = (choose(interval.n for interval in intervals) for choose in (min, max))
+    seeds = f"{fewest} to {most} seeds" if fewest < most else count_seeds(most)
+    if all(interval.half is None for interval in intervals):
+        return f"{seeds} (no interval)"
     return f"mean of {seeds}, bar: 95 % interval"
+
+
+def epochs_of(history: Any) -> list[Mapping[str, Any]]:
+    """The rows of a history, one for each epoch: of a DataFrame or a sequence of mappings.
+
+    Raises:
+        DataError: there is no epoch.
+    """
+    rows = history.to_dict("records") if hasattr(history, "to_dict") else list(history)
+    if not rows:
+        raise DataError("The history has no epoch yet; train first.")
+    return rows
+
+
+def count_seeds(n: int) -> str:
+    """The number of seeds in words."""
+    return "one seed" if n == 1 else f"{n} seeds"
 
 
 def _words(interval: Interval) -> str:
     if interval.low is None or interval.high is None:
-        return f"{interval.mean:.1f} (one seed)"
+        return f"{interval.mean:.1f} ({count_seeds(interval.n)})"
     return f"{interval.mean:.1f} [{interval.low:.1f}, {interval.high:.1f}]"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+def _signed_words(interval: Interval) -> str:
+    """An interval in words, e.g. +0.3 [−1.2, 1.8]; a mean that rounds to 0 is +0.0, never −0.0."""
+    mean = f"{round(interval.mean, 1) + 0.0:+.1f}"
+    if interval.low is None or interval.high is None:
+        return minus(f"{mean} ({count_seeds(interval.n)})")
+    low, high = (round(end, 1) + 0.0 for end in (interval.low, interval.high))
+    return minus(f"{mean} [{low:.1f}, {high:.1f}]")

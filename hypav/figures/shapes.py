@@ -167,7 +167,7 @@ def _mirror(tiles: Tensor, a: Tensor, b: Tensor, k: float) -> Tensor:
 
 
 def _new(candidates: Tensor, known: Tensor) -> Tensor:
-    """The candidates that are not among the known tiles, each once; tiles are told apart by their mean corner."""
+    """The candidates that are not among the known tiles, each once; tiles are compared by their mean corner."""
     seen = {_name(tile) for tile in known}
     fresh = []
     for tile in candidates:

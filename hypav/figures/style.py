@@ -1,6 +1,4 @@
-"""How the course's figures look: colours that colour-blind readers tell apart, a second cue for each, and
-alt text.
-"""
+"""What all figures share: colours and second cues, the canvas, alt text, and how figures and tables are shown."""
 
 from __future__ import annotations
 
@@ -11,62 +9,61 @@ import io
 import math
 import textwrap
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
 from IPython.display import display
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
+from matplotlib.text import Text
+from matplotlib.ticker import LogFormatter
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from hypav.errors import DataError, SettingError
-from hypav.utils import replacing
 
-# Okabe and Ito (2008), "Color Universal Design"; its yellow is left out, being too light for a line on white
-OKABE_ITO = {
-    "blue": "#0072B2",
-    "vermilion": "#D55E00",
-    "green": "#009E73",
-    "purple": "#CC79A7",
-    "sky": "#56B4E9",
-    "orange": "#E69F00",
-    "black": "#000000",
-}
+# Okabe and Ito (2008), "Color Universal Design"; without its yellow, which is too light for a line on white
+BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+SKY, ORANGE, BLACK = "#56B4E9", "#E69F00", "#000000"
 INK = "#444444"  # reference lines, the paper's numbers, notes
+HATCH = "////"  # the second cue of filled areas
 
 
 @dataclass(frozen=True)
 class Cue:
-    """What tells one series from the others: a colour and, for print and for those who see no colour,
-    shapes.
-    """
+    """How a series looks: its colour and, for print and colour-blind readers, its marker, dashes and hatching."""
 
     color: str
     marker: str
     linestyle: str | tuple[int, tuple[int, ...]]
     hatch: str
 
+    @property
+    def line(self) -> dict[str, Any]:
+        """The keyword arguments that give a line this look."""
+        return {"color": self.color, "linestyle": self.linestyle, "marker": self.marker}
+
 
 CUES: tuple[Cue, ...] = (
-    Cue(OKABE_ITO["black"], "s", "-", ""),
-    Cue(OKABE_ITO["blue"], "o", "--", "//"),
-    Cue(OKABE_ITO["vermilion"], "^", "-.", "\\\\"),
-    Cue(OKABE_ITO["green"], "D", ":", "xx"),
-    Cue(OKABE_ITO["purple"], "v", (0, (6, 1, 1, 1, 1, 1)), ".."),
-    Cue(OKABE_ITO["sky"], "P", (0, (8, 3)), "++"),
-    Cue(OKABE_ITO["orange"], "X", (0, (2, 1)), "oo"),
+    Cue(BLACK, "s", "-", ""),
+    Cue(BLUE, "o", "--", "//"),
+    Cue(VERMILION, "^", "-.", "\\\\"),
+    Cue(GREEN, "D", ":", "xx"),
+    Cue(PURPLE, "v", (0, (6, 1, 1, 1, 1, 1)), ".."),
+    Cue(SKY, "P", (0, (8, 3)), "++"),
+    Cue(ORANGE, "X", (0, (2, 1)), "oo"),
 )
 
-# The variants keep their looks through the whole course, whichever of them a figure shows.
+# The variants look the same through the whole course, whichever of them a figure shows.
 _VARIANTS = ("AVCA", "Hyper-alignment", "Hyper-single", "Hyper-multiple")
 
 _SETTINGS: Any = {
@@ -89,40 +86,44 @@ _SETTINGS: Any = {
     "figure.dpi": 100,
 }
 
-# rcParams are the process's, and JupyterLab moves widgets in another thread than the one that runs cells
+# rcParams belong to the process, and JupyterLab moves widgets in another thread than the one that runs cells
 _ONE_AT_A_TIME = threading.RLock()
 
 
 def cues(names: Iterable[str], *, reuse: bool = False) -> dict[str, Cue]:
-    """The looks of the series of one figure: of the paper's variants always the same, of others what is left.
+    """Choose the look of each series of a figure. The paper's variants always look the same.
 
     Args:
-        reuse: begin again where the looks run out, for figures that also name each series at its place.
+        reuse: start again when the looks run out, for figures that also name each series where it is drawn.
 
     Raises:
-        SettingError: where there are more series than a reader can tell apart and reuse is not asked for.
+        SettingError: there are more series than a reader can tell apart, without reuse.
     """
     names = list(dict.fromkeys(names))
     if len(names) > len(CUES) and not reuse:
         raise SettingError(f"{len(names)} series are too many to tell apart; show at most {len(CUES)}.")
-    looks = {name: look for name, look in zip(_VARIANTS, CUES, strict=False) if name in names}
-    others = [name for name in names if name not in looks]
-    free = cycle([look for look in CUES if look not in looks.values()])
-    return {**looks, **dict(zip(others, free, strict=False))}
+    chosen = {name: cue for name, cue in zip(_VARIANTS, CUES, strict=False) if name in names}
+    free = cycle([cue for cue in CUES if cue not in chosen.values()])
+    return {**chosen, **{name: next(free) for name in names if name not in chosen}}
 
 
 @contextmanager
 def use_style() -> Iterator[None]:
-    """The course's settings inside the with block; matplotlib's own come back after it. One thread at a time."""
-    with _ONE_AT_A_TIME, matplotlib.rc_context(_SETTINGS):
+    """Use matplotlib's defaults with the course's settings inside the with block, whatever the user's matplotlibrc says.
+
+    The user's settings come back after it. Only one thread at a time is inside.
+    """
+    with _ONE_AT_A_TIME, matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
         yield
 
 
 class DescribedFigure(Figure):
     """A figure that carries its alt text and shows itself in a notebook, without pyplot.
 
-    The picture's alt text and the plain-text output are `alt_text`: screen readers read it, and a notebook
-    test that skips pictures still compares it.
+    The picture's alt text and the plain-text output are `alt_text`. Screen readers read it, and a notebook test that
+    skips pictures still compares it.
     """
 
     alt_text: str = ""
@@ -132,38 +133,63 @@ class DescribedFigure(Figure):
         return {"image/png": png, "text/plain": self.alt_text}, {"image/png": {"alt": self.alt_text}}
 
 
-def save_figure(
-    figure: Figure, path: Path | str, *, small: bool = False, texts: Mapping[str, str] | None = None
-) -> None:
-    """Writes a PNG, its alt text among the file's own texts (key Description); a failure leaves the old file.
+# what each figure function returns: the figure, and the plotted numbers
+Drawn = tuple[DescribedFigure, dict[Any, Any]]
+
+
+@contextmanager
+def canvas(
+    width: float,
+    height: float,
+    panels: int | tuple[int, int] | None = None,
+    *,
+    margins: Sequence[float] = (),
+    **options: Any,
+) -> Iterator[tuple[DescribedFigure, Any]]:
+    """Give a new figure and its axes, to be drawn on inside the with block in the course's style.
 
     Args:
-        small: with a palette of 128 colours, about a third of the bytes.
-        texts: more texts of the file, by key.
-
-    Raises:
-        RunError: where the file cannot be written.
+        width, height: in inches of 100 pixels; 8 is the widest.
+        panels: None for a single axes, n for an array of n in a row, (rows, columns) for an array of that shape.
+        margins: left, bottom, right, top, wspace and hspace of `Figure.subplots_adjust`. Without them matplotlib
+            arranges the parts itself, which takes longer than a redraw should.
+        options: as in `Figure.subplots`.
     """
-    png = png_bytes(figure, texts)
-    png = _fewer_colors(png) if small else png
-    with replacing(path) as temporary:
-        temporary.write_bytes(png)
-
-
-def png_bytes(figure: Figure, texts: Mapping[str, str] | None = None) -> bytes:
-    """The figure as a PNG in the course's style, its alt text among the file's own texts."""
-    buffer = io.BytesIO()
-    # no version of matplotlib in the file: the same figure is the same bytes
-    metadata = {"Software": None, "Description": getattr(figure, "alt_text", "") or None, **(texts or {})}
+    rows, columns = panels if isinstance(panels, tuple) else (1, panels or 1)
     with use_style():
+        figure = DescribedFigure(figsize=(width, height), layout=None if margins else "constrained")
+        if margins:
+            figure.subplots_adjust(*margins)
+        grid = figure.subplots(rows, columns, squeeze=False, **options)
+        yield figure, grid if isinstance(panels, tuple) else grid[0] if panels else grid[0, 0]
+        _take_dollars_literally(figure)
+
+
+def _take_dollars_literally(figure: Figure) -> None:
+    """Keep a name with two dollar signs from being read as a formula; only matplotlib's own powers of ten are one."""
+    powers: set[Any] = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(axis.get_major_formatter(), LogFormatter):
+                powers.update(axis.get_ticklabels(which="both"))
+    for text in figure.findobj(Text):
+        text.set_parse_math(text in powers)
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """Return the figure as a PNG in the course's style, with its alt text inside."""
+    buffer = io.BytesIO()
+    # without matplotlib's version, so that the same figure is the same bytes
+    metadata = {"Software": None, "Description": getattr(figure, "alt_text", "") or None}
+    with use_style(), warnings.catch_warnings():
+        # DejaVu Sans has no Chinese, Japanese or Korean: such a name is drawn as boxes, and read in the alt text
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(buffer, format="png", metadata=metadata)
     return buffer.getvalue()
 
 
 def _fewer_colors(png: bytes) -> bytes:
-    """The picture with a palette of 128 colours, which a drawing is not seen to miss: a third of the bytes, so that a
-    notebook stays small.
-    """
+    """Reduce the picture to a palette of 128 colours, which nobody sees in a drawing, so that a notebook stays small."""
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(png)) as image:
         texts = PngInfo()
@@ -175,24 +201,113 @@ def _fewer_colors(png: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def legend_below(figure: Figure, axes: Axes, ncols: int | None = None) -> None:
+    """Put a legend of what these axes show below all panels."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=ncols or len(labels))
+
+
+def bare(axes: Axes) -> None:
+    """Remove ticks, grid and spines, for drawings without a scale."""
+    axes.set(xticks=[], yticks=[])
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+
+
+def frame(axes: Axes, k: float, reach: float, *, ticks: bool = True) -> None:
+    """Set axes of equal scale, with the rim (k < 0) or the equator (k > 0, dashed)."""
+    if k != 0:
+        line, fill = ("-", "#F7F7F7") if k < 0 else ("--", "none")
+        axes.add_patch(
+            Circle((0, 0), abs(k) ** -0.5, facecolor=fill, edgecolor="black", linestyle=line, linewidth=1.0)
+        )
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    axes.grid(False)
+    if ticks:
+        # three ticks on each side: ticks are most of what a redraw costs
+        ends = [-math.floor(reach), 0, math.floor(reach)]
+        axes.set(xlabel="x₁", ylabel="x₂", xticks=ends, yticks=ends)
+    else:
+        bare(axes)
+
+
+def draw_lines(axes: Axes, curves: Any, colors: Any, width: float, dashes: Any = "-") -> None:
+    """Draw the (N, P, 2) points of N curves as lines, all in one color or each in its own."""
+    axes.add_collection(
+        LineCollection(list(curves.numpy()), colors=colors, linewidths=width, linestyles=dashes)
+    )
+
+
+def histogram(
+    axes: Axes, edges: Any, heights: Any, color: str, hatch: str, label: str, *, alpha: float = 0.6
+) -> None:
+    """Draw the bars of a histogram that another one may overlap: pale, hatched or not, with an outline."""
+    fill: dict[str, Any] = {"facecolor": color, "edgecolor": "white", "hatch": hatch, "alpha": alpha}
+    axes.stairs(heights.tolist(), edges.tolist(), fill=True, label=label, **fill)
+    axes.stairs(heights.tolist(), edges.tolist(), color=color)
+
+
+def signed(k: float) -> str:
+    """k as text with a minus sign instead of a hyphen: -0.5 as −0.5."""
+    return minus(f"{k:g}")
+
+
+def minus(text: str) -> str:
+    """The text with minus signs instead of hyphens."""
+    return text.replace("-", "−")
+
+
+def superscript(power: int) -> str:
+    """A whole number as an exponent: -12 as ⁻¹²."""
+    return str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def show(what: Any, more: Any = None, *, digits: int = 4, caption: str = "") -> None:
+    """Show a figure with its numbers, a table, a pandas DataFrame, or the source of a function.
+
+    Use `show(*plot_...())` or `show(figure, numbers)`, `show(header, rows, caption=...)`, `show(frame, caption=...)`,
+    `show(function)`.
+
+    Args:
+        digits, caption: of a table; a missing number of a DataFrame is shown as –.
+
+    Raises:
+        SettingError: what is given is not one of these.
+    """
+    if isinstance(what, DescribedFigure):
+        show_figure(what, more)
+    elif hasattr(what, "itertuples"):
+        frame = what if type(what.index).__name__ == "RangeIndex" else what.reset_index()
+        rows = [["–" if value != value else value for value in row] for row in frame.itertuples(index=False)]
+        show_table([str(name) for name in frame.columns], rows, digits=digits, caption=caption)
+    elif isinstance(what, (list, tuple)) and isinstance(more, (list, tuple)):
+        show_table(what, more, digits=digits, caption=caption)
+    elif callable(what):
+        show_source(what)
+    else:
+        raise SettingError(
+            "show takes a figure and its numbers (show(*plot_task())), a header and rows, a DataFrame or a function."
+        )
+
+
 PLOTTED = "plotted: "
 
 
 def show_figure(figure: DescribedFigure, data: Any) -> None:
-    """Shows a figure of `hypav.figures` with its alt text and the digest of the data it was drawn from.
+    """Show a figure of `hypav.figures` with its alt text and the digest of the numbers it was drawn from.
 
     Args:
         figure, data: what a function of `hypav.figures` returns: `show_figure(*plot_...(...))`.
     """
     bundle, metadata = figure_bundle(figure, data)
     display(bundle, metadata=metadata, raw=True)
-    # JupyterLab and GitHub do not hand on a picture's alt text: here it is for everyone
+    # JupyterLab and GitHub do not pass on a picture's alt text: here it is for everyone
     words = f"<details><summary>The figure in words</summary><p>{escape(figure.alt_text)}</p></details>"
     display({"text/html": words, "text/plain": f"The figure in words: {figure.alt_text}"}, raw=True)
 
 
 def figure_bundle(figure: DescribedFigure, data: Any) -> tuple[dict[str, str], dict[str, Any]]:
-    """The MIME bundle and metadata of `show_figure`.
+    """Return the MIME bundle and metadata of `show_figure`.
 
     Raises:
         DataError: the figure has no alt text.
@@ -204,14 +319,14 @@ def figure_bundle(figure: DescribedFigure, data: Any) -> tuple[dict[str, str], d
 
 
 def digest(data: Any, digits: int = 4) -> str:
-    """One line a series of `data`: its shape, least and greatest value, and a checksum, rounded.
+    """Describe each series of `data` in one line: its shape, least and greatest value, and a checksum, rounded.
 
-    The checksum is the fractional part of Σ w_i x_i with weights w_i between 1 and 2. It is linear, so that rounding
-    noise of another machine does not show, while a change of one x_i by 10^-digits or more does.
+    The checksum is the fractional part of Σ w_i x_i with weights w_i between 1 and 2. It is linear, so the rounding
+    noise of another machine does not show, while a change of a single x_i by 10^-digits or more does.
 
     Args:
         data: numbers, tensors, arrays, strings and None in any nesting of mappings and sequences.
-        digits: decimals; of float32 series, whose noise is larger, two at most.
+        digits: decimals; at most two for float32 series, whose noise is larger.
 
     Raises:
         DataError: a series holds something else.
@@ -222,7 +337,7 @@ def digest(data: Any, digits: int = 4) -> str:
 def show_table(
     header: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: int = 4, caption: str = ""
 ) -> None:
-    """Shows a table as HTML and as text, floats rounded to `digits` decimals, numbers aligned right.
+    """Show a table as HTML and as text, floats rounded to `digits` decimals, numbers aligned right.
 
     Raises:
         DataError: a row has more or fewer cells than the header.
@@ -231,24 +346,21 @@ def show_table(
         if len(row) != len(header):
             raise DataError(f"Row {number} of the table has {len(row)} cells, the header {len(header)}.")
     cells = [[_cell(value, digits) for value in row] for row in rows]
-    bundle = {"text/html": _html(header, cells, caption), "text/plain": _text(header, cells, caption)}
-    display(bundle, raw=True)
+    display(
+        {"text/html": _html(header, cells, caption), "text/plain": _text(header, cells, caption)}, raw=True
+    )
 
 
 def show_source(function: Callable[..., Any]) -> None:
-    """Shows the code of a function of hypav, without its docstring: what the page explains is what runs."""
+    """Show the code of a function of hypav without its docstring: what the notebook explains is what runs."""
     source = textwrap.dedent(inspect.getsource(function))
     node = ast.parse(source).body[0]
     lines = source.splitlines()
     if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:
-        documented = node.body[0]
-        del lines[documented.lineno - 1 : documented.end_lineno]
+        del lines[node.body[0].lineno - 1 : node.body[0].end_lineno]
     code = "\n".join(line for line in lines if line.strip())
-    where = f"`{function.__module__}.{function.__qualname__}`"
-    display(
-        {"text/markdown": f"{where}\n```python\n{code}\n```", "text/plain": f"{where}\n{code}"},
-        raw=True,
-    )
+    name = f"`{function.__module__}.{function.__qualname__}`"
+    display({"text/markdown": f"{name}\n```python\n{code}\n```", "text/plain": f"{name}\n{code}"}, raw=True)
 
 
 def _leaves(data: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -257,15 +369,11 @@ def _leaves(data: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(data, Mapping):
         for name, part in data.items():
             yield from _leaves(part, f"{path}.{name}" if path else str(name))
-    elif isinstance(data, (list, tuple)) and not _is_series(data):
+    elif isinstance(data, (list, tuple)) and not all(isinstance(value, (int, float)) for value in data):
         for number, part in enumerate(data):
             yield from _leaves(part, f"{path}[{number}]")
     else:
         yield path or "data", data
-
-
-def _is_series(values: Sequence[Any]) -> bool:
-    return all(isinstance(value, (int, float)) for value in values)
 
 
 def _series(path: str, values: Any, digits: int) -> str:
@@ -285,12 +393,9 @@ def _series(path: str, values: Any, digits: int) -> str:
         return f"{path}: {size} numbers{missing}"
     weights = 1 + np.arange(len(numbers)) * 0.6180339887498949 % 1  # the golden ratio: no two weights alike
     check = round(float((weights[finite] * numbers[finite]).sum() % 1), digits) % 1
-    low, high = (
-        round(float(value), digits) + 0.0 for value in (numbers[finite].min(), numbers[finite].max())
-    )
-    return (
-        f"{path}: {size} numbers in [{low:.{digits}f}, {high:.{digits}f}]{missing}, check {check:.{digits}f}"
-    )
+    low, high = (round(float(end), digits) + 0.0 for end in (numbers[finite].min(), numbers[finite].max()))
+    span = f"[{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{path}: {size} numbers in {span}{missing}, check {check:.{digits}f}"
 
 
 def _cell(value: Any, digits: int) -> str:
@@ -321,37 +426,7 @@ def _text(header: Sequence[str], cells: Sequence[Sequence[str]], caption: str) -
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
 
     def line(row: Sequence[str]) -> str:
-        aligned = [
-            cell.rjust(w) if _is_number(cell) else cell.ljust(w) for cell, w in zip(row, widths, strict=True)
-        ]
-        return "  ".join(aligned).rstrip()
+        pairs = zip(row, widths, strict=True)
+        return "  ".join(c.rjust(w) if _is_number(c) else c.ljust(w) for c, w in pairs).rstrip()
 
     return "\n".join([*([caption] if caption else []), line(header), *map(line, cells)])
-
-
-def frame(axes: Axes, k: float, reach: float, *, ticks: bool = True) -> None:
-    """Axes of equal scale, with the rim (k < 0) or the equator (k > 0, dashed)."""
-    if k != 0:
-        line, fill = ("-", "#F7F7F7") if k < 0 else ("--", "none")
-        axes.add_patch(
-            Circle((0, 0), abs(k) ** -0.5, facecolor=fill, edgecolor="black", linestyle=line, linewidth=1.0)
-        )
-    axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-    axes.grid(False)
-    if ticks:
-        # three ticks a side: ticks are most of what a redraw costs
-        ends = [-math.floor(reach), 0, math.floor(reach)]
-        axes.set(xlabel="x₁", ylabel="x₂", xticks=ends, yticks=ends)
-    else:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-
-
-def signed(k: float) -> str:
-    """k in words: -0.5 as −0.5."""
-    return f"{k:g}".replace("-", "−")
-
-
-def superscript(power: int) -> str:
-    """A whole number as an exponent: -12 as ⁻¹²."""
-    return str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -1,4 +1,4 @@
-"""Figures of one formula for three geometries: hyperbolic (k < 0), flat (k = 0) and spherical (k > 0)."""
+"""Figures of notebook 02: one formula for hyperbolic (k < 0), flat (k = 0) and spherical (k > 0) geometry."""
 
 from __future__ import annotations
 
@@ -8,39 +8,47 @@ from typing import Any
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from torch import Tensor
 
 from hypav import geometry
 from hypav.figures import shapes
 from hypav.figures.explorer import Control, Explorer
-from hypav.figures.style import CUES, INK, OKABE_ITO, DescribedFigure, frame, signed, use_style
+from hypav.figures.style import (
+    BLUE,
+    CUES,
+    INK,
+    ORANGE,
+    SKY,
+    VERMILION,
+    Drawn,
+    canvas,
+    draw_lines,
+    frame,
+    legend_below,
+    signed,
+)
 
-_BLUE, _RED, _GREEN = OKABE_ITO["blue"], OKABE_ITO["vermilion"], OKABE_ITO["green"]
-_LOOKS = ((_BLUE, "-"), (OKABE_ITO["sky"], "--"), (INK, "-"), (OKABE_ITO["orange"], "--"), (_RED, "-."))
+_LOOKS = ((BLUE, "-"), (SKY, "--"), (INK, "-"), (ORANGE, "--"), (VERMILION, "-."))
 
 
-def plot_artan(ks: Sequence[float] = (-1.0, -0.5, 0.0, 0.5, 1.0)) -> tuple[DescribedFigure, dict[str, Any]]:
-    """artan_k and tan_k for up to five curvatures.
+def plot_artan(ks: Sequence[float] = (-1.0, -0.5, 0.0, 0.5, 1.0)) -> Drawn:
+    """Draw artan_k and tan_k for up to five curvatures.
 
     Returns:
-        figure and {"x", "r": (95,), "k=...": {"artan_k" of x, "tan_k" of r: (95,)}}; tan_k is NaN where beyond 3.
+        figure and {"x", "r": (95,), "k=...": {"artan_k" of x, "tan_k" of r: (95,)}}; tan_k is NaN beyond 3.
     """
     x = torch.linspace(0, 0.94, 95, dtype=torch.float64)
     r = torch.linspace(0, 1.88, 95, dtype=torch.float64)
     data: dict[str, Any] = {"x": x, "r": r}
-    with use_style():
-        figure = DescribedFigure(figsize=(7.4, 3.5), layout="constrained")
-        left, right = figure.subplots(1, 2)
+    with canvas(7.4, 3.5, 2) as (figure, (left, right)):
         for k, (color, style) in zip(ks, _LOOKS, strict=False):
             tan = geometry.tan_k(r, k=k)
             tan = torch.where((tan >= 0) & (tan < 3), tan, torch.nan)
             row = data[f"k={k:g}"] = {"artan_k": geometry.artan_k(x, k=k), "tan_k": tan}
             left.plot(x, row["artan_k"], style, color=color, label=f"k = {signed(k)}")
             right.plot(r, row["tan_k"], style, color=color)
-        left.set(
-            title="artan: from the page to the space", xlabel="x, a norm in the page", ylabel="artan_k(x)"
-        )
+        left.set(title="artan: from the page to the space", xlabel="x, a norm in the page")
+        left.set_ylabel("artan_k(x)")
         right.set(title="tan: back again", xlabel="r, half a distance", ylabel="tan_k(r)", ylim=(0, 2))
         figure.legend(loc="outside lower center", ncols=len(ks))
         figure.suptitle("What does the sign of k do to one pair of functions?")
@@ -52,8 +60,8 @@ def plot_artan(ks: Sequence[float] = (-1.0, -0.5, 0.0, 0.5, 1.0)) -> tuple[Descr
     return figure, data
 
 
-def plot_light(steps: int = 4, step: float = 0.5) -> tuple[DescribedFigure, dict[str, Any]]:
-    """The three models as shadows: a sphere, a plane and a hyperboloid, a light below, the page as a screen between.
+def plot_light(steps: int = 4, step: float = 0.5) -> Drawn:
+    """Draw the three models as shadows: a sphere, a plane and a hyperboloid, a light below, the page between.
 
     Cross-sections for k = 1, 0, -1. The light is 1 below the page, the surface's lowest or highest point 1 above it.
 
@@ -67,79 +75,74 @@ def plot_light(steps: int = 4, step: float = 0.5) -> tuple[DescribedFigure, dict
     way = torch.arange(-steps, steps + 1, dtype=torch.float64) * step
     dense = torch.linspace(-1, 1, 121, dtype=torch.float64) * step * steps
     data: dict[str, Any] = {}
-    with use_style():
-        figure = DescribedFigure(figsize=(7.6, 3.0), layout="constrained")
-        for axes, (name, k) in zip(
-            figure.subplots(1, 3), (("hyperboloid", -1.0), ("plane", 0.0), ("sphere", 1.0)), strict=True
-        ):
+    models = ("hyperboloid", -1.0), ("plane", 0.0), ("sphere", 1.0)
+    with canvas(7.6, 3.0, 3) as (figure, panels):
+        for axes, (name, k) in zip(panels, models, strict=True):
             whole = torch.linspace(-math.pi, math.pi, 121, dtype=torch.float64) if k > 0 else dense
             row = data[f"k={k:g}"] = {"surface": _surface(whole, k), "marks": _surface(way, k)}
             row["shadows"] = row["marks"][:, 0] / (row["marks"][:, 1] + 1)
-            axes.plot(*row["surface"].T, color=_BLUE)
+            axes.plot(*row["surface"].T, color=BLUE)
             axes.axhline(0, color=INK, linewidth=1)
             light = torch.tensor([0.0, -1.0], dtype=torch.float64).expand_as(row["marks"])
             page = torch.stack([row["shadows"], 0 * row["shadows"]], -1)
             ends = torch.where(row["marks"][:, 1:] < 0, page, row["marks"])
             rays = torch.stack([light, ends], 1)
-            axes.add_collection(LineCollection(list(rays.numpy()), colors="#BBBBBB", linewidths=0.8))
-            axes.plot(*row["marks"].T, "o", color=_BLUE, markersize=4)
-            axes.plot(row["shadows"], 0 * row["shadows"], "|", color=_RED, markersize=11, markeredgewidth=2)
-            axes.plot(0, -1, "*", color=OKABE_ITO["orange"], markersize=13)
+            draw_lines(axes, rays, "#BBBBBB", 0.8)
+            axes.plot(*row["marks"].T, "o", color=BLUE, markersize=4)
+            axes.plot(
+                row["shadows"], 0 * row["shadows"], "|", color=VERMILION, markersize=11, markeredgewidth=2
+            )
+            axes.plot(0, -1, "*", color=ORANGE, markersize=13)
             axes.set(title=f"k = {signed(k)}: {name}", xlim=(-2.6, 2.6), ylim=(-1.6, 3.0), aspect="equal")
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
             axes.text(-2.55, 0.12, "page", color=INK, fontsize=8)
             axes.text(0.25, -1.45, "light", color=INK, fontsize=8)
         figure.suptitle("Where does the factor 2 come from?")
-    first = {k: float(data[f"k={k:g}"]["shadows"][steps + 1]) for k in (-1.0, 0.0, 1.0)}
-    far = {k: float(data[f"k={k:g}"]["shadows"][-1]) for k in (-1.0, 0.0, 1.0)}
+    first, last = ([float(data[f"k={k:g}"]["shadows"][n]) for _, k in models] for n in (steps + 1, -1))
     figure.alt_text = (
         "A light one unit below the page throws the shadow of a surface that starts one unit above it, so that small "
-        f"shadows are half as long as what casts them. A first step of {step:.2f} has a shadow of {first[-1.0]:.2f}, "
-        f"{first[0.0]:.2f} and {first[1.0]:.2f} from the hyperboloid, the plane and the sphere; {steps} such steps reach "
-        f"to {far[-1.0]:.2f}, {far[0.0]:.2f} and {far[1.0]:.2f}."
+        f"shadows are half as long as what casts them. A first step of {step:.2f} has a shadow of {first[0]:.2f}, "
+        f"{first[1]:.2f} and {first[2]:.2f} from the hyperboloid, the plane and the sphere; {steps} such steps reach "
+        f"to {last[0]:.2f}, {last[1]:.2f} and {last[2]:.2f}."
     )
     return figure, data
 
 
-def plot_circles(ks: Sequence[float] = (-1.0, 0.0, 1.0)) -> tuple[DescribedFigure, dict[str, Any]]:
-    """Length and area of a circle by its radius; a sphere's radius ends at the antipode, π/√k.
+def plot_circles(ks: Sequence[float] = (-1.0, 0.0, 1.0)) -> Drawn:
+    """Draw length and area of a circle over its radius; on a sphere the radius ends at the antipode, π/√k.
 
     Returns:
         figure and {"radius": (64,), "k=...": {"length", "area": (64,)}}, NaN beyond the antipode.
     """
     radius = torch.linspace(0, 3.15, 64, dtype=torch.float64)
+    formulas = shapes.circle_length, shapes.disc_area
     data: dict[str, Any] = {"radius": radius}
-    with use_style():
-        figure = DescribedFigure(figsize=(7.2, 3.4), layout="constrained")
-        left, right = figure.subplots(1, 2)
+    with canvas(7.2, 3.4, 2) as (figure, (left, right)):
         for k, (color, style) in zip(ks, (_LOOKS[0], _LOOKS[2], _LOOKS[4]), strict=False):
             there = radius <= (math.pi / math.sqrt(k) if k > 0 else math.inf)
-            row = data[f"k={k:g}"] = {
-                "length": torch.where(there, shapes.circle_length(radius, k=k), torch.nan),
-                "area": torch.where(there, shapes.disc_area(radius, k=k), torch.nan),
-            }
-            left.plot(radius, row["length"], style, color=color, label=f"k = {signed(k)}")
-            right.plot(radius, row["area"], style, color=color)
-        left.set(
-            title="how long its border is", xlabel="radius r", ylabel="length of the circle", ylim=(0, 40)
-        )
+            row = data[f"k={k:g}"] = {}
+            for axes, name, formula in zip((left, right), ("length", "area"), formulas, strict=True):
+                row[name] = torch.where(there, formula(radius, k=k), torch.nan)
+                axes.plot(radius, row[name], style, color=color, label=f"k = {signed(k)}")
+        left.set(title="how long its border is", xlabel="radius r", ylim=(0, 40))
+        left.set_ylabel("length of the circle")
         right.set(title="how much it holds", xlabel="radius r", ylabel="area of the disc", ylim=(0, 40))
-        figure.legend(loc="outside lower center", ncols=len(ks))
+        legend_below(figure, left)
         figure.suptitle("How does a circle grow?")
-    told = "; ".join(
-        f"k = {signed(k)}: {float(shapes.circle_length(2.0, k=k)):.2f} and {float(shapes.disc_area(2.0, k=k)):.2f}"
+    parts = "; ".join(
+        f"k = {signed(k)}: {' and '.join(f'{float(formula(2.0, k=k)):.2f}' for formula in formulas)}"
         for k in ks
     )
     figure.alt_text = (
-        f"Length and area of a circle of radius 2: {told}. The hyperbolic curves leave the flat ones upwards, the "
+        f"Length and area of a circle of radius 2: {parts}. The hyperbolic curves leave the flat ones upwards, the "
         "spherical ones downwards: there the length falls to 0 at the antipode, and the area ends at the whole sphere."
     )
     return figure, data
 
 
-def plot_two_points(k: float, reach: float = 0.9) -> tuple[DescribedFigure, dict[str, Any]]:
-    """Two points that stay where they are in the page, their geodesic, and their distance, as k changes.
+def plot_two_points(k: float, reach: float = 0.9) -> Drawn:
+    """Draw two points that stay where they are in the page, their geodesic, and their distance over k.
 
     Args:
         k: the curvature, from -1 to 1.
@@ -149,15 +152,12 @@ def plot_two_points(k: float, reach: float = 0.9) -> tuple[DescribedFigure, dict
         figure and {"k", "distance", "points" (2, 2), "geodesic" (61, 2), "ks" (41,), "distances" (41,)}.
     """
     data = _two_points(k, reach)
-    with use_style():
-        figure = DescribedFigure(figsize=(7.2, 3.6))
-        left, right = figure.subplots(1, 2)
-        figure.subplots_adjust(left=0.07, right=0.98, bottom=0.14, top=0.82, wspace=0.24)
+    with canvas(7.2, 3.6, 2, margins=(0.07, 0.14, 0.98, 0.82, 0.24)) as (figure, (left, right)):
         _draw_two_points(left, data)
         right.plot(data["ks"], data["distances"], color=INK)
-        right.plot(k, data["distance"], "o", color=_BLUE, markersize=9)
+        right.plot(k, data["distance"], "o", color=BLUE, markersize=9)
         flat = 2 * float((data["points"][0] - data["points"][1]).norm())
-        right.axhline(flat, color=_RED, linestyle=":", linewidth=1.2)
+        right.axhline(flat, color=VERMILION, linestyle=":", linewidth=1.2)
         right.set(xlabel="k (dotted: 2|x − y|)", ylabel="distance", xticks=[-1, 0, 1], xlim=(-1.05, 1.05))
         left.set_title("the page does not change, the way does")
         right.set_title(f"distance {data['distance']:.3f} at k = {signed(k)}")
@@ -171,33 +171,30 @@ def plot_two_points(k: float, reach: float = 0.9) -> tuple[DescribedFigure, dict
     return figure, data
 
 
-def plot_two_points_row(
-    ks: Sequence[float] = (-1.0, -0.5, 0.0, 0.5, 1.0), reach: float = 0.9
-) -> tuple[DescribedFigure, dict[str, Any]]:
-    """`plot_two_points` for several curvatures side by side, without the curve.
+def plot_two_points_row(ks: Sequence[float] = (-1.0, -0.5, 0.0, 0.5, 1.0)) -> Drawn:
+    """Draw `plot_two_points` for several curvatures side by side, without the curve.
 
     Returns:
         figure and {"k=...": {"distance", "geodesic" (61, 2)}}.
     """
-    spaces = [_two_points(k, reach) for k in ks]
+    spaces = [_two_points(k, 0.9) for k in ks]
     data = {f"k={s['k']:g}": {"distance": s["distance"], "geodesic": s["geodesic"]} for s in spaces}
-    with use_style():
-        figure = DescribedFigure(figsize=(1.55 * len(ks), 2.35), layout="constrained")
-        for axes, space in zip(figure.subplots(1, len(ks), squeeze=False)[0], spaces, strict=True):
+    with canvas(1.55 * len(ks), 2.35, len(ks)) as (figure, panels):
+        for axes, space in zip(panels, spaces, strict=True):
             _draw_two_points(axes, space, small=True)
             axes.set_title(f"k = {signed(space['k'])}\ndistance {space['distance']:.2f}")
         figure.suptitle("How far are two fixed points apart, and which way?")
-    told = ", ".join(f"{space['distance']:.2f} at k = {signed(space['k'])}" for space in spaces)
+    parts = ", ".join(f"{space['distance']:.2f} at k = {signed(space['k'])}" for space in spaces)
     figure.alt_text = (
-        f"The same two points in {len(ks)} curvatures. Their distance is {told}. The geodesic is bent towards the centre "
-        "for k < 0, straight for k = 0, bent away from the centre for k > 0."
+        f"The same two points in {len(ks)} curvatures. Their distance is {parts}. The geodesic is bent towards the "
+        "centre for k < 0, straight for k = 0, bent away from the centre for k > 0."
     )
     return figure, data
 
 
-def triangle_area(corners: Tensor, *, k: float, points: int = 2000) -> float:
-    """Area of a (3, 2) triangle around the origin, from the areas of thin sectors: no angle of it is used."""
-    sides = shapes.segment(corners, corners.roll(-1, 0), k=k, points=points).flatten(0, 1)
+def triangle_area(corners: Tensor, *, k: float) -> float:
+    """Area of a (3, 2) triangle around the origin, from the areas of thin sectors, without its angles."""
+    sides = shapes.segment(corners, corners.roll(-1, 0), k=k, points=2000).flatten(0, 1)
     to = sides.roll(-1, 0)
     turn = torch.atan2(sides[:, 0] * to[:, 1] - sides[:, 1] * to[:, 0], (sides * to).sum(-1)).abs()
     disc = shapes.disc_area(geometry.distance0(sides, k=k), k=k)
@@ -205,7 +202,7 @@ def triangle_area(corners: Tensor, *, k: float, points: int = 2000) -> float:
 
 
 def _surface(way: Tensor, k: float) -> Tensor:
-    """Cross-section of the sphere, plane or hyperboloid through (0, 1), by the length of the way along it."""
+    """Points of the sphere, plane or hyperboloid through (0, 1), by the length of the way along its cross-section."""
     if k > 0:
         return torch.stack([way.sin(), way.cos()], -1)
     return torch.stack([way.sinh(), way.cosh()] if k < 0 else [way, torch.ones_like(way)], -1)
@@ -213,9 +210,8 @@ def _surface(way: Tensor, k: float) -> Tensor:
 
 def _two_points(k: float, reach: float) -> dict[str, Any]:
     turn = torch.tensor([200.0, 75.0], dtype=torch.float64).deg2rad()
-    points = torch.stack([turn.cos(), turn.sin()], -1) * torch.tensor(
-        [[reach], [0.8 * reach]], dtype=torch.float64
-    )
+    norms = torch.tensor([[reach], [0.8 * reach]], dtype=torch.float64)
+    points = norms * torch.stack([turn.cos(), turn.sin()], -1)
     ks = torch.linspace(-1, 1, 41, dtype=torch.float64)
     x, y = points
     return {
@@ -231,67 +227,58 @@ def _two_points(k: float, reach: float) -> dict[str, Any]:
 def _draw_two_points(axes: Axes, space: dict[str, Any], *, small: bool = False) -> None:
     frame(axes, space["k"], 1.5, ticks=not small)
     axes.plot(0, 0, "+", color=INK)
-    axes.plot(*space["points"].T, color=_RED, linestyle=":", linewidth=1.2)
-    axes.plot(*space["geodesic"].T, color=_BLUE)
-    axes.plot(*space["points"].T, "o", color=_BLUE, markersize=4 if small else 6)
+    axes.plot(*space["points"].T, color=VERMILION, linestyle=":", linewidth=1.2)
+    axes.plot(*space["geodesic"].T, color=BLUE)
+    axes.plot(*space["points"].T, "o", color=BLUE, markersize=4 if small else 6)
     if not small:
         for name, point in zip("xy", space["points"].tolist(), strict=True):
             axes.annotate(name, point, (4, 5), textcoords="offset points")
 
 
-def plot_rim_errors(
-    distances: Mapping[str, Callable[[Tensor, Tensor], Tensor]], *, pairs: int = 200
-) -> tuple[DescribedFigure, dict[str, Any]]:
-    """Median relative error of distances between float32 points, by how far they are from the rim (k = -1).
+def plot_rim_errors(distances: Mapping[str, Callable[[Tensor, Tensor], Tensor]]) -> Drawn:
+    """Draw the median relative error of distances between float32 points over their gap from the rim (k = -1).
 
-    The truth is `geometry.distance` in float64 of the very same points. An answer that is NaN or infinite counts as
-    an error of 1.
+    The error is relative to `geometry.distance` in float64 of the same points. A NaN or infinity counts as an error of 1.
 
     Args:
         distances: name -> function of two (N, 8) float32 tensors, giving (N,).
-        pairs: the number N of pairs at each of the 11 gaps from the rim.
 
     Returns:
         figure and {"gap" (11,), name: {"log10_error" (11,) to one decimal, "not_finite" (11,) in percent, to tens}}.
     """
     generator = torch.Generator().manual_seed(0)
     gap = 10.0 ** -torch.arange(1, 6.5, 0.5, dtype=torch.float64)
-    ray = torch.randn(2, pairs, 8, generator=generator, dtype=torch.float64)
+    ray = torch.randn(2, 200, 8, generator=generator, dtype=torch.float64)
     ray = ray / ray.norm(dim=-1, keepdim=True)
     data: dict[str, Any] = {"gap": gap}
     for name, distance in distances.items():
         error, lost = zip(*(_error(distance, (ray * (1 - g)).float()) for g in gap.tolist()), strict=True)
-        # rounded so coarsely that another processor's last bit does not show
+        # rounded so coarsely that another processor's rounding does not show
         data[name] = {"log10_error": torch.tensor(error).log10().round(decimals=1)}
         data[name]["not_finite"] = (10 * torch.tensor(lost)).round() * 10
-    with use_style():
-        figure = DescribedFigure(figsize=(6.6, 3.8), layout="constrained")
-        axes = figure.subplots()
+    with canvas(6.6, 3.8) as (figure, axes):
         for cue, (name, row) in zip(CUES[1:], list(data.items())[1:], strict=False):
-            axes.loglog(
-                gap, 10 ** row["log10_error"], cue.linestyle, color=cue.color, marker=cue.marker, label=name
-            )
+            axes.loglog(gap, 10 ** row["log10_error"], **cue.line, label=name)
         axes.axhline(1, color=INK, linewidth=0.8)
         axes.invert_xaxis()
-        axes.set(
-            xlabel="1 − |x|: how far from the rim", ylabel="relative error of the distance", ylim=(1e-9, 5)
-        )
+        axes.set(xlabel="1 − |x|: how far from the rim", ylabel="relative error of the distance")
+        axes.set_ylim(1e-9, 5)
         axes.legend(loc="upper left", bbox_to_anchor=(0.0, 0.95))
         axes.set_title("How many digits are left near the rim, in float32?")
-    told = "; ".join(
+    parts = "; ".join(
         "{} 10^{} at a gap of 10^-1, 10^{} at 10^-3, 10^{} at 10^-6".format(
             name, *(round(float(power)) for power in row["log10_error"][[0, 4, -1]])
         )
         for name, row in list(data.items())[1:]
     ).replace("10^-", "10^−")
-    figure.alt_text = f"Typical relative error of the distance of two float32 points near the rim: {told}."
+    figure.alt_text = f"Typical relative error of the distance of two float32 points near the rim: {parts}."
     return figure, data
 
 
 def plot_printed_radius(
     ks: Sequence[float] = (-0.1, -0.2, -0.4, -0.5, -1.0, -2.0),
-) -> tuple[DescribedFigure, dict[str, Any]]:
-    """Where Eq. 1 puts a long vector by k, with its printed radius 1/|k|, beside the rim 1/√|k|.
+) -> Drawn:
+    """Draw where Eq. 1 puts a long vector, with its printed radius 1/|k| and with the rim's 1/√|k|, over |k|.
 
     Args:
         ks: the curvatures that are marked.
@@ -305,19 +292,12 @@ def plot_printed_radius(
     data: dict[str, Any] = {"size": size, "rim": geometry.ball_radius(-size), "marked": -k.squeeze(-1)}
     for radius in ("printed", "ball"):
         data[radius] = geometry.project(long, k=k, xi=1e-3, radius=radius).squeeze(-1)
-    with use_style():
-        figure = DescribedFigure(figsize=(6.4, 3.6), layout="constrained")
-        axes = figure.subplots()
+    with canvas(6.4, 3.6) as (figure, axes):
         axes.fill_between(size, 0.1, data["rim"], color="#F0F0F0")
         axes.loglog(size, data["rim"], color=INK, label="the rim, 1/√|k|")
-        axes.loglog(
-            data["marked"],
-            data["printed"],
-            "^",
-            color=OKABE_ITO["vermilion"],
-            label="Eq. 1 as printed, 1/|k|",
-        )
-        axes.loglog(data["marked"], data["ball"], "o", color=OKABE_ITO["blue"], label="Eq. 1 with 1/√|k|")
+        printed: dict[str, Any] = {"color": VERMILION, "label": "Eq. 1 as printed, 1/|k|"}
+        axes.loglog(data["marked"], data["printed"], "^", **printed)
+        axes.loglog(data["marked"], data["ball"], "o", color=BLUE, label="Eq. 1 with 1/√|k|")
         axes.text(0.06, 0.4, "inside the ball", color=INK)
         axes.text(0.5, 6, "outside: no point of the space", color=INK)
         axes.set(xlabel="|k|", ylabel="norm of a long vector after Eq. 1", ylim=(0.2, 30))
@@ -325,18 +305,18 @@ def plot_printed_radius(
         axes.minorticks_off()
         axes.legend(loc="lower left", bbox_to_anchor=(0.0, 0.18))
         axes.set_title("Is a vector inside the ball after Eq. 1?")
-    told = "; ".join(
+    parts = "; ".join(
         f"k = {signed(k)}: {norm:.2f} against the rim's {abs(k) ** -0.5:.2f}"
         for k, norm in zip(ks, data["printed"].tolist(), strict=True)
     )
     figure.alt_text = (
-        f"Norm of a long vector after Eq. 1 as printed, for {told}. It is outside wherever |k| < 1."
+        f"Norm of a long vector after Eq. 1 as printed, for {parts}. It is outside wherever |k| < 1."
     )
     return figure, data
 
 
 def _error(distance: Callable[[Tensor, Tensor], Tensor], points: Tensor) -> tuple[float, float]:
-    """Median relative error, and the share of answers that are no finite number."""
+    """The median relative error, and the share of results that are NaN or infinite."""
     truth = geometry.distance(*points.double(), k=-1.0)
     answer = distance(*points).double()
     finite = answer.isfinite()
@@ -345,7 +325,7 @@ def _error(distance: Callable[[Tensor, Tensor], Tensor], points: Tensor) -> tupl
 
 
 def geometries_explorer() -> Explorer:
-    """Two points, their geodesic and distance, with sliders for the curvature k and for how far out they lie."""
+    """Show `plot_two_points` with sliders for the curvature k and for how far out the points lie."""
     return Explorer(
         plot_two_points,
         [

@@ -1,6 +1,6 @@
-"""Side by side: each benchmark times hypav and its reference by turns in one run, and the ratios end in one table.
+"""Each benchmark times hypav and its reference in turns within one run; the ratios are printed in one table.
 
-A busy machine hits both by turns, so read the ratios; seconds depend on the machine. Nothing here asserts a time.
+Compare the ratios: a busy machine slows both, and absolute times depend on the machine. Nothing here asserts a time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NOTES = pytest.StashKey[list[str]]()
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; seconds are the least of the rounds, the ones least disturbed."""
+    """A line of the table; seconds are the minimum over the rounds, which is the least disturbed one."""
 
     what: str
     reference: float
@@ -42,7 +42,7 @@ def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 @pytest.fixture
 def goal(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """goal(what, value, unit, at_most= or at_least=): a line that says NOT MET where the number misses its goal."""
+    """goal(what, value, unit, at_most= or at_least=): a line that ends in NOT MET if the number misses its goal."""
 
     def hold(
         what: str, value: float, unit: str, *, at_most: float | None = None, at_least: float | None = None
@@ -84,14 +84,18 @@ def side_by_side(benchmark: Any, request: pytest.FixtureRequest) -> Callable[...
             rounds=rounds,
             warmup_rounds=warm,
         )
-        own, other = min(times["ours"]) * scale[0], min(times["reference"]) * scale[1]
-        ratio = other / own
+        ours_least, other = min(times["ours"]) * scale[0], min(times["reference"]) * scale[1]
+        ratio = other / ours_least
         goal = f">= {at_least:g} x" if at_least is not None else f"ours <= {at_most:g} x" if at_most else "-"
-        met = ratio >= at_least if at_least is not None else own <= at_most * other if at_most else True
+        met = (
+            ratio >= at_least if at_least is not None else ours_least <= at_most * other if at_most else True
+        )
         spread = statistics.median(times["ours"]) / min(times["ours"])
-        benchmark.extra_info.update(reference=other, ours=own, ratio=ratio, goal=goal, met=met, spread=spread)
+        benchmark.extra_info.update(
+            reference=other, ours=ours_least, ratio=ratio, goal=goal, met=met, spread=spread
+        )
         if not benchmark.disabled:
-            request.config.stash[ROWS].append(Row(what, other, own, goal, met))
+            request.config.stash[ROWS].append(Row(what, other, ours_least, goal, met))
         return ratio
 
     return measure
@@ -101,10 +105,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     rows, notes = config.stash[ROWS], config.stash[NOTES]
     if not rows and not notes:
         return
-    terminalreporter.section("hypav beside its references, same run")
+    terminalreporter.section("hypav and its references, same run")
     terminalreporter.write_line(
         f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, threads {torch.get_num_threads()} of "
-        f"{os.cpu_count()} cores; the machine's load is {os.getloadavg()[0]:.1f}"
+        f"{os.cpu_count()} cores; load {os.getloadavg()[0]:.1f}"
     )
     if rows:
         width = max(len(row.what) for row in rows)

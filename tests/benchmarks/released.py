@@ -1,8 +1,8 @@
-"""The released training step, call by call, as the reference of the benchmarks: every pass it makes, used or not.
+"""The released training step, call by call, as the reference of the benchmarks, with every pass that it makes.
 
-From the description of the released code's calls: a forward and backward with passes whose results are thrown away,
-one full extra embedding pass a step, masks by bernoulli_, twelve triplet losses one after the other, Adam without
-fusion, an alignment loss computed head by head and pair by pair. It shares only weights and layers' sizes with hypav.
+It has passes whose results are not used, an extra embedding pass per step, masks by bernoulli_, twelve triplet losses
+one after the other, Adam without fusion, and an alignment loss head by head and pair by pair. It shares only the sizes
+of the layers with hypav.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _Attention(nn.Module):
 
 
 class ReleasedStep:
-    """Hyper-AVZSL's step at UCF-GZSL (main) sizes; heads: 0 the AVCA baseline, else so many curvatures, adaptive."""
+    """Hyper-AVZSL's step at UCF-GZSL (main) sizes. adaptive: N_c; fixed: k = -0.2; neither: the AVCA baseline."""
 
     def __init__(self, *, adaptive: int = 0, fixed: bool = False) -> None:
         self.a_enc, self.v_enc = _net(512, 300, 0.2, 512), _net(512, 300, 0.2, 512)
@@ -132,7 +132,7 @@ def one_head(v: Tensor, a: Tensor, c: Tensor) -> Tensor:
 
 
 def samples(phase: Phase, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, ...]]:
-    """Batches by a loader that fetches sample by sample in Python and collates, as the released one."""
+    """Batches from a loader that fetches sample by sample in Python and collates, as in the released code."""
     labels = phase.label.tolist()
     classes = phase.classes.tolist()
     members = {c: [i for i, label in enumerate(labels) if label == c] for c in classes}

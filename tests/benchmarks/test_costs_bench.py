@@ -12,7 +12,7 @@ import torch
 from hypav.alignment import head_losses, preset
 from hypav.avca import AVCAConfig
 from hypav.data import TripletBatch, TripletSampler
-from hypav.evaluation import class_distances, sweep
+from hypav.evaluation import Scores, class_distances
 from hypav.hyperbolicity import gromov_delta
 from hypav.training import Learner, RunConfig, TrainConfig, train_step
 
@@ -22,7 +22,7 @@ def evaluate(samples: int, classes: int) -> Callable[[], Any]:
     theta_v, theta_w = torch.randn(samples, 64, generator=g), torch.randn(classes, 64, generator=g)
     ids = torch.arange(classes)
     label = torch.arange(samples) % classes
-    return lambda: sweep(class_distances(theta_v, theta_w), label, ids, ids[8:], ids[:8])
+    return lambda: Scores(class_distances(theta_v, theta_w), label, ids, ids[8:], ids[:8]).curve()
 
 
 def step(size: int) -> Callable[[], Any]:
@@ -32,7 +32,7 @@ def step(size: int) -> Callable[[], Any]:
     return lambda: train_step(learner, batch)
 
 
-def align(N: int, N_c: int, name: str = "paper") -> Callable[[], Any]:
+def align(N: int, N_c: int, name: str = "printed") -> Callable[[], Any]:
     g = torch.Generator().manual_seed(0)
     v, a = (torch.randn(N, 300, generator=g).requires_grad_() for _ in range(2))
     k = -0.4 * torch.rand(N, N_c, generator=g)
@@ -102,11 +102,11 @@ def test_cost_curve(
     benchmark.pedantic(make(sizes[0]), rounds=1)
     if len(times) > 1:
         exponent = fitted(sizes, times)
-        told = ", ".join(f"{size}: {1e3 * t:.1f} ms" for size, t in zip(sizes, times, strict=True))
+        line = ", ".join(f"{size}: {1e3 * t:.1f} ms" for size, t in zip(sizes, times, strict=True))
         benchmark.extra_info.update(exponent=exponent)
         if kept[0]:
-            told += f"; kept for the gradient {kept[0] / 2**20:.1f} to {kept[-1] / 2**20:.1f} MB, "
-            told += f"exponent {fitted(sizes, kept):.2f}"
-        note(f"{name}: {told}")
-        # small sizes pay for calls, large ones leave the caches: a quarter is left for that
+            line += f"; kept for the gradient {kept[0] / 2**20:.1f} to {kept[-1] / 2**20:.1f} MB, "
+            line += f"exponent {fitted(sizes, kept):.2f}"
+        note(f"{name}: {line}")
+        # small sizes pay for calls and large ones leave the caches: an allowance of a quarter
         goal(f"  exponent of time (the algorithm's is {algorithm:g})", exponent, "", at_most=algorithm + 0.25)

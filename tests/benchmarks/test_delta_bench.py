@@ -1,4 +1,4 @@
-"""Gromov's delta: at one base point beside the row-wise max-min product, and over all base points."""
+"""Gromov's delta: at one base point against the row-wise max-min product, and over all base points."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def test_one_base_point(side_by_side: Callable[..., float], benchmark: Any, kind
     make, goal = POINTS[kind]
     x = make(200 if benchmark.disabled else n)
     d = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
-    found: dict[str, Tensor] = {}
+    result: dict[str, Tensor] = {}
     side_by_side(
         f"delta at one base point, n = {n}, {kind}",
-        lambda: found.update(ours=gromov_delta(d)),
-        lambda: found.update(reference=row_wise(d)),
+        lambda: result.update(ours=gromov_delta(d)),
+        lambda: result.update(reference=row_wise(d)),
         at_least=goal,
         rounds=1,
     )
-    assert torch.equal(found["ours"], found["reference"])
+    assert torch.equal(result["ours"], result["reference"])
 
 
 @pytest.mark.parametrize(("kind", "n"), [("clustered", 500), ("Gaussian", 1000)])

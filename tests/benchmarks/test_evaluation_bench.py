@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hypav.evaluation import RELEASED_BETAS, class_distances, exact_optimum, sweep
+from hypav.evaluation import RELEASED_BETAS, Scores, class_distances
 
 CASES = {"UCF-GZSL": (1820, 51, 9, 101), "VGGSound-GZSL": (12482, 276, 69, 309)}
 
@@ -25,7 +25,7 @@ def phase(case: str) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
 
 
 def released_loop(case: str) -> tuple[float, float]:
-    """As released: for each beta anew the distances and two full matrices; the recall of all classes by counting."""
+    """As released: distances and two full matrices again for each beta; the recall of all classes by counting."""
     theta_v, theta_w, label, classes, seen, unseen = phase(case)
     count = torch.bincount(label, minlength=CASES[case][3])
 
@@ -49,17 +49,17 @@ def released_loop(case: str) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("case", list(CASES))
-def test_sweep(side_by_side: Callable[..., float], benchmark: Any, case: str) -> None:
+def test_the_released_betas(side_by_side: Callable[..., float], benchmark: Any, case: str) -> None:
     if benchmark.disabled and case != "UCF-GZSL":
         pytest.skip("the small case is enough to see that the two agree")
     theta_v, theta_w, *rest = phase(case)
-    own = sweep(class_distances(theta_v, theta_w), *rest).best()
+    ours = Scores(class_distances(theta_v, theta_w), *rest).curve().best()
     HM, beta = released_loop(case)
-    assert (own.HM, own.beta) == pytest.approx((HM, beta), abs=1e-6)
+    assert (ours.HM, ours.beta) == pytest.approx((HM, beta), abs=1e-6)
     samples, count = CASES[case][:2]
     side_by_side(
         f"evaluation, {samples} x {count}, 16 betas",
-        lambda: sweep(class_distances(theta_v, theta_w), *rest),
+        lambda: Scores(class_distances(theta_v, theta_w), *rest).curve(),
         lambda: released_loop(case),
         at_least=10,
         rounds=5,
@@ -68,14 +68,15 @@ def test_sweep(side_by_side: Callable[..., float], benchmark: Any, case: str) ->
 
 @pytest.mark.parametrize("case", list(CASES))
 def test_exact_optimum_costs_one_sort(side_by_side: Callable[..., float], case: str) -> None:
-    """Beside the 16 betas: both look up their betas in the one sorted list of switches."""
+    """Compared with the 16 betas: both look up their betas in the same sorted list of switches."""
     theta_v, theta_w, *rest = phase(case)
     distances = class_distances(theta_v, theta_w)
-    assert exact_optimum(distances, *rest).HM >= sweep(distances, *rest).best().HM
+    scores = Scores(distances, *rest)
+    assert scores.exact_optimum().HM >= scores.curve().best().HM
     side_by_side(
-        f"exact optimum over all betas beside 16 betas, {CASES[case][0]} x {CASES[case][1]}",
-        lambda: exact_optimum(distances, *rest),
-        lambda: sweep(distances, *rest),
+        f"exact optimum over all betas against 16 betas, {CASES[case][0]} x {CASES[case][1]}",
+        lambda: Scores(distances, *rest).exact_optimum(),
+        lambda: Scores(distances, *rest).curve(),
         at_most=1.2,
         rounds=9,
     )

@@ -1,4 +1,4 @@
-"""The training step and epoch at UCF-GZSL (main) sizes beside the released calls; the share of the machine's peak."""
+"""The training step and epoch at UCF-GZSL (main) sizes, compared with the released calls and the machine's peak."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypav.alignment import Adaptive, AlignmentConfig, preset
 from hypav.avca import AVCAConfig
 from hypav.data import TripletBatch, TripletSampler, make_batch
 from hypav.data.simulated import simulated
-from hypav.training import Learner, RunConfig, TrainConfig, train_step, validate
+from hypav.training import Learner, RunConfig, TrainConfig, score, train_step
 
 VARIANTS: dict[str, tuple[AlignmentConfig | None, dict[str, Any]]] = {
     "AVCA": (None, {}),
@@ -24,9 +24,9 @@ VARIANTS: dict[str, tuple[AlignmentConfig | None, dict[str, Any]]] = {
     "Hyper-single": (preset("released", curvatures=Adaptive(1)), {"adaptive": 1}),
     "Hyper-multiple": (preset("released", curvatures=Adaptive(3)), {"adaptive": 3}),
 }
-# what our own presets add to the step; there is no released code to hold them against
+# what our presets add to the step; there is no released code to compare them with
 PRESETS = {name: alignment for name, (alignment, _) in VARIANTS.items() if alignment is not None} | {
-    "Hyper-alignment (paper)": preset("paper"),
+    "Hyper-alignment (printed)": preset("printed"),
     "Hyper-alignment (curved)": preset("curved"),
 }
 SIZES = (512, 512, 300) * 2
@@ -42,13 +42,13 @@ def batch(size: int = 256) -> TripletBatch:
 
 
 @pytest.mark.parametrize("variant", list(VARIANTS))
-def test_step_beside_the_released_one(side_by_side: Callable[..., float], variant: str) -> None:
+def test_step_and_the_released_one(side_by_side: Callable[..., float], variant: str) -> None:
     alignment, options = VARIANTS[variant]
-    own, released, one = learner(alignment), ReleasedStep(**options), batch()
+    network, released, triplets = learner(alignment), ReleasedStep(**options), batch()
     ratio = side_by_side(
         f"training step, batch 256, {variant}",
-        lambda: train_step(own, one),
-        lambda: released.step(one),
+        lambda: train_step(network, triplets),
+        lambda: released.step(triplets),
         at_least=2.5,
     )
     assert ratio > 0
@@ -56,11 +56,11 @@ def test_step_beside_the_released_one(side_by_side: Callable[..., float], varian
 
 @pytest.mark.parametrize("variant", list(PRESETS))
 def test_what_alignment_adds_to_the_step(side_by_side: Callable[..., float], variant: str) -> None:
-    own, plain, one = learner(PRESETS[variant]), learner(None), batch()
+    network, plain, triplets = learner(PRESETS[variant]), learner(None), batch()
     side_by_side(
-        f"{variant} beside our own AVCA step",
-        lambda: train_step(own, one),
-        lambda: train_step(plain, one),
+        f"{variant}, compared with our AVCA step",
+        lambda: train_step(network, triplets),
+        lambda: train_step(plain, triplets),
         at_most=1.1,
         rounds=15,
     )
@@ -72,10 +72,10 @@ def test_epoch_end_to_end(
     goal: Callable[..., None],
     benchmark: Any,
 ) -> None:
-    """Five batches of each are timed; a released epoch has 500, and 500 of val only for a loss that nothing uses."""
+    """Five batches of each are timed. A released epoch has 500, and 500 more of val for a loss that nothing uses."""
     data = simulated("ucf-gzsl")
     phase, val = data.phase("train"), data.phase("val")
-    own, released = learner(None), ReleasedStep()
+    network, released = learner(None), ReleasedStep()
     g = torch.Generator().manual_seed(0)
     sampler = TripletSampler(phase.label, batch_size=256, generator=g)
     loader, val_loader = samples(phase, 256, g), samples(val, 256, g)
@@ -85,18 +85,18 @@ def test_epoch_end_to_end(
         start = time.perf_counter()
         drawn = [make_batch(phase, i, n) for i, n in zip(*sampler.draw(5), strict=True)]
         parts["draw"] += time.perf_counter() - start
-        for one in drawn:
-            train_step(own, one)
+        for triplets in drawn:
+            train_step(network, triplets)
         parts["all"] += time.perf_counter() - start
 
     def theirs() -> None:
         for _ in range(5):
             released.step(next(loader))
-            one = next(val_loader)
+            triplets = next(val_loader)
             released.train(False)
             with torch.no_grad():
-                released.loss(one)
-                released.embed(*one[:3])
+                released.loss(triplets)
+                released.embed(*triplets[:3])
 
     side_by_side(
         "epoch: sampling, collation, step (released: + a val batch a step)",
@@ -106,7 +106,7 @@ def test_epoch_end_to_end(
         rounds=4,
     )
     start = time.perf_counter()
-    validate(own.model, val)
+    score(network.model, val).curve()
     if not benchmark.disabled:
         note(f"one validation of ours, once in 500 steps: {time.perf_counter() - start:.2f} s")
         goal("sampling and collation", 100 * parts["draw"] / parts["all"], "% of our loop", at_most=3)
@@ -115,10 +115,10 @@ def test_epoch_end_to_end(
 def test_share_of_the_machines_peak(
     benchmark: Any, note: Callable[[str], None], goal: Callable[..., None]
 ) -> None:
-    own, one = learner(None), batch()
+    network, triplets = learner(None), batch()
     x = torch.randn(1024, 1024)
     with FlopCounterMode(display=False) as counted:
-        train_step(own, one)
+        train_step(network, triplets)
     steps, products = [], []
 
     def multiply() -> None:
@@ -129,7 +129,7 @@ def test_share_of_the_machines_peak(
 
     def step() -> None:
         start = time.perf_counter()
-        train_step(own, one)
+        train_step(network, triplets)
         steps.append(time.perf_counter() - start)
 
     benchmark.pedantic(step, setup=multiply, rounds=1 if benchmark.disabled else 12)
@@ -147,10 +147,10 @@ def test_share_of_the_machines_peak(
 
 
 def test_sizes_of_the_reference_are_the_released_ones() -> None:
-    """The re-enactment has the released network's 1,693,108 parameters at UCF-GZSL (main), less the position."""
+    """The reference has the 1,693,108 parameters of the released network at UCF-GZSL (main), without the position."""
     released = ReleasedStep()
     count = sum(p.numel() for m in released.modules for p in m.parameters())
     assert count + 600 == 1_693_108
-    one = batch(8)
-    losses: list[Tensor | float] = [released.step(one) for _ in range(2)]
+    triplets = batch(8)
+    losses: list[Tensor | float] = [released.step(triplets) for _ in range(2)]
     assert losses[0] != losses[1]

@@ -20,7 +20,7 @@ from urllib.request import urlopen
 import pytest
 from jupyter_client import BlockingKernelClient
 
-from hypav.notebooks.execute import kernel_environment
+from hypav.handouts import kernel_environment
 
 try:
     from playwright import sync_api as playwright
@@ -29,7 +29,7 @@ except ImportError:
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-# nothing that looks up a host; the last rule makes it fail at once where something does
+# no host is looked up; with the last rule an attempt fails at once
 FLAGS = [
     *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *(
@@ -54,7 +54,7 @@ class Lab:
             return [kernel["id"] for kernel in json.load(answer)]
 
     def evaluate(self, expression: str) -> Any:
-        """What the one running kernel says to an expression whose value is a literal."""
+        """The value of an expression, a literal, in the one running kernel."""
         (kernel,) = self.kernels()
         client = BlockingKernelClient()
         client.load_connection_file(str(self.folder / "runtime" / f"kernel-{kernel}.json"))
@@ -85,7 +85,7 @@ def _chromium_path() -> str | None:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(NOTEBOOKS, folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
-    own = {
+    folders = {
         f"JUPYTER{name}_DIR": str(folder / name.lower().strip("_"))
         for name in ("_CONFIG", "_DATA", "_RUNTIME", "LAB_SETTINGS", "LAB_WORKSPACES")
     }
@@ -102,7 +102,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         server = subprocess.Popen(
             command,
             cwd=folder / "notebooks",
-            env=kernel_environment() | own | {"IPYTHONDIR": str(folder / "ipython")},
+            env=kernel_environment() | folders | {"IPYTHONDIR": str(folder / "ipython")},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -117,14 +117,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def _free_port() -> int:
-    """One that the system picks: two workers that both look for the first free one find the same."""
+    """A port that the system picks. Two workers that look for the first free port would pick the same."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def _started(server: subprocess.Popen[bytes], folder: Path) -> Lab:
-    """The server writes its address and token; it is there when it answers."""
+    """The server writes its address and token; it has started when it answers."""
     file = folder / "runtime" / f"jpserver-{server.pid}.json"
     for _ in range(SECONDS * 5):
         assert server.poll() is None, (folder / "lab.log").read_text(encoding="utf-8")
@@ -149,7 +149,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def page(chromium: Any, lab: Lab, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    """An empty page; when it closes, the kernels it started end, and nothing may have gone wrong behind it."""
+    """An empty page. When it closes, the kernels that it started end. Errors in the console fail the test."""
     context = chromium.new_context(viewport={"width": 1280, "height": 1000}, locale="en-GB")
     page = context.new_page()
     page.set_default_timeout(SECONDS * 1000)

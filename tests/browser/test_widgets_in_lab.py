@@ -1,6 +1,6 @@
-"""Every notebook with a widget, as a reader has it: opened in JupyterLab, run from the menu, moved with the keyboard.
+"""Every notebook with a widget, as a reader uses it: opened in JupyterLab, run from the menu, moved with the keyboard.
 
-What the page shows is compared with what the widget's drawing function says, asked in the notebook's own kernel.
+What the page shows is compared with what the widget's drawing function gives in the notebook's kernel.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import nbformat
 import pytest
 from conftest import NOTEBOOKS, Lab, playwright
 
-from hypav.notebooks.template import has_tag
+from hypav.handouts import has_tag
 
 expect = playwright.expect
-# what the drawing function says to given values: alt text and picture, by the function alone
+# the alt text and the picture that the drawing function gives for these values
 DRAW = (
     "(lambda figure: (figure.alt_text, __import__('hashlib').sha256("
     "__import__('hypav.figures.style').style.png_bytes(figure)).hexdigest()))({explorer}._draw(**{values})[0])"
@@ -34,7 +34,7 @@ def pages_with_a_widget() -> list[Path]:
 
 
 class Widget:
-    """The explorer of the active cell, and what its kernel knows of it."""
+    """The explorer of the active cell and its values in the kernel."""
 
     def __init__(self, page: Any, lab: Lab, count: int) -> None:
         self.page, self.lab, self.explorer = page, lab, f"Out[{count}]"
@@ -57,7 +57,7 @@ class Widget:
         return self.words.inner_text(), hashlib.sha256(png).hexdigest()
 
     def expect_drawn(self, values: dict[str, Any]) -> None:
-        """Waits until words, picture, alt text, numbers beside the sliders and menus are those of the values."""
+        """Waits until words, picture, alt text, numbers next to the sliders and menus are those of the values."""
         values = {n: round(value, 6) if isinstance(value, float) else value for n, value in values.items()}
         words, digest = self.lab.evaluate(DRAW.format(explorer=self.explorer, values=values))
         expect(self.words).to_have_text(words)
@@ -73,7 +73,7 @@ class Widget:
         return self.box.get_by_role("combobox", name=label, exact=True)
 
     def tab_to(self, target: Any) -> None:
-        """Goes on with the Tab key until the target has the focus."""
+        """Press the Tab key until the target has the focus."""
         for _ in range(30):
             if target.evaluate("element => element === document.activeElement"):
                 return
@@ -116,7 +116,7 @@ def go_to(page: Any, notebook: Any, place: int) -> int:
 
 
 def check_names(widget: Widget) -> None:
-    """What a screen reader is told. ipywidgets gives the slider itself no name, but the buttons beside it have one."""
+    """What a screen reader says. ipywidgets gives the slider itself no name, but the buttons next to it have one."""
     expect(widget.sliders).to_have_count(len(widget.controls))
     for place, (_, label, _, low, high, step) in enumerate(widget.controls):
         expect(widget.box.locator("label").get_by_text(label, exact=True)).to_be_visible()

@@ -1,4 +1,4 @@
-"""Emulated processors, the tolerance of cells that depend on the machine, and the refusal to store other digits."""
+"""Emulated processors, cells compared within a tolerance, and the refusal to store digits that differ."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-import hypav.notebooks.__main__ as command
-from hypav.avca import AVCAConfig
-from hypav.notebooks import strict_nbval
-from hypav.notebooks.compare import first_difference, largest_deviation
-from hypav.notebooks.execute import run
-from hypav.notebooks.template import TOLERANCE, code_cells
+import tests.notebooks.__main__ as command
+from hypav.errors import RunError
+from hypav.handouts import WIDGET_VIEW, code_cells
 from hypav.processors import HERE, PROCESSORS, Processor, available, call_on
-from hypav.training import Learner, RunConfig, TrainConfig
+from tests.notebooks.compare import TOLERANCE, first_difference, largest_deviation
+from tests.notebooks.execute import run_on
+from tests.notebooks.strict import strict_nbval
 
 
 def printed(text: str) -> list[Any]:
@@ -33,7 +32,7 @@ def shown(**data: str) -> list[Any]:
 
 
 def page_of(path: Path, *cells: tuple[str, list[Any], dict[str, Any]]) -> Path:
-    """A page of executed cells: (source, stored outputs, tolerance, {} for none)."""
+    """A notebook of executed cells: (source, stored outputs, tolerance or {})."""
     page = nbformat.v4.new_notebook()
     for number, (source, outputs, tolerance) in enumerate(cells, 1):
         cell = nbformat.v4.new_code_cell(source, outputs=outputs, execution_count=number, id=f"cell{number}")
@@ -51,16 +50,15 @@ def page_of(path: Path, *cells: tuple[str, list[Any], dict[str, Any]]) -> Path:
 @pytest.mark.parametrize(
     ("stored", "new", "sentence"),
     [
-        ("HM 24.1", "HM 24.1", None),
-        ("HM 24.1", "HM 24.2", "stdout has '24.2' instead of '24.1'"),
+        ("HM 24.1", "HM 24.2", "'24.2' instead of '24.1'"),
         ("k = −0.2, 3 rows", "k = 0.2, 3 rows", "'0.2' instead of '−0.2'"),
         ("higher", "lower", "'lower' instead of 'higher'"),
         ("one\ntwo", "one", "'one' instead of 'one\\ntwo'"),
     ],
 )
-def test_without_a_tolerance_every_sign_counts(stored: str, new: str, sentence: str | None) -> None:
-    found = first_difference(printed(stored), printed(new))
-    assert found is None if sentence is None else sentence in str(found)
+def test_without_a_tolerance_every_sign_counts(stored: str, new: str, sentence: str) -> None:
+    assert first_difference(printed(stored), printed(stored)) is None
+    assert sentence in str(first_difference(printed(stored), printed(new)))
 
 
 def test_within_a_tolerance_numbers_may_differ_and_words_may_not() -> None:
@@ -71,10 +69,10 @@ def test_within_a_tolerance_numbers_may_differ_and_words_may_not() -> None:
     assert first_difference(printed("200 ms"), printed("219 ms"), {"relative": 0.1}) is None
     assert first_difference(printed("200 ms"), printed("230 ms"), {"relative": 0.1})
     assert first_difference(printed("−0.05"), printed("0.05"), absolute) is None
-    assert largest_deviation(printed("1.0 2.0"), printed("1.5 2.0")) == (0.5, pytest.approx(1 / 3))
+    assert largest_deviation(printed("1.0 2.0"), printed("1.5 2.0")) == pytest.approx((0.5, 1 / 3))
 
 
-def test_a_tables_spaces_and_a_figures_checksum_follow_the_numbers() -> None:
+def test_spaces_of_a_table_and_the_check_of_a_figure_follow_the_numbers() -> None:
     tolerance = {"absolute": 0.1}
     assert first_difference(shown(plain="HM    9.99"), shown(plain="HM   10.01"), tolerance) is None
     assert first_difference(shown(plain="HM    9.99"), shown(plain="HM   10.01"))
@@ -85,17 +83,18 @@ def test_a_tables_spaces_and_a_figures_checksum_follow_the_numbers() -> None:
 
 
 def test_outputs_of_another_kind_differ() -> None:
-    both, one = shown(plain="1", html="<b>1</b>"), shown(plain="1")
-    assert "instead of text/plain, text/html" in str(first_difference(both, one, {"absolute": 1.0}))
-    assert first_difference(printed("1"), [], {"absolute": 1.0}) == "it shows nothing instead of stdout"
-
-
-# --- in nbval ---
+    both, text = shown(plain="1", html="<b>1</b>"), shown(plain="1")
+    assert "instead of text/plain, text/html" in str(first_difference(both, text, {"absolute": 1.0}))
+    assert "nothing instead of stdout" in str(first_difference(printed("1"), [], {"absolute": 1.0}))
 
 
 @pytest.mark.long
-def test_nbval_compares_an_ignored_cell_within_its_tolerance(tmp_path: Path) -> None:
-    """A changed digit is caught: in a strict cell the last one, in a tolerance cell one beyond the tolerance."""
+def test_nbval_catches_a_changed_digit_and_one_beyond_the_tolerance(tmp_path: Path) -> None:
+    figure = "from hypav.figures.style import show_table\nshow_table(['k'], [[0.5]])"
+    (fresh,) = code_cells(run_on(page_of(tmp_path / "table.ipynb", (figure, [], {})))[0])
+    fresh.outputs[0].data["text/html"] = (
+        fresh.outputs[0].data["text/html"].replace("0.5000</td>", "0.5001</td>")
+    )
     page = page_of(
         tmp_path / "page.ipynb",
         ("print(1.25)", printed("1.25\n"), {}),
@@ -103,22 +102,44 @@ def test_nbval_compares_an_ignored_cell_within_its_tolerance(tmp_path: Path) -> 
         ("print(1.25)", printed("1.3\n"), {"absolute": 0.1}),
         ("print(1.25)", printed("1.4\n"), {"absolute": 0.1}),
         ("print('higher', 1.25)", printed("lower 1.25\n"), {"absolute": 0.1}),
+        (figure, fresh.outputs, {}),
     )
-    same, report = strict_nbval(page)
-    assert not same
-    assert [f"Cell {n}" in report.split("short test summary")[-1] for n in range(5)] == [True] * 5
-    summary = [line for line in report.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    assert sorted(line.split("::Cell ")[1][0] for line in summary) == ["1", "3", "4"]
-    assert "1.25' instead of '1.4', beyond the tolerance" in report
-    _, report = strict_nbval(page, alone=True)
-    failed = [line for line in report.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    assert [line.split("::Cell ")[1][0] for line in failed] == ["1"], "nbval alone ignores such cells"
+    for alone, cells in ((False, ["1", "3", "4", "5"]), (True, ["1", "5"])):
+        same, report = strict_nbval(page, alone=alone)
+        failed = [line for line in report.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        assert not same
+        assert sorted(line.split("::Cell ")[1][0] for line in failed) == cells
+    same, report = strict_nbval(page, seconds=0.01)
+    assert (same, "took longer" in report) == (False, True)
+
+
+# --- execution ---
+
+
+@pytest.mark.long
+def test_running_again_gives_the_same_file_and_an_explorer_is_stored_as_a_picture(tmp_path: Path) -> None:
+    explorer = "from hypav.figures.poincare_ball import curvature_explorer\ncurvature_explorer()"
+    page = page_of(tmp_path / "page.ipynb", (explorer, [], {}), ("print(f'{2 ** 0.5:.4f}')", [], {}))
+    first, _ = run_on(page)
+    nbformat.write(first, page)
+    assert nbformat.writes(run_on(page, PROCESSORS["2 threads"])[0]) == nbformat.writes(first)
+    (output,) = first.cells[0].outputs
+    assert WIDGET_VIEW not in output.data
+    assert output.metadata["image/png"]["alt"]
+    assert strict_nbval(page)[0]
+
+
+def test_a_failing_cell_leaves_the_file_and_is_named(tmp_path: Path) -> None:
+    page = page_of(tmp_path / "broken.ipynb", ("1", [], {}), ("1 / 0", [], {}))
+    before = page.read_bytes()
+    with pytest.raises(RunError, match=r"broken.ipynb: code cell 2 of 2 failed:[\s\S]*ZeroDivisionError"):
+        run_on(page)
+    assert page.read_bytes() == before
 
 
 # --- emulation ---
 
-CONFIG = RunConfig(AVCAConfig(8, 8, 8, hidden_enc=0, hidden_proj=0), TrainConfig(dtype="float64"))
-TELL = """import torch
+STATE = """import torch
 torch.set_num_threads(1)
 from hypav.avca import AVCAConfig
 from hypav.training import Learner, RunConfig, TrainConfig
@@ -130,26 +151,28 @@ print(weight[0, 0].item().hex())"""
 
 @pytest.mark.long
 def test_a_kernel_runs_as_on_the_processor(tmp_path: Path) -> None:
-    page, told = page_of(tmp_path / "tell.ipynb", (TELL, [], {})), {}
+    page, words = page_of(tmp_path / "state.ipynb", (STATE, [], {})), {}
     for name, processor in {
+        "here": HERE,
         "no AVX": replace(PROCESSORS["no AVX"], threads=2),
         "nudged": PROCESSORS["nudged weights"],
     }.items():
-        notebook, _ = run(page, processor=processor)
-        told[name] = "".join(output.text for output in code_cells(notebook)[0].outputs).split()
-    assert told["no AVX"][:2] == ["DEFAULT", "2"]
-    here = Learner.fresh(CONFIG, torch.device("cpu")).model.encode_v.out.weight[0, 0].item()
-    assert float.fromhex(told["no AVX"][2]) == here, "initial weights have the same bits everywhere"
-    assert 0 < abs(float.fromhex(told["nudged"][2]) - here) < 1e-15 * abs(here)
+        notebook, _ = run_on(page, processor)
+        words[name] = "".join(output.text for output in code_cells(notebook)[0].outputs).split()
+    assert words["no AVX"][:2] == ["DEFAULT", "2"]
+    assert words["no AVX"][2] == words["here"][2], "initial weights have the same bits everywhere"
+    here, nudged = (float.fromhex(words[name][2]) for name in ("here", "nudged"))
+    assert 0 < abs(nudged - here) < 1e-15 * abs(here)
 
 
 def test_a_function_runs_as_on_another_processor() -> None:
-    def tell(text: str, *, more: str) -> tuple[str, str, torch.dtype]:
+    def describe(text: str, *, more: str) -> tuple[str, str, torch.dtype]:
         return text + more, torch.__config__.show(), torch.get_default_dtype()
 
-    text, config, dtype = call_on(PROCESSORS["no AVX"], tell, "a", more="b")
+    text, config, dtype = call_on(PROCESSORS["no AVX"], describe, "a", more="b")
     assert (text, dtype) == ("ab", torch.float32)
     assert re.search("CPU capability usage: (DEFAULT|NO AVX)", config)
+    assert Processor(threads=4).environment["OMP_NUM_THREADS"] == "4"
 
 
 def test_what_a_machine_lacks_is_not_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,22 +183,17 @@ def test_what_a_machine_lacks_is_not_emulated(monkeypatch: pytest.MonkeyPatch) -
     assert set(available()) == {"this one", "2 threads", "nudged weights", "other rounding"}
 
 
-def test_threads_are_torchs_too() -> None:
-    assert Processor(threads=4).environment["OMP_NUM_THREADS"] == "4"
-    assert "ATEN_CPU_CAPABILITY" not in HERE.environment
-
-
 @pytest.mark.long
 def test_a_digit_that_another_processor_changes_is_not_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if "AVX2" not in available():
+        pytest.skip("this machine has no second instruction set")
     source = "import torch\n2.5 if torch.backends.cpu.get_cpu_capability() == 'DEFAULT' else 2.4"
     page = page_of(tmp_path / "page.ipynb", ("1 + 1", [], {}), (source, [], {}))
     before = page.read_bytes()
-    monkeypatch.setattr(command, "REFRESH_ON", ("no AVX",))
+    monkeypatch.setattr(command, "TRIED_ON", ("no AVX",))
     monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
-    if "AVX2" not in available():
-        pytest.skip("this machine has no second instruction set")
     result = CliRunner().invoke(command.main, [str(page)])
     assert result.exit_code == 1
     assert "code cell 2, processor 'no AVX': text/plain has '2.5' instead of '2.4'" in result.output
@@ -183,5 +201,6 @@ def test_a_digit_that_another_processor_changes_is_not_stored(
 
     page_of(page, ("1 + 1", [], {}), (source, [], {"absolute": 0.2}))
     result = CliRunner().invoke(command.main, [str(page)])
+    assert result.exit_code == 1, "the gate has its say on what is stored"
     assert "numbers differ by 0.1 at most" in result.output
     assert "'text/plain': '2.4'" in str(nbformat.read(page, as_version=4).cells[1].outputs)

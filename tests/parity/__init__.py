@@ -47,7 +47,9 @@ def _all_rows(folder: Path, state: Mapping[str, Tensor], batch: Arrays) -> Itera
                     empty = False
                     yield row
             except (LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-                raise DataError(f"{path} does not have the format of the recorded numbers: {error}.") from error
+                raise DataError(
+                    f"{path} does not have the format of the recorded numbers: {error}."
+                ) from error
     if empty:
         raise DataError(f"{folder} holds no record to compare with (forward_*.npz, steps3_*.npz, …).")
 

@@ -1,0 +1,261 @@
+"""What holds for every figure: a question, alt text, numbers, readable type, and a second cue next to each colour."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from itertools import combinations
+from typing import Any
+
+import pytest
+import torch
+from matplotlib.text import Text
+
+from hypav import figures, geometry
+from hypav.alignment import AlignmentConfig
+from hypav.avca import AVCAConfig, Embeddings, build_avca
+from hypav.data.simulated import simulated
+from hypav.evaluation import Curve, Scores, harmonic_mean
+from hypav.figures import (
+    avca,
+    does_curvature_matter,
+    hyper_alignment,
+    hyper_multiple,
+    hyper_single,
+    own_data,
+    poincare_ball,
+    runs,
+    seeing_embeddings,
+    start_here,
+    tables,
+    three_geometries,
+    trees,
+    zero_shot,
+)
+from hypav.figures.style import DescribedFigure, digest, png_bytes
+from hypav.losses import TERM_GROUPS
+from hypav.stats import Interval
+from hypav.trees import class_tree, embed_tree
+
+DATA = "SIMULATED (a test)"
+
+
+def rand(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def curve() -> Curve:
+    U = torch.linspace(0, 0.4, 81, dtype=torch.float64)
+    return Curve(torch.arange(81).double() / 20, 0.6 - U, U, harmonic_mean(0.6 - U, U), ZSL=0.4)
+
+
+def epochs() -> list[dict[str, Any]]:
+    terms = [term for names in TERM_GROUPS.values() for term in names]
+    row = {
+        "stage": 1,
+        "total": 9.0,
+        "S": 0.5,
+        "U": 0.1,
+        "HM": 0.17,
+        "align": 1e-4,
+        **dict.fromkeys(terms, 0.5),
+    }
+    return [row | {"epoch": n} for n in (1, 2, 3)]
+
+
+def network() -> Any:
+    config = AVCAConfig(
+        7, 9, 11, dim_phi=12, dim_theta=5, hidden_enc=8, hidden_proj=0, heads=3, head_dim=4, dim_mlp=6
+    )
+    return build_avca(config, torch.Generator().manual_seed(0)).double().eval()
+
+
+def changes() -> dict[str, tuple[float, float | None]]:
+    model = network()
+    batch = [rand(16, width, seed=n) for n, width in enumerate((7, 9, 11, 7, 9, 11))]
+    e: Embeddings = model(*batch, generator=torch.Generator())
+    return avca.term_steps(e, batch[2])
+
+
+CLASSES = torch.arange(3)
+SCORES = Scores(rand(6, 3), CLASSES.repeat_interleave(2), CLASSES, CLASSES[:2], CLASSES[2:])
+POINTS, NAMES, K = rand(8, 2) - 0.5, [*"aaabbbcc"], -rand(8, 3) * 0.4
+CONFIGS = {"printed": AlignmentConfig(), "inner": AlignmentConfig(similarity="inner")}
+TREE = class_tree(["a", "a", "b"], ["x", "y", "z"], ["1", "2", "3"])
+TENTHS = {"AVCA": [0.1, 0.2, 0.4], "other": [0.3, 0.2, 0.1]}
+INTERVALS = {name: Interval(30.0, 28.0, 32.0, 3) for name in runs.METRICS}
+PANEL = seeing_embeddings.TsnePanel("AVCA", POINTS, NAMES, POINTS[:3], [*"abc"], "apart: 2.0")
+D: dict[str, Any] = {"data": DATA}
+C: dict[str, Any] = {"c_0": -0.4, "data": DATA}
+
+FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
+    "plot_task": start_here.plot_task,
+    "plot_words": lambda: start_here.plot_words(
+        {"cat": POINTS[0], "dog": POINTS[1]}, {"cat": POINTS[2:5]}, POINTS[5]
+    ),
+    "plot_felt_curvature": lambda: start_here.plot_felt_curvature(rand(6, 4), rand(6, 4, seed=1)),
+    "plot_depth": poincare_ball.plot_depth,
+    "plot_geodesics": lambda: poincare_ball.plot_geodesics(POINTS[:4].view(2, 2, 2)),
+    "plot_addition": lambda: poincare_ball.plot_addition(POINTS[0], POINTS[1]),
+    "plot_maps": poincare_ball.plot_maps,
+    "plot_means": lambda: poincare_ball.plot_means(POINTS, POINTS[0]),
+    "plot_space": lambda: poincare_ball.plot_space(0.2),
+    "plot_curvatures": poincare_ball.plot_curvatures,
+    "plot_tilings": lambda: poincare_ball.plot_tilings(((4, 4, 1), (4, 5, 2))),
+    "plot_growth": poincare_ball.plot_growth,
+    "plot_artan": three_geometries.plot_artan,
+    "plot_light": three_geometries.plot_light,
+    "plot_circles": three_geometries.plot_circles,
+    "plot_two_points": lambda: three_geometries.plot_two_points(-0.8),
+    "plot_two_points_row": three_geometries.plot_two_points_row,
+    "plot_rim_errors": lambda: three_geometries.plot_rim_errors(
+        {"hypav": lambda x, y: geometry.distance(x, y, k=-1.0), "twice": lambda x, y: 2 * (x - y).norm(dim=1)}
+    ),
+    "plot_printed_radius": three_geometries.plot_printed_radius,
+    "plot_class_tree": lambda: trees.plot_class_tree(TREE),
+    "plot_tree_embeddings": lambda: trees.plot_tree_embeddings(
+        TREE, embed_tree(TREE.parents, k=[0.0, -1.0], steps=5)
+    ),
+    "plot_distortions": lambda: trees.plot_distortions(
+        {"a": rand(3), "b": rand(3, seed=1)}, [-1.0, 0.0, 1.0]
+    ),
+    "plot_thin_triangles": trees.plot_thin_triangles,
+    "plot_four_points": trees.plot_four_points,
+    "plot_four_point_cases": trees.plot_four_point_cases,
+    "plot_noise": lambda: trees.plot_noise([2, 64], [0.4, 0.34], {"A": 0.3, "B": 0.27}),
+    "plot_answers": lambda: zero_shot.plot_answers(SCORES, betas=(0.0, 1.0), **D),
+    "plot_switches": lambda: zero_shot.plot_switches(SCORES, betas=(0.0,), **D),
+    "plot_beta": lambda: zero_shot.plot_beta(curve(), betas=(0.0, 1.0), **D),
+    "plot_peeking": lambda: zero_shot.plot_peeking(
+        {"β": {"4 classes": [1.0, 2.0]}, "all": {"4 classes": [3.0]}}
+    ),
+    "plot_phases": lambda: runs.plot_phases(simulated("small")),
+    "plot_draws": lambda: zero_shot.plot_draws(
+        torch.tensor([4, 2]), {"naive": torch.tensor([4, 2]), "balanced": torch.tensor([3, 3])}, **D
+    ),
+    "plot_network": lambda: avca.plot_network(network(), rand(4, 7), rand(4, 9), rand(3, 11)),
+    "plot_attention": lambda: avca.plot_attention({"before": rand(5, 2, 2, 2)}, **D),
+    "plot_terms": avca.plot_terms,
+    "plot_term_steps": lambda: avca.plot_term_steps(changes(), **D),
+    "plot_loss_groups": lambda: avca.plot_loss_groups(epochs(), **D),
+    "plot_momentum": lambda: avca.plot_momentum(rand(3), {"0.1": rand(3)}, {"0.1": [20, 21, 22]}, **D),
+    "plot_interventions": lambda: avca.plot_interventions({"zero": (5.0, 19.0)}, **D),
+    "plot_group_confusion": lambda: avca.plot_group_confusion(SCORES, beta=0.0, groups=[*"aba"], **D),
+    "plot_lengths": lambda: hyper_alignment.plot_lengths({"v": rand(6, 4), "a": rand(6, 4)}, k=-0.2, **D),
+    "plot_steps_to_tangent": lambda: hyper_alignment.plot_steps_to_tangent(
+        rand(6, 4), rand(6, 4), k=-0.2, **D
+    ),
+    "plot_similarities": lambda: hyper_alignment.plot_similarities(
+        rand(4, 4), rand(4, 4, seed=1), [*"xxyy"], **D
+    ),
+    "plot_loudness": lambda: hyper_alignment.plot_loudness([8, 64], [1e-3, 2e-5], L_avca=[5.0, 4.0], **D),
+    "plot_weights": lambda: hyper_alignment.plot_weights(
+        {name: {"avca": [5.0] * 20, "align": [1e-4] * 20} for name in ("1", "1000")}, **D
+    ),
+    "plot_layer_curve": lambda: hyper_single.plot_layer_curve(rand(9), **C),
+    "plot_group_curvatures": lambda: hyper_single.plot_group_curvatures(
+        {"fresh": K[:, 0]}, NAMES, generator=torch.Generator(), **C
+    ),
+    "plot_random_layers": lambda: hyper_single.plot_random_layers(
+        {"a": 9 * rand(8), "b": 20 * rand(8)}, rand(50), **D
+    ),
+    "plot_gradient_sizes": lambda: hyper_single.plot_gradient_sizes(
+        {"printed": {"encoder": [20.0, 2.0], "layer": [0.0, 1e-15]}}, **D
+    ),
+    "plot_curvature_paths": lambda: hyper_single.plot_curvature_paths({"run": K}, range(8), **C),
+    "plot_head_curvatures": lambda: hyper_multiple.plot_head_curvatures(K, **C),
+    "plot_head_matrices": lambda: hyper_multiple.plot_head_matrices(
+        {"curved": rand(2, 4, 4)}, [-0.1, -0.5], edges=[2], **D
+    ),
+    "plot_head_paths": lambda: hyper_multiple.plot_head_paths({"curved": [K[:, :1], K[:, :2]]}, **C),
+    "plot_head_pairs": lambda: hyper_multiple.plot_head_pairs({"curved": K}, **C),
+    "plot_sphere": lambda: hyper_multiple.plot_sphere({"φ": rand(5)}, 0.2, **D),
+    "plot_mixtures": lambda: hyper_multiple.plot_mixtures(
+        {"printed": {"E+S": 1e-5 * rand(2), "E+H": 1e-5 * rand(2)}}, **D
+    ),
+    "plot_row_scales": does_curvature_matter.plot_row_scales,
+    "plot_loss_over_k": lambda: does_curvature_matter.plot_loss_over_k(
+        rand(6, 4), rand(6, 4, seed=1), CONFIGS, [-1.0, 0.0], **D
+    ),
+    "plot_loss_surface": lambda: does_curvature_matter.plot_loss_surface(
+        rand(6, 4), rand(6, 4, seed=1), CONFIGS, (-1.0, 0.0), (0.1, 1.0), **D
+    ),
+    "plot_alignment_choice": lambda: does_curvature_matter.plot_alignment_choice(
+        rand(6, 4), rand(6, 4, seed=1), 10.0, **D
+    ),
+    "plot_drift": lambda: does_curvature_matter.plot_drift((0, 1, 8), TENTHS, **D),
+    "plot_unused_layer": lambda: does_curvature_matter.plot_unused_layer(
+        {"a": [0.2, 0.1]}, {"a": [-0.2, -0.3]}, **C
+    ),
+    "plot_bound": lambda: does_curvature_matter.plot_bound(
+        (4, 8, 16), {"Eq. 4": [0.1, 0.1, 0.1]}, [1.0] * 3, **D
+    ),
+    "plot_shares": lambda: does_curvature_matter.plot_shares((0.1, 1.0), {"a": 0.1, "b": 0.2}, **D),
+    "plot_differences": lambda: runs.plot_differences(TENTHS, **D),
+    "plot_over_k": lambda: does_curvature_matter.plot_over_k(
+        {"curved": {-1.0: [1.0, 1.1, 0.9], 0.5: [1.0, -1.1, 0.2]}}, against="k = 0", **D
+    ),
+    "plot_spreads": lambda: tables.plot_spreads({"curved": (1.0, 2.0)}, **D),
+    "plot_point_maps": lambda: seeing_embeddings.plot_point_maps(
+        {"AVCA": POINTS}, NAMES, question="Apart?", **D
+    ),
+    "plot_one_map": lambda: seeing_embeddings.plot_one_map(
+        {"AVCA, theta_v": POINTS}, NAMES, variant="AVCA", modality="theta_v", group="a", **D
+    ),
+    "plot_disk": lambda: seeing_embeddings.plot_disk(POINTS, NAMES, k=-1.0, **D),
+    "plot_tree_agreement": lambda: seeing_embeddings.plot_tree_agreement(
+        torch.tensor([[0, 2, 4], [2, 0, 4], [4, 4, 0]]).double(), {"AVCA": rand(3, 3)}, **D
+    ),
+    "plot_delta_rows": lambda: seeing_embeddings.plot_delta_rows(
+        {"AVCA": {"features": 0.28, "Gaussian noise": [0.3, 0.34]}}, **D
+    ),
+    "plot_super_classes": lambda: seeing_embeddings.plot_super_classes(
+        [PANEL], columns=1, question="Apart?", **D
+    ),
+    "plot_comparison": lambda: runs.plot_comparison(
+        {"AVCA": INTERVALS, "Hyper-single": INTERVALS}, {"AVCA": {"HM": 27.15}}, **D
+    ),
+    "plot_seen_unseen_curve": lambda: runs.plot_seen_unseen_curve({"AVCA": curve()}),
+    "plot_history": lambda: runs.plot_history(epochs(), best_epoch=2),
+    "plot_text_rows": lambda: own_data.plot_text_rows(["Archery", "Clean", "Cut"], [0, 2, 1]),
+}
+
+
+FUNCTIONS = {
+    name: value
+    for module in pkgutil.iter_modules(figures.__path__)
+    for name, value in vars(importlib.import_module(f"hypav.figures.{module.name}")).items()
+    if name.startswith("plot_")
+}
+
+
+def test_every_figure_function_is_tested_here() -> None:
+    assert set(FUNCTIONS) == set(FIGURES)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure(name: str) -> None:
+    figure, data = FIGURES[name]()
+    title = figure.get_suptitle() or next(axes.get_title() for axes in figure.axes if axes.get_title())
+    assert "?" in title
+    assert digest(data).startswith("plotted: ")
+    for word in ("tensor", "object at", "nan", "None"):
+        assert word not in figure.alt_text
+    assert len(figure.alt_text) > 60
+    if "data" in inspect.signature(FUNCTIONS[name]).parameters:
+        assert "SIMULATED" in title
+    assert int.from_bytes(png_bytes(figure)[16:20], "big") <= 800, "pixels wide"
+    texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+    assert min(text.get_fontsize() for text in texts) >= 6.5
+    for axes in figure.axes:
+        if axes.get_visible() and axes.get_legend() is not None:
+            for a, b in combinations(axes.get_legend().get_lines(), 2):
+                assert a.get_color() == b.get_color() or second_cue(a) != second_cue(b), (
+                    "colour alone differs"
+                )
+
+
+def second_cue(line: Any) -> tuple[Any, ...]:
+    return line.get_marker(), line.get_linestyle(), line.is_dashed()

@@ -1,0 +1,259 @@
+"""Figures of runs, of the protocol and of the network (notebooks 04, 05 and the shared ones) by their numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from hypav.avca import AVCA, AVCAConfig, Embeddings, build_avca
+from hypav.data.simulated import simulated
+from hypav.errors import DataError, SettingError
+from hypav.evaluation import Curve, Metrics, Scores, harmonic_mean
+from hypav.figures import avca, zero_shot
+from hypav.figures.runs import METRICS, plot_comparison, plot_history, plot_seen_unseen_curve
+from hypav.figures.style import png_bytes
+from hypav.losses import TERM_GROUPS, avca_terms
+from hypav.stats import Interval
+
+close = torch.testing.assert_close
+
+
+def results(mean: float, n: int = 3) -> dict[str, Interval]:
+    ends = (lambda m: (None, None)) if n == 1 else (lambda m: (m - 1.5, m + 1.5))
+    return {name: Interval(mean + i, *ends(mean + i), n) for i, name in enumerate(METRICS)}
+
+
+def curve(S: list[float], U: list[float], betas: list[float] | None = None) -> Curve:
+    s, u = torch.tensor(S, dtype=torch.float64), torch.tensor(U, dtype=torch.float64)
+    steps = torch.arange(len(S)).double() if betas is None else torch.tensor(betas, dtype=torch.float64)
+    return Curve(steps, s, u, harmonic_mean(s, u), ZSL=U[-1])
+
+
+def history(stages: dict[int, int], **more: float) -> list[dict[str, Any]]:
+    return [
+        {"stage": s, "epoch": n, "total": 9 / n, "S": 0.5, "U": 0.1, "HM": 0.3 - 0.01 * (n - 3) ** 2, **more}
+        for s, epochs in stages.items()
+        for n in range(1, epochs + 1)
+    ]
+
+
+def test_a_comparison_draws_every_interval_and_the_paper_hollow() -> None:
+    ours = {"AVCA": results(20.0), "Hyper-single": results(30.0), "Hyper-multiple": None}
+    paper = {"AVCA": dict.fromkeys(METRICS, 25.0), "Hyper-multiple": {"HM": 48.3}, "CJME": {"HM": 1.0}}
+    figure, data = plot_comparison(ours, paper, data="SIMULATED (small)")
+    assert data["ours"]["Hyper-single"]["HM"] == (32.0, 30.5, 33.5, 3)
+    assert set(data["paper"]) == {"AVCA", "Hyper-multiple"}
+    panel = figure.axes[METRICS.index("HM")]
+    drawn = {(float(x), float(y)) for line in panel.lines for x, y in line.get_xydata()}
+    first, second = {(20.5, 0.0), (22.0, 0.0), (23.5, 0.0)}, {(30.5, 1.0), (32.0, 1.0), (33.5, 1.0)}
+    assert drawn == first | second | {(25.0, 0.25), (48.3, 2.25)}
+    hollow = [line for line in panel.lines if line.get_markerfacecolor() == "none"]
+    assert [float(line.get_xdata()[0]) for line in hollow] == [25.0, 48.3]
+    assert [text.get_text() for text in panel.texts] == ["not run"]
+    assert "paper (other data)" in figure.alt_text
+
+
+def test_a_comparison_of_one_seed_has_no_interval_and_of_nothing_is_refused() -> None:
+    figure, data = plot_comparison(
+        {"AVCA": results(20.0, n=1)}, {"AVCA": {"HM": 27.15}}, data="x", same_data=True
+    )
+    assert data["ours"]["AVCA"]["HM"] == (22.0, None, None, 1)
+    assert "one seed" in figure.alt_text
+    assert "other data" not in figure.alt_text
+    with pytest.raises(DataError, match="no variant was run"):
+        plot_comparison({"AVCA": None}, data="x")
+    with pytest.raises(DataError, match="AVCA lack ZSL"):
+        plot_comparison({"AVCA": {name: results(1.0)[name] for name in METRICS[:3]}}, data="x")
+
+
+def test_the_seen_unseen_curve_shows_its_best_and_the_chosen_point() -> None:
+    curves = {"AVCA": curve([0.7, 0.5, 0.0], [0.0, 0.3, 0.6]), "other": curve([0.4, 0.2], [0.1, 0.2])}
+    figure, data = plot_seen_unseen_curve(curves, {"AVCA": Metrics(0.6, 0.1, 0.17, 0.4, 0.2)})
+    assert data["AVCA"]["U"] == pytest.approx([0.0, 30.0, 60.0])
+    assert data["AVCA"]["best"] == pytest.approx(37.5)
+    assert (data["AVCA"]["chosen"], data["other"]["chosen"]) == (pytest.approx(17.0), None)
+    (axes,) = figure.axes
+    guides = [line.get_data() for line in axes.lines if line.get_linewidth() == 0.5]
+    values = [int(text.get_text().removeprefix("HM ")) for text in axes.texts]
+    assert values == [10, 20, 30, 40, 50, 60]
+    for value, (U, S) in zip(values, guides, strict=True):
+        np.testing.assert_allclose(2 * S * U / (S + U), value, rtol=1e-12)
+    assert png_bytes(plot_seen_unseen_curve({"AVCA": curve([0.0, 0.0], [0.0, 0.0])})[0])
+    with pytest.raises(DataError, match="no seen-unseen curve"):
+        plot_seen_unseen_curve({})
+
+
+def test_a_history_shows_both_stages_and_the_chosen_epoch() -> None:
+    figure, data = plot_history(history({1: 5, 2: 3}, align=1e-4), best_epoch=3)
+    assert data[2]["total"] == pytest.approx([9.0, 4.5, 3.0])
+    assert data[1]["HM"] == pytest.approx([26.0, 29.0, 30.0, 29.0, 26.0])
+    loss, align, metrics = figure.axes
+    assert [line.get_linestyle() for line in loss.lines] == ["-", "--"]
+    assert align.lines[0].get_ydata().tolist() == data[1]["align"]
+    assert list(metrics.lines[-1].get_xdata()) == [3, 3]
+    assert "HM is highest in epoch 3" in figure.alt_text
+
+
+def test_a_history_may_be_a_data_frame_and_have_no_alignment() -> None:
+    rows = history({1: 2})
+    figure, data = plot_history(pd.DataFrame(rows).assign(align=float("nan")))
+    assert len(figure.axes) == 2
+    assert data == plot_history(rows)[1]
+    assert len(plot_history(pd.DataFrame(rows))[0].axes) == 2
+    with pytest.raises(DataError, match="train first"):
+        plot_history([])
+
+
+@pytest.fixture
+def scores() -> Scores:
+    """Six samples; class 3 is unseen. They switch at -0.5, 1, 2 (samples of seen classes), 0.5, 1.5, 3 (unseen)."""
+    distances = torch.full((6, 3), 9.0, dtype=torch.float64)
+    distances[torch.arange(6), torch.tensor([0, 0, 1, 0, 0, 1])] = 4.0
+    distances[:, 2] = 4.0 + torch.tensor([-0.5, 1.0, 2.0, 0.5, 1.5, 3.0], dtype=torch.float64)
+    classes = torch.tensor([1, 2, 3])
+    return Scores(distances, torch.tensor([1, 1, 2, 3, 3, 3]), classes, classes[:2], classes[2:])
+
+
+def test_answers_count_the_samples_that_cross_over(scores: Scores) -> None:
+    figure, blocks = zero_shot.plot_answers(scores, betas=(0.0, 1.75), data="SIMULATED")
+    third = 100 / 3
+    close(blocks["β = 0"], torch.tensor([[2 * third, third], [100.0, 0.0]], dtype=torch.float64))
+    close(blocks["β = 1.75"], torch.tensor([[third, 2 * third], [third, 2 * third]], dtype=torch.float64))
+    image = figure.axes[0].images[0].get_array()
+    assert image[0].tolist() == [0.5, 0.0, 0.5], "class 1: one sample is right, one is answered unseen"
+
+
+def test_answers_have_seen_classes_first_whatever_their_ids() -> None:
+    ids = torch.arange(3)
+    distances = 1 - torch.eye(3, dtype=torch.float64)
+    _, blocks = zero_shot.plot_answers(Scores(distances, ids, ids, ids[1:], ids[:1]), betas=(0.0,), data="d")
+    assert blocks["β = 0"].tolist() == [[100.0, 0.0], [0.0, 100.0]]
+
+
+def test_switches_count_every_sample_once(scores: Scores) -> None:
+    data = zero_shot.plot_switches(scores, betas=(0.75, 1.75), data="SIMULATED")[1]
+    assert data["seen"].sum() == data["unseen"].sum() == 3
+    assert data["β = 0.75"] == pytest.approx([100 / 3, 100 / 3])
+    assert data["β = 1.75"] == pytest.approx([200 / 3, 200 / 3])
+
+
+def test_beta_marks_the_curve_and_refuses_what_is_not_on_it() -> None:
+    steps = curve([0.9, 0.6, 0.3], [0.0, 0.3, 0.6], [0.0, 0.5, 1.0])
+    data = zero_shot.plot_beta(steps, betas=(0.0,), beta=0.5)[1]
+    assert data["β = 0.50"] == pytest.approx([60, 30, 40])
+    assert data["top"] == pytest.approx(40)
+    with pytest.raises(SettingError, match=r"not measured at β = 0\.3"):
+        zero_shot.plot_beta(steps, beta=0.3)
+    with pytest.raises(SettingError, match="no beta to mark"):
+        zero_shot.plot_beta(steps)
+
+
+def test_phases_and_draws_are_those_of_the_data() -> None:
+    data = simulated("small")
+    figure, shown = zero_shot.plot_phases(data)
+    for name, n in shown.items():
+        phase = data.phase(name)
+        assert (n["seen"], n["unseen"]) == (len(phase.seen), len(phase.unseen))
+        assert n["unseen_samples"] == int(torch.isin(phase.label, phase.unseen).sum())
+    columns = [sorted(float(p.vertices[0, 0]) for p in c.get_paths()) for c in figure.axes[0].collections]
+    assert columns[4] == columns[0] + columns[3], "train_val sees the training and the val-unseen classes"
+    assert min(columns[7]) > max(columns[4])
+    hatches = [c.get_hatch() for c in figure.axes[0].collections]
+    assert hatches[3] == hatches[7] != hatches[0], "a second cue next to the colour"
+    draws = {"naive": torch.tensor([1, 4, 2]), "balanced": torch.tensor([5, 5, 5])}
+    shares = zero_shot.plot_draws(torch.tensor([10, 40, 20]), draws, data="SIMULATED")[1]
+    assert shares["size"].tolist() == [40, 20, 10]
+    close(shares["naive"], 100 * torch.tensor([4, 2, 1], dtype=torch.float64) / 7)
+
+
+def rand(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.fixture
+def model() -> AVCA:
+    config = AVCAConfig(
+        7, 9, 11, dim_phi=12, dim_theta=5, hidden_enc=8, hidden_proj=0, heads=3, head_dim=4, dim_mlp=6
+    )
+    return build_avca(config, torch.Generator().manual_seed(0)).double()
+
+
+@pytest.fixture
+def embeddings(model: AVCA) -> tuple[Embeddings, Tensor]:
+    batch = [rand(16, width, seed=n) for n, width in enumerate((7, 9, 11, 7, 9, 11))]
+    return model.train()(*batch, generator=torch.Generator().manual_seed(1)), batch[2]
+
+
+def test_the_network_is_drawn_with_its_shapes_and_counts_and_left_alone(model: AVCA) -> None:
+    model.train()
+    stored = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    _, data = avca.plot_network(model, rand(4, 7), rand(4, 9), rand(3, 11))
+    shapes, counts = data["shapes"], data["parameters"]
+    assert shapes["phi_a"] == shapes["phi_v_att"] == shapes["phi_v_rec"] == [4, 12]
+    assert (shapes["theta_v"], shapes["theta_w"], shapes["rho_w"]) == ([4, 5], [3, 5], [3, 11])
+    assert counts["encode_a"] == 7 * 8 + 8 + 8 * 12 + 12 + 2 * (8 + 12)
+    assert counts["all"] == sum(n for name, n in counts.items() if name != "all")
+    assert model.training
+    assert all(torch.equal(stored[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_the_attention_weights_are_those_that_the_layer_applies(model: AVCA) -> None:
+    audio, video = rand(6, 7), rand(6, 9)
+    weights = avca.attention_weights(model.train(), audio, video)
+    assert model.training
+    close(weights.sum(dim=-1), torch.ones(6, 3, 2, dtype=torch.float64))
+    layer = model.eval().attention
+    tokens = torch.stack((model.encode_a(audio), model.encode_v(video)), dim=1) + model.positional
+    v = layer.to_qkv(layer.norm(tokens))[..., 24:].view(6, 2, 3, 4).transpose(1, 2)
+    read = (weights @ v).transpose(1, 2).reshape(6, 2, 12)
+    layer.mlp_out.weight.data.zero_()
+    layer.mlp_out.bias.data.zero_()
+    close(layer(tokens), tokens + layer.to_out(read))
+    data = avca.plot_attention({"before": weights}, data="x")[1]
+    close(data["before"]["spread"], weights.std(dim=0))
+    with pytest.raises(DataError, match="equally many heads"):
+        avca.plot_attention({"a": weights, "b": weights[:, :1]}, data="x")
+
+
+def test_the_drawn_pairs_are_those_that_the_gradient_of_each_term_moves(
+    embeddings: tuple[Embeddings, Tensor],
+) -> None:
+    e, text = embeddings
+    free = {name: tensor.detach().clone().requires_grad_() for name, tensor in e._asdict().items()}
+    terms = avca_terms(Embeddings(**free), text)
+    assert list(avca.plot_terms()[1]) == [term for names in TERM_GROUPS.values() for term in names]
+    for term, pair in avca.plot_terms()[1].items():
+        grads = torch.autograd.grad(terms[term], list(free.values()), allow_unused=True, retain_graph=True)
+        moved = {name for name, grad in zip(free, grads, strict=True) if grad is not None and grad.any()}
+        assert moved == {*pair["pulled"].split(), *pair["pushed"].split()} - {"text", "nobody"}, term
+
+
+def test_a_step_on_a_term_alone_pulls_and_pushes_its_pairs(embeddings: tuple[Embeddings, Tensor]) -> None:
+    e, text = embeddings
+    changes = avca.term_steps(e, text)
+    assert all(pulled < 0 for pulled, _ in changes.values())
+    assert all(pushed > 0 for _, pushed in changes.values() if pushed is not None)
+    # rec_w moves rho_w towards w by at most the step, and the farthest row by exactly the step
+    gap = (e.rho_w.detach() - text).norm(dim=1)
+    assert changes["rec_w"][0] == pytest.approx(-float((0.05 * gap / gap.max()).mean()))
+    with pytest.raises(SettingError, match="positive number"):
+        avca.term_steps(e, text, step=0.0)
+
+
+def test_group_confusion_counts_kin_among_the_wrong_answers_only() -> None:
+    # class 0 is taken for its kin 2, 1 is right, 2 is taken for the stranger 3, 3 for its kin 1
+    distances, ids = torch.ones(4, 4, dtype=torch.float64), torch.arange(4)
+    distances[ids, torch.tensor([2, 1, 3, 1])] = 0.0
+    scores = Scores(distances, ids, ids, ids[:2], ids[2:])
+    data = avca.plot_group_confusion(scores, beta=0.0, groups=[*"abab"], data="x")[1]
+    assert data["right class"] == [50.0, 0.0]
+    assert data["kin"] == [100.0, 50.0]
+    assert data["blind"] == pytest.approx([100 / 3, 100 / 3])
+    assert data["unseen"].tolist() == [[0.0, 100.0], [0.0, 100.0]]
+    with pytest.raises(DataError, match="no super-group"):
+        avca.plot_group_confusion(scores, beta=0.0, groups=[*"ab"], data="x")

@@ -1,0 +1,177 @@
+"""Figures of notebooks 00 to 03 by their numbers, against closed forms."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from hypav import geometry
+from hypav.alignment import alignment_loss, preset
+from hypav.errors import DataError
+from hypav.figures import poincare_ball as ball
+from hypav.figures import start_here, three_geometries, trees
+from hypav.hyperbolicity import four_point_delta
+from hypav.trees import class_tree
+
+close = torch.testing.assert_close
+
+
+def points(*rows: tuple[float, float]) -> Tensor:
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def test_the_nearest_word_is_named_and_drawn_thick() -> None:
+    words = dict(zip(("cat", "cow", "dog"), points((0, 0), (4, 0), (1, 3)), strict=True))
+    figure, data = start_here.plot_words(words, {"cat": points((0.1, 0))}, points((1, 1))[0])
+    assert data["distance"] == pytest.approx({"cat": 2**0.5, "cow": 10**0.5, "dog": 2.0})
+    assert data["nearest"] == "cat"
+    thick = [line for line in figure.axes[0].lines if line.get_linewidth() == 2.0]
+    assert [line.get_xydata()[1].tolist() for line in thick] == [[0, 0]]
+    with pytest.raises(DataError, match="no word"):
+        start_here.plot_words({}, {}, torch.zeros(2))
+
+
+def test_only_the_curved_loss_responds_to_the_curvature() -> None:
+    generator = torch.Generator().manual_seed(2)
+    phi_v, phi_a = torch.randn(2, 12, 20, generator=generator, dtype=torch.float64).relu()
+    data = start_here.plot_felt_curvature(phi_v, phi_a)[1]
+    k, printed, released, curved = data.values()
+    assert k[[0, 20, -1]].tolist() == pytest.approx([-1, 0, 1])
+    for flat in (printed, released):
+        assert (flat - 1).abs().max() < 1e-9
+    ends = [alignment_loss(phi_v, phi_a, end.reshape(1, 1), preset("curved")) for end in (k[0], k[20])]
+    close(curved[0], (ends[0] / ends[1]).detach())
+    assert curved[0] > 1.05
+
+
+def test_the_ball_is_drawn_from_the_formulas() -> None:
+    data = ball.plot_depth(-0.25)[1]
+    close(data["factor"], 2 / (1 - 0.25 * data["norm"] ** 2))
+    close(data["distance"], 4 * torch.atanh(data["norm"] / 2), rtol=1e-8, atol=1e-8)
+    pairs = torch.stack([points((0.8, 0.1), (-0.2, 0.85)), points((-0.7, 0.0), (0.5, 0.0))])
+    data = ball.plot_geodesics(pairs)[1]
+    assert data["geodesic_length"][0] < data["chord_length"][0] - 0.1
+    close(data["geodesic_length"][1], data["chord_length"][1], rtol=1e-5, atol=1e-5)
+    data = ball.plot_addition(*points((0.5, 0.1), (0.1, 0.6)))[1]
+    assert not torch.allclose(data["x_plus_y"], data["y_plus_x"])
+    close(data["x_plus_y"].norm(), data["y_plus_x"].norm())
+    assert data["x_plus_origin_star"][:, -1].norm(dim=-1).min() > 0.99
+
+
+def test_maps_cut_or_bend_and_only_the_midpoint_moves_along() -> None:
+    data = ball.plot_maps((-1.0, -0.25))[1]
+    for k, radius in (("k=-1", 1.0), ("k=-0.25", 2.0)):
+        assert float(data[k]["project"][-1]) == pytest.approx(0.999 * radius)
+        close(data[k]["log_expmap0"], data["norm"], rtol=1e-6, atol=1e-6)
+    data = ball.plot_means(points((0.9, 0.1), (-0.2, 0.3), (-0.1, -0.4)), points((-0.6, -0.2))[0])[1]
+    assert data["midpoint"]["miss"] == 0.0
+    assert data["mean"]["miss"] > 0.05
+
+
+def test_curvature_decides_on_angles_and_room() -> None:
+    data = ball.plot_curvatures((-1.0, 0.0, 0.25))[1]
+    sums = [space["angle_sum"] for space in data.values()]
+    assert sums[0] < sums[1] < sums[2]
+    assert sums[1] == pytest.approx(180.0)
+    assert data["k=-1"]["crowded"] == 0 < data["k=0"]["crowded"] < data["k=0.25"]["crowded"]
+    data = ball.plot_growth((-1.0, 0.0, 0.25))[1]
+    assert data["vertices"]["count"].tolist()[1:5] == [3, 6, 12, 24]
+    assert data["k=-1"][-1] > data["vertices"]["count"][-1] > data["k=0"][-1]
+    assert data["k=0.25"][-1].isnan(), "beyond the antipode there is no circle"
+
+
+def test_artan_and_tan_are_inverse_and_tan_ends_at_its_pole() -> None:
+    data = three_geometries.plot_artan(ks=(-1.0, 0.0, 1.0))[1]
+    close(data["k=-1"]["artan_k"], data["x"].atanh())
+    close(data["k=0"]["artan_k"], data["x"])
+    close(data["k=1"]["artan_k"], data["x"].atan())
+    close(data["k=-1"]["tan_k"], data["r"].tanh())
+    beyond = data["r"] > math.atan(3)
+    assert torch.equal(data["k=1"]["tan_k"].isnan(), beyond)
+
+
+def test_shadows_are_the_stereographic_points_at_those_distances() -> None:
+    figure, data = three_geometries.plot_light(steps=3, step=0.4)
+    way = torch.arange(-3, 4, dtype=torch.float64) * 0.4
+    for k in (-1.0, 0.0, 1.0):
+        shadows = data[f"k={k:g}"]["shadows"]
+        close(shadows, geometry.tan_k(way / 2, k=k))
+        close(geometry.distance0(shadows.unsqueeze(-1), k=k), way.abs())
+    for axes in figure.axes:
+        assert all(end[1] >= 0 for _, end in axes.collections[0].get_segments()), (
+            "rays end at the page or above"
+        )
+
+
+def test_circles_and_two_points_of_three_geometries() -> None:
+    data = three_geometries.plot_circles()[1]
+    r, there = data["radius"], data["radius"] <= math.pi
+    close(data["k=-1"]["length"], 2 * math.pi * r.sinh())
+    close(data["k=0"]["area"], math.pi * r**2)
+    close(data["k=1"]["length"][there], 2 * math.pi * r[there].sin(), atol=1e-12, rtol=1e-9)
+    assert data["k=1"]["length"][~there].isnan().all()
+    rows = [three_geometries.plot_two_points(k)[1] for k in (-1.0, 0.0, 1.0)]
+    assert (rows[0]["distances"].diff() < 0).all()
+    x, y = rows[1]["points"]
+    assert rows[1]["distance"] == pytest.approx(2 * float((x - y).norm()))
+    middle = [float(row["geodesic"].norm(dim=-1).min()) for row in rows]
+    assert middle == sorted(middle), "nearer to the centre for k < 0, farther for k > 0"
+
+
+def test_rim_errors_are_relative_to_float64_and_nan_counts_as_lost() -> None:
+    def truth(x: Tensor, y: Tensor) -> Tensor:
+        return geometry.distance(x, y, k=-1.0)
+
+    data = three_geometries.plot_rim_errors(
+        {
+            "truth": truth,
+            "1 % off": lambda x, y: 1.01 * truth(x, y),
+            "lost": lambda x, y: truth(x, y) * math.nan,
+        }
+    )[1]
+    assert (data["truth"]["log10_error"] < -7).all()
+    assert (data["1 % off"]["log10_error"] == -2).all()
+    assert (data["lost"]["log10_error"] == 0).all()
+    assert (data["lost"]["not_finite"] == 100).all()
+
+
+def test_the_printed_radius_is_outside_the_ball_exactly_if_k_is_below_one() -> None:
+    data = three_geometries.plot_printed_radius(ks=(-0.2, -1.0, -2.0))[1]
+    rim = data["marked"] ** -0.5
+    close(data["printed"], 0.999 / data["marked"])
+    close(data["ball"], 0.999 * rim)
+    assert (data["printed"] > rim).tolist() == [True, False, False]
+
+
+def test_the_class_tree_has_rings_and_the_best_curvature_is_ringed() -> None:
+    tree = class_tree(["a", "a", "b"], ["x", "y", "z"], ["1", "2", "3"])
+    figure, data = trees.plot_class_tree(tree)
+    close(data["points"].norm(dim=1), tree.depths.double())
+    assert data["vertices"] == [1, 2, 3, 3]
+    assert {text.get_text() for text in figure.axes[0].texts} == {"x", "y", "z"}
+    rows = {"tree": torch.tensor([0.1, 0.2, 0.3]), "grid": torch.tensor([0.5, 0.4, 0.0])}
+    figure, _ = trees.plot_distortions(rows, [-4.0, -1.0, 0.0])
+    rings = [line.get_xydata().tolist() for line in figure.axes[0].lines if line.get_markersize() == 15]
+    assert rings == [[[0, pytest.approx(10)]], [[2, 0]]]
+
+
+def test_large_triangles_are_thin_only_if_space_is_curved() -> None:
+    data = trees.plot_thin_triangles(k=-0.25)[1]
+    assert (data["gap"].diff() > 0).all()
+    # from the middle of a side to a point of another, in a right-angled triangle
+    assert data["gap"].max() < math.asinh(1) / math.sqrt(0.25)
+    assert float(data["flat"][-1]) == pytest.approx(9.25 * math.sqrt(3) / 4)
+    assert float(data["gap"][0]) == pytest.approx(0.25 * math.sqrt(3) / 4, rel=0.02), "small ones are flat"
+
+
+def test_four_points_are_measured_by_the_package() -> None:
+    figure, data = trees.plot_four_points(20.0, 0.6, -0.5)
+    d = geometry.pairwise_distance(trees.four_points(20.0, 0.6), k=-0.5)
+    assert data["delta"] == pytest.approx(float(four_point_delta(d, (0, 1, 2, 3))))
+    assert float(data["sums"][1]) == pytest.approx(float(d[0, 2] + d[1, 3]))
+    heights = [bar.get_height() for bar in figure.axes[1].patches]
+    assert heights == pytest.approx(data["sums"].tolist())
+    assert trees.plot_noise([2, 64], [0.4, 0.34], {"A": 0.3})[1]["released"] == pytest.approx([0.2, 0.17])
