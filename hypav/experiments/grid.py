@@ -373,7 +373,7 @@ class Grid:
             path, record = self.path(job), self.record(job)
             kept = path.with_suffix(".pt").exists()
             measured = record is not None and record["delta_rel"] is not None
-            if record is not None and path.with_suffix("").is_dir():  # a kill right after the record was written
+            if record is not None:  # a kill right after the record was written leaves the checkpoint
                 shutil.rmtree(path.with_suffix(""), ignore_errors=True)
             if record is None and path.exists():
                 self.say([f"{path} is damaged or was edited; it is trained again."])
