@@ -97,7 +97,7 @@ def choose_ridge(
 
 
 def fit_eszsl(features: Tensor, label: Tensor, text: Tensor, *, gamma: float, lam: float) -> Tensor:
-    """V (D, D_w), fitted with two positive ridges to features (N, D), label (N,) and text (K, D_w). Labels are rows of text.
+    """V (D, D_w), fitted with two positive ridges to features (N, D), label (N,) and text (K, D_w).
 
     Raises:
         SettingError: a ridge is not a positive number.

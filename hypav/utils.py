@@ -1,4 +1,4 @@
-"""Whole-or-nothing file writing, the device and threads of torch, and random numbers that are the same on every machine."""
+"""Safe file writing, the device and threads of torch, and random numbers that are the same on every machine."""
 
 from __future__ import annotations
 
