@@ -99,6 +99,8 @@ def choose_ridge(
 def fit_eszsl(features: Tensor, label: Tensor, text: Tensor, *, gamma: float, lam: float) -> Tensor:
     """V (D, D_w), fitted with two positive ridges to features (N, D), label (N,) and text (K, D_w).
 
+    label holds the row of text of each sample.
+
     Raises:
         SettingError: a ridge is not a positive number.
         DataError: the shapes do not fit, or a label is not a row of text.
