@@ -101,9 +101,7 @@ def load_checked(path: Path | str) -> dict[str, Any]:
     except OSError as error:
         raise RunError(f"Cannot read {path}: {error.strerror or error}.") from error
     except Exception as error:  # a damaged or foreign file can raise anything
-        raise RunError(
-            f"{path} is damaged or not a file of hypav; remove it and train again."
-        ) from error
+        raise RunError(f"{path} is damaged or not a file of hypav; remove it and train again.") from error
     if digest != content_digest(content):
         raise RunError(f"{path} is damaged or was changed by hand; remove it and train again.")
     return content

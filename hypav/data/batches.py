@@ -27,7 +27,7 @@ class TripletBatch(NamedTuple):
 
 
 def sampling_weights(label: Tensor) -> Tensor:
-    """The probabilities of samples, (N,) float64, if all K classes are equally likely: 1 / (K n_c); label (N,) class ids."""
+    """The probability 1 / (K n_c) of each sample if all K classes are equally likely, (N,) float64; label is (N,)."""
     _, class_of, count = torch.unique(label, return_inverse=True, return_counts=True)
     return 1.0 / (count.shape[0] * count[class_of].to(torch.float64))
 
