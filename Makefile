@@ -1,6 +1,6 @@
-# The two commands: `make run` and `make test`. Both set up .venv first, with the versions of requirements.lock.
+# The main commands are `make run` and `make test`. Both first set up .venv, with the versions in requirements.lock.
 PYTHON ?= python3
-ifeq ($(CONDA_DEFAULT_ENV),hypav)  # environment.yml has made this environment: it is used as it is
+ifeq ($(CONDA_DEFAULT_ENV),hypav)  # this environment was made from environment.yml and is used as it is
 VENV := $(CONDA_PREFIX)
 READY := pyproject.toml
 else
@@ -15,16 +15,16 @@ DIR ?= tests/golden
 .PHONY: run test test-browser test-processors lab pages notebooks parity bench clean help
 
 help:
-	@echo "make run              train and test the methods on simulated features, run the course; says where the pages are"
-	@echo "make test             every test, with ruff and mypy"
-	@echo "make test-browser     every widget, by the keyboard in JupyterLab; needs Chromium"
-	@echo "make test-processors  every notebook on every processor that this machine can emulate; about half an hour"
-	@echo "make lab              JupyterLab with your copies of the notebooks, in $(COURSE)/students"
-	@echo "make pages            the course for a class, in $(COURSE)/: pages, notebooks to fill in, solutions, instructor's page"
-	@echo "make notebooks        for authors: run all notebooks, also as on other processors, and store what is the same on all"
+	@echo "make run              train and test the methods on simulated features, run the course, and print where the pages are"
+	@echo "make test             run every test, ruff and mypy"
+	@echo "make test-browser     test every widget by keyboard in JupyterLab; needs Chromium"
+	@echo "make test-processors  run every notebook on every processor that this machine can emulate; about half an hour"
+	@echo "make lab              open JupyterLab with your copies of the notebooks, in $(COURSE)/students"
+	@echo "make pages            write the course for a class into $(COURSE)/: pages, notebooks to fill in, solutions, instructor's page"
+	@echo "make notebooks        for authors: run all notebooks, also on emulated processors, and store those that agree on all"
 	@echo "make parity           compare with numbers recorded from the released code; DIR=... for another folder of them"
-	@echo "make bench            the benchmarks of tests/benchmarks, on one thread; THREADS=2 for two"
-	@echo "make clean            remove .venv and build; keeps runs/ and $(COURSE)/"
+	@echo "make bench            run the benchmarks on one thread; THREADS=2 for two"
+	@echo "make clean            remove .venv and build; keep runs/ and $(COURSE)/"
 
 run: $(READY)
 	$(BIN)/hypav compare --data simulated --seeds 3
@@ -75,7 +75,7 @@ bench: $(READY)
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/pytest tests/benchmarks --benchmark-enable --benchmark-only
 
 ifneq ($(READY),pyproject.toml)
-# requirements.lock only constrains the versions: which build of torch comes is up to pip (README, GPU)
+# requirements.lock only constrains the versions; pip chooses the build of torch (README, Install)
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c "import sys; sys.exit('hypav needs Python 3.11 or newer, this is ' + sys.version.split()[0] + ': set PYTHON=python3.11' if sys.version_info < (3, 11) else 0)"
 	$(PYTHON) -m venv $(VENV)

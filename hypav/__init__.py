@@ -21,7 +21,7 @@ from typing import Any
 
 __version__ = "0.2.0"
 
-# name -> "module" or "module:attribute"; imported when it is first used, so that `import hypav` is quick (PEP 562)
+# name -> "module" or "module:attribute"; each is imported at its first use, so that `import hypav` is quick (PEP 562)
 _NAMES = {
     "load": "hypav.data.load:load",
     "course_data": "hypav.data.load:course_data",
@@ -35,7 +35,7 @@ _NAMES = {
     "delta_rel": "hypav.hyperbolicity:delta_rel",
     "Scores": "hypav.evaluation:Scores",
     "show": "hypav.figures.style:show",
-    # every module is reached as hv.NAME, those of hypav.experiments too
+    # every module is available as hv.NAME, including those of hypav.experiments
     **{
         name: f"hypav.{name}"
         for name in (

@@ -4,9 +4,9 @@ For each head with curvature k: phi -> point of the space (Eq. 1) -> tangent spa
 the batch, one for video and one for audio -> mean squared difference of the normalised matrices (Eq. 4). The loss is
 the mean over heads (Eq. 7).
 
-As printed, the loss does not depend on k. project and the log at the origin multiply each row by a positive number,
-and the cosine of Eq. 4 cancels it: for every k and every number of heads the loss is the flat one. The presets
-`printed`, `released` and `released-2023` keep this. `curved` is a repair in which curvature matters.
+As printed, the loss does not depend on k. The projection and the log at the origin multiply each row by a positive
+number, and the cosine of Eq. 4 cancels it. So for every k and every number of heads the loss is that of flat space. This
+holds for the presets `printed`, `released` and `released-2023`. `curved` is a repair in which curvature has an effect.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def is_number(value: object) -> bool:
 
 @dataclass(frozen=True)
 class Adaptive:
-    """Settings of the adaptive curvatures: N_c of them, each between 0 and c_0 (Eq. 6; the paper's c_0 is -0.4)."""
+    """Settings of the adaptive curvatures of Eq. 6: N_c of them, each between 0 and c_0. The paper's c_0 is -0.4."""
 
     N_c: int = 1
     c_0: float = -0.4
@@ -57,12 +57,12 @@ class FixedCurvature(nn.Module):
                 f"The curvatures are {curvatures!r}; give one finite number or more, e.g. -0.2, or Adaptive(N_c, c_0)."
             )
         self.curvatures = tuple(float(k) for k in curvatures)
-        # a buffer moves with the module, so no step copies it to the device; it is not part of a checkpoint
+        # a buffer moves with the module, so no step has to copy it to the device; it is not part of a checkpoint
         row = torch.tensor([self.curvatures], dtype=torch.float64)
         self.register_buffer("row", row, persistent=False)
 
     def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
-        """(1, H) in the dtype and on the device of phi_v (N, D)."""
+        """The H curvatures as (1, H), in the dtype and on the device of phi_v (N, D)."""
         return self.row.to(phi_v)
 
 
@@ -94,20 +94,20 @@ class AlignmentConfig:
     """Everything that defines the alignment loss; the defaults are Eqs. 1-7 as printed.
 
     similarity: "cosine" (paper) or "inner" product of tangent vectors. "distance" is minus the geodesic distance and
-        "kernel" is exp(-distance), both between points of the space. "norms" is the product of norms that the code
+        "kernel" is exp(-distance), both between points of the space. "norms" is the product of norms that the code as
         first published in 2023 computes instead of the cosine.
     normalise: "frobenius" M/|M|_F (paper), "row" scales each row to length 1 (Tung & Mori, ICCV 2019), "none" (released).
     base: the point z of the log map (Eq. 3): "origin" (paper) or the gyro-"midpoint" of the batch's video and audio.
     to_ball: "project" takes phi as a point and clips it (Eq. 1); "expmap0" takes it as a tangent vector at the origin.
     clip_radius: "ball" 1/sqrt|k|, or "printed" 1/|k| as in Eq. 1. For |k| < 1 the printed radius lies outside the ball,
-        where Eq. 3's artanh is undefined: such points are clipped once more, to the ball.
+        where Eq. 3's artanh is undefined; such points are then clipped to the ball.
     curvatures: one k per head, or Adaptive(N_c, c_0). If points of a batch are compared inside the space (distance,
         kernel, midpoint), a head needs a single k: the mean of its adaptive curvatures over the batch.
     aligned: which embeddings are aligned (Table 6).
-    pairs: "positive" (paper), or "both": the losses of the positive and the negative batch, added (released).
-    weight: of the alignment loss in the total (paper Eq. 5: 1, released 1e-3).
-    scale: multiplies the embeddings before Eq. 1. It is 1 in paper and code. There |phi| is about 12 and the ball's
-        radius about 2, so nearly every row is clipped to the rim.
+    pairs: "positive" (paper), or "both" (released), the sum of the losses of the positive and the negative batch.
+    weight: weight of the alignment loss in the total (paper Eq. 5: 1, released 1e-3).
+    scale: multiplies the embeddings before Eq. 1. It is 1 in the paper and the released code. There |phi| is about 12
+        and the ball's radius about 2, so nearly every row is clipped to the rim.
     xi: the small number of Eq. 1. The paper does not give it; the released code has 1e-3.
     """
 
@@ -140,11 +140,11 @@ class AlignmentConfig:
 
     @property
     def compares_in_space(self) -> bool:
-        """Whether points of a batch are compared inside the space and so need a common curvature."""
+        """Whether points of a batch are compared inside the space, so that they need a common curvature."""
         return self.similarity in ("distance", "kernel") or self.base == "midpoint"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; `from_dict` brings them back."""
+        """Plain values for JSON, which `from_dict` reads."""
         return asdict(self)
 
     @classmethod
@@ -175,19 +175,19 @@ _CHOICES = {
 }
 
 PRESETS: Mapping[str, AlignmentConfig] = {
-    # Eqs. 1-7 as printed; the radius is that of the paper's text, since Eq. 1's lies outside the ball
+    # Eqs. 1-7 as printed; the radius is that of the paper's text, as Eq. 1's lies outside the ball
     "printed": AlignmentConfig(),
     # the released code since 2024-07
     "released": AlignmentConfig(normalise="none", pairs="both", weight=1e-3),
     # the code as first published (2023-09 to 2024-07): products of norms instead of cosines
     "released-2023": AlignmentConfig(similarity="norms", normalise="none", pairs="both", weight=1e-3),
-    # curvature matters: distances inside the space, between points that are not all on the rim
+    # curvature has an effect: distances inside the space, between points that are not all on the rim
     "curved": AlignmentConfig(similarity="distance", normalise="none", to_ball="expmap0", scale=0.1),
 }
 
 
 def preset(name: str, **changes: Any) -> AlignmentConfig:
-    """The preset `name` with `changes` to its fields.
+    """The configuration of the preset `name` with `changes` to its fields.
 
     >>> preset("curved", curvatures=(-1.0,), weight=0.1).similarity
     'distance'
@@ -204,18 +204,18 @@ _preset = preset  # alignment_loss has an argument of that name
 
 
 def _to_space(phi: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
-    """(2, H, N, D) points of the space from (2, 1, N, D) embeddings of video and audio; k (H, 1 or N, 1)."""
+    """Points of the space (2, H, N, D) from embeddings of video and audio (2, 1, N, D); k is (H, 1 or N, 1)."""
     phi = phi * config.scale if config.scale != 1 else phi
     if config.to_ball == "expmap0":
         phi = geometry.expmap0(phi, k=k, sync=False)
-    # after expmap0 the clip only moves points off the rim that rounding put there
+    # after expmap0 this only moves points away from the rim that rounding put there
     points = geometry.project(phi, k=k, xi=config.xi, radius=config.clip_radius, sync=False)  # Eq. 1
     # for |k| < 1 the printed radius leaves points outside the ball, where Eq. 3 has no value and no gradient
     return points if config.clip_radius == "ball" else geometry.project(points, k=k, xi=config.xi, sync=False)
 
 
 def _to_tangent(points: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
-    """Eq. 3 for (2, H, N, D) points, at the origin or at the common midpoint of a head's video and audio."""
+    """Eq. 3: tangent vectors (2, H, N, D) of the points, at the origin or at the midpoint of a head's video and audio."""
     if config.base == "origin":
         return geometry.logmap0(points, k=k, sync=False)
     z = geometry.midpoint(torch.cat(points.unbind(), dim=1), k=k, sync=False).unsqueeze(1)
@@ -223,16 +223,16 @@ def _to_tangent(points: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
 
 
 def _tangents(phi: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
-    """Eq. 1 and Eq. 3: (2, H, N, D) tangent vectors of (2, 1, N, D) embeddings."""
+    """Eq. 1 and Eq. 3: tangent vectors (2, H, N, D) of the embeddings (2, 1, N, D)."""
     if config.base != "origin":
         return _to_tangent(_to_space(phi, k, config), k, config)
-    # at the origin both maps only change a row's length, so the length alone is mapped, as a point of a line
+    # at the origin both maps only change a row's length, so only the length is mapped, as a point on a line
     length = torch.linalg.vector_norm(phi, dim=-1, keepdim=True, dtype=torch.float64)
     return F.normalize(phi, dim=-1) * _to_tangent(_to_space(length, k, config), k, config).to(phi.dtype)
 
 
 def _factor(x: Tensor, kind: Similarity) -> Tensor:
-    """u (..., N, .) such that u u^T are the similarity matrices. A zero row has cosine 0 with all others."""
+    """u (..., N, .) such that u u^T is the similarity matrix. A zero row has cosine 0 with all others."""
     if kind == "cosine":
         return F.normalize(x, dim=-1)
     return x if kind == "inner" else torch.linalg.vector_norm(x, dim=-1, keepdim=True)
@@ -241,8 +241,8 @@ def _factor(x: Tensor, kind: Similarity) -> Tensor:
 def similarity_matrix(x: Tensor, kind: Similarity, k: Tensor | float = 0.0) -> Tensor:
     """M (N, N) of Eq. 4 for the rows of x (N, D).
 
-    The rows are tangent vectors. For "distance" and "kernel" they are points of the space with curvature k. A zero row
-    has cosine 0 with all others.
+    The rows are tangent vectors, or for "distance" and "kernel" points of the space with curvature k. A zero row has
+    cosine 0 with all others.
     """
     if kind not in ("distance", "kernel"):
         u = _factor(x, kind)
@@ -252,16 +252,16 @@ def similarity_matrix(x: Tensor, kind: Similarity, k: Tensor | float = 0.0) -> T
 
 
 def _normalised(matrix: Tensor, kind: Normalise) -> Tensor:
-    # the clamp, the same 1e-12 as in F.normalize, avoids 0/0 if all points of a batch coincide
+    # the clamp avoids 0/0 if all points of a batch coincide; F.normalize uses the same 1e-12
     if kind == "frobenius":
         return matrix / torch.linalg.matrix_norm(matrix, keepdim=True).clamp_min(1e-12)
     return F.normalize(matrix, dim=-1) if kind == "row" else matrix
 
 
 class _GramDifference(torch.autograd.Function):
-    """1/N^2 |u u^T - v v^T|_F^2 for (H, N, D) u and v, shape (H,).
+    """1/N^2 |u u^T - v v^T|_F^2 for u and v (H, N, D), shape (H,).
 
-    It keeps one N x N matrix per head. Autograd would keep both products, their squares and the gradients of all.
+    It stores one N x N matrix per head. Autograd would store both products, their squares and all gradients.
     """
 
     @staticmethod
@@ -279,13 +279,13 @@ class _GramDifference(torch.autograd.Function):
 
 
 def _half_normalised(u: Tensor) -> Tensor:
-    """u / sqrt|u u^T|_F, whose products have Frobenius norm 1. |u^T u|_F is the same number from a D x D matrix."""
+    """u / sqrt|u u^T|_F, whose u u^T has Frobenius norm 1. |u^T u|_F is the same number from a D x D matrix."""
     gram = u.mT @ u if u.shape[-1] < u.shape[-2] else u @ u.mT
     return u / torch.linalg.matrix_norm(gram, keepdim=True).clamp_min(1e-12).sqrt()
 
 
 def head_losses(phi_v: Tensor, phi_a: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
-    """Eq. 4 for every head: (H,), unweighted. Nothing here waits for the device.
+    """Eq. 4 for every head, (H,), unweighted. Nothing here waits for the device.
 
     Args:
         phi_v, phi_a: (N, D) embeddings of the same N samples.
@@ -315,7 +315,7 @@ def head_losses(phi_v: Tensor, phi_a: Tensor, k: Tensor, config: AlignmentConfig
 def alignment_loss(
     phi_v: Tensor, phi_a: Tensor, k: float | Tensor = -0.2, preset: str | AlignmentConfig = "printed"
 ) -> Tensor:
-    """Eq. 4, its mean over heads (Eq. 7): a scalar, without the weight of the total loss.
+    """The alignment loss: Eq. 4, averaged over heads (Eq. 7); a scalar, without its weight in the total loss.
 
     As printed, the loss is the same for every curvature; under "curved" it is not:
 
@@ -329,16 +329,16 @@ def alignment_loss(
     Args:
         phi_v, phi_a: (N, D) embeddings of the same N samples.
         k: the sectional curvature; or a tensor (1, H) with one per head, or (N, H) with one per sample and head.
-        preset: the name of a preset or a configuration; its own curvatures are not used.
+        preset: the name of a preset, or a configuration; the curvatures in it are not used.
 
     Raises:
-        DataError: phi_v and phi_a are not tables of one shape.
+        DataError: phi_v and phi_a are not tables of the same shape.
         SettingError: k is not a finite number or has another shape; there is no such preset.
     """
     config = preset if isinstance(preset, AlignmentConfig) else _preset(preset)
     if phi_v.ndim != 2 or phi_v.shape != phi_a.shape:
         raise DataError(
-            f"phi_v is {tuple(phi_v.shape)} and phi_a {tuple(phi_a.shape)}; give two (N, D) tables of one shape."
+            f"phi_v is {tuple(phi_v.shape)} and phi_a {tuple(phi_a.shape)}; give two (N, D) tables of the same shape."
         )
     if not isinstance(k, Tensor):
         if not is_number(k):
@@ -350,7 +350,10 @@ def alignment_loss(
 
 
 class AlignmentLoss(NamedTuple):
-    """total: weight x mean over heads; heads: (H,), unweighted, summed over pairs; curvatures: (1 or N, H)."""
+    """The alignment loss of a batch.
+
+    total: the weighted mean over heads. heads: (H,), unweighted, summed over pairs. curvatures: (1 or N, H).
+    """
 
     total: Tensor
     heads: Tensor
@@ -370,7 +373,7 @@ class Alignment(nn.Module):
             self.curvature = FixedCurvature(config.curvatures)
 
     def forward(self, e: Embeddings) -> AlignmentLoss:
-        """The alignment loss of a batch. The curvature layer always reads phi (Eq. 6)."""
+        """The alignment loss of a batch. The input of the curvature layer is always phi (Eq. 6)."""
         heads, curvatures = self._pair(e, "")
         if self.config.pairs == "both":
             heads = heads + self._pair(e, "_neg")[0]

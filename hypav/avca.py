@@ -1,10 +1,10 @@
 """AVCA, the baseline network of Mercea et al. (CVPR 2022), to which the alignment module is added.
 
-Symbols: phi is an encoder's output, phi_att the same after cross-attention, theta the joint embedding, rho theta
-decoded back to the space of word vectors. Suffixes: _a audio, _v video, _w words, _neg the negative sample. Every phi,
-theta and rho ends in ReLU and dropout, so none has a negative entry.
+Symbols: phi is an encoder's output, phi_att is phi after cross-attention, theta is the joint embedding, and rho is theta
+decoded back to the space of word vectors. Suffixes: _a audio, _v video, _w words, _neg the negative sample. ReLU and
+dropout are the last layers of every phi, theta and rho, so they have no negative entries.
 
-Dropout masks come from a generator that the caller passes, never from torch's global one.
+Dropout masks come from a generator that the caller passes, never from torch's global generator.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hypav.utils import normal, uniform
 
 
 class isolated_init:
-    """Context in which torch's initialisers draw from `generator`; torch's global state comes back unchanged."""
+    """Context in which torch's initialisers draw from `generator`; afterwards torch's global state is restored."""
 
     def __init__(self, generator: Generator) -> None:
         self.seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
@@ -40,7 +40,7 @@ class Linear(nn.Linear):
 
     def reset_parameters(self) -> None:
         """Draw the weights, then the biases, from torch's global generator."""
-        # in float64 torch's own weights differ between processors in the 16th digit only, which no run shows
+        # in float64 torch's weights differ between processors only in the 16th digit, which affects no run
         if self.weight.dtype != torch.float32:
             super().reset_parameters()
             return
@@ -51,7 +51,7 @@ class Linear(nn.Linear):
 
 
 def initial_normal(*shape: int) -> Tensor:
-    """Standard normal numbers from torch's global generator; in float32 the same bits on every processor."""
+    """Standard normal numbers from torch's global generator, with the same bits on every processor in float32."""
     wide = torch.get_default_dtype() != torch.float32
     return torch.randn(shape) if wide else normal(*shape).float()
 
@@ -59,14 +59,15 @@ def initial_normal(*shape: int) -> Tensor:
 class Masks:
     """Dropout masks of one training step, drawn from `generator` alone.
 
-    Each element takes 16 random bits, so a rate is rounded to 1/65536; kept values are scaled by the rounded rate.
+    Each element takes 16 random bits, so a rate is rounded to a multiple of 1/65536. Kept values are scaled by the
+    rounded rate.
     """
 
     def __init__(self, generator: Generator) -> None:
         self.generator = generator
 
     def keep(self, like: Tensor, rate: float) -> tuple[Tensor, float]:
-        """1 where an element is kept and 0 where it is dropped, in the shape and dtype of `like`; and the scale."""
+        """The mask, 1 for a kept and 0 for a dropped element in the shape and dtype of `like`, and the scale."""
         dropped = round(rate * 2**16)
         bits = torch.empty((like.numel() + 3) // 4, dtype=torch.int64, device=like.device)
         bits.random_(-(2**63), None, generator=self.generator)
@@ -77,7 +78,7 @@ class Masks:
 
 
 def dropout(x: Tensor, rate: float, masks: Masks | None) -> Tensor:
-    """Inverted dropout; without masks x passes unchanged."""
+    """x after inverted dropout; without masks x is returned unchanged."""
     if masks is None or rate == 0:
         return x
     kept, scale = masks.keep(x, rate)
@@ -115,7 +116,7 @@ class EmbeddingNet(nn.Module):
         self.out_norm = nn.BatchNorm1d(dim_out, momentum=momentum if hidden else 0.1)
 
     def forward(self, x: Tensor, masks: Masks | None = None, batches: int = 1) -> Tensor:
-        """(B, dim_in) -> (B, dim_out). x may hold several equal `batches`; a batch norm sees them one after the other."""
+        """(B, dim_in) -> (B, dim_out). x may hold several `batches` of equal size; a batch norm takes them one by one."""
         if self.hidden is not None and self.hidden_norm is not None:
             x = self._finish(self.hidden(x), self.hidden_norm, masks, batches)
         return self._finish(self.out(x), self.out_norm, masks, batches)
@@ -130,7 +131,7 @@ class EmbeddingNet(nn.Module):
 class CrossAttention(nn.Module):
     """One pre-norm transformer layer over the two tokens (audio, video): (B, 2, dim) -> (B, 2, dim).
 
-    Over two tokens a softmax is a sigmoid, softmax(s_a, s_v)_a = sigmoid(s_a - s_v), and s_a - s_v = q (k_a - k_v). So
+    Over two tokens a softmax is a sigmoid: softmax(s_a, s_v)_a = sigmoid(s_a - s_v), where s_a - s_v = q (k_a - k_v). So
     one key is projected instead of two.
     """
 
@@ -160,10 +161,10 @@ class CrossAttention(nn.Module):
 class AVCAConfig:
     """Sizes and regularisation of the network; the defaults are the released UCF-GZSL (main) settings.
 
-    hidden_enc, hidden_proj: width of the hidden layer of encoders and projectors; 0 leaves the layer out.
+    hidden_enc, hidden_proj: width of the hidden layer of encoders and projectors; 0 omits the layer.
     dropout_enc, dropout_proj, dropout_dec: the released flags --embedding_dropout, --decoder_dropout and
         --additional_dropout.
-    momentum: of the last batch norm in encoders and projectors with a hidden layer; all others keep torch's 0.1.
+    momentum: momentum of the last batch norm in encoders and projectors with a hidden layer; all others have torch's 0.1.
     """
 
     dim_audio: int
@@ -184,9 +185,9 @@ class AVCAConfig:
     def __post_init__(self) -> None:
         for name in ("dropout_enc", "dropout_proj", "dropout_dec"):
             if not 0 <= getattr(self, name) < 1:
-                raise SettingError(f"{name} is {getattr(self, name)}; a dropout rate lies in [0, 1).")
+                raise SettingError(f"{name} is {getattr(self, name)}; a dropout rate must lie in [0, 1).")
         if not 0 <= self.momentum <= 1:
-            raise SettingError(f"momentum is {self.momentum}; it lies in [0, 1].")
+            raise SettingError(f"momentum is {self.momentum}; it must lie in [0, 1].")
         for item in fields(self):
             value = getattr(self, item.name)
             least = 0 if item.name.startswith("hidden") else 1
@@ -196,7 +197,7 @@ class AVCAConfig:
 
 
 class Embeddings(NamedTuple):
-    """Every intermediate of one training forward: phi (B, dim_phi), theta (B, dim_theta), rho (B, D_w)."""
+    """All intermediate outputs of one training forward pass: phi (B, dim_phi), theta (B, dim_theta), rho (B, D_w)."""
 
     phi_a: Tensor
     phi_v: Tensor
@@ -240,7 +241,7 @@ class AVCA(nn.Module):
         self.project_v = EmbeddingNet(c.dim_phi, c.dim_theta, **projector)  # type: ignore[arg-type]
         self.reconstruct_a = EmbeddingNet(c.dim_theta, c.dim_phi, rate=c.dropout_dec)
         self.reconstruct_v = EmbeddingNet(c.dim_theta, c.dim_phi, rate=c.dropout_dec)
-        # row 0 audio, row 1 video; the released code never gives it to the optimiser
+        # row 0 audio, row 1 video; the released code never passes it to the optimiser
         self.positional = nn.Parameter(initial_normal(2, c.dim_phi))
 
     def attend(self, phi_a: Tensor, phi_v: Tensor, masks: Masks | None = None) -> tuple[Tensor, Tensor]:
@@ -254,7 +255,7 @@ class AVCA(nn.Module):
 
         Args:
             audio, video: (N, D_a) and (N, D_v).
-            text: (K, D_w), e.g. the K class words.
+            text: (K, D_w), the vectors of the K class words.
         """
         phi_a_att, phi_v_att = self.attend(self.encode_a(audio), self.encode_v(video))
         return self.project_a(phi_a_att), self.project_v(phi_v_att), self.project_w(text)
@@ -272,8 +273,8 @@ class AVCA(nn.Module):
     ) -> Embeddings:
         """All embeddings of a triplet batch.
 
-        Positive and negative rows pass a layer's matrix product together and its batch norm one after the other. That
-        gives what two calls give.
+        Positive and negative rows share a layer's matrix product, but pass its batch norm one after the other. The result
+        is that of two calls.
 
         Args:
             audio, video, text: (B, D_a), (B, D_v), (B, D_w) and the same for the negatives.
@@ -340,13 +341,13 @@ def official_name(name: str, model: AVCA) -> str:
 
 
 def load_official_state(model: AVCA, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copy the "model" dictionary of a released checkpoint into `model`.
+    """Copy the "model" dictionary of a released checkpoint into `model`, and return the entries that AVCA does not have.
 
     Returns:
-        The entries that AVCA does not have: fusenet1.*, the curvature layer.
+        The remaining entries: fusenet1.*, the curvature layer.
 
     Raises:
-        DataError: a key is missing, a tensor has another shape than the model's, or the checkpoint has a layer that
+        DataError: a key is missing, the shape of a tensor differs from the model's, or the checkpoint has a layer that
             the model lacks. The model is then unchanged.
     """
     weights = model.state_dict()

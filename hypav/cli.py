@@ -1,4 +1,4 @@
-"""The hypav command. Exit codes: 0 done, 1 a run failed, 2 bad input (one sentence says what), 130 interrupted.
+"""The hypav command. Exit codes: 0 success, 1 a run failed, 2 invalid input, 130 interrupted.
 
 Each command imports what it needs when it runs, so that `hypav --help` answers at once.
 """
@@ -42,16 +42,16 @@ def choice(name: str, values: Sequence[str], text: str) -> Decorator:
 
 
 def data_options(default: str | None = "simulated") -> Decorator:
-    """--data and how to read it. The command gets `load`, which loads the set; it is None without --data."""
+    """--data and the options for reading it. The command gets `load`, which loads the set, or None without --data."""
     several = options(
         option("--data", "name", default=default, help=f"The features: {SETS}."),
         choice("--features", ["main", "cls"], "Which features of a benchmark folder."),
         choice(
             "--text-alignment",
             ["correct", "official"],
-            "As they should be, or shifted as in the released code.",
+            "Class words in the right order, or shifted as in the released code.",
         ),
-        option("--data-seed", type=SEED, default=0, help="Of simulated features."),
+        option("--data-seed", type=SEED, default=0, help="Seed of the simulated features."),
     )
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -71,31 +71,31 @@ def data_options(default: str | None = "simulated") -> Decorator:
     return decorate
 
 
-folder_option = option("--folder", type=PATH, default=Path("runs"), help="Where runs are kept and found.")
+folder_option = option("--folder", type=PATH, default=Path("runs"), help="The folder of the runs.")
 device_option = option("--device", default="auto", help="auto, cpu, cuda or cuda:1.")
-jobs_option = option("--jobs", type=int, help="Runs at a time; by default one per core, and one on a GPU.")
-seeds_option = option("--seeds", default=3, help="How many (0, 1, …). Fewer than three give no interval.")
+jobs_option = option("--jobs", type=int, help="Runs at a time; by default one per core, or one on a GPU.")
+seeds_option = option("--seeds", default=3, help="How many seeds. Fewer than three give no interval.")
 scale_option = choice(
-    "--scale", ["course", "full"], "A schedule of seconds per run, or the published one of hours."
+    "--scale", ["course", "full"], "A schedule of seconds per run, or the published one, which takes hours."
 )
-preset_option = choice("--preset", PRESETS, "The alignment loss. In curved the curvature has an effect.")
-recipe_option = option(
-    "--recipe", help="Network and schedule by name; by default those that belong to the data."
-)
+preset_option = choice("--preset", PRESETS, "The alignment loss. With curved the curvature has an effect.")
+recipe_option = option("--recipe", help="Network and schedule by name; the default depends on the data.")
 recipe_options = options(
     preset_option,
     recipe_option,
-    option("--weight", type=float, help="Of the alignment loss, in place of the preset's."),
-    option("--epochs", type=int, help="Epochs per stage at most, in place of the recipe's."),
-    option("--batches", type=int, help="Batches per epoch, in place of the recipe's."),
-    option("--batch-size", type=int, help="Samples per batch, in place of the recipe's."),
-    option("--lr", type=float, help="Learning rate, in place of the recipe's."),
-    option("--autocast", is_flag=True, default=None, help="The network's matrix products in bfloat16."),
+    option("--weight", type=float, help="Weight of the alignment loss; by default the preset's."),
+    option("--epochs", type=int, help="Maximum epochs per stage; by default the recipe's."),
+    option("--batches", type=int, help="Batches per epoch; by default the recipe's."),
+    option("--batch-size", type=int, help="Samples per batch; by default the recipe's."),
+    option("--lr", type=float, help="Learning rate; by default the recipe's."),
+    option(
+        "--autocast", is_flag=True, default=None, help="Compute the network's matrix products in bfloat16."
+    ),
 )
 
 
 def split(text: str) -> list[str]:
-    """The parts of a list with commas."""
+    """The items of a comma-separated list."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
@@ -105,23 +105,27 @@ def cli() -> None:
     """Hyperbolic audio-visual zero-shot learning: train, test and compare AVCA with the alignment methods.
 
     Start with "hypav compare": it trains the methods on simulated features and prints the table S, U, HM, ZSL.
-    "hypav course FOLDER" writes the notebooks. Every command explains itself with --help.
+    "hypav course FOLDER" writes the notebooks. "hypav COMMAND --help" explains a command.
     """
 
 
 @cli.command()
 @data_options()
-@option("--method", default="avca", help="A method of hypav compare; also hyper-alignment:-0.5 and the like.")
-@option("--seed", type=SEED, default=0, help="Of weights, batches and dropout masks.")
+@option(
+    "--method",
+    default="avca",
+    help="A method of hypav compare, or one with its curvature, such as hyper-alignment:-0.5.",
+)
+@option("--seed", type=SEED, default=0, help="Seed of the weights, batches and dropout masks.")
 @recipe_options
 @folder_option
 @device_option
-@option("--threads", default=1, help="CPU threads; results repeat to the bit with the same number.")
+@option("--threads", default=1, help="CPU threads; the same number gives the same results bit for bit.")
 def train(load: Load, method: str, folder: Path, **settings: Any) -> None:
-    """Train one method with one seed in two stages, test it, and keep its network.
+    """Train one method with one seed in two stages, test it, and save its network.
 
-    Stage 1 chooses the epoch and the calibration beta on validation classes. Stage 2 trains again on everything but
-    the test. Stop it whenever you like: the same command resumes and ends with the same numbers.
+    Stage 1 chooses the epoch and the calibration beta on validation classes. Stage 2 trains again on all samples except
+    those of the test. You can stop it at any time; the same command resumes and gives the same numbers.
 
     Example: hypav train --data yt8m-mini --method hyper-single --preset curved
     """
@@ -143,12 +147,12 @@ def train(load: Load, method: str, folder: Path, **settings: Any) -> None:
 
 
 def marked(data: Any) -> str:
-    """The name of a set, which says so if its features are simulated."""
+    """The name of a set, marked SIMULATED if its features are simulated."""
     return data.name + (" (SIMULATED)" if data.simulated and "SIMULATED" not in data.name else "")
 
 
 def metrics_text(metrics: Any) -> str:
-    """S, U, HM and ZSL in per cent."""
+    """S, U, HM and ZSL in per cent, as one line."""
     return "  ".join(f"{name} {100 * getattr(metrics, name):.2f}" for name in ("S", "U", "HM", "ZSL"))
 
 
@@ -156,7 +160,7 @@ def metrics_text(metrics: Any) -> str:
 @click.argument("run", type=PATH)
 @data_options(default=None)
 @choice("--phase", ["test", "val"], "Which samples.")
-@option("--beta", type=float, help="Calibration; by default the one that validation chose.")
+@option("--beta", type=float, help="Calibration; by default the beta chosen on validation.")
 def evaluate(run: Path, load: Load | None, phase: str, beta: float | None) -> None:
     """Test the network of the file RUN (.json, from hypav train) in detail.
 
@@ -175,7 +179,7 @@ def evaluate(run: Path, load: Load | None, phase: str, beta: float | None) -> No
     elif record["loaded_as"]:
         data = load_set(**record["loaded_as"])
     else:
-        raise SettingError(f"{run} does not say where its features are: give them with --data.")
+        raise SettingError(f"{run} does not say where its features are; give them with --data.")
     for dim in ("dim_audio", "dim_video", "dim_text"):
         wanted, given = getattr(trained.config.network, dim), getattr(data, dim)
         if wanted != given:
@@ -205,7 +209,7 @@ def evaluate(run: Path, load: Load | None, phase: str, beta: float | None) -> No
 
 @cli.command()
 @data_options()
-@option("--methods", default=METHODS, help="Separated by commas; alignment:-0.2+0.4 mixes geometries.")
+@option("--methods", default=METHODS, help="Comma-separated; alignment:-0.2+0.4 mixes geometries.")
 @seeds_option
 @recipe_options
 @folder_option
@@ -238,20 +242,26 @@ def compare(context: click.Context, load: Load, methods: str, to: Path | None, *
 @seeds_option
 @scale_option
 @recipe_option
-@option("--presets", default="printed", help=f"Alignment losses, of {', '.join(PRESETS)}.")
-@option("--weights", default="1", help="Of the alignment loss; tuned: the best of .001 to 100 on validation.")
+@option("--presets", default="printed", help=f"Alignment losses, comma-separated, from {', '.join(PRESETS)}.")
+@option(
+    "--weights",
+    default="1",
+    help="Weights of the alignment loss; tuned: the best from .001 to 100 on validation.",
+)
 @jobs_option
-@option("--cluster", metavar="ADDRESS", help="A dask scheduler, tcp://host:8786, whose workers do the runs.")
+@option(
+    "--cluster", metavar="ADDRESS", help="A dask scheduler, tcp://host:8786, whose workers train the runs."
+)
 @folder_option
 @device_option
 @click.pass_context
 def reproduce(
     context: click.Context, tables: tuple[str, ...], load: Load, presets: str, weights: str, **settings: Any
 ) -> None:
-    """Run what the paper's tables and figures consist of, each run once.
+    """Train all runs that the paper's tables and figures need, each of them once.
 
-    Kill it whenever you like: the same command does what is missing. Runs that fail are listed at the end (exit code
-    1); the others go on. Show the results with hypav table and hypav figure.
+    You can stop it at any time; the same command trains the missing runs. A failed run does not stop the others. Failed
+    runs are listed at the end, and the exit code is 1. Show the results with hypav table and hypav figure.
 
     Example: hypav reproduce table1 table3 --seeds 10 --presets printed,curved --weights 1e-3,1,tuned
     """
@@ -272,14 +282,14 @@ def reproduce(
 
 @cli.command()
 @click.argument("number", metavar="1 … 7")
-@option("--data", "name", help="Whose runs: the name that they have, or as for hypav compare.")
-@option("--folder", type=PATH, default=Path("runs"), help="The folder of runs, or a .csv file of them.")
+@option("--data", "name", help="Which runs: by the data set's name, or as for hypav compare.")
+@option("--folder", type=PATH, default=Path("runs"), help="The folder of the runs, or a .csv file of them.")
 @preset_option
-@option("--weight", default="1", help="Of the alignment loss; tuned: the one that validation chose.")
+@option("--weight", default="1", help="Weight of the alignment loss; tuned: the one chosen on validation.")
 @scale_option
 @recipe_option
 @option("--format", "form", default="markdown", help="markdown, latex, csv or html.")
-@option("--to", type=PATH, help="A file, in place of the screen.")
+@option("--to", type=PATH, help="Write the table to this file.")
 def table(
     number: str, name: str | None, folder: Path, preset: str, weight: str, scale: str, recipe: str | None, form: str,
     to: Path | None,
@@ -300,7 +310,7 @@ def table(
     if isinstance(chosen, str):
         tuned = tuned_weight(runs, paper_key(runs), preset)
         if tuned is None:
-            raise RunError(f"{folder} has no runs to tune by; hypav reproduce --weights tuned makes them.")
+            raise RunError(f"{folder} has no runs to tune by; hypav reproduce --weights tuned trains them.")
         chosen = tuned
     shown = paper_table(f"table{number.removeprefix('table')}", runs, preset=preset, weight=chosen)
     text = to_text(shown, form)
@@ -311,7 +321,7 @@ def table(
 
 
 def runs_on(runs: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The runs on a set, by its name in the runs, or by what `hypav.load` takes."""
+    """The runs on a set, given by its name in the runs or by what `hypav.load` takes."""
     from hypav.data.load import load
     from hypav.data.yt8m import YT8M_NAME
 
@@ -329,11 +339,12 @@ def comparable(runs: pd.DataFrame, folder: Path) -> pd.DataFrame:
 
     parts = by_set(runs)
     if not parts:
-        raise RunError(f"{folder} has no such runs; hypav reproduce makes them.")
+        raise RunError(f"{folder} has no such runs; hypav reproduce trains them.")
     name = max(parts, key=lambda part: len(parts[part]))
     if others := [other for other in parts if other != name]:
         click.echo(
-            f"Shown are the runs on {name}. Choose with --data and --recipe: {'; '.join(others)}.", err=True
+            f"These are the runs on {name}. Choose others with --data and --recipe: {'; '.join(others)}.",
+            err=True,
         )
     return parts[name]
 
@@ -343,7 +354,7 @@ def comparable(runs: pd.DataFrame, folder: Path) -> pd.DataFrame:
 @data_options()
 @folder_option
 @preset_option
-@option("--weight", type=float, default=1.0, help="Of the alignment loss.")
+@option("--weight", type=float, default=1.0, help="Weight of the alignment loss.")
 @scale_option
 @recipe_option
 @option("--to", type=PATH, default=Path("runs"), help="Folder for the picture.")
@@ -357,9 +368,10 @@ def figure(
     recipe: str | None,
     to: Path,
 ) -> None:
-    """Draw the paper's Figure 3 or 4, t-SNEs of theta_v with super-classes, as SVG, and the drawn points as CSV.
+    """Draw the paper's Figure 3 or 4 as SVG, and write the drawn points as CSV.
 
-    The networks are those that "hypav reproduce figure3" kept, of AVCA and Hyper-multiple.
+    The figures are t-SNEs of theta_v, coloured by super-class. They use the networks of AVCA and Hyper-multiple that
+    "hypav reproduce figure3" saved.
 
     Example: hypav figure 3 --data simulated --preset curved
     """
@@ -375,11 +387,13 @@ def figure(
 
 @cli.command()
 @data_options()
-@option("--run", type=PATH, help="A run (.json, from hypav train): measures its theta_v and theta_a too.")
+@option(
+    "--run", type=PATH, help="A run (.json, from hypav train), whose theta_v and theta_a are measured too."
+)
 @choice("--phase", ["test", "val", "train", "train_val"], "Which samples.")
 @option("--size", default=500, help="Points per sub-sample (released code: 1500).")
-@option("--tries", default=10, help="Sub-samples; the interval is over them.")
-@option("--seed", type=SEED, default=0, help="Of the sub-samples and the noise.")
+@option("--tries", default=10, help="Number of sub-samples, over which the interval is taken.")
+@option("--seed", type=SEED, default=0, help="Seed of the sub-samples and the noise.")
 def delta(load: Load, run: Path | None, phase: str, size: int, tries: int, seed: int) -> None:
     """Measure Gromov's delta_rel of features: 0 for a tree, at most 1. Gaussian noise is shown next to it.
 
@@ -426,10 +440,10 @@ def delta(load: Load, run: Path | None, phase: str, size: int, tries: int, seed:
 
 @cli.command()
 @click.argument("folder", type=PATH)
-@option("--execute", is_flag=True, help="Run the notebooks, so that they hold their outputs.")
-@option("--data", "name", default="simulated", help=f"The features to run them on: {SETS}.")
+@option("--execute", is_flag=True, help="Run the notebooks first, so that they contain their outputs.")
+@option("--data", "name", default="simulated", help=f"The features that the notebooks use: {SETS}.")
 def course(folder: Path, execute: bool, name: str) -> None:
-    """Write the course's notebooks into FOLDER: for students, with solutions, and for the lecturer.
+    """Write the course's notebooks into FOLDER: a copy for students, one with solutions, and the lecturer's page.
 
     Example: hypav course course
     """
@@ -441,7 +455,7 @@ def course(folder: Path, execute: bool, name: str) -> None:
 
 @cli.group()
 def data() -> None:
-    """Look at features, check them, make them from your arrays, or fetch them."""
+    """Describe features, check them, make a set from your arrays, or fetch real ones."""
 
 
 @data.command()
@@ -462,8 +476,8 @@ def describe(load: Load) -> None:
 def verify(context: click.Context, path: Path) -> None:
     """Say what the folder or file PATH holds and what is wrong with it, before anything trains.
 
-    Takes a folder of the benchmark, a yt8m-mini file or folder, or your own .npz. Exit code 2 if a run could not use it;
-    warnings and notes are no errors.
+    PATH is a folder of the benchmark, a yt8m-mini file or folder, or your own .npz. The exit code is 2 if no run can use
+    the data; warnings and notes do not change it.
     """
     from hypav.data.verify import verify as verify_path
 
@@ -477,29 +491,31 @@ def verify(context: click.Context, path: Path) -> None:
 @data.command()
 @click.argument("source", type=PATH)
 @click.argument("out", type=PATH)
-@option("--unseen", type=int, help="Classes to draw for the test-unseen part; by default a fifth.")
-@option("--val-unseen", type=int, help="Classes to draw for the validation-unseen part; by default a fifth.")
-@option("--seed", type=SEED, default=0, help="Of the drawing.")
-@option("--name", help="What tables call the set; by default the name of SOURCE.")
+@option("--unseen", type=int, help="Number of test-unseen classes to draw; by default a fifth of all.")
+@option(
+    "--val-unseen", type=int, help="Number of validation-unseen classes to draw; by default a fifth of all."
+)
+@option("--seed", type=SEED, default=0, help="Seed of the draw.")
+@option("--name", help="The name of the set in tables; by default the name of SOURCE.")
 def make(
     source: Path, out: Path, unseen: int | None, val_unseen: int | None, seed: int, name: str | None
 ) -> None:
-    """Make a set of your own arrays: draw its zero-shot splits and write OUT.npz, which --data takes.
+    """Make a data set from your own arrays: draw its zero-shot splits and write OUT.npz, which --data accepts.
 
     SOURCE is an .npz file, or a folder of .npy files, with audio (N, D_a), video (N, D_v), label (N,), text (C, D_w) and
-    class_names (C,); in a folder class_names may be a .txt file with a name per line. groups, super_groups and ids may
-    be there too.
+    class_names (C,). In a folder class_names may also be a .txt file with one name per line. groups, super_groups and
+    ids are optional.
 
     Example: hypav data make my_arrays mine.npz --unseen 10
     """
     from hypav.data.features import from_arrays, save_npz
 
-    arrays = own_arrays(source)
+    arrays = source_arrays(source)
     needed = ("audio", "video", "label", "text", "class_names")
     if missing := [key for key in needed if key not in arrays]:
-        raise DataError(f"{source}: the array {missing[0]} is missing; needed are {', '.join(needed)}.")
+        raise DataError(f"{source}: the array {missing[0]} is missing; give {', '.join(needed)}.")
     if out.suffix != ".npz":
-        raise SettingError(f"The file to write is {out}; its name must end in .npz.")
+        raise SettingError(f"OUT is {out}; its name must end in .npz.")
     known = (*needed, "groups", "super_groups", "ids")
     made = from_arrays(
         name=name or source.stem, **{key: arrays[key] for key in known if key in arrays},
@@ -509,7 +525,7 @@ def make(
     click.echo(f"{made}\nWrote {out}. Use it: hypav compare --data {out}")
 
 
-def own_arrays(source: Path) -> dict[str, Any]:
+def source_arrays(source: Path) -> dict[str, Any]:
     """The arrays of an npz file, or of the .npy and .txt files in a folder; nothing is unpickled."""
     import numpy as np
 
@@ -525,7 +541,7 @@ def own_arrays(source: Path) -> dict[str, Any]:
             elif path.suffix == ".txt":
                 arrays[path.stem] = path.read_text(encoding="utf-8").splitlines()
         except (ValueError, EOFError) as error:
-            raise DataError(f"{path} is damaged, or holds Python objects; save a plain array.") from error
+            raise DataError(f"{path} is damaged or holds Python objects; save a plain array.") from error
     return arrays
 
 
@@ -533,13 +549,13 @@ def own_arrays(source: Path) -> dict[str, Any]:
 @click.argument("what", type=click.Choice(["yt8m", "official"]))
 @option("--to", "folder", type=PATH, default=Path("yt8m"), help="Folder for the shards.")
 @option("--shards", default="0-139", help="Which shards: 0-139 or 0,5,7.")
-@option("--text", type=PATH, help="Word vectors: with them the set is built too.")
-@option("--url", help="Another server with the shards, in place of Google's.")
+@option("--text", type=PATH, help="Word vectors; if given, the set is built too.")
+@option("--url", help="Another server with the shards, instead of Google's.")
 @option("--yes", is_flag=True, help="Do not ask before downloading.")
 def fetch(what: str, folder: Path, shards: str, text: Path | None, url: str | None, yes: bool) -> None:
-    """Get real features: "yt8m" downloads Google's public shards, "official" says where the benchmark's archive is.
+    """Get real features: "yt8m" downloads Google's public shards, "official" says where to get the benchmark's archive.
 
-    The size is shown first, and nothing is downloaded without a yes. Whole shards are not downloaded again.
+    The size is shown first, and nothing is downloaded until you say yes. Complete shards are not downloaded again.
     """
     from hypav.data.official import official_archive_help
     from hypav.data.yt8m_build import BASE_URL, PLAN_URL, fetch_yt8m
@@ -571,14 +587,14 @@ def fetch(what: str, folder: Path, shards: str, text: Path | None, url: str | No
 def build_yt8m(shards: tuple[Path, ...], out: Path, text: Path) -> None:
     """Make the yt8m-mini set from YouTube-8M's video-level TFRecord SHARDS (validateXXXX.tfrecord).
 
-    A video is kept if exactly one of its labels is a candidate class; 15 to 40 videos per class. The same shards and
-    vectors give the same bytes. Let HYPAV_DATA name the folder and use --data yt8m-mini.
+    A video is kept if exactly one of its labels is a candidate class. A class has 15 to 40 videos. The same shards and
+    vectors give the same bytes. Set HYPAV_DATA to the folder of the file and use --data yt8m-mini.
     """
     build(shards, out, text)
 
 
 def build(shards: Any, out: Path, text: Path) -> None:
-    """Build the yt8m-mini set and say what is in it."""
+    """Build the yt8m-mini set and print what it contains."""
     from hypav.data.yt8m_build import build_yt8m as build_set
 
     report = build_set(shards, out, text=text)
@@ -593,7 +609,7 @@ def build(shards: Any, out: Path, text: Path) -> None:
 @click.argument("archive", type=PATH)
 @click.argument("folder", type=PATH)
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack the benchmark's ARCHIVE into FOLDER; nothing can be written outside it, and pickles are left out."""
+    """Unpack the benchmark's ARCHIVE into FOLDER. Nothing can be written outside FOLDER, and pickles are left out."""
     from hypav.data.official import unpack as unpack_archive
 
     click.echo(f"Unpacked into {unpack_archive(archive, folder)}.")
@@ -611,7 +627,7 @@ def numbers(text: str) -> list[int]:
 
 
 def write(path: Path, text: str) -> None:
-    """A text file, whole or not at all."""
+    """Write a text file, whole or not at all, and print its name."""
     from hypav.utils import replacing
 
     with replacing(path) as temporary:
@@ -620,7 +636,7 @@ def write(path: Path, text: str) -> None:
 
 
 def main() -> None:
-    """The entry point: run the command; an error that a user can mend is one sentence."""
+    """The entry point: run the command and print an error that a user can fix as one sentence."""
     try:
         code = cli.main(standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
@@ -640,6 +656,6 @@ def main() -> None:
 
 
 def fail(sentence: str, code: int) -> None:
-    """One sentence on the error stream, and the exit code."""
+    """Print one sentence on the error stream and exit with a code."""
     click.echo(f"Error: {sentence}" if code == 2 else sentence, err=True)
     sys.exit(code)

@@ -2,8 +2,8 @@
 
 The t-SNE is scikit-learn's (van der Maaten, Hinton, "Visualizing Data using t-SNE", JMLR 2008). It keeps neighbours and
 nothing else: the size of a cluster, a gap between two clusters and their order on the page mean nothing (Wattenberg,
-Viégas, Johnson, "How to Use t-SNE Effectively", Distill 2016). To say that classes are farther apart, measure it in the
-space itself: `separation`, `neighbour_agreement`, `rank_correlation`.
+Viégas, Johnson, "How to Use t-SNE Effectively", Distill 2016). To claim that classes are farther apart, measure it in the
+embedding space: `separation`, `neighbour_agreement`, `rank_correlation`.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from hypav import geometry
 from hypav.data.features import FeatureSet
 from hypav.errors import DataError, SettingError
 
-GRID = 1e-4  # of the diameter, see tsne
+GRID = 1e-4  # as a share of the diameter, see tsne
 
 
 def tsne(points: Tensor, *, perplexity: float = 30.0, steps: int = 750) -> Tensor:
     """A t-SNE (n, 2) of points (n, D), started from their first two principal components.
 
-    The same points give the same picture. The descent is chaotic: a difference in the last digit ends in another
-    picture. So distances and start are rounded to GRID, and a single thread sums. Networks that differ only in their last
-    digits then have the same picture. A processor with other rounding still draws another one, because scikit-learn
-    descends in float32.
+    The same points give the same picture. The descent is chaotic: a difference in the last digit leads to another
+    picture. So distances and start are rounded to GRID, and only one thread computes. Networks that differ only in their
+    last digits then give the same picture. A processor that rounds differently still gives another picture, because
+    scikit-learn descends in float32.
 
     Args:
         perplexity: about how many neighbours each point tries to keep; less than n.
-        steps: of gradient descent, at least 250.
+        steps: steps of gradient descent, at least 250.
 
     Raises:
         DataError: fewer than four points, NaN or infinite numbers, or all points the same.
@@ -42,7 +42,7 @@ def tsne(points: Tensor, *, perplexity: float = 30.0, steps: int = 750) -> Tenso
     if not 1 <= perplexity < len(x):
         raise SettingError(f"perplexity is {perplexity:g}, but must lie between 1 and the {len(x)} points.")
     if steps < 250:
-        raise SettingError(f"steps is {steps}; take at least 250, which only gather the clusters.")
+        raise SettingError(f"steps is {steps}; take at least 250, as the first 250 only gather the clusters.")
     from sklearn.manifold import TSNE  # a second to import, which only pictures need
     from threadpoolctl import threadpool_limits
 
@@ -69,17 +69,17 @@ def principal_plane(points: Tensor) -> Tensor:
     x = _table(points, least=3)
     centred = x - x.mean(0)
     if x.shape[1] < 2 or float(centred.abs().max()) == 0:
-        raise DataError("Principal components need two dimensions, and points that are not all the same.")
+        raise DataError("Principal components need two dimensions and points that are not all the same.")
     axes = torch.linalg.svd(centred, full_matrices=False)[2][:2]
     # a singular vector's sign is arbitrary
     return centred @ (axes * axes.gather(1, axes.abs().argmax(1, keepdim=True)).sign()).T
 
 
 def disk(points: Tensor, *, k: float = -1.0, reach: float = 1.0) -> Tensor:
-    """exp_0 of the principal plane: points (n, 2) of the disk of curvature k < 0.
+    """exp_0 of the principal plane: points (n, 2) in the disk of curvature k < 0.
 
-    The plane is first scaled, so that the root of the mean square distance from the centre is `reach` / sqrt(-k). The
-    map keeps directions and distances from the centre, but not the distances between other points.
+    The plane is first scaled so that the root mean square distance from the centre is `reach` / sqrt(-k). The map keeps
+    directions and distances from the centre, but not the distances between other points.
 
     Raises:
         SettingError: k is not negative.
@@ -92,7 +92,7 @@ def disk(points: Tensor, *, k: float = -1.0, reach: float = 1.0) -> Tensor:
 
 
 def pick(label: Tensor, classes: Sequence[int], most: int) -> Tensor:
-    """The indices (n,) of at most `most` samples of each class, spread evenly over its rows, class after class.
+    """The indices (n,) of at most `most` samples of each class, spread evenly over the rows of the class; class by class.
 
     Raises:
         DataError: a class has no sample.
@@ -104,16 +104,16 @@ def pick(label: Tensor, classes: Sequence[int], most: int) -> Tensor:
     for c in classes:
         rows = (label == c).nonzero().squeeze(1)
         if not len(rows):
-            raise DataError(f"Class {c} has no sample among the {len(label)}: choose classes of this phase.")
+            raise DataError(f"Class {c} has no sample among the {len(label)}; choose classes of this phase.")
         count = min(most, len(rows))
         chosen.append(rows[torch.arange(count) * len(rows) // count])
     return torch.cat(chosen)
 
 
 def separation(points: Tensor, label: Tensor) -> Tensor:
-    """(C, C) distances between the class means of points (n, D), in units of the spread; classes in order of their ids.
+    """Distances (C, C) between the class means of points (n, D), in units of the spread; classes in order of their ids.
 
-    The spread is the root of the mean square distance of a point from its class mean. So 1 is as far as points scatter.
+    The spread is the root mean square distance of a point from its class mean.
 
     Raises:
         DataError: NaN or infinite numbers, labels of another length, a single class, or classes without spread.
@@ -123,7 +123,7 @@ def separation(points: Tensor, label: Tensor) -> Tensor:
         raise DataError(f"There are {len(x)} points but {len(label)} labels.")
     classes, place = label.unique(return_inverse=True)
     if len(classes) < 2:
-        raise DataError("separation needs points of two classes or more.")
+        raise DataError("separation needs points of at least two classes.")
     means = torch.stack([x[place == c].mean(0) for c in range(len(classes))])
     spread = (x - means[place]).square().sum(1).mean().sqrt()
     if float(spread) == 0:
@@ -132,9 +132,9 @@ def separation(points: Tensor, label: Tensor) -> Tensor:
 
 
 def neighbour_agreement(points: Tensor, names: Sequence[str], *, neighbours: int = 10) -> tuple[float, float]:
-    """The mean share of the nearest neighbours of a point (n, D) that have its name, and the share expected by chance.
+    """The mean share of a point's nearest neighbours that have its name, and the share for neighbours drawn at random.
 
-    Chance is the share that neighbours drawn at random would give.
+    The points are (n, D), the names n.
     """
     shares = neighbour_shares(points, names, neighbours=neighbours)
     weights = {name: names.count(name) / len(names) for name in shares}
@@ -145,10 +145,10 @@ def neighbour_agreement(points: Tensor, names: Sequence[str], *, neighbours: int
 def neighbour_shares(
     points: Tensor, names: Sequence[str], *, neighbours: int = 10
 ) -> dict[str, tuple[float, float]]:
-    """`neighbour_agreement` of the points of each name: name -> (share, chance).
+    """`neighbour_agreement` for the points of each name, as a dict: name -> (share, chance).
 
     Raises:
-        DataError: NaN or infinite numbers, or not one name per point.
+        DataError: NaN or infinite numbers, or the number of names is not that of the points.
         SettingError: neighbours is not between 1 and n - 1.
     """
     x = _table(points, least=2)
@@ -170,7 +170,7 @@ def rank_correlation(x: Tensor, y: Tensor) -> float:
     """Spearman's rank correlation of two vectors, in [-1, 1]; equal values share the mean of their ranks.
 
     Raises:
-        DataError: not two vectors of one length, fewer than two numbers, NaN, or all numbers of one vector equal.
+        DataError: not two vectors of the same length, fewer than two numbers, NaN, or a constant vector.
     """
     if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
         shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
@@ -185,9 +185,9 @@ def rank_correlation(x: Tensor, y: Tensor) -> float:
 
 
 def excess(value: float, nulls: Sequence[float]) -> float:
-    """The distance of a δ_rel from the mean δ_rel of sets of noise, in standard deviations of the noise.
+    """The difference between a δ_rel and the mean δ_rel of sets of noise, in standard deviations of the noise.
 
-    A negative value is below the noise: the points are more tree-like than noise.
+    A negative value means that the points are more tree-like than noise.
 
     Raises:
         DataError: fewer than two sets of noise, or all with the same δ_rel.
@@ -199,9 +199,9 @@ def excess(value: float, nulls: Sequence[float]) -> float:
 
 
 def class_tree_distances(data: FeatureSet, classes: Tensor) -> Tensor:
-    """Edges (K, K) between classes (K,) in the tree super-group > group > class: 2, 4 or 6 for different classes.
+    """The numbers of edges (K, K) between classes (K,) in the tree super-group > group > class: 2, 4 or 6.
 
-    Without groups the tree has two levels, and the distances are 2 or 4.
+    Without groups the tree has two levels, and different classes are 2 or 4 edges apart.
 
     Raises:
         DataError: the set names no super-groups.
@@ -213,15 +213,14 @@ def class_tree_distances(data: FeatureSet, classes: Tensor) -> Tensor:
     levels = [names for names in (data.super_groups, data.groups, data.class_names) if names]
     for names in levels:
         code = _codes(names)[classes]
-        shared = shared * (
-            code == code.unsqueeze(1)
-        )  # the same group name under two super-groups is two groups
+        # the same group name under two super-groups names two groups
+        shared = shared * (code == code.unsqueeze(1))
         depth = depth + shared
     return 2.0 * (len(levels) - depth).double()
 
 
 def _codes(names: Sequence[str]) -> Tensor:
-    """(n,) the place of each name among the sorted different names."""
+    """The rank (n,) of each name among the sorted distinct names."""
     order = {name: code for code, name in enumerate(sorted(set(names)))}
     return torch.tensor([order[name] for name in names])
 

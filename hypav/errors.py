@@ -1,4 +1,4 @@
-"""The errors that a user sees. Each message says what was wrong, where, and what to do."""
+"""The errors that a user sees. Each message says what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class DataError(HypavError):
 
 
 class SettingError(HypavError, ValueError):
-    """A setting makes no sense: a curvature of the wrong sign, N_c = 0, an unknown name."""
+    """A setting is invalid: a curvature of the wrong sign, N_c = 0, an unknown name."""
 
 
 class RunError(HypavError):
-    """A run cannot be written, read or resumed: no space, no permission, the folder of another run."""
+    """A run cannot be written, read or resumed: no space, no permission, or the folder of another run."""

@@ -1,11 +1,11 @@
 """ESZSL, a linear method in closed form: the reference that every network should beat first.
 
 Romera-Paredes & Torr, "An embarrassingly simple approach to zero-shot learning", ICML 2015. A sample x and the text w of
-a class have the compatibility x^T V w. V has the least squared error, with a ridge on either side:
+a class have the compatibility x^T V w. V minimises the squared error with one ridge per side:
 
     V = (X^T X + gamma I)^-1  X^T Y W  (W^T W + lambda I)^-1,     X (N, D), Y (N, K) in {0, 1}, W (K, D_w)
 
-It needs no random number and no training loop. gamma, lambda and beta are chosen on val alone.
+It needs no random numbers and no training loop. gamma, lambda and beta are chosen on val only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LAMBDAS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 class Ridge(NamedTuple):
-    """The two ridges: gamma on the side of the features, lam (lambda) on the side of the text."""
+    """The two ridges: gamma for the features, lam (lambda) for the text."""
 
     gamma: float
     lam: float
@@ -55,7 +55,7 @@ def eszsl_reference(
 ) -> Reference:
     """ESZSL by the protocol of the benchmark: all choices on val, then one fit on train_val and one test.
 
-    The ridges and beta are those of greatest HM on val over all real betas, after a fit on train.
+    The ridges and beta give the highest HM on val over all real betas, after a fit on train.
     """
     ridge = choose_ridge(data, modality, gammas=gammas, lams=lams)
     beta = eszsl_scores(data.phase("train"), data.phase("val"), modality, ridge).exact_optimum().beta
@@ -78,10 +78,10 @@ def choose_ridge(
     gammas: Sequence[float] = GAMMAS,
     lams: Sequence[float] = LAMBDAS,
 ) -> Ridge:
-    """The ridges of greatest quality on val after a fit on train; of equals the first.
+    """The ridges with the highest quality on val after a fit on train; of equals the first.
 
     Args:
-        quality: of the scores on val; by default the greatest HM over all real betas.
+        quality: maps the scores on val to a number; by default the highest HM over all real betas.
     """
     if not gammas or not lams:
         raise SettingError("gammas and lams must each name at least one ridge.")
@@ -97,7 +97,9 @@ def choose_ridge(
 
 
 def fit_eszsl(features: Tensor, label: Tensor, text: Tensor, *, gamma: float, lam: float) -> Tensor:
-    """V (D, D_w) from features (N, D), the row of text (N,) of each sample, text (K, D_w) and two positive ridges.
+    """V (D, D_w), fitted with two positive ridges to features (N, D), label (N,) and text (K, D_w).
+
+    label holds the row of text of each sample.
 
     Raises:
         SettingError: a ridge is not a positive number.
@@ -108,19 +110,19 @@ def fit_eszsl(features: Tensor, label: Tensor, text: Tensor, *, gamma: float, la
 
 
 def compatibility(features: Tensor, V: Tensor, text: Tensor) -> Tensor:
-    """x^T V w for every sample and class, (N, K), each sample's row with mean 0 and standard deviation 1.
+    """x^T V w for every sample and class, (N, K), each row scaled to mean 0 and standard deviation 1.
 
     The plain products grow with the sample's length and with the number of classes that V was fitted on. Without the
     scaling each sample would need another beta.
     """
     products = features @ V @ text.T
     centred = products - products.mean(dim=1, keepdim=True)
-    tiny = torch.finfo(products.dtype).tiny  # a sample of zeros has no spread; its row stays 0
+    tiny = torch.finfo(products.dtype).tiny  # a zero sample has spread 0; its row stays 0
     return centred / centred.std(dim=1, keepdim=True).clamp_min(tiny)
 
 
 def linear_features(phase: Phase, modality: str) -> Tensor:
-    """X (N, D) in float64 with rows of length 1; for "both", the rows of the two modalities next to each other."""
+    """X (N, D) in float64 with rows of length 1; for "both", the rows of the two modalities concatenated."""
     if modality not in MODALITIES:
         raise SettingError(f"There is no modality {modality!r}; choose one of {', '.join(MODALITIES)}.")
     parts = {"audio": [phase.audio], "video": [phase.video], "both": [phase.audio, phase.video]}[modality]
@@ -128,7 +130,7 @@ def linear_features(phase: Phase, modality: str) -> Tensor:
 
 
 class _Solver:
-    """The eigenvectors of X^T X and W^T W, computed once for all ridges; in their basis V is a division."""
+    """The eigenvectors of X^T X and W^T W, computed once for all ridges. In their basis, V is one division per entry."""
 
     def __init__(self, features: Tensor, label: Tensor, text: Tensor) -> None:
         shapes = [tuple(table.shape) for table in (features, label, text)]

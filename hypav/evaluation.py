@@ -1,12 +1,12 @@
-"""From distances to results: the class that each sample gets, and how often that class is right.
+"""From distances to results: the predicted class of each sample, and how often the prediction is right.
 
-In generalised zero-shot learning a sample may be of a class seen in training or of an unseen one. A network prefers
+In generalised zero-shot learning a sample may belong to a class seen in training or to an unseen one. A network prefers
 seen classes. Calibrated stacking (Chao et al., ECCV 2016) corrects this: it adds beta to the distance of every seen
-class and takes the nearest class. `Scores` holds the distances of all samples of a phase to all its classes, and
-gives every number that follows from them.
+class and takes the nearest class. `Scores` holds the distances of all samples of a phase to all its classes and
+computes all metrics from them.
 
-Only two classes of a sample ever matter: its nearest seen class and its nearest unseen class. The prediction switches
-from the first to the second where beta passes d_unseen - d_seen. So all numbers at all betas come from one sort.
+Only two classes of a sample matter: its nearest seen class and its nearest unseen class. The prediction switches from
+the first to the second when beta exceeds d_unseen - d_seen. So one sort gives the metrics at all betas.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from hypav.errors import DataError, SettingError
 if TYPE_CHECKING:
     from hypav.data.features import Phase
 
-# The released grid, linspace(0, 3, 16). The released final test turns beta = 0 into 1e-10, which float32 distances
-# round away.
+# The released grid, linspace(0, 3, 16). The released final test replaces beta = 0 by 1e-10, which has no effect on
+# float32 distances.
 RELEASED_BETAS: tuple[float, ...] = tuple(step / 5 for step in range(16))
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """S, U, HM and ZSL as fractions in [0, 1], and the beta they were taken at.
+    """S, U, HM and ZSL as fractions in [0, 1], and the beta at which they hold.
 
-    S and U are the mean recalls of the seen and of the unseen classes, HM their harmonic mean. ZSL is the mean recall
-    of the unseen classes where only these may be predicted.
+    S and U are the mean recalls of the seen and of the unseen classes, HM is their harmonic mean. ZSL is the mean
+    recall of the unseen classes if only unseen classes may be predicted.
     """
 
     S: float
@@ -46,7 +46,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Curve:
-    """S, U and HM (B,), float64, at each of betas (B,). ZSL does not depend on beta."""
+    """S, U and HM at each of B betas, (B,) float64 each. ZSL does not depend on beta."""
 
     betas: Tensor
     S: Tensor
@@ -65,7 +65,7 @@ class Curve:
 
 
 class Nearest(NamedTuple):
-    """The nearest seen and unseen columns (N,), and the last beta (N,), float64, at which the seen one wins."""
+    """The nearest seen and unseen columns (N,), and the largest beta (N,), float64, at which the seen one wins."""
 
     seen: Tensor
     unseen: Tensor
@@ -87,14 +87,14 @@ def class_distances(theta_v: Tensor, theta_w: Tensor) -> Tensor:
 
 
 def harmonic_mean(S: Tensor, U: Tensor) -> Tensor:
-    """HM = 2 S U / (S + U). The released code's 2.2e-16 makes it 0 at S = U = 0."""
+    """HM = 2 S U / (S + U), in the shape of S and U. The released code's 2.2e-16 makes it 0 at S = U = 0."""
     return 2 * S * U / (S + U + 2.2e-16)
 
 
 def predict(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor, beta: float) -> Tensor:
-    """The class ids (N,) of least distance + beta [seen]; of equals the smaller id, as released. Needs no labels.
+    """The class ids (N,) with the smallest distance + beta [seen]; ties go to the smaller id, as released.
 
-    Arguments and errors are those of `Scores`; a beta that is NaN is a SettingError.
+    Arguments and errors are those of `Scores`, but no labels are needed. A beta of NaN raises SettingError.
     """
     _check_columns(distances, classes, seen, unseen)
     return _predict(_nearest(distances.detach(), classes, unseen), classes, beta)
@@ -102,18 +102,18 @@ def predict(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor, be
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Scores:
-    """Distances of every sample of a phase to every class, and all that they give.
+    """The distances of every sample of a phase to every class, and the metrics that follow from them.
 
     Args:
-        distances: (N, K), smaller is nearer. Of compatibilities, where larger is nearer, pass the negative.
+        distances: (N, K), smaller is nearer. For compatibilities, whose larger values are nearer, pass the negative.
         label: (N,) class ids.
         classes: (K,) the sorted class ids of the columns.
         seen, unseen: (S,) and (U,) class ids, the two parts of classes.
         phase: "val" or "test" (`Phase.name`); `choose_beta` needs it.
 
     Raises:
-        DataError: distances that are not (N, K), NaN or infinite; no seen or no unseen class; classes that are not the
-            sorted union of both; a label that is not in classes; a class without a sample.
+        DataError: distances that are not (N, K), are NaN or infinite; no seen or no unseen class; classes that are not
+            the sorted union of both; a label that is not in classes; a class without a sample.
 
     >>> distances = torch.tensor([[0.1, 0.9, 0.2], [0.7, 0.3, 0.6], [0.3, 0.8, 0.4]])
     >>> seen, unseen = torch.tensor([0, 1]), torch.tensor([2])
@@ -148,7 +148,7 @@ class Scores:
 
     @cached_property
     def nearest(self) -> Nearest:
-        """The two classes that each sample can get, and the beta where the prediction switches."""
+        """The two classes that each sample can get, and the beta at which the prediction switches."""
         return _nearest(self.distances, self.classes, self.unseen)
 
     def curve(self, betas: Sequence[float] | Tensor = RELEASED_BETAS) -> Curve:
@@ -167,10 +167,10 @@ class Scores:
         return self.curve([beta]).at(0)
 
     def choose_beta(self, betas: Sequence[float] | Tensor = RELEASED_BETAS) -> float:
-        """The beta of greatest HM on validation samples, the first of equals, as the released code chooses it.
+        """The beta with the highest HM on validation samples; of equals the first, as in the released code.
 
         Raises:
-            SettingError: the phase is not "val". A beta chosen on test samples gives an HM that nobody can obtain.
+            SettingError: the phase is not "val". Choosing beta on test samples would use their labels.
         """
         if self.phase != "val":
             of = "samples of no named phase" if self.phase is None else f"the samples of {self.phase}"
@@ -181,14 +181,15 @@ class Scores:
         return self.best_beta(betas)
 
     def best_beta(self, betas: Sequence[float] | Tensor = RELEASED_BETAS) -> float:
-        """The beta of greatest HM on these samples, whatever their phase: shows how far choosing on test flatters."""
+        """The beta with the highest HM on these samples, in any phase. It shows how optimistic a choice on test is."""
         return self.curve(betas).best().beta
 
     def exact_curve(self) -> Curve:
-        """Every (S, U) that a real beta gives, at most N + 1 of them, by increasing beta.
+        """Every (S, U) that a real beta gives, in order of beta; at most N + 1 points.
 
-        Each beta lies in the middle of the interval that gives its values, if there is a float in between. The curve
-        runs from the nearest seen class for all samples (U = 0) to the nearest unseen one for all (S = 0, U = ZSL).
+        Each beta lies in the middle of the interval that gives its values, if there is a float in between. At the first
+        beta every sample gets its nearest seen class, so U = 0. At the last it gets its nearest unseen one, so S = 0 and
+        U = ZSL.
         """
         edges = torch.unique(self.nearest.last_seen)
         middle = (edges[:-1] + edges[1:]) / 2
@@ -196,38 +197,38 @@ class Scores:
         return self._look_up(torch.cat([edges[:1] - 1, middle, edges[-1:] + 1]))
 
     def exact_optimum(self) -> Metrics:
-        """The metrics of greatest HM over all real betas. On test samples an upper bound, not a result."""
+        """The metrics with the highest HM over all real betas. On test samples this is an upper bound, not a result."""
         return self.exact_curve().best()
 
     def ausuc(self) -> float:
         """Area under the seen-unseen curve, S over U for all real betas, in [0, 1] (Chao et al., ECCV 2016).
 
-        It needs no choice of beta. It is exact; samples that switch at the same beta are joined by a straight line, as
-        ties are in an area under the ROC curve.
+        It needs no choice of beta, and it is exact. Samples that switch at the same beta give a straight line, as ties
+        do in a ROC curve.
         """
         edges = torch.unique(self.nearest.last_seen)
-        # Exactly at the beta of a tie, class ids decide which samples have switched: a point of no width, left out.
+        # Exactly at the beta of a tie, class ids decide which samples have switched. That point has no width.
         width = torch.nextafter(edges[:-1], edges[1:]) < edges[1:]
         curve = self._look_up(torch.cat([edges[:1], edges[1:][width], edges[-1:] + 1]))
         return float(torch.trapezoid(curve.S, curve.U))
 
     def predict(self, beta: float) -> Tensor:
-        """The class ids (N,) of least distance + beta [seen]; of equals the smaller id, as released."""
+        """The class ids (N,) with the smallest distance + beta [seen]; ties go to the smaller id, as released."""
         return _predict(self.nearest, self.classes, beta)
 
     def confusion(self, beta: float) -> Tensor:
-        """Counts (K, K), int64: the row is the class of the sample, the column the class predicted at beta."""
+        """The confusion matrix at beta, (K, K) int64 counts: rows are true classes, columns are predicted classes."""
         size = len(self.classes)
         predicted = torch.searchsorted(self.classes, self.predict(beta))
         return torch.bincount(self._truth * size + predicted, minlength=size * size).reshape(size, size)
 
     def recall(self, beta: float) -> Tensor:
-        """Recall (K,), float64, of each class at beta. S is its mean over seen classes, U over unseen ones."""
+        """The recall of each class at beta, (K,) float64. S is its mean over seen classes, U over unseen ones."""
         counts = self.confusion(beta)
         return counts.diagonal().double() / counts.sum(dim=1)
 
     def group_recall(self, beta: float, groups: Sequence[str]) -> dict[str, float]:
-        """Mean class recall at beta of each group that has a class in this phase, by name.
+        """Mean class recall at beta of each group that has a class in this phase, as a dict by group name.
 
         Args:
             groups: the group of every class id of the whole set (`FeatureSet.groups`).
@@ -249,7 +250,7 @@ class Scores:
 
     @cached_property
     def _steps(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The last beta (N,) before each switch, ascending, and S and U (N + 1,) after 0 ... N switches."""
+        """The largest beta before each switch, (N,) ascending, and S and U (N + 1,) after 0, 1, ..., N switches."""
         part = torch.where(torch.isin(self.classes, self.unseen), len(self.unseen), len(self.seen))
         # what a right prediction adds to S or U: 1 / (samples of its class * classes of its part)
         share = 1 / (torch.bincount(self._truth).double() * part)[self._truth]
@@ -257,7 +258,7 @@ class Scores:
         lost = (share * (self.nearest.seen == self._truth))[order]
         won = (share * (self.nearest.unseen == self._truth))[order]
         zero = share.new_zeros(1)
-        # S is summed from its end, so that it is 0 there and not a rounding error
+        # S is summed from its end, so that it ends at exactly 0
         return last_seen, torch.cat([zero, lost.flip(0).cumsum(0)]).flip(0), torch.cat([zero, won.cumsum(0)])
 
     def _look_up(self, betas: Tensor) -> Curve:
@@ -271,8 +272,8 @@ def _nearest(distances: Tensor, classes: Tensor, unseen: Tensor) -> Nearest:
     columns = [distances.masked_fill(other, torch.inf).argmin(dim=1) for other in (is_unseen, ~is_unseen)]
     d_seen, d_unseen = (distances.gather(1, column[:, None])[:, 0].double() for column in columns)
     switch = d_unseen - d_seen
-    # At beta = switch the two are equal and the smaller class id wins, as in the released argmin. If that is the unseen
-    # class, the seen one wins up to the float before.
+    # At beta = switch the two distances are equal and the smaller class id wins, as in the released argmin. If that is
+    # the unseen class, the seen one wins only up to the float before.
     before = torch.nextafter(switch, torch.full_like(switch, -torch.inf))
     return Nearest(columns[0], columns[1], torch.where(columns[1] < columns[0], before, switch))
 
@@ -290,7 +291,9 @@ def _check_columns(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Ten
     if not distances.is_floating_point():
         raise DataError(f"distances must be floating-point numbers, not {distances.dtype}.")
     if len(seen) == 0 or len(unseen) == 0:
-        raise DataError(f"{len(seen)} seen, {len(unseen)} unseen classes; take val or test, which have both.")
+        raise DataError(
+            f"There are {len(seen)} seen and {len(unseen)} unseen classes; take val or test, which have both."
+        )
     if not torch.equal(torch.cat([seen, unseen]).sort().values, classes):
         raise DataError("classes must be the sorted class ids of seen and unseen together, each once.")
     _require_finite("distances", distances)
@@ -301,7 +304,7 @@ def _check_labels(distances: Tensor, label: Tensor, classes: Tensor) -> None:
         raise DataError(f"There are {len(distances)} rows of distances but label is {tuple(label.shape)}.")
     for ids, known, problem in (
         (label, classes, "samples have a class that is not in classes"),
-        (classes, label, "classes have no sample, so that their recall is 0/0"),
+        (classes, label, "classes have no sample, so their recall is 0/0"),
     ):
         bad = ids[~torch.isin(ids, known)]
         if len(bad):

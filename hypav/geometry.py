@@ -1,15 +1,15 @@
 """Eq. 1-3 in the κ-stereographic model: Poincaré ball (k < 0), flat space (k = 0), stereographic sphere (k > 0).
 
-One code path serves all three. k is the sectional curvature; the released code's positive c is -k. Every function
+The same code serves all three. k is the sectional curvature; the released code's positive c is -k. Every function
 takes k by keyword: a number, or a tensor that broadcasts against (..., 1), such as (N, 1) for a curvature per row.
-Gradients flow to it. The computation is in float64 and is rounded once, to the dtype of the points. Near the rim
-everything depends on 1 + k|x|², which loses most of its digits in float32.
+Gradients flow to k. Everything is computed in float64 and rounded once, to the dtype of the points: near the rim all
+results depend on 1 + k|x|², which loses most of its digits in float32.
 
 The model: Bachmann, Bécigneul, Ganea, "Constant Curvature Graph Convolutional Networks", ICML 2020. Möbius addition
 and parallel transport are geoopt's; tan_k and artan_k are those of `hypav.trigonometry`, which says why.
 
-With sync=False the host does not wait for the device, as a training step needs it. Then k is not checked, and a k of
-NaN gives NaN. The training loop checks its losses once per epoch.
+With sync=False the host does not wait for the device; training steps use this. Then k is not checked, and a k of NaN
+gives NaN. The training loop checks its losses once per epoch.
 
 Every function raises SettingError if k is NaN or infinite, if shapes do not broadcast, or if points are integers.
 """
@@ -22,18 +22,18 @@ import torch
 from torch import Tensor
 
 from hypav.errors import SettingError
-from hypav.trigonometry import artan_k as artan_k  # a user looks for it here
+from hypav.trigonometry import artan_k as artan_k  # users look for it here
 from hypav.trigonometry import artan_ratio, finite_curvature, rim_margin, tan_ratio
 from hypav.trigonometry import tan_k as tan_k
 
 with warnings.catch_warnings():
-    # geoopt 0.5.1 compiles its functions with torch.jit.script, which torch 2.13 deprecates: a warning per function
+    # geoopt 0.5.1 compiles each function with torch.jit.script, for which torch 2.13 warns of deprecation
     warnings.filterwarnings("ignore", message=r".*torch\.jit\.", category=DeprecationWarning)
     import geoopt.manifolds.stereographic.math as stereographic
 
 
 def ball_radius(k: float | Tensor, radius: str = "ball") -> Tensor:
-    """Radius of the ball that Eq. 1 projects onto, in the shape of k; infinite for k >= 0.
+    """Radius R of the ball that Eq. 1 projects onto, in the shape of k; infinite for k >= 0.
 
     Args:
         k: the curvature.
@@ -52,7 +52,7 @@ def project(
 ) -> Tensor:
     """Eq. 1, Γ_H: rows longer than (1 - ξ)R are shortened to (1 - ξ)R; the identity for k >= 0.
 
-    Eq. 1 prints R as the threshold, which would make rows jump. The threshold here is (1 - ξ)R, as in the released code.
+    Eq. 1 prints R as the threshold, which would make the length jump there. The threshold here is (1 - ξ)R, as released.
 
     Args:
         x: (..., D) points.
@@ -83,7 +83,7 @@ def conformal_factor(x: Tensor, *, k: float | Tensor) -> Tensor:
 
 
 def mobius_add(x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
-    """Eq. 2 for (..., D) points, with -k for its |c|, which makes it hold for k >= 0 as well.
+    """Eq. 2 for (..., D) points, with -k for its |c|, so that it also holds for k >= 0.
 
     x ⊕_k y = [(1 - 2k<x,y> - k|y|²)x + (1 + k|x|²)y] / [1 - 2k<x,y> + k²|x|²|y|²]
     """
@@ -94,7 +94,7 @@ def mobius_add(x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
 def expmap0(v: Tensor, *, k: float | Tensor, sync: bool = True) -> Tensor:
     """exp_0(v) = tan_k(|v|)v/|v|, the inverse of `logmap0`, for (..., D) tangent vectors at the origin.
 
-    Rounding puts a long v on the rim itself. Apply `project` if a margin is needed.
+    Rounding puts the image of a long v on the rim itself. Apply `project` if you need a margin.
     """
     (v,), k, dtype = _prepare(v, k=k, sync=sync)
     return (v * tan_ratio(k * _square(v))).to(dtype)
@@ -104,7 +104,7 @@ def logmap0(x: Tensor, *, k: float | Tensor, sync: bool = True) -> Tensor:
     """Eq. 3 at z = 0, where λ = 2: log_0(x) = artan_k(|x|)x/|x|, for (..., D) points.
 
     Eq. 1 with its "printed" radius puts points on and beyond the rim. There artanh's argument is clamped to 1 - eps of
-    the dtype. The gradient passes through the clamp, with artanh's slope at that point, as in the released code.
+    the dtype. The gradient passes through the clamp with artanh's slope at the clamped point, as in the released code.
     """
     (x,), k, dtype = _prepare(x, k=k, sync=sync)
     return (x * artan_ratio(k * _square(x), _one_plus(x, k, dtype))).to(dtype)
@@ -128,7 +128,7 @@ def logmap(z: Tensor, x: Tensor, *, k: float | Tensor, sync: bool = True) -> Ten
 def distance(x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
     """Geodesic distance 2 artan_k(|-x ⊕_k y|) of (..., D) points, shape (...); 2|x - y| in flat space.
 
-    Between coincident points the distance has a kink; its gradient there is the zero vector.
+    The distance has a kink at coincident points; its gradient there is set to zero.
 
     >>> x, y = torch.tensor([0.0, 0.0]), torch.tensor([0.5, 0.0])
     >>> [round(float(distance(x, y, k=k)), 4) for k in (-1.0, 0.0, 1.0)]
@@ -146,8 +146,8 @@ def distance0(x: Tensor, *, k: float | Tensor) -> Tensor:
 def pairwise_distance(x: Tensor, y: Tensor | None = None, *, k: float | Tensor, sync: bool = True) -> Tensor:
     """`distance` of all (N, D) points x to all (M, D) points y (default x), shape (N, M).
 
-    The memory is O(NM), because the differences of all pairs are not stored. With sync=False points nearer than 3e-7 of
-    their norms coincide, and distances between near points have the digits of float32.
+    The memory is O(NM), because the differences of all pairs are not stored. With sync=False, points closer than 3e-7 of
+    their norms count as coincident, and distances between close points have only float32 precision.
 
     Raises:
         SettingError: x or y is not a matrix, or k is not a single number.
@@ -165,7 +165,7 @@ def pairwise_distance(x: Tensor, y: Tensor | None = None, *, k: float | Tensor, 
 
 
 def geodesic(t: float | Tensor, x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
-    """The point at the share t of the way from x to y (..., D): x at t = 0, y at t = 1. t broadcasts against (..., 1)."""
+    """The point (..., D) at fraction t of the way from x to y: x at t = 0, y at t = 1. t broadcasts against (..., 1)."""
     (x, y), k, dtype = _prepare(x, y, k=k)
     t = torch.as_tensor(t, dtype=x.dtype, device=x.device)
     return expmap(x, t * logmap(x, y, k=k), k=k).to(dtype)
@@ -178,12 +178,12 @@ def midpoint(x: Tensor, *, k: float | Tensor, weights: Tensor | None = None, syn
 
     Args:
         x: (..., N, D) points; the dimensions before N are kept.
-        k: the curvature that all N share: a number, or (..., 1, 1).
+        k: the curvature, the same for all N points: a number, or (..., 1, 1).
         weights: (N,) w, not negative; equal by default.
 
     Raises:
-        SettingError: there is no point, k differs between the N, or the weights have another shape, are negative or
-            all zero.
+        SettingError: there are no points, k differs between points, or the weights have another shape, are negative or
+            are all zero.
     """
     (x,), k, dtype = _prepare(x, k=k, sync=sync)
     n = x.shape[-2] if x.ndim > 1 else 0
@@ -205,7 +205,7 @@ def midpoint(x: Tensor, *, k: float | Tensor, weights: Tensor | None = None, syn
 
 
 def parallel_transport(x: Tensor, y: Tensor, v: Tensor, *, k: float | Tensor) -> Tensor:
-    """Tangent vectors v at x carried along the geodesic to y: gyr[y, -x]v λ_k(x)/λ_k(y). λ|v| does not change."""
+    """Tangent vectors v (..., D) at x, carried along the geodesic to y: gyr[y, -x]v λ_k(x)/λ_k(y). λ|v| is kept."""
     (x, y, v), k, dtype = _prepare(x, y, v, k=k)
     return stereographic.parallel_transport(x, y, v, k=k).to(dtype)
 
@@ -213,7 +213,7 @@ def parallel_transport(x: Tensor, y: Tensor, v: Tensor, *, k: float | Tensor) ->
 def _radius(k: Tensor, radius: str) -> Tensor:
     if radius not in ("ball", "printed"):
         raise SettingError(f'radius is {radius!r}, but must be "ball" (1/√|k|) or "printed" (1/|k|).')
-    size = torch.where(k >= 0, 1.0, -k)  # the 1 keeps the gradient finite if there is no rim
+    size = torch.where(k >= 0, 1.0, -k)  # the 1 keeps the gradient finite for k >= 0, which has no rim
     return torch.where(k >= 0, torch.inf, size ** (-0.5 if radius == "ball" else -1.0))
 
 
@@ -222,7 +222,7 @@ def _square(x: Tensor) -> Tensor:
 
 
 def _one_plus(x: Tensor, k: Tensor, dtype: torch.dtype) -> Tensor:
-    """1 + k|x|² = 2/λ_k(x), clamped to the open ball, which protects λ, the denominator of Eq. 2 and artanh."""
+    """1 + k|x|² = 2/λ_k(x), clamped to the open ball. This protects λ, the denominator of Eq. 2 and artanh."""
     return (1 + k * _square(x)).clamp_min(rim_margin(dtype))
 
 
@@ -230,7 +230,7 @@ def _moved_to_origin(gap: Tensor, product: Tensor, k: Tensor) -> tuple[Tensor, T
     """q = |-x ⊕ y|², u = kq, 1 + u and Eq. 2's denominator, from gap = |x - y|² and product = (1 + k|x|²)(1 + k|y|²).
 
     The denominator 1 + 2k<x,y> + k²|x|²|y|² equals product - k gap, and q = gap/denominator. For k < 0 nothing cancels,
-    neither at the rim nor between coincident points.
+    neither at the rim nor at coincident points.
     """
     denominator = product - k * gap
     denominator = denominator.clamp_min(1e-30)  # zero for antipodes on the sphere: protects the division
@@ -245,12 +245,10 @@ def _distance(gap: Tensor, product: Tensor, k: Tensor) -> Tensor:
 
 
 def _pairwise_square(x: Tensor, y: Tensor, sync: bool) -> Tensor:
-    """(N, M) |x_i - y_j|² from inner products, and from differences for the pairs for which those cancel."""
+    """|x_i - y_j|² (N, M) from inner products, or from differences for pairs whose inner products cancel."""
     total = _square(x) + _square(y).mT
     square = total - 2 * x @ y.mT
-    if (
-        not sync
-    ):  # the number of pairs that cancel is unknown; what is left of these is rounding, without slope
+    if not sync:  # the host cannot know which pairs cancel; their remainder is rounding and gets no gradient
         return torch.where(square <= 1e-13 * total, 0.0, square)
     i, j = (square <= 1e-3 * total).nonzero(as_tuple=True)
     if len(i) > 4 * (len(x) + len(y)):  # close points: differences for all pairs, slower, still O(NM) memory

@@ -1,10 +1,12 @@
 """The course as files: notebooks to fill in, notebooks with solutions, the instructor's page, and pages for a browser.
 
-Everything is made from the executed notebooks by the tags of their cells:
+Everything is made from the executed notebooks. The tags of a cell say what it is:
 
-predict (a question), run (the code that answers it), explain (the answer); exercise (text, then code), hint; solution
-(a discussion for after the exercise); teacher (for lecturers only). In the code of an exercise, the solution is
-between two comments, `### BEGIN SOLUTION` and `### END SOLUTION`.
+- predict: a question; run: the code that answers it; explain: the answer.
+- exercise: text, then code; hint; solution: a discussion to read after the exercise.
+- teacher: for lecturers only.
+
+In the code of an exercise, the solution is between two comments, `### BEGIN SOLUTION` and `### END SOLUTION`.
 """
 
 from __future__ import annotations
@@ -52,14 +54,14 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _TEMPLATES = Path(__file__).parent / "templates"
 _SOLUTION = re.compile(rf"^([ \t]*){BEGIN_SOLUTION}\n.*?^[ \t]*{END_SOLUTION}$", re.MULTILINE | re.DOTALL)
 _WELCOME = (
-    "*Your copy.* Write your code where it says `# your turn`. Until then the check below it answers **Not yet**, and "
-    "the rest of the notebook runs all the same. Predict before you run a cell: its result is left out here, and the "
-    "explanation below it is folded."
+    "*Your copy.* Write your code at the comments `# your turn`. Until then the check below answers **Not yet**, and the "
+    "rest of the notebook still runs. Predict before you run a cell: its result is left out here, and the explanation "
+    "below it is folded."
 )
 
 
 def course_folder() -> Path:
-    """The folder of the executed notebooks: inside an installed package, or `notebooks/` of a checkout."""
+    """The folder of the executed notebooks: in an installed package, or `notebooks/` in a checkout."""
     package = Path(__file__).parent
     return next(f for f in (package / "course", package.parent / "notebooks") if f.is_dir())
 
@@ -67,12 +69,12 @@ def course_folder() -> Path:
 def write_course(folder: Path | str, *, execute: bool = False, data: str = "simulated") -> list[str]:
     """Write the course into a folder: `students/`, `solutions/` and `instructor.html`.
 
-    `students/` has the notebooks to fill in, the recorded runs that they read, and the course as pages that need no
-    network. `solutions/` has the executed notebooks. A notebook in `students/` that differs from the course's is kept.
+    `students/` contains the notebooks to fill in, the recorded runs that they read, and the course as pages that need no
+    network. `solutions/` contains the executed notebooks. A notebook in `students/` that the student has changed is kept.
 
     Args:
         folder: made if it does not exist.
-        execute: run every notebook here first. The solutions and the pages then show the new outputs.
+        execute: run every notebook first. The solutions and the pages then show the new outputs.
         data: what `hypav.load` accepts; the executed notebooks train on it.
 
     Returns:
@@ -95,7 +97,7 @@ def write_course(folder: Path | str, *, execute: bool = False, data: str = "simu
     page = instructor_notebook([notebooks[path.name] for path in paths])
     _write(folder / "instructor.html", _page(page, "Instructor's page", {}))
     messages = [
-        f"Kept {students / name}, which differs from the course's. Delete it to get the course's."
+        f"Kept {students / name}, which differs from the course's version. Delete it to get that version."
         for name in kept
     ]
     return [
@@ -108,11 +110,11 @@ def write_course(folder: Path | str, *, execute: bool = False, data: str = "simu
 def build_pages(notebooks: Sequence[Path | str], folder: Path | str) -> list[Path]:
     """Write executed notebooks as HTML pages with an index. The pages need no network and run no script.
 
-    The result of a prediction, its explanation, and each solution are folded. A page links to the notebook of its name
-    in the same folder, if there is one.
+    The results and explanations of predictions and all solutions are folded. A page links to the notebook of the same
+    name in the folder, if there is one.
 
     Args:
-        notebooks: files; their names order the pages.
+        notebooks: files; the pages are in the order of their names.
         folder: made if it does not exist; pages of the same name are replaced.
 
     Returns:
@@ -147,8 +149,8 @@ def build_pages(notebooks: Sequence[Path | str], folder: Path | str) -> list[Pat
 def student_copy(notebook: Any) -> Any:
     """The notebook without solutions, discussions and lecturers' notes. It runs as it is.
 
-    Outputs of `run` and `exercise` cells are left out and explanations are folded, so that a student predicts first.
-    Other outputs stay. Of the metadata only tags are kept, so that no solution can hide there.
+    Outputs of `run` and `exercise` cells are left out and explanations are folded, so that students predict first. Other
+    outputs are kept. Of the metadata only tags are kept, so that no solution can remain there.
     """
     cells = [
         _student_cell(cell)
@@ -180,7 +182,7 @@ def _student_cell(cell: Any) -> Any:
 
 
 def student_source(source: str) -> str:
-    """The code of a cell without its solution: `raise NotImplementedError` in a function, otherwise a comment."""
+    """The code of a cell with a comment instead of its solution, and in a function also `raise NotImplementedError`."""
 
     def stub(match: re.Match[str]) -> str:
         indent = match.group(1)
@@ -197,8 +199,8 @@ def solution_copy(notebook: Any) -> Any:
 
 
 def instructor_notebook(notebooks: Sequence[Any]) -> Any:
-    """One notebook for lecturers, of text alone: for each lesson the lecturers' notes, the predictions with their
-    answers, and the mistakes that the checks know by name.
+    """One notebook for lecturers, without code. For each lesson it holds the notes, the predictions with their answers,
+    and the mistakes that the checks name.
     """
     parts = [
         "# Instructor's page",
@@ -216,7 +218,7 @@ def instructor_notebook(notebooks: Sequence[Any]) -> Any:
 
 
 def _mistakes(notebook: Any) -> Iterator[str]:
-    """The title of each exercise, then the sentences of its check as a list."""
+    """The title of each exercise, then the mistakes that its check names, as Markdown lists."""
     code = "\n".join(cell.source for cell in code_cells(notebook))
     name = re.search(r"from hypav\.checks import (\w+) as check", code)
     checks = importlib.import_module(f"hypav.checks.{name.group(1)}") if name else None
@@ -229,7 +231,7 @@ def _mistakes(notebook: Any) -> Iterator[str]:
 
 
 def _write_copy(path: Path, notebook: Any) -> bool:
-    """Writes a student's copy, unless there is another file of that name already; whether the file is the course's."""
+    """Write a student's copy unless the file exists already. Returns whether the file is now the course's version."""
     text = _text(student_copy(notebook))
     if path.exists():
         return path.read_text(encoding="utf-8", errors="replace") == text
@@ -241,10 +243,10 @@ def _write_copy(path: Path, notebook: Any) -> bool:
 
 
 def _execute_all(paths: Sequence[Path], folder: Path, data: str) -> dict[str, Any]:
-    """The notebooks, run in `folder`, as many at once as there are cores. If one fails the others still run."""
+    """Run the notebooks in `folder`, one per core, and return them by name. If one fails, the others still run."""
     from hypav.data.load import load
 
-    load(data)  # one sentence now rather than an error from every notebook
+    load(data)  # invalid data give one sentence now, not an error from every notebook
     environment = kernel_environment(data=data)
     work = (delayed(_attempt)(path, folder, environment) for path in paths)
     results = Parallel(n_jobs=min(len(paths), joblib.cpu_count()), return_as="generator")(work)
@@ -270,14 +272,14 @@ def run(
     environment: Mapping[str, str] | None = None,
     cell_seconds: int | None = None,
 ) -> tuple[Any, float]:
-    """Run every cell in a new kernel: the notebook with the new outputs, and the seconds it took.
+    """Run every cell in a new kernel. Returns the notebook with the new outputs, and the seconds it took.
 
     Args:
         notebook: is changed in place.
-        folder: where the kernel starts.
-        name: of the notebook, for the message.
-        environment: of the kernel; `kernel_environment()` by default.
-        cell_seconds: a cell that takes longer is an error; None for any time.
+        folder: the kernel's working directory.
+        name: the notebook's name in error messages.
+        environment: the kernel's environment variables; by default `kernel_environment()`.
+        cell_seconds: the time limit of a cell; None for no limit.
 
     Raises:
         RunError: a cell failed or took too long.
@@ -294,9 +296,7 @@ def run(
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         store_widget_state=False,
-        extra_arguments=[
-            "--log-level=ERROR"
-        ],  # without it the kernel prints a warning about its local socket
+        extra_arguments=["--log-level=ERROR"],  # otherwise the kernel warns about its local socket
         on_cell_executed=count,
     )
     try:
@@ -305,21 +305,21 @@ def run(
         raise RunError(f"{name}: code cell {done} of {total} failed: {str(error).strip()}") from None
     for cell in code_cells(notebook):
         for output in cell.outputs:
-            output.get("data", {}).pop(WIDGET_VIEW, None)  # an id that only this kernel knows
+            output.get("data", {}).pop(WIDGET_VIEW, None)  # its id is only valid in this kernel
     return notebook, time.perf_counter() - start
 
 
 def kernel_environment(
     variables: Mapping[str, str] | None = None, *, data: str = "simulated"
 ) -> dict[str, str]:
-    """The environment of a kernel that runs the course: one thread, no window system, and `data` to train on.
+    """The environment variables of a kernel that runs the course: one thread, no window system, and `data` to train on.
 
     Args:
-        variables: more of them, which take precedence.
-        data: what `hypav.load` accepts. Paths become absolute, as a kernel starts in a folder of its notebook.
+        variables: further variables, which take precedence.
+        data: what `hypav.load` accepts. Paths become absolute, because a kernel starts in the folder of its notebook.
     """
     fixed = dict.fromkeys(THREAD_VARIABLES, "1") | {"MPLBACKEND": "Agg", "PYTHONHASHSEED": "0"}
-    # waiting threads that spin slow down the others on a busy machine, tenfold on two cores
+    # on a busy machine spinning threads slow down the others, tenfold on two cores
     fixed["OMP_WAIT_POLICY"] = "PASSIVE"
     named = data.partition(":")[0] in ("simulated", "yt8m-mini", "yt8m")  # also if a folder has that name
     fixed[COURSE_VARIABLE] = data if named else str(Path(data).resolve())
@@ -332,7 +332,7 @@ def kernel_environment(
 
 
 def _page(notebook: Any, title: str, links: Mapping[str, Any]) -> str:
-    """A notebook as a complete HTML page: the template, then ids for headings and scrolling for wide parts."""
+    """A notebook as a complete HTML page: the template, with ids for headings and scrolling for wide parts."""
     html, _ = _exporter().from_notebook_node(notebook, resources={"title": title, "links": links})
     page = BeautifulSoup(html, "html.parser")
     contents, ids = [], set()
@@ -359,7 +359,7 @@ def _page(notebook: Any, title: str, links: Mapping[str, Any]) -> str:
 
 
 def _folded(notebook: Any) -> Any:
-    """The notebook with notes for the template: where a fold opens and closes, and what a student sees of a cell."""
+    """The notebook with metadata for the template: where a fold opens and closes, and what a student sees of a cell."""
     notebook = solution_copy(notebook)
     for cell, after in pairwise(notebook.cells):
         if has_tag(cell, "run") and has_tag(after, "explain"):
@@ -399,7 +399,7 @@ def _exporter() -> HTMLExporter:
 
 # --- formulas ---
 
-# MathML Core has no mathvariant except "normal": bold and script letters are characters of their own
+# MathML Core knows only mathvariant="normal": bold and script letters are separate characters
 _STYLES = {
     "bold": "MATHEMATICAL BOLD",
     "bold-italic": "MATHEMATICAL BOLD ITALIC",
@@ -421,7 +421,7 @@ def mathml(latex: str, *, display: bool = False) -> str:
     r"""A formula as MathML, with the LaTeX as its alttext. The number of a `\tag` is set next to it.
 
     Raises:
-        DataError: it uses a command that cannot be drawn.
+        DataError: the formula uses a command that cannot be drawn.
     """
     tag = re.search(r"\\tag\{([^}]*)\}", latex)
     plain = re.sub(r"\\tag\{[^}]*\}", "", latex)
@@ -457,7 +457,7 @@ def mathml(latex: str, *, display: bool = False) -> str:
 
 def _styled(letter: str, style: str) -> str:
     words = unicodedata.name(letter, "").replace("LATIN ", "").replace("LETTER ", "").replace("GREEK ", "")
-    # some letters, as ℍ and ℓ, are older than the block and have a shorter name
+    # some letters, such as ℍ and ℓ, are older than the block and have a shorter name
     for name in (f"{_STYLES[style]} {words}", f"{_STYLES[style].removeprefix('MATHEMATICAL ')} {words}"):
         try:
             return unicodedata.lookup(name)
@@ -481,7 +481,7 @@ class _Renderer(IPythonRenderer):
 
 
 def read(path: Path | str) -> Any:
-    """A notebook of format 4.
+    """Read a notebook of format 4.
 
     Raises:
         DataError: there is no such file, or it is not a notebook.
@@ -498,7 +498,7 @@ def read(path: Path | str) -> Any:
 
 
 def write(notebook: Any, path: Path | str) -> None:
-    """Write a notebook to a temporary name, then rename it.
+    """Write a notebook, whole or not at all.
 
     Raises:
         RunError: the file cannot be written.

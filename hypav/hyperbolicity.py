@@ -1,10 +1,10 @@
 """How tree-like a set of points is: Gromov's δ, and δ_rel, which divides it by the diameter (paper Table 7).
 
-δ is zero for a tree, and the larger the less the points resemble a tree (Gromov, "Hyperbolic groups", 1987). δ_rel is
-that of Khrulkov et al., "Hyperbolic Image Embeddings", CVPR 2020.
+δ is zero for a tree and grows as the points resemble a tree less (Gromov, "Hyperbolic groups", 1987). δ_rel is that of
+Khrulkov et al., "Hyperbolic Image Embeddings", CVPR 2020.
 
 A δ_rel alone says little: Gaussian noise in 64 dimensions has δ_rel = .34, inside the range of the paper's Table 7.
-Print `gaussian_null` next to it.
+Compare it with `gaussian_null`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from torch import Generator, Tensor
 
 from hypav.errors import DataError, SettingError
 
-BLOCK = 2**17  # numbers in work at a time, which fit into a core's cache
-CELLS = 96  # more cells make the bounds sharper but slower
+BLOCK = 2**17  # numbers processed at a time, which fit into a core's cache
+CELLS = 96  # more cells make the bounds tighter but slower
 FEW = 16  # candidate pairs per point; up to this many, brute force is faster than better bounds
 
 Convention = Literal["khrulkov", "released"]
 
 
 def gromov_delta(distance_matrix: Any, *, base: int = 0) -> Tensor:
-    """δ at one base point b, exactly: max_ij [max_k min(A_ik, A_kj) - A_ij], A_ij = (d_bi + d_bj - d_ij)/2.
+    """The exact δ at one base point b: max_ij [max_k min(A_ik, A_kj) - A_ij], A_ij = (d_bi + d_bj - d_ij)/2.
 
     The δ over all base points is at least this and at most twice this. Memory O(n²).
 
@@ -35,11 +35,11 @@ def gromov_delta(distance_matrix: Any, *, base: int = 0) -> Tensor:
         base: index of b.
 
     Returns:
-        A scalar >= 0 in the dtype of the matrix, bit by bit the value of the definition.
+        A scalar >= 0 in the dtype of the matrix, equal to the definition bit for bit.
 
     Raises:
         DataError: the matrix is not square, symmetric, finite and non-negative with a zero diagonal, or n < 4.
-        SettingError: there is no point `base`.
+        SettingError: `base` is not the index of a point.
     """
     distance = distances(distance_matrix)
     require_base(base, len(distance))
@@ -47,9 +47,10 @@ def gromov_delta(distance_matrix: Any, *, base: int = 0) -> Tensor:
 
 
 def gromov_delta_all(distance_matrix: Any) -> Tensor:
-    """δ over all base points, exactly: the largest `four_point_delta` of all quadruples. Time up to O(n⁴), memory O(n²).
+    """The exact δ over all base points: the largest `four_point_delta` of all quadruples, a scalar.
 
-    A quadruple has the same δ from each of its points, so base point b only needs the points after it.
+    A quadruple has the same δ from each of its points, so base point b only needs the points after it. The time is at
+    most O(n⁴), the memory O(n²).
     """
     distance = distances(distance_matrix)
     cell, order = _cells(distance).sort()
@@ -60,10 +61,10 @@ def gromov_delta_all(distance_matrix: Any) -> Tensor:
 
 
 def four_point_delta(distance_matrix: Any, quadruple: Sequence[int]) -> Tensor:
-    """δ of four points: half the gap between the larger two of d_xy + d_zw, d_xz + d_yw, d_xw + d_yz.
+    """δ of four points, a scalar: half the gap between the larger two of d_xy + d_zw, d_xz + d_yw, d_xw + d_yz.
 
     Raises:
-        SettingError: the quadruple is not four indices of points.
+        SettingError: the quadruple does not hold four indices of points.
     """
     distance = distances(distance_matrix)
     if len(quadruple) != 4:
@@ -77,10 +78,10 @@ def four_point_delta(distance_matrix: Any, quadruple: Sequence[int]) -> Tensor:
 
 
 def search(distance: Tensor, base: int, best: Tensor | None = None, cell: Tensor | None = None) -> Tensor:
-    """The larger of `best` (default 0) and δ at `base`; cell (n,) are the `_cells` of the points, if known.
+    """The larger of `best` (default 0) and δ at `base`, a scalar; cell (n,) are the `_cells` of the points, if known.
 
-    For k in {i, j} min(A_ik, A_kj) - A_ij <= 0, so k is another point: the diagonal of A is left out. The pairs are
-    bounded by the largest products of their points. If that leaves too many, they are bounded by those with each cell.
+    For k in {i, j} min(A_ik, A_kj) - A_ij <= 0, so the diagonal of A is left out. Each pair is bounded by the largest
+    products of its points. If too many pairs remain, they are bounded by the largest products with each cell.
     """
     product = (distance[base] + distance[base].unsqueeze(1)).sub_(distance).div_(2)  # A, Gromov's product
     diagonal = product.diagonal().clone()
@@ -117,7 +118,7 @@ def distances(matrix: Any) -> Tensor:
         raise DataError(f"The distance matrix holds negative numbers, down to {least:.3g}.")
     slack = 1e-4 * most  # for the rounding of a float32 matrix
     if float(d.diagonal().max()) > slack:
-        raise DataError("The distance matrix has a diagonal that is not zero: is it a similarity matrix?")
+        raise DataError("The diagonal of the distance matrix is not zero: is it a similarity matrix?")
     if torch.equal(d, d.mT):
         return d
     if float((d - d.mT).abs().max()) > slack:
@@ -126,18 +127,18 @@ def distances(matrix: Any) -> Tensor:
 
 
 def require_base(base: int, n: int) -> None:
-    """Check that there is a point `base` among n."""
+    """Check that `base` is the index of one of n points."""
     if not 0 <= base < n:
         raise SettingError(f"There is no point {base} among {n}; the index must lie between 0 and {n - 1}.")
 
 
 def _rows(product: Tensor) -> int:
-    """The number of rows of A in work at a time."""
+    """The number of rows of A that are processed at a time."""
     return max(1, BLOCK // len(product))
 
 
 def _cells(distance: Tensor) -> Tensor:
-    """(n,) the cell of each point, that of its nearest pivot; each pivot is the point farthest from those before it."""
+    """The cell of each point (n,), which is that of its nearest pivot. Each pivot is farthest from those before it."""
     cell, nearest = torch.zeros_like(distance[0], dtype=torch.int64), distance[0].clone()
     for c in range(1, min(CELLS, len(distance))):
         pivot = distance[nearest.argmax()]
@@ -147,13 +148,13 @@ def _cells(distance: Tensor) -> Tensor:
 
 
 def _cell_maxima(product: Tensor, cell: Tensor) -> Tensor:
-    """(cells, n) the largest product of each point with the points of each cell."""
+    """The largest product of each point with the points of each cell, (cells, n)."""
     members = cell.argsort().split(torch.bincount(cell).tolist())
     return torch.stack([product.index_select(0, points).amax(0) for points in members if len(points)])
 
 
 def _bounds(product: Tensor, maxima: Tensor) -> Tensor:
-    """(n, n) above the diagonal an upper bound of the pair's terms, max over cells of min(maxima_i, maxima_j) - A_ij.
+    """Upper bounds (n, n), above the diagonal, of the pairs' terms: max over cells of min(maxima_i, maxima_j) - A_ij.
 
     The maxima are in float32, rounded up. Below the diagonal there is -inf or the same bound again.
     """
@@ -171,7 +172,7 @@ def _bounds(product: Tensor, maxima: Tensor) -> Tensor:
 
 
 def _above(bound: Tensor, best: Tensor, product: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """`best` after the terms of the most promising pairs, and the pairs (i, j) whose bounds are above it."""
+    """`best`, raised by the terms of the most promising pairs, and the pairs (i, j) whose bounds exceed it."""
     most, column = bound.max(1)
     i = most.topk(min(len(most), _rows(product))).indices
     i = i[most[i] > best]
@@ -183,21 +184,21 @@ def _above(bound: Tensor, best: Tensor, product: Tensor) -> tuple[Tensor, Tensor
 
 
 def _terms(product: Tensor, i: Tensor, j: Tensor) -> Tensor:
-    """max_k min(A_ik, A_kj) - A_ij of the pairs."""
+    """max_k min(A_ik, A_kj) - A_ij of each pair (i, j)."""
     return torch.minimum(product.index_select(0, i), product.index_select(0, j)).amax(1) - product[i, j]
 
 
 @dataclass(frozen=True)
 class Hyperbolicity:
-    """δ, the diameter and δ_rel of n points; for several tries these are means over the tries.
+    """δ, the diameter and δ_rel of n points; with several tries, their means over the tries.
 
     Attributes:
         delta: δ at the base point, in the unit of the distances.
         diameter: the largest distance.
         delta_rel: 2δ/diameter in [0, 1] ("khrulkov"), or δ/diameter ("released": the released code omits the 2).
-        n: number of points of a try.
+        n: number of points per try.
         base: index of the base point among them.
-        convention: which δ_rel this is.
+        convention: the definition of δ_rel that was used.
         values: δ_rel of each try.
         std: standard deviation over the tries; None for a single try.
         interval: 95 % interval of the mean over the tries; None for a single try.
@@ -227,7 +228,7 @@ def delta_rel(
 
     Raises:
         DataError: fewer than 4 points, NaN or infinite numbers, all points equal, or not a distance matrix.
-        SettingError: an unknown convention, or no point `base`.
+        SettingError: an unknown convention, or `base` is not the index of a point.
 
     >>> path = torch.arange(5.0, dtype=torch.float64)
     >>> delta_rel((path[:, None] - path).abs(), precomputed=True).delta_rel  # a path is a tree
@@ -251,20 +252,20 @@ def sampled_delta_rel(
 ) -> Hyperbolicity:
     """δ_rel of random sub-samples: the mean over the tries, with its standard deviation and 95 % interval.
 
-    δ grows with the size of the sample, so compare only equal sizes. The interval is that of the mean over sub-samples
-    of this size, by a percentile bootstrap over the tries (Efron 1979). With fewer than about ten tries it is too narrow.
+    δ grows with the size of the sample, so compare only equal sizes. The interval is a percentile bootstrap of the mean
+    over the tries (Efron 1979). With fewer than about ten tries it is too narrow.
 
     Args:
         points: (n, D) features, or with `precomputed` an (n, n) distance matrix.
         generator: draws the sub-samples and the bootstrap; on the CPU.
-        size: points in a sub-sample; without replacement at most n are taken.
+        size: points per sub-sample; without replacement at most n are taken.
         tries: number of sub-samples; the released code takes 10 of size 1500.
-        replacement: True draws as the released code does, which repeats points.
+        replacement: True draws with replacement, as the released code does.
         convention, precomputed: as in `delta_rel`.
         base: index of the base point in the sub-sample.
 
     Raises:
-        SettingError: size < 4, tries < 1, an unknown convention, or no point `base`.
+        SettingError: size < 4, tries < 1, an unknown convention, or `base` is not the index of a point.
     """
     _require_convention(convention)
     _require_size(size, tries)
@@ -277,11 +278,11 @@ def sampled_delta_rel(
 def gaussian_null(
     n: int, dim: int, *, generator: Generator, tries: int = 10, convention: Convention = "khrulkov"
 ) -> Hyperbolicity:
-    """δ_rel of n points of Gaussian noise in `dim` dimensions, drawn again in each try: points without any structure.
+    """δ_rel of n points of Gaussian noise in `dim` dimensions, drawn again in each try. Noise has no structure.
 
     Args:
         n: the size of the sample to compare with.
-        dim: the number of dimensions of its features.
+        dim: the dimension of its features.
         generator: on the CPU.
         tries: number of draws.
         convention: as in `delta_rel`.
@@ -306,14 +307,13 @@ def covariance_matched_null(
 ) -> Hyperbolicity:
     """δ_rel of Gaussian noise with the covariance of the features (n, D), drawn again in each try.
 
-    Features whose variance lies in few directions have a larger δ_rel than `gaussian_null` of all D dimensions. That
-    difference can be a matter of dimension alone. A difference from this null is a matter of shape: clusters, skew, a
-    tree.
+    Features whose variance lies in few directions have a larger δ_rel than `gaussian_null` in all D dimensions. That
+    difference can be due to dimension alone. A difference from this null is due to shape: clusters, skew or a tree.
 
     Args:
         points: the features to compare with.
         generator: on the CPU.
-        size: points of noise, as many as the sample to compare with; at most n.
+        size: number of points of noise, that of the sample to compare with; at most n.
         tries: number of draws.
         convention: as in `delta_rel`.
 
@@ -323,7 +323,7 @@ def covariance_matched_null(
     _require_convention(convention)
     _require_size(size, tries)
     x = _features(points).cpu()
-    # distances do not depend on the directions of the principal axes, only on the standard deviations along them
+    # distances depend only on the standard deviations along the principal axes, not on the directions of the axes
     deviations = torch.linalg.svdvals(x - x.mean(0)) / (len(x) - 1) ** 0.5
     return _noise(deviations, min(size, len(x)), tries, convention, generator)
 
@@ -374,7 +374,7 @@ def _samples(
 
 
 def _euclidean(features: Tensor) -> Tensor:
-    # the inner-product form gives 1e-7 for two points that coincide, and a matrix that is not symmetric
+    # the inner-product form gives 1e-7 for coincident points, and an asymmetric matrix
     return torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist")
 
 

@@ -39,7 +39,7 @@ _THETAS = {
 
 
 def _triplets(e: Embeddings, wanted: Mapping[str, tuple[str, str, str]]) -> dict[str, Tensor]:
-    """Triplet terms over embeddings of one width. All distances are taken together, and each only once."""
+    """Triplet terms by name, over embeddings of one width. All distances are computed together, each only once."""
     pairs = list(dict.fromkeys((x, y) for x, p, n in wanted.values() for y in (p, n)))
     left, right = (torch.stack([getattr(e, pair[side]) for pair in pairs]) for side in (0, 1))
     # torch's triplet loss adds 1e-6 to every difference, so that the gradient of a zero distance is finite
@@ -51,15 +51,15 @@ def _triplets(e: Embeddings, wanted: Mapping[str, tuple[str, str, str]]) -> dict
 
 
 def avca_terms(e: Embeddings, text: Tensor) -> dict[str, Tensor]:
-    """The 17 terms of a batch, scalars whose sum is L_avca; text (B, D_w) holds the word vectors of its classes."""
+    """The 17 scalar terms of L_avca for a batch, by name; text (B, D_w) holds the word vectors of its classes."""
     return {
         # l_rec: the decoder reconstructs the word vector from every modality
         "rec_v": F.mse_loss(e.rho_v, text),
         "rec_a": F.mse_loss(e.rho_a, text),
         "rec_w": F.mse_loss(e.rho_w, text),
-        # l_ct: decoded words are nearer to the decoded positive than to the decoded negative
+        # l_ct: decoded words must be nearer to the decoded positive than to the decoded negative
         **_triplets(e, _WORDS),
-        # l_w: words and a modality, each as the anchor; l_t: the negative has the modality of the anchor
+        # l_w: words or a modality as the anchor; l_t: the negative has the modality of the anchor
         **_triplets(e, _THETAS),
         # l_r: theta must reconstruct phi and lie near its word; gradients flow to both sides
         "reg_phi_v": F.mse_loss(e.phi_v_rec, e.phi_v),

@@ -1,4 +1,4 @@
-"""Other processors, emulated on one machine by the variables that choose the kernels of torch, MKL, oneDNN and numpy.
+"""Emulate other processors on one machine, by the variables that choose the kernels of torch, MKL, oneDNN and numpy.
 
 Libraries read these variables when they are imported, so each setting needs its own process. No variable emulates ARM
 or processors of other makers. In their place a test may change the last digit of every initial weight, or of one in
@@ -29,9 +29,9 @@ _NAMES = {
 class Processor:
     """A choice of kernels.
 
-    isa: the instruction set for torch, oneDNN and OpenBLAS; None is all that the machine has.
+    isa: the instruction set for torch, oneDNN and OpenBLAS; None is the machine's default.
     mkl: MKL's reproducibility branch.
-    threads: of torch.
+    threads: number of torch's threads.
     startup: a file of tests/notebooks/startup that a kernel runs before its first cell; `call_on` does not use it.
     """
 
@@ -42,7 +42,7 @@ class Processor:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables of a process that runs as on this processor."""
+        """The environment variables of a process that emulates this processor."""
         chosen = dict.fromkeys(THREAD_VARIABLES, str(self.threads))
         if self.isa is not None:
             onednn, openblas = _NAMES[self.isa]
@@ -71,7 +71,7 @@ PROCESSORS: Mapping[str, Processor] = {
 
 
 def available() -> dict[str, Processor]:
-    """Those of PROCESSORS that this machine can emulate, e.g. no AVX-512 if its processor has none."""
+    """The entries of PROCESSORS that this machine can emulate. "AVX-512", for example, needs a processor with AVX-512."""
     has = torch.cpu.get_capabilities()  # of the processor, whatever the variables say
     able = {None: True, "default": bool(has.get("sse4_2"))}
     able |= {"avx2": bool(has.get("avx2")), "avx512": bool(has.get("avx512_f"))}
@@ -79,9 +79,9 @@ def available() -> dict[str, Processor]:
 
 
 def call_on(processor: Processor, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """What function(*args, **options) returns in a new process that runs as on `processor`.
+    """What function(*args, **options) returns in a new process that emulates `processor`.
 
-    The process has this one's default dtype. The function may be defined in a notebook.
+    The new process takes over the default dtype. The function may be defined in a notebook.
     """
     dtype = torch.get_default_dtype()
 

@@ -1,11 +1,11 @@
-"""Statistics over seeds: how far a mean, or the difference of two methods, can be trusted.
+"""Statistics over seeds: how far a mean, or the difference between two methods, can be trusted.
 
 A run with another seed gives another number. So every mean comes with an interval, every difference with a p value, and
-every family of comparisons with a correction. All of it is by Student's t and by permutation, on `scipy.stats`.
+every family of comparisons with a correction. They come from Student's t and from permutations, by `scipy.stats`.
 
-Values are a list (n,), a number per run, or a grid (K, n), a row per setting and a column per seed. Every function raises
-DataError if values are missing, NaN or infinite, or if a grid has fewer than two rows or columns. It raises SettingError
-if `level` is not between 0 and 1, or `power` is not in [0.5, 1).
+Values are a list (n,), one number per run, or a grid (K, n), one row per setting and one column per seed. Every function
+raises DataError if values are missing, NaN or infinite, or if a grid has fewer than two rows or columns. It raises
+SettingError if `level` is not between 0 and 1, or `power` is not in [0.5, 1).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from hypav.errors import DataError, SettingError
 
-FEWEST = 3  # values for an interval: of two values Student's t is 12.7, so the interval would say nothing
+FEWEST = 3  # values for an interval: with two values Student's t is 12.7, so the interval would say nothing
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether 0 lies outside; False without an interval."""
+        """Whether 0 lies outside the interval; False without an interval."""
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True)
 class Spreads:
-    """Two standard deviations in the unit of the values: over the settings at one seed, over the seeds at one setting.
+    """Two standard deviations in the unit of the values: over settings for one seed, and over seeds for one setting.
 
-    Each is pooled: variances are averaged over the seeds and over the settings, then the root is taken.
+    Each is pooled: it is the root of the mean variance, over the seeds or over the settings.
     """
 
     settings: float
@@ -62,7 +62,7 @@ class Spreads:
 
 
 def t_quantile(p: float, df: int) -> float:
-    """The t with P(T <= t) = p for Student's T of df degrees of freedom."""
+    """The t with P(T <= t) = p for Student's T with df degrees of freedom."""
     if not 0 < p < 1 or df < 1:
         raise SettingError(f"A t quantile needs 0 < p < 1 and df >= 1, not p = {p} and df = {df}.")
     return float(stats.t.ppf(p, df))
@@ -80,9 +80,9 @@ def t_interval(values: Sequence[float] | Tensor, *, level: float = 0.95) -> Inte
 
 
 def paired_p(differences: Sequence[float] | Tensor) -> float | None:
-    """The p value of the two-sided paired t test, from the differences per seed; None below two.
+    """Two-sided p value of the paired t test, from the differences per seed; None for fewer than two.
 
-    It is 1 if all differences are 0, and 0 if all are the same other number.
+    It is 1 if all differences are 0, and 0 if all are equal but not 0.
     """
     x = _runs(differences)
     if len(x) < 2:
@@ -93,9 +93,10 @@ def paired_p(differences: Sequence[float] | Tensor) -> float | None:
 
 
 def holm_adjusted(p_values: Sequence[float]) -> list[float]:
-    """The p values after Holm's correction over all of them (1979), however the comparisons depend on each other.
+    """The p values after Holm's correction (1979), which holds for dependent comparisons too.
 
-    The r-th least of m is multiplied by m - r + 1, and none is below that of a smaller p (Wright, Biometrics 48, 1992).
+    The r-th smallest of m is multiplied by m - r + 1, and no result is below that of a smaller p (Wright, Biometrics 48,
+    1992).
     """
     m = len(p_values)
     adjusted, least = [0.0] * m, 0.0
@@ -108,19 +109,19 @@ def holm_adjusted(p_values: Sequence[float]) -> list[float]:
 def seeds_needed(
     differences: Sequence[float] | Tensor, *, power: float = 0.8, level: float = 0.95
 ) -> int | None:
-    """How many seeds a paired t test needs to detect a difference with this mean and scatter.
+    """The number of seeds that a paired t test needs to detect a difference with this mean and standard deviation.
 
-    The smallest n >= ((t_a + t_b) s / |mean|)^2, where s is the standard deviation of the differences and t_a, t_b are
-    Student's quantiles of 1 - (1 - level)/2 and of `power` with n - 1 degrees of freedom. This is within one of the size
-    that the non-central t gives. From few seeds the answer is rough, because their mean and s are. None if the mean is 0
-    or there are fewer than two differences.
+    It is the smallest n >= ((t_a + t_b) s / |mean|)^2, where s is the standard deviation of the differences and t_a, t_b
+    are Student's quantiles at 1 - (1 - level)/2 and at `power` with n - 1 degrees of freedom. This is within one of the
+    size that the non-central t gives. With few seeds the mean and s are rough, and so is the answer. It is None if the
+    mean is 0 or there are fewer than two differences.
     """
     x = _runs(differences)
     mean = abs(float(x.mean()))
     if len(x) < 2 or mean == 0:
         return None
     ratio = (float(x.std(ddof=1)) / mean) ** 2
-    # Student's quantiles are larger than the normal ones, so the normal n is a lower bound
+    # Student's quantiles are larger than normal quantiles, so n from the normal ones is a lower bound
     n = max(2, math.ceil(_quantiles(power, level, None) ** 2 * ratio))
     while n < _quantiles(power, level, n) ** 2 * ratio:
         n += 1
@@ -130,9 +131,9 @@ def seeds_needed(
 def detectable_difference(
     differences: Sequence[float] | Tensor, *, power: float = 0.8, level: float = 0.95
 ) -> float | None:
-    """The mean difference that as many seeds with the same scatter detect with this power; None below two seeds.
+    """The mean difference that n seeds with this standard deviation detect with this power; None for fewer than two.
 
-    (t_a + t_b) s / sqrt(n), see `seeds_needed`.
+    It is (t_a + t_b) s / sqrt(n), see `seeds_needed`.
     """
     x = _runs(differences)
     if len(x) < 2:
@@ -141,10 +142,10 @@ def detectable_difference(
 
 
 def spreads(values: Sequence[Sequence[float]] | Tensor) -> Spreads:
-    """The spread over settings and the spread over seeds of a grid.
+    """The spread over settings and the spread over seeds of a grid (K, n).
 
-    The ratio is 0 if the setting does nothing and runs of one seed end alike. It is near 1 if runs of one seed drift
-    apart at random as far as two seeds do. It is above 1 if the setting moves the result more than the seed does.
+    Their ratio is 0 if the setting has no effect and all runs of one seed end with the same result. It is near 1 if runs
+    of one seed drift apart as far as two seeds do. It is above 1 if the setting changes the result more than the seed.
     """
     x = _grid(values)
     return Spreads(*(math.sqrt(float(x.var(axis=axis, ddof=1).mean())) for axis in (0, 1)))
@@ -153,22 +154,22 @@ def spreads(values: Sequence[Sequence[float]] | Tensor) -> Spreads:
 def setting_effect(
     values: Sequence[Sequence[float]] | Tensor, *, seed: int = 0, draws: int = 10_000
 ) -> tuple[float | None, float]:
-    """F of the settings of a grid, and its p value by permutation.
+    """F of the settings of a grid (K, n), and its p value by permutation.
 
-    F compares the scatter of the settings' means with what is left after settings and seeds are taken out (two-way
-    analysis of variance with seeds as blocks). p comes from shuffling the settings within each seed, so it assumes no
-    normal distribution. F is None and p is 1 if no setting differs from another at any seed.
+    F is that of a two-way analysis of variance with seeds as blocks: it compares the variance of the settings' means with
+    the residual variance. p comes from shuffling the settings within each seed, so it assumes no normal distribution.
+    F is None and p is 1 if the settings give the same values for every seed.
 
     Args:
-        seed: of the shuffles.
-        draws: the number of shuffles; all of them are taken if there are fewer.
+        seed: seed of the shuffles.
+        draws: the number of shuffles; if fewer exist, all of them are taken.
     """
     x = _grid(values)
     if draws < 1:
         raise SettingError(f"draws is {draws}; it must be at least 1 (10000 is usual).")
     if (x == x[0]).all():
         return None, 1.0
-    x = x - x.mean(axis=0)  # the level of each seed
+    x = x - x.mean(axis=0)  # remove the level of each seed
     between, within = x.shape[1] * float(x.mean(axis=1).var(ddof=1)), _error_variance(x)
 
     def scatter(*rows: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
@@ -184,30 +185,30 @@ def setting_effect(
 def detectable_range(
     values: Sequence[Sequence[float]] | Tensor, *, power: float = 0.8, level: float = 0.95
 ) -> float:
-    """The least distance between the highest and the lowest setting's mean that the F test detects with this power.
+    """The smallest gap between the highest and the lowest setting's mean that the F test detects with this power.
 
-    It holds for runs that scatter like these within a seed, normally, and for all other settings half-way between the
-    two, where they add least to F. Any other means with this range are detected at least as often.
+    It assumes normal residuals with the variance of this grid, and all other settings half-way between the two, which
+    gives the smallest F. Any other means with this gap are detected at least as often.
     """
     x = _grid(values)
     _require(level, power)
     K, n = x.shape
     free = (K - 1, (K - 1) * (n - 1))
     limit = stats.f.ppf(level, *free)
-    # n range^2 / 2 / variance is the noncentrality that gives the power
+    # the noncentrality that gives the power is n range^2 / 2 / variance
     shift = optimize.brentq(lambda nc: stats.ncf.sf(limit, *free, nc) - power, 0, 1e6)
     return math.sqrt(2 / n * shift * _error_variance(x))
 
 
 def _error_variance(x: NDArray[np.float64]) -> float:
-    """The variance of a run after its setting and its seed are taken out."""
+    """The residual variance of a grid after the effects of settings and seeds are removed."""
     K, n = x.shape
     rest = x - x.mean(axis=0) - x.mean(axis=1, keepdims=True) + x.mean()
     return float((rest**2).sum()) / ((K - 1) * (n - 1))
 
 
 def _quantiles(power: float, level: float, n: int | None) -> float:
-    """t_a + t_b of `seeds_needed` for n seeds; the normal quantiles for None."""
+    """t_a + t_b of `seeds_needed` for n seeds; normal quantiles if n is None."""
     _require(level, power)
     law = stats.norm() if n is None else stats.t(n - 1)
     return float(law.ppf((1 + level) / 2) + law.ppf(power))
@@ -222,7 +223,7 @@ def _runs(values: Sequence[float] | Tensor) -> NDArray[np.float64]:
     x = torch.as_tensor(values, dtype=torch.float64).detach().cpu().numpy()
     if x.ndim != 1 or len(x) == 0 or not np.isfinite(x).all():
         raise DataError(
-            "The values must be a list with one finite number per run, at least one; leave out failed runs."
+            "The values must be a list of one finite number per run, not empty; leave out failed runs."
         )
     return x
 
@@ -234,6 +235,6 @@ def _grid(values: Sequence[Sequence[float]] | Tensor) -> NDArray[np.float64]:
         raise DataError("Every setting needs a value for each of the same seeds.") from error
     if x.ndim != 2 or min(x.shape) < 2 or not np.isfinite(x).all():
         raise DataError(
-            f"The values have shape {tuple(x.shape)}; at least two settings by two seeds are needed, all finite."
+            f"The values have shape {tuple(x.shape)}; give finite numbers for at least two settings and two seeds."
         )
     return x

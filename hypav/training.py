@@ -1,9 +1,9 @@
 """Two-stage training as the benchmark prescribes, with checkpoints from which an interrupted run resumes bit for bit.
 
-Stage 1 trains on `train`; the epoch and the beta of highest HM on `val` are chosen. Stage 2 trains a fresh network on
-`train_val` up to that epoch. It is tested once, with that beta. Test samples choose nothing.
+Stage 1 trains on `train` and chooses the epoch and the beta with the highest HM on `val`. Stage 2 trains a fresh network
+on `train_val` up to that epoch. It is tested once, with that beta. Nothing is chosen on test samples.
 
-All variants of a seed share initial weights, batches and dropout masks: each of these has its own generator.
+All methods trained with one seed share initial weights, batches and dropout masks: each of these has its own generator.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ CHECKPOINT = "checkpoint.pt"
 class TrainConfig:
     """The schedule; the defaults are the released ones.
 
-    batches: class-balanced batches per epoch, whatever the size of the set.
+    batches: class-balanced batches per epoch, for any size of the set.
     patience: epochs without a higher HM on `val` before the learning rate falls to a tenth.
-    autocast: the network's matrix products in bfloat16; the losses and the geometry keep their precision.
+    autocast: compute the network's matrix products in bfloat16; the losses and the geometry keep their precision.
     """
 
     epochs: int = 50
@@ -65,7 +65,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that determines a run, apart from the data. alignment None is the AVCA baseline."""
+    """Everything that determines a run, apart from the data. alignment=None is the AVCA baseline."""
 
     network: AVCAConfig
     train: TrainConfig = TrainConfig()
@@ -77,7 +77,7 @@ class RunConfig:
             raise SettingError(f"seed is {self.seed}; it must be a whole number from 0 to 2^63 - 1.")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; `from_dict` brings them back."""
+        """Plain values for JSON, which `from_dict` reads."""
         return asdict(self)
 
     @classmethod
@@ -105,7 +105,7 @@ class Learner:
 
     @classmethod
     def fresh(cls, config: RunConfig, device: torch.device) -> Learner:
-        """A learner before its first step. Weights, curvature layer, batches and masks each have their own generator."""
+        """A learner before its first step, with one generator each for weights, curvature layer, batches and masks."""
         root = Generator().manual_seed(config.seed)
         seeds = torch.randint(2**62, (4,), generator=root).tolist()
         weights, curvatures = (Generator().manual_seed(s) for s in seeds[:2])
@@ -137,7 +137,7 @@ class Learner:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue where `state` was taken."""
+        """Return to the point at which `state` was taken."""
         self.model.load_state_dict(state["model"])
         if self.alignment is not None:
             self.alignment.load_state_dict(state["alignment"])
@@ -148,11 +148,11 @@ class Learner:
 
 
 def train_step(learner: Learner, batch: TripletBatch, *, autocast: bool = False) -> dict[str, Tensor]:
-    """One forward, backward and optimiser step.
+    """Take one forward, backward and optimiser step on a batch and return its losses.
 
     Returns:
-        The detached losses: the 17 terms of L_avca, their sum "avca" and "total". With an alignment also "align" and
-        "k" (H,), each head's mean curvature.
+        The detached losses: the 17 terms of L_avca, their sum "avca", and "total". With an alignment also "align", and
+        "k" (H,), the mean curvature of each head.
     """
     learner.model.train()
     with torch.autocast(batch.audio.device.type, torch.bfloat16, enabled=autocast):
@@ -167,7 +167,7 @@ def train_step(learner: Learner, batch: TripletBatch, *, autocast: bool = False)
 
 
 def losses(terms: dict[str, Tensor], alignment: Alignment | None, e: Embeddings) -> dict[str, Tensor]:
-    """What `train_step` reports, with gradients: Eq. 5's total is the sum of the 17 terms and the alignment loss."""
+    """The losses of `train_step`, with gradients. Eq. 5's total is the sum of the 17 terms and the alignment loss."""
     report = dict(terms)
     whole = avca = total(terms)
     if alignment is not None:
@@ -186,7 +186,7 @@ class Embedded(NamedTuple):
 
 
 def embed_phase(model: AVCA, phase: Phase, *, chunk: int = 4096) -> Embedded:
-    """The thetas of a phase in evaluation mode, on the model's device and in its dtype, `chunk` samples at a time."""
+    """The thetas of a phase in evaluation mode, on the model's device and in its dtype; `chunk` samples at a time."""
     phase = phase.to(model.positional.device, model.positional.dtype)
     was_training = model.training
     model.eval()
@@ -204,10 +204,10 @@ def embed_phase(model: AVCA, phase: Phase, *, chunk: int = 4096) -> Embedded:
 class Run:
     """A finished run.
 
-    metrics: on test, at the beta that validation chose.
+    metrics: on test, at the beta chosen on validation.
     val: on val, in the chosen epoch `best_epoch`.
     epochs: the losses, learning rate and val metrics of every epoch of both stages; `history` is the same as a table.
-    model, alignment: after stage 2, in evaluation mode.
+    model, alignment: the networks after stage 2, in evaluation mode.
     seconds: total training time, including interrupted sessions.
     """
 
@@ -222,7 +222,7 @@ class Run:
 
     @property
     def history(self) -> pd.DataFrame:
-        """A row per epoch; the columns "stage" and "epoch" come first."""
+        """A table with one row per epoch; the columns "stage" and "epoch" come first."""
         return pd.DataFrame(self.epochs)
 
     def embed(self, phase: Phase) -> Embedded:
@@ -258,13 +258,13 @@ def train(
     label: str = "run",
     checkpoint_seconds: float = 0.0,
 ) -> Run:
-    """Train in two stages and test.
+    """Train in two stages, test, and return the run.
 
-    A run that was interrupted resumes from the checkpoint in `folder` and gives the same bits. A checkpoint that is
-    damaged or of another run is refused and stays: remove it, or choose another folder.
+    An interrupted run resumes from the checkpoint in `folder` and gives the same bits. A checkpoint that is damaged or of
+    another run raises an error and is kept: remove it, or choose another folder.
 
     Args:
-        folder: for the checkpoint, one run per folder; None writes nothing. Remove it when the run is recorded.
+        folder: for the checkpoint, one folder per run; None writes nothing. Remove it when the run is recorded.
         device: "auto" is the first GPU if there is one, else the CPU.
         progress: show a bar; None shows it if the error stream is a terminal.
         label: the name of the run on the bar.
@@ -296,7 +296,7 @@ def train(
 
 @dataclass
 class _Stages:
-    """The two stages between epochs."""
+    """The state of the two stages after an epoch."""
 
     data: FeatureSet
     config: RunConfig
@@ -331,7 +331,7 @@ class _Stages:
             problem = None if math.isfinite(means["total"]) else f"The loss became {means['total']}"
             try:
                 best = None if problem else score(self.learner.model, val).curve().best()
-            except DataError:  # the last step broke the network after its loss was taken
+            except DataError:  # the last step broke the network after its loss was computed
                 best, problem = None, "The embeddings became NaN or infinite"
             if best is None:
                 raise RunError(
@@ -341,7 +341,7 @@ class _Stages:
             lr = self.learner.optimizer.param_groups[0]["lr"]
             self.epochs.append({"stage": stage, "epoch": epoch, **means, "lr": lr, **asdict(best)})
             self.learner.scheduler.step(best.HM)
-            # strictly greater, but a best HM of 0 is always replaced: both as released
+            # as released: strictly greater, but a best HM of 0 is always replaced
             if stage == 1 and (best.HM > self.val.HM or self.val.HM == 0):
                 self.best_epoch, self.val = epoch, best
             self.save()
@@ -349,7 +349,7 @@ class _Stages:
             bar.update()
 
     def steps(self, phase: Phase, sampler: TripletSampler) -> dict[str, Tensor]:
-        """The mean losses of an epoch, on the device. Nothing here waits for it."""
+        """Train one epoch and return its mean losses, on the device. Nothing here waits for the device."""
         indices, negatives = sampler.draw(self.config.train.batches)
         sums: dict[str, Tensor] = {}
         for index, negative in zip(indices, negatives, strict=True):
@@ -376,7 +376,7 @@ class _Stages:
         """Continue from the checkpoint, if there is one.
 
         Raises:
-            RunError: it is damaged, or of another run.
+            RunError: it is damaged or belongs to another run.
         """
         if self.path is None or not self.path.exists():
             return
@@ -384,7 +384,7 @@ class _Stages:
         try:
             if saved["of"] != self._of():
                 raise RunError(
-                    f"{self.path} is the checkpoint of another configuration, of other data or of another device "
+                    f"{self.path} is the checkpoint of another configuration, other data or another device "
                     f"({saved['of']['device']}); choose another folder."
                 )
             self.learner.restore(saved["learner"])
@@ -399,7 +399,7 @@ class _Stages:
 
 
 def save_model(path: Path, run: Run) -> None:
-    """Write the trained network and its curvature layer; torch.load(path, weights_only=True) reads the file too."""
+    """Write the trained network and its curvature layer. torch.load(path, weights_only=True) can read the file too."""
     alignment = None if run.alignment is None else run.alignment.state_dict()
     content = {"config": run.config.to_dict(), "model": run.model.state_dict(), "alignment": alignment}
     save_checked(path, content)

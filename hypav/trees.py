@@ -1,8 +1,8 @@
 """Trees: a class tree from labels, its distances, and embeddings of given distances in the space of curvature k.
 
-The embedding minimises the mean square of the relative error by Riemannian Adam (Bécigneul, Ganea, ICLR 2019;
-geoopt's). Distortion is the mean relative error, D_avg of Sala et al., "Representation Tradeoffs for Hyperbolic
-Embeddings", ICML 2018. Nothing here is random.
+The embedding minimises the mean squared relative error with geoopt's Riemannian Adam (Bécigneul, Ganea, ICLR 2019).
+Distortion is the mean relative error, D_avg of Sala et al., "Representation Tradeoffs for Hyperbolic Embeddings", ICML
+2018. Nothing here is random.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class ClassTree:
     """A rooted tree, every vertex after its parent.
 
     Attributes:
-        names: of the n vertices; the root has the name "".
-        parents: (n,) index of each vertex's parent, -1 for the root, vertex 0.
-        depths: (n,) edges to the root.
+        names: names of the n vertices; that of the root is "".
+        parents: (n,) index of each vertex's parent; -1 for the root, which is vertex 0.
+        depths: (n,) number of edges to the root.
     """
 
     names: tuple[str, ...]
@@ -61,10 +61,10 @@ class Embedding:
 
 
 def class_tree(*levels: Sequence[str]) -> ClassTree:
-    """The tree of classes given by their names on each level, the coarsest level first.
+    """The tree of classes, given by their names on each level, the coarsest level first.
 
-    Two groups with the same name are two vertices if their super-groups differ. Vertices come level by level, in order
-    of appearance.
+    Two groups with the same name are two vertices if their super-groups differ. Vertices are ordered by level, then by
+    first appearance.
 
     Raises:
         DataError: no level, no class, levels of different lengths, or two classes with the same path.
@@ -74,7 +74,7 @@ def class_tree(*levels: Sequence[str]) -> ClassTree:
     paths = list(zip(*levels, strict=True))
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)
-        raise DataError(f"Two classes have the path {' > '.join(twice)}: give every class a different name.")
+        raise DataError(f"Two classes have the path {' > '.join(twice)}; give every class a different name.")
     index: dict[tuple[str, ...], int] = {(): 0}
     parents = [-1]
     for depth in range(1, len(levels) + 1):
@@ -106,7 +106,7 @@ def tree_distances(parents: Tensor) -> Tensor:
 def radial_layout(parents: Tensor) -> Tensor:
     """A drawing of a tree (n, 2) for `embed`: leaves at equal angles around the root, every vertex at its depth.
 
-    The rows are tangent vectors at the origin, half as long as the depths: the conformal factor there is 2.
+    The rows are tangent vectors at the origin. Their lengths are half the depths, as the conformal factor there is 2.
     """
     _require_tree(parents)
     above, n = parents.tolist(), len(parents)
@@ -127,8 +127,8 @@ def radial_layout(parents: Tensor) -> Tensor:
 def equal_angles_layout(parents: Tensor, *, k: float) -> Tensor:
     """Sarkar's drawing of a tree (n, 2) for `embed`: all edges of length 1, neighbours of a vertex at equal angles.
 
-    Sarkar, "Low Distortion Delaunay Embedding of Trees in Hyperbolic Plane", Graph Drawing 2011: for k -> -∞ its
-    distortion goes to 0. The rows are tangent vectors at the origin, log_0 of the points.
+    Its distortion goes to 0 for k -> -∞ (Sarkar, "Low Distortion Delaunay Embedding of Trees in Hyperbolic Plane", Graph
+    Drawing 2011). The rows are tangent vectors at the origin, log_0 of the points.
     """
     _require_tree(parents)
     points = torch.zeros(len(parents), 2, dtype=torch.float64)
@@ -144,7 +144,7 @@ def equal_angles_layout(parents: Tensor, *, k: float) -> Tensor:
 
 
 def distortion(embedded: Tensor, wanted: Tensor) -> Tensor:
-    """Mean of |embedded/wanted - 1| over the pairs i < j of (..., n, n) and (n, n) distances, shape (...).
+    """The mean of |embedded/wanted - 1| over the pairs i < j of (..., n, n) and (n, n) distances, shape (...).
 
     Raises:
         DataError: the shapes differ, or two points have the wanted distance 0.
@@ -163,21 +163,21 @@ def embed(
     steps: int = 100,
     lr: float = 0.1,
 ) -> Embedding:
-    """Points of the space of curvature k whose distances are as near to the given ones as Riemannian Adam gets.
+    """Embed points in the space of curvature k, so that their distances approximate the given ones.
 
-    The loss is the mean of (embedded/wanted - 1)² over all pairs; the step length falls linearly to lr/100. In flat
-    space the size of the distances does not matter. In curved space it does: multiplying the distances by s has the
-    effect of multiplying k by s².
+    Riemannian Adam minimises the mean of (embedded/wanted - 1)² over all pairs; the learning rate falls linearly to
+    lr/100. In flat space the scale of the distances does not matter. In curved space multiplying the distances by s has
+    the same effect as multiplying k by s².
 
     Args:
         distances: (n, n), positive off the diagonal.
         start: (n, D) or (S, n, D) tangent vectors at the origin; the points start at exp_0 of them.
-        k: a number, or a number for each of the S starts.
-        steps, lr: of Riemannian Adam.
+        k: a number, or one number for each of the S starts.
+        steps, lr: steps and learning rate of Riemannian Adam.
 
     Raises:
         DataError: distances are not square and positive, or start has another n.
-        SettingError: fewer than one step, or a number of curvatures that is not S.
+        SettingError: fewer than one step, or the number of curvatures is not S.
     """
     pairs = _pairs(distances)
     if start.ndim not in (2, 3) or start.shape[-2] != len(distances):
@@ -194,7 +194,7 @@ def embed(
 
 
 def embed_tree(parents: Tensor, *, k: Sequence[float], steps: int = 100, lr: float = 0.1) -> Embedding:
-    """`embed` of a tree in the plane for each curvature, from both drawings; the better of the two results is kept.
+    """Embed a tree in the plane for each of S curvatures, from both drawings; of the two results the better is returned.
 
     Args:
         parents: (n,) as in `ClassTree`.
@@ -216,7 +216,7 @@ def embed_tree(parents: Tensor, *, k: Sequence[float], steps: int = 100, lr: flo
 def _descend(
     distances: Tensor, pairs: tuple[Tensor, Tensor], start: Tensor, k: Tensor, steps: int, lr: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Points, and their distortions after and before the descent; the starts do not influence each other."""
+    """The points, and their distortions after and before the descent. The starts do not influence each other."""
     i, j = pairs
     wanted, curvature = distances[i, j], k[..., None, None]
     points = ManifoldParameter(geometry.expmap0(start, k=curvature), manifold=Stereographic(k=curvature))
@@ -238,7 +238,7 @@ def _descend(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Use one thread: faster for work this small, and its sums are always the same."""
+    """Context in which torch uses one thread: faster for work this small, and its sums are always the same."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -253,7 +253,9 @@ def _unit(angles: Tensor) -> Tensor:
 
 def _pairs(distances: Tensor) -> tuple[Tensor, Tensor]:
     if distances.ndim != 2 or len(distances) != distances.shape[1] or len(distances) < 2:
-        raise DataError(f"Distances are a square matrix of two points or more, not {tuple(distances.shape)}.")
+        raise DataError(
+            f"Distances must be a square matrix of at least two points, not {tuple(distances.shape)}."
+        )
     i, j = torch.triu_indices(len(distances), len(distances), 1)
     if not bool((distances[i, j] > 0).all()) or not bool(distances.isfinite().all()):
         raise DataError("The distances between different points must be positive and finite.")
@@ -262,7 +264,7 @@ def _pairs(distances: Tensor) -> tuple[Tensor, Tensor]:
 
 def _require_tree(parents: Tensor) -> None:
     if parents.ndim != 1 or len(parents) == 0 or int(parents[0]) != -1:
-        raise DataError("The parents of a tree are a vector that begins with -1 for the root.")
+        raise DataError("The parents of a tree must be a vector that begins with -1 for the root.")
     order = torch.arange(1, len(parents))
     if not bool(((parents[1:] >= 0) & (parents[1:] < order)).all()):
         raise DataError("Every vertex except the root needs a parent before it.")

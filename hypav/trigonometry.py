@@ -2,10 +2,10 @@
 
     artan_k(x) = ∫₀ˣ dt/(1 + kt²) = artanh(√-k x)/√-k (k < 0),  x (k = 0),  arctan(√k x)/√k (k > 0)
 
-They are written as x·g(kx²) and x·h(kx²). The ratios g and h are smooth in u = kx². So nothing divides by x, by √|k|
-or by k, and the derivative in k is right on both sides of k = 0. geoopt's pair is not: d artan_k(1)/dk is -0.333 at
-k = -2e-8, but geoopt gives -1654 in float32, and +0.333 in either dtype for -1e-8 <= k < 0. Here the measured errors of
-value and derivative are 1/2 ulp in float32, and at most 3 and 4.5 ulp in float64.
+artan_k and its inverse tan_k are computed as x·g(kx²) and x·h(kx²). The ratios g and h are smooth in u = kx². So nothing
+is divided by x, by √|k| or by k, and the derivative in k is right on both sides of k = 0. geoopt's derivative is not.
+d artan_k(1)/dk is -0.333 at k = -2e-8, but geoopt gives -1654 in float32, and +0.333 in either dtype for
+-1e-8 <= k < 0. The measured errors of value and derivative are 1/2 ulp in float32, and at most 3 and 4.5 ulp in float64.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from torch.autograd.function import once_differentiable
 from hypav.errors import SettingError
 
 # In this range of u the closed form (1/(1 + u) - g)/2u of g'(u) cancels, but g'(u) = -∫₀¹ t²/(1 + ut²)² dt does not.
-# The integral is by Gauss-Legendre: t² and weight·t² of the 16 positive nodes of the 32-point rule (the integrand is
-# even), in increasing order, so that the sum rounds little. tests/test_trigonometry.py computes them independently.
+# Gauss-Legendre quadrature gives the integral. The tables hold t² and weight·t² of the 16 positive nodes of the 32-point
+# rule, as the integrand is even. Increasing weights keep the rounding small. tests/test_trigonometry.py recomputes them.
 NEAR = (-0.6, 2.0)
 # fmt: off
 _SQUARES = (
@@ -40,9 +40,9 @@ _WEIGHTS = (
 
 
 def artan_k(x: Tensor, *, k: float | Tensor) -> Tensor:
-    """artan_k(x), elementwise; k broadcasts against x. Computed in float64 and rounded to x's dtype.
+    """artan_k(x), elementwise; k broadcasts against x. It is computed in float64 and rounded to x's dtype.
 
-    Outside the ball (√-k|x| >= 1) the argument is clamped to 1 - eps of x's dtype, which protects artanh.
+    Outside the ball, for √-k|x| >= 1, the argument is clamped to 1 - eps of x's dtype, which protects artanh.
 
     Raises:
         SettingError: k is NaN or infinite.
@@ -69,8 +69,8 @@ def artan_ratio(u: Tensor, w: Tensor) -> Tensor:
 
     Args:
         u: kx².
-        w: 1 + u > 0, a separate argument because near the rim (u = -1) it holds digits that u cannot. If the caller
-            has clamped it, g keeps the slope 1/w of the clamped point, as artanh in the released code does.
+        w: 1 + u > 0. It is a separate argument because near the rim, u = -1, it has more digits than u. If the caller
+            has clamped it, g has the slope 1/w of the clamped point, as artanh in the released code does.
     """
     return _ArtanRatio.apply(u, w.detach())
 
@@ -89,7 +89,7 @@ def finite_curvature(k: float | Tensor, device: torch.device | None = None) -> T
 
 
 def rim_margin(dtype: torch.dtype) -> float:
-    """1 - (1 - eps)², the least value of 1 + k|x|² for a point of the open ball."""
+    """1 - (1 - eps)², the smallest value of 1 + k|x|² for a point in the open ball."""
     return 2 * torch.finfo(dtype).eps
 
 
@@ -97,7 +97,7 @@ class _ArtanRatio(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, u: Tensor, w: Tensor) -> Tensor:
         s = u.abs().sqrt()
-        # artanh(s) = log((1 + s)²/(1 - s²))/2, with 1 - s² = w; the clamps touch only s > 1 and what where() drops
+        # artanh(s) = log((1 + s)²/(1 - s²))/2, with 1 - s² = w; the clamps only affect s > 1 and what where() discards
         near_rim = torch.log1p(s.clamp_max(1.0)) - w.clamp_max(1.0).log() / 2
         artanh = torch.where(u > NEAR[0], s.clamp_max(0.8).atanh(), near_rim)
         g = torch.where(s == 0, 1.0, torch.where(u < 0, artanh, s.atan()) / s)
@@ -130,7 +130,7 @@ class _TanRatio(torch.autograd.Function):
 
 
 def _artan_ratio_slope(u: Tensor, w: Tensor, g: Tensor) -> Tensor:
-    """g'(u): the quadrature near u = 0, the closed form elsewhere."""
+    """g'(u), by quadrature near u = 0 and by the closed form elsewhere."""
     near = (u > NEAR[0]) & (u < NEAR[1])
     u_near, slope = torch.where(near, u, 0.0), torch.zeros_like(u)
     for square, weight in zip(_SQUARES, _WEIGHTS, strict=True):
@@ -150,7 +150,7 @@ def _sine_gap(v: Tensor) -> Tensor:
 
 
 def _two_product(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """ab and its rounding error (Dekker, Numerische Mathematik 18, 1971), without gradient."""
+    """The product ab and its rounding error (Dekker, Numerische Mathematik 18, 1971), without gradient."""
     a, b = a.detach(), b.detach()
     product = a * b
     a_high, b_high = ((2**27 + 1) * n - ((2**27 + 1) * n - n) for n in (a, b))

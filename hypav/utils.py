@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, the device and threads of torch, and random numbers equal everywhere."""
+"""Safe file writing, the device and threads of torch, and random numbers that are the same on every machine."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def replacing(path: Path | str) -> Iterator[Path]:
         temporary = Path(name)
         yield temporary
         with open(temporary, "rb+") as written:
-            os.fsync(written.fileno())  # the rename must not overtake the bytes
+            os.fsync(written.fileno())  # the bytes must be on the disk before the rename
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes files private
         temporary.replace(path)
     except OSError as error:
         raise RunError(
@@ -51,14 +51,14 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def write_json(path: Path | str, value: Mapping[str, Any]) -> None:
-    """Write `value` as JSON. Numbers keep every bit; NaN is refused with a ValueError."""
+    """Write `value` as JSON. Floats keep every bit; NaN raises ValueError."""
     text = json.dumps(value, indent=1, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def content_digest(value: Any) -> str:
-    """SHA-256 of nested dicts, lists, tensors and plain values; equal values have equal digests."""
+    """SHA-256, in hexadecimal, of nested dicts, lists, tensors and plain values; equal values have equal digests."""
     digest = hashlib.sha256()
 
     def add(value: Any) -> None:
@@ -82,8 +82,8 @@ def content_digest(value: Any) -> str:
 
 
 def save_checked(path: Path | str, content: Mapping[str, Any]) -> None:
-    """Write tensors and plain values by torch.save, with a digest of them; `load_checked` reads them."""
-    buffer = io.BytesIO()  # torch.save reports a full disk in its own way; a plain write raises OSError
+    """Write tensors and plain values with torch.save, together with their digest; `load_checked` reads the file."""
+    buffer = io.BytesIO()  # on a full disk a plain write raises OSError, but torch.save does not
     torch.save({**content, "digest": content_digest(content)}, buffer)
     with replacing(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
@@ -93,7 +93,7 @@ def load_checked(path: Path | str) -> dict[str, Any]:
     """What `save_checked` wrote, on the CPU. Only tensors and plain values are unpickled; no code can run.
 
     Raises:
-        RunError: the file cannot be read, is damaged, was changed by hand, or holds anything else.
+        RunError: the file cannot be read, is damaged, was changed by hand, or holds something else.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -108,7 +108,7 @@ def load_checked(path: Path | str) -> dict[str, Any]:
 
 
 def make_folder(path: Path | str) -> Path:
-    """The folder, made with its parents if it is missing.
+    """Make a folder and its parents if they are missing, check that it can be written to, and return its path.
 
     Raises:
         RunError: it cannot be made or written to.
@@ -164,7 +164,7 @@ def side_by_side(jobs: int | None, device: str | torch.device, most: int | None 
 def threads(count: int) -> Iterator[None]:
     """Context in which torch uses `count` threads.
 
-    Another count sums in another order, so a result is repeated to the last bit only with the same count.
+    Sums are taken in another order with another count, so only the same count gives the same bits.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(count)
@@ -174,38 +174,38 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-BLOCK = 16  # torch.randn makes normal numbers in blocks of this size
+BLOCK = 16  # torch.randn draws normal numbers in blocks of this size
 
 
 def uniform(*shape: int, generator: Generator | None = None) -> Tensor:
-    """Multiples of 2^-24 in [0, 1), as float64; torch.rand(dtype=float32) draws the same numbers.
+    """Uniform numbers in [0, 1), float64 of the given shape. They are multiples of 2^-24, as torch.rand draws in float32.
 
     Args:
-        generator: on the CPU; None is torch's global one.
+        generator: on the CPU; None is torch's global generator.
     """
     return torch.rand(shape, generator=generator, dtype=torch.float32).double()
 
 
 def normal(*shape: int, generator: Generator | None = None) -> Tensor:
-    """Standard normal numbers in float64, two from two uniform ones (Box and Muller, 1958):
+    """Standard normal numbers, float64 of the given shape; two of them from two uniform numbers (Box and Muller, 1958):
 
         sqrt(-2 log(1 - u)) (cos 2 pi u', sin 2 pi u').
 
-    The uniform numbers are paired in blocks of 8 + 8, as torch.randn(dtype=float32) pairs 16 or more. So both give the
-    same numbers up to the rounding of float32.
+    The uniform numbers are paired in blocks of 8 + 8, as torch.randn does in float32 for 16 numbers or more. So both
+    give the same numbers up to the rounding of float32.
 
     Args:
-        generator: on the CPU; None is torch's global one.
+        generator: on the CPU; None is torch's global generator.
     """
     count = math.prod(shape)
     numbers = _box_muller(uniform(max(count, BLOCK), generator=generator))
-    if len(numbers) % BLOCK:  # the last numbers fill no block: redraw the last block, as torch does
+    if len(numbers) % BLOCK:  # the last block is not full: draw the last 16 numbers again, as torch does
         numbers[-BLOCK:] = _box_muller(uniform(BLOCK, generator=generator))
     return numbers[:count].view(shape)
 
 
 def _box_muller(uniform: Tensor) -> Tensor:
-    """Normal numbers from (n,) uniform ones; those past the last whole block stay uniform."""
+    """(n,) normal numbers from (n,) uniform numbers; those after the last full block stay uniform."""
     numbers = uniform.clone()
     whole = uniform[: len(uniform) // BLOCK * BLOCK].view(-1, 2, BLOCK // 2)
     radius, angle = (-2 * torch.log1p(-whole[:, 0])).sqrt(), 2 * math.pi * whole[:, 1]

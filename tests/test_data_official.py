@@ -181,7 +181,7 @@ def test_case_counts_in_vggsound_only(tmp_path):
         if same:
             assert_equal_sets(read_official(root), small_set())
         else:
-            refused(root, "clASS001.h5", "named after no class")
+            refused(root, "clASS001.h5", "is not a class of all_class.txt")
 
 
 def test_classes_are_ranked_before_case_is_dropped(tmp_path):
@@ -342,7 +342,7 @@ def test_h5_that_reads_other_files_or_stores_nothing(own, tmp_path):
         file.create_dataset("data", (10**12, 512), "f4", chunks=(1024, 512))
         del file["video_urls"]
         file.create_dataset("video_urls", (10**12,), "S80", chunks=(1024,))
-    refused(own, "declares", "stores none")
+    refused(own, "declares", "stores no values")
     with h5py.File(path, "r+") as file:
         file["data"][:5], file["video_urls"][:5] = 1.0, b"x"
     refused(own, "Class001.h5")

@@ -197,7 +197,7 @@ FAULTS = [
         shrink("stage_1_val_seen.txt"),
         ("only one of stage_1_train and stage_1_val_seen", "'Class003'"),
     ),
-    ("warning", shrink("stage_2_test_seen.txt"), ("are trained on but are not in stage_2_test_seen",)),
+    ("warning", shrink("stage_2_test_seen.txt"), ("are in a training split but not in stage_2_test_seen",)),
 ]
 
 

@@ -219,7 +219,7 @@ def test_what_has_no_splits_is_refused() -> None:
         ([0], [1], "Class 3 has 3 samples but needs 4"),
         ([0, 1], [1], "Class 1 is both"),
         ([9], [1], "class 9, which has no sample"),
-        ([0, 1], 1, "training needs two"),
+        ([0, 1], 1, "training, which needs two"),
     ]:
         with pytest.raises(DataError) as caught:
             split(unseen, val_unseen)

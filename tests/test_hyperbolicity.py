@@ -251,7 +251,7 @@ def changed(i, j, value):
         (changed(1, 2, np.inf), "NaN or infinite"),
         (changed(1, 2, 5.0), "not symmetric"),
         (-D, "negative numbers"),
-        (np.ones((5, 5)), "diagonal that is not zero"),
+        (np.ones((5, 5)), "diagonal of the distance matrix is not zero"),
     ],
 )
 def test_bad_matrices_are_refused(matrix, words):

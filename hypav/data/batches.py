@@ -1,4 +1,4 @@
-"""Class-balanced triplets: the index pairs that training draws, and the six tables of one training step."""
+"""Class-balanced triplets: the index pairs that training draws, and the six tables of a batch."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _WIDE = 2**60
 
 
 class TripletBatch(NamedTuple):
-    """One step's input: audio (B, D_a) and video (B, D_v) of the same samples, text (B, D_w) the vectors of
-    their classes, and the same three of as many samples of other classes."""
+    """The input of one training step: audio (B, D_a), video (B, D_v) and class vectors text (B, D_w) of B samples, and
+    the same three for B negatives, which are samples of other classes."""
 
     audio: Tensor
     video: Tensor
@@ -27,7 +27,7 @@ class TripletBatch(NamedTuple):
 
 
 def sampling_weights(label: Tensor) -> Tensor:
-    """The (N,) float64 probabilities of samples with (N,) class ids if all K classes are equally likely: 1 / (K n_c)."""
+    """The probability 1 / (K n_c) of each sample if all K classes are equally likely, (N,) float64; label is (N,)."""
     _, class_of, count = torch.unique(label, return_inverse=True, return_counts=True)
     return 1.0 / (count.shape[0] * count[class_of].to(torch.float64))
 
@@ -35,14 +35,14 @@ def sampling_weights(label: Tensor) -> Tensor:
 class TripletSampler:
     """Draw (positive, negative) sample pairs as AVCA's released sampler does (Mercea et al., CVPR 2022).
 
-    The positive is drawn with replacement, every class being equally likely (`sampling_weights`). The
-    negative's class is uniform over the K - 1 other classes, the negative uniform within it.
+    The positive is drawn with replacement; all classes are equally likely (`sampling_weights`). The class of the negative
+    is uniform over the K - 1 other classes, and the negative is uniform within it.
 
     Args:
-        label: (N,) class ids of the phase that is trained on.
+        label: (N,) class ids of the training phase.
         batch_size: B.
         generator: the only source of randomness; draws are made on its device.
-        device: where the indices go; that of `label` if None.
+        device: device of the indices; that of `label` if None.
 
     Raises:
         DataError: label is not a list of whole numbers, or holds fewer than two classes.
@@ -67,8 +67,8 @@ class TripletSampler:
         _, class_of, count = torch.unique(label.to(generator.device), return_inverse=True, return_counts=True)
         if count.shape[0] < 2:
             raise DataError(
-                f"Triplets need samples of at least two classes to draw a negative from, not of "
-                f"{count.shape[0]}; look at the labels of the training split."
+                f"Triplets need samples of at least two classes, not of {count.shape[0]}; "
+                "check the labels of the training split."
             )
         self.batch_size = batch_size
         self.generator = generator
@@ -78,7 +78,7 @@ class TripletSampler:
         self._start = count.cumsum(0) - count
 
     def draw(self, n_batches: int) -> tuple[Tensor, Tensor]:
-        """Draw n_batches batches as positions in `label`: (index, negative), both int64 (n_batches, B)."""
+        """Draw batches: (index, negative), positions in `label`, both int64 (n_batches, B)."""
         if n_batches < 1:
             raise SettingError(f"n_batches must be at least 1, not {n_batches}.")
         n_classes = self._count.shape[0]
@@ -99,7 +99,7 @@ class TripletSampler:
 
 
 def make_batch(phase: Phase, index: Tensor, negative: Tensor) -> TripletBatch:
-    """The tables of one batch: rows `index` and `negative` (B,) of a phase, text by the class of each row."""
+    """The tables of one batch: rows `index` and `negative` (B,) of a phase, and the text vector of each row's class."""
     row = torch.searchsorted(phase.classes, phase.label[index])
     row_neg = torch.searchsorted(phase.classes, phase.label[negative])
     return TripletBatch(

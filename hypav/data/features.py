@@ -1,7 +1,7 @@
-"""FeatureSet: audio, video and text features with labels and zero-shot splits; every loader returns one.
+"""FeatureSet: audio, video and text features with labels and zero-shot splits. Every loader returns a FeatureSet.
 
 A class id is a row of `class_names` and of `text`. The splits are the five disjoint sample lists of the AVCA benchmark
-(Mercea et al., CVPR 2022). The benchmark's sixth list, stage_2_train, is the union of the first three.
+(Mercea et al., CVPR 2022). Its sixth list, stage_2_train, is the union of the first three.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ PHASES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 class Phase:
     """The samples and classes of one phase.
 
-    Shapes: audio (N, D_a), video (N, D_v), label (N,) class ids of the whole set; classes (K,) sorted class ids,
-    text (K, D_w) their vectors; seen (S,) and unseen (U,) class ids, whose union is classes.
+    Shapes: audio (N, D_a), video (N, D_v) and label (N,), class ids of the whole set; classes (K,), sorted class ids, and
+    text (K, D_w), their vectors; seen (S,) and unseen (U,) class ids, whose union is classes.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Phase:
         return f"{self.name}: {len(self)} samples; classes: {_counts(self.seen, self.unseen)}; dimensions: {dims}"
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Phase:
-        """Move the phase to a device and its features to a dtype; None leaves either as it is."""
+        """The phase on another device and its features in another dtype; None keeps either."""
         moved = {name: getattr(self, name).to(device) for name in ("label", "classes", "seen", "unseen")}
         floats = {name: getattr(self, name).to(device, dtype) for name in ("audio", "video", "text")}
         return replace(self, **moved, **floats)
@@ -85,18 +85,18 @@ class FeatureSet:
         text: (C, D_w) float, the vector of each class name.
         class_names: the C names.
         splits: for each of SPLITS the (n,) indices of its samples; the five are disjoint.
-        split_classes: for each of SPLITS its sorted class ids; derived from the labels if not given.
-        groups, super_groups: for each class the name of its group and super-group; empty if not known.
+        split_classes: for each of SPLITS its sorted class ids; by default derived from the labels.
+        groups, super_groups: for each class the name of its group and super-group; empty if unknown.
         ids: a name for each sample; empty if there are no names.
-        source: where the features come from, one sentence, with the attribution they need.
+        source: one sentence that says where the features come from, with the attribution they need.
         simulated: True if the features were drawn from a generator. Every table says so.
-        paper_key: ("UCF-GZSL", "main") and the like if the paper reports this very set, else None.
-        modelled_on: the same key if a simulated set has only the counts and dimensions of a published one.
-        loaded_as: the arguments with which `hypav.load` loads this set again; empty for a set made otherwise.
+        paper_key: e.g. ("UCF-GZSL", "main") if the paper reports exactly this set, else None.
+        modelled_on: such a key if a simulated set has only the counts and dimensions of a published one.
+        loaded_as: the arguments with which `hypav.load` loads this set again; empty if it was made in another way.
 
     Raises:
-        DataError: no run could use the set: wrong shapes, NaN, constant features, labels out of range, overlapping
-            splits or roles, a class without samples, a training class with a single sample, no unseen class.
+        DataError: no run can use the set: wrong shapes, NaN, constant features, labels out of range, overlapping splits
+            or roles, a class without samples, a training class with a single sample, no unseen class.
     """
 
     name: str
@@ -141,7 +141,7 @@ class FeatureSet:
 
     @property
     def reference_key(self) -> tuple[str, str] | None:
-        """The paper's set whose settings fit and whose rows are shown next to ours: this set, or its model."""
+        """The paper's set that gives the settings and the rows next to ours: `paper_key`, or `modelled_on`."""
         return self.paper_key or self.modelled_on
 
     def __len__(self) -> int:
@@ -163,7 +163,7 @@ class FeatureSet:
 
     @cached_property
     def digest(self) -> str:
-        """A hash of everything a run can see of the set: features, labels, text, class names, splits."""
+        """A hash of everything in the set that a run uses: features, labels, text, class names, splits."""
         hashed = hashlib.blake2b(digest_size=16)
         for tensor in (self.audio, self.video, self.label, self.text):
             hashed.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
@@ -180,7 +180,7 @@ class FeatureSet:
     def phase(self, name: str) -> Phase:
         """The samples and classes of "train", "val", "train_val" or "test".
 
-        As in the released code, samples whose class is not one of the phase's classes are left out.
+        As in the released code, samples whose class does not belong to the phase are left out.
         """
         if name not in PHASES:
             raise DataError(f"There is no phase {name!r}; choose one of {', '.join(PHASES)}.")
@@ -209,7 +209,7 @@ def _counts(seen: Tensor, unseen: Tensor) -> str:
 
 
 def _as_slice(index: Tensor) -> Tensor | slice:
-    """Consecutive rows as a slice. It takes a view, and a copy of a whole benchmark would double its memory."""
+    """Consecutive rows as a slice, which gives a view; a copy of a whole benchmark would double its memory."""
     first, count = int(index[0]) if index.numel() else 0, index.numel()
     return slice(first, first + count) if torch.equal(index, first + torch.arange(count)) else index
 
@@ -219,19 +219,19 @@ def _union(parts: list[Tensor]) -> Tensor:
 
 
 def rows_not_finite(table: Tensor | NDArray[Any]) -> list[int]:
-    """The rows of a (n, D) table that hold NaN or infinite values."""
+    """The rows of an (n, D) table that hold NaN or infinite values."""
     return (~torch.isfinite(torch.as_tensor(table)).all(dim=1)).nonzero().flatten().tolist()
 
 
 def _array_problems(data: FeatureSet) -> Iterator[str]:
     if data.label.ndim != 1 or len(data.label) < 1:
-        yield f"label must be a list with one class id per sample, not of shape {tuple(data.label.shape)}."
+        yield f"label must be a list with one class id per sample, but has shape {tuple(data.label.shape)}."
     if data.label.dtype != torch.int64:
         yield f"label must hold whole numbers (int64), not {data.label.dtype}."
     samples, classes = len(data.label), len(data.class_names)
     for what, table in (("audio", data.audio), ("video", data.video), ("text", data.text)):
         if table.ndim != 2 or table.shape[1] < 1:
-            yield f"{what} must be a table (rows, dimensions), not of shape {tuple(table.shape)}."
+            yield f"{what} must be a table (rows, dimensions), but has shape {tuple(table.shape)}."
         if not table.is_floating_point():
             yield f"{what} must hold floating-point numbers, not {table.dtype}."
         if what != "text" and len(table) != samples:
@@ -259,7 +259,7 @@ def _array_problems(data: FeatureSet) -> Iterator[str]:
     if len(data.ids) not in (0, samples):
         yield f"there are {len(data.ids)} sample ids for {samples} samples."
     if strange := sorted(set(SPLITS) ^ set(data.splits)):
-        yield f"splits must be exactly {', '.join(SPLITS)}; look at {', '.join(strange)}."
+        yield f"splits must be exactly {', '.join(SPLITS)}; check {', '.join(strange)}."
     for name, index in data.splits.items():
         if index.numel() and (int(index.min()) < 0 or int(index.max()) >= len(data)):
             yield f"split {name} names sample {int(index.max())} of {len(data)}."
@@ -269,9 +269,9 @@ def _array_problems(data: FeatureSet) -> Iterator[str]:
 
 
 def _class_problems(data: FeatureSet) -> Iterator[str]:
-    def shared(one: Iterable[str], other: str) -> str:
-        """The first class of both; empty if there is no such class."""
-        ids = set(_union([data.split_classes[split] for split in one]).tolist())
+    def shared(splits: Iterable[str], other: str) -> str:
+        """The name of the first class in both; empty if there is no such class."""
+        ids = set(_union([data.split_classes[split] for split in splits]).tolist())
         ids &= set(data.split_classes[other].tolist())
         return repr(data.class_names[min(ids)]) if ids else ""
 
@@ -289,7 +289,7 @@ def _class_problems(data: FeatureSet) -> Iterator[str]:
     for phase in ("val", "test"):
         seen, (unseen,) = PHASES[phase]
         if name := shared(seen, unseen):
-            yield f"class {name} is both seen and unseen in {phase}; a class can be only one of the two."
+            yield f"class {name} is both seen and unseen in {phase}; remove it from one of the two."
     if name := shared(PHASES["train_val"][0], "stage_2_test_unseen"):
         yield f"test-unseen class {name} is also trained on; remove it from the training splits."
     if name := shared(["stage_1_train"], "stage_1_val_unseen"):
@@ -333,15 +333,14 @@ def from_arrays(
         audio, video: (N, D_a) and (N, D_v).
         label: (N,) class ids, rows of class_names.
         class_names, text: C names and their (C, D_w) vectors.
-        splits: for each of SPLITS the indices of its samples. If it is not given, `split_by_class` draws them.
-        unseen, val_unseen: for `split_by_class`: class ids, or how many classes to draw; a fifth of the classes each
-            if not given.
-        seed, generator: of the drawing; `generator` is used instead of `seed` if given.
+        splits: for each of SPLITS the indices of its samples; by default `split_by_class` draws them.
+        unseen, val_unseen: for `split_by_class`: class ids, or the number of classes to draw; by default a fifth of all.
+        seed, generator: for drawing the splits; `generator` is used instead of `seed` if given.
         groups, super_groups, ids, source, simulated: see FeatureSet.
 
     Raises:
-        DataError: an array is not a table of numbers, or FeatureSet or `split_by_class` refuses it.
-        SettingError: both splits and classes to draw them with are given.
+        DataError: an array is not a table of numbers, or `FeatureSet` or `split_by_class` rejects it.
+        SettingError: both `splits`, and `unseen` or `val_unseen`, are given.
     """
     label = _tensor("label", label, whole=True)
     if splits is None:
@@ -353,7 +352,7 @@ def from_arrays(
             generator=torch.Generator().manual_seed(seed) if generator is None else generator,
         )
     elif unseen is not None or val_unseen is not None:
-        raise SettingError("Give either splits, or unseen and val_unseen to draw the splits with, not both.")
+        raise SettingError("Give either splits, or unseen and val_unseen to draw splits, not both.")
     return FeatureSet(
         name=name,
         audio=_tensor("audio", audio),
@@ -376,7 +375,7 @@ def _tensor(what: str, values: Any, *, whole: bool = False) -> Tensor:
         try:
             array = np.asarray(values)
         except ValueError as error:
-            raise DataError(f"{what} is not a table of numbers; its rows must have one length.") from error
+            raise DataError(f"{what} is not a table of numbers; its rows must have equal lengths.") from error
         if array.dtype == object:
             raise DataError(
                 f"{what} is an array of Python objects; make it a plain array of numbers first, "
@@ -395,7 +394,7 @@ def _tensor(what: str, values: Any, *, whole: bool = False) -> Tensor:
 
 
 def split_codes(codes: NDArray[Any], samples: int) -> dict[str, NDArray[np.int64]]:
-    """The sample indices of each of SPLITS, from (N,) places in SPLITS; -1 is a sample in no split."""
+    """The sample indices of each split, from (N,) positions in SPLITS; -1 is a sample in no split."""
     if codes.shape != (samples,) or not np.isin(codes, range(-1, len(SPLITS))).all():
         raise DataError(f"split must be a list of numbers from -1 to {len(SPLITS) - 1}, one for each sample.")
     return {name: np.flatnonzero(codes == code) for code, name in enumerate(SPLITS)}
@@ -408,30 +407,30 @@ def split_by_class(
     val_unseen: int | Sequence[int],
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    """Draw the benchmark's five splits for (N,) class ids: for each of SPLITS its sorted sample indices.
+    """Draw the benchmark's five splits for class ids (N,): for each of SPLITS its sorted sample indices.
 
     All samples of the unseen classes are test-unseen. A tenth of every other class is test-seen. The rest of the
-    val-unseen classes is val-unseen. A tenth of the rest of each other class is val-seen, and what remains is for
-    training. A tenth is at least one sample.
+    val-unseen classes is val-unseen. Of each other class, a tenth of the rest is val-seen, and the remaining samples are
+    for training. A tenth is at least one sample.
 
     Args:
-        unseen, val_unseen: class ids, or how many classes to draw.
+        unseen, val_unseen: class ids, or the number of classes to draw.
 
     Raises:
-        DataError: a class id without samples, overlapping roles, fewer than two classes left to train on, or a class
-            that is too small (it needs 4 samples to be trained on, 2 to be val-unseen).
-        SettingError: no unseen or no val-unseen class asked for.
+        DataError: a class id without samples, overlapping roles, fewer than two classes left for training, or a class
+            that is too small: training classes need 4 samples, val-unseen classes 2.
+        SettingError: no unseen or no val-unseen class is requested.
     """
     classes, counts = (values.tolist() for values in torch.unique(label, return_counts=True))
     shuffled = torch.randperm(len(classes), generator=generator, device=generator.device).tolist()
     free = [classes[position] for position in shuffled]
     roles: dict[str, list[int]] = {}
-    # Named classes are taken out first, so that the drawn ones never coincide with them.
+    # Named classes are removed first, so that they are not drawn again.
     wishes = [("unseen", unseen), ("val_unseen", val_unseen)]
     for role, wanted in sorted(wishes, key=lambda wish: isinstance(wish[1], int)):
         chosen = free[: max(wanted, 0)] if isinstance(wanted, int) else [int(row) for row in wanted]
         if not chosen:
-            raise SettingError(f"{role} must name at least one class, or say how many to draw.")
+            raise SettingError(f"{role} must name at least one class, or give the number to draw.")
         if strange := set(chosen) - set(classes):
             raise DataError(f"{role} names class {min(strange)}, which has no sample.")
         if both := set(chosen) - set(free):
@@ -439,8 +438,8 @@ def split_by_class(
         free, roles[role] = [row for row in free if row not in chosen], chosen
     if len(free) < 2:
         raise DataError(
-            f"{len(classes)} classes have samples and only {len(free)} of them is left to train on; "
-            "training needs two: add classes, or make fewer of them unseen and val_unseen."
+            f"Of the {len(classes)} classes with samples, {len(free)} remain for training, which needs two; "
+            "add classes, or make fewer of them unseen and val_unseen."
         )
     parts: dict[str, list[Tensor]] = {split: [] for split in SPLITS}
     for row, count in zip(classes, counts, strict=True):
@@ -471,9 +470,9 @@ _LISTS = ("groups", "super_groups", "ids")
 def save_npz(data: FeatureSet, path: Path | str) -> None:
     """Write a set to an npz file that `load_npz` and `hypav.load` read.
 
-    Its arrays are audio (N, D_a), video (N, D_v), label (N,), split (N,), class_names (C,) and text (C, D_w). A split is
-    a place in SPLITS, or -1 for a sample in no split. Optional are groups, super_groups, ids, name, source and simulated.
-    Floats keep their precision. `paper_key` is not written: the paper reports the published folders, not a copy.
+    Its arrays are audio (N, D_a), video (N, D_v), label (N,), split (N,), class_names (C,) and text (C, D_w). split holds
+    positions in SPLITS, or -1 for a sample in no split. groups, super_groups, ids, name, source and simulated are
+    optional. Floats keep their precision. `paper_key` is not written, as the paper reports the published folders only.
     """
     split = np.full(len(data), -1, dtype=np.int8)
     for code, name in enumerate(SPLITS):
@@ -490,7 +489,7 @@ def load_npz(path: Path | str) -> FeatureSet:
 
     Raises:
         DataError: there is no such file, it is damaged or pickled, an array is missing or of the wrong type, or
-            FeatureSet refuses the arrays.
+            `FeatureSet` rejects the arrays.
     """
     path = Path(path)
     arrays = npz_arrays(path)
@@ -515,7 +514,7 @@ def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of an npz file, by name; nothing is unpickled.
 
     Raises:
-        DataError: there is no such file, or it is not a whole npz file of plain arrays.
+        DataError: there is no such file, or it is not a complete npz file of plain arrays.
     """
     if not path.is_file():
         raise DataError(f"{path}: there is no such file.")
@@ -535,7 +534,7 @@ def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
         OSError, EOFError, ValueError, LookupError, MemoryError, RuntimeError, SyntaxError, zlib.error,
         zipfile.BadZipFile,
     ) as error:  # fmt: skip
-        # numpy takes every file that it does not know for a pickle
+        # numpy treats every unknown file as a pickle
         if "pickle" in str(error) and start.startswith((b"pk", b"\x93numpy", b"\x80")):
             raise DataError(
                 f"{path} holds pickled objects, which are not opened; save plain arrays."
@@ -544,7 +543,7 @@ def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def describe(data: FeatureSet) -> str:
-    """The lines of `print(data)`, then the size of each split, the norms of the features and the groups, as text."""
+    """The lines of `print(data)`, followed by the split sizes, the norms of the features and the groups, as text."""
     rows: list[tuple[str, ...]] = [("split", "classes", "samples", "per class")]
     for split in SPLITS:
         classes, index = data.split_classes[split], data.splits[split]

@@ -22,7 +22,7 @@ NAMES_HELP = (
 def load(
     name: str | Path, *, features: str = "main", text_alignment: str = "correct", seed: int = 0
 ) -> FeatureSet:
-    """Load a feature set; nothing is downloaded.
+    """Load a feature set by its name or path; nothing is downloaded.
 
     >>> data = load("simulated:small")
     >>> data.name
@@ -31,12 +31,12 @@ def load(
     test: 120 samples; classes: 16 seen, 4 unseen; dimensions: audio 24, video 32, text 16
 
     Args:
-        name: "simulated" or "simulated:" and a key of COUNTS; "yt8m-mini" or "yt8m", read from the folder that the
-            environment variable HYPAV_DATA names; the path of a folder of the AVCA benchmark, of a folder with
+        name: "simulated", or "simulated:" and a key of COUNTS; "yt8m-mini" or "yt8m", read from the folder that the
+            environment variable HYPAV_DATA names; or the path of a folder of the AVCA benchmark, of a folder with
             yt8m_gzsl_mini.npz, or of a .npz file.
-        features: "main" or "cls"; for folders of the benchmark.
+        features: "main" or "cls"; only for folders of the benchmark.
         text_alignment: "correct", or "official" for the shifted text rows of the released loader; for the same folders.
-        seed: of the simulated features.
+        seed: seed of the simulated features.
 
     Raises:
         DataError: there is no such set, or its files cannot be used.
@@ -44,12 +44,12 @@ def load(
     """
     data, name = _load(str(name), features, text_alignment, seed)
     again = {"name": name, "features": features, "text_alignment": text_alignment, "seed": seed}
-    object.__setattr__(data, "loaded_as", again)  # dataclasses.replace would check all features once more
+    object.__setattr__(data, "loaded_as", again)  # dataclasses.replace would check all features again
     return data
 
 
 def _load(name: str, features: str, text_alignment: str, seed: int) -> tuple[FeatureSet, str]:
-    """The set, and the name with which it is loaded from every working directory."""
+    """The set, and a name that loads it from any working directory."""
     kind, _, counts = name.partition(":")
     if kind == "simulated":
         return simulated(counts or "ucf-gzsl", seed=seed), name
@@ -57,7 +57,7 @@ def _load(name: str, features: str, text_alignment: str, seed: int) -> tuple[Fea
         folder = os.environ.get(DATA_VARIABLE)
         if not folder:
             raise DataError(
-                f"{name} needs the environment variable {DATA_VARIABLE}: the folder that holds {YT8M_FILES[name]}; "
+                f"Set the environment variable {DATA_VARIABLE} to the folder that holds {YT8M_FILES[name]}; "
                 "get real features with: hypav data fetch yt8m."
             )
         return read_yt8m(Path(folder) / YT8M_FILES[name]), name
@@ -75,9 +75,9 @@ def _load(name: str, features: str, text_alignment: str, seed: int) -> tuple[Fea
 
 
 def course_data() -> FeatureSet:
-    """The set the course's notebooks train on: the one that HYPAV_COURSE names, else simulated features.
+    """The set that the course's notebooks train on: the one that HYPAV_COURSE names, or simulated features.
 
-    `hypav course FOLDER --execute --data yt8m-mini` sets the variable: every notebook then runs on other data unchanged.
+    `hypav course FOLDER --execute --data yt8m-mini` sets the variable, so the same notebooks run on other data.
 
     >>> course_data().simulated
     True

@@ -1,4 +1,4 @@
-"""The AVCA benchmark folders (UCF-, VGGSound-, ActivityNet-GZSL) and your own folders of the same form.
+"""Read and write the folders of the AVCA benchmark (UCF-, VGGSound-, ActivityNet-GZSL) and your own of the same form.
 
 ```
 ROOT/class-split/all_class.txt                       one class per line
@@ -39,9 +39,9 @@ from hypav.utils import make_folder, replacing, write_json
 KINDS = ("main", "cls")
 # (audio, video, text): SeLaVi, SeLaVi and fastText; VGGish, C3D and fastText
 FEATURE_DIMS: Mapping[str, tuple[int, int, int]] = {"main": (512, 512, 300), "cls": (128, 4096, 300)}
-LIST_FOLDERS = ("class-split", "class_split")  # the released loader has the first, its README the second
+LIST_FOLDERS = ("class-split", "class_split")  # the released loader uses the first, its README the second
 NAMES_FILE = "_w2v_class_names.csv"
-NOTE_FILE = "hypav.json"  # name, source and simulated of the features that this package wrote
+NOTE_FILE = "hypav.json"  # name, source and simulated of features that this package wrote
 AVCA_SOURCE = (
     "Features of the AVCA benchmark (Mercea et al., Audio-visual generalised zero-shot learning with "
     "cross-modal attention and language, CVPR 2022), word vectors fastText wiki.en."
@@ -49,7 +49,7 @@ AVCA_SOURCE = (
 
 
 class Published(NamedTuple):
-    """A published set: number of classes; (classes, samples) of each of SPLITS; the last of them with cls features."""
+    """A published set: its number of classes, (classes, samples) of each split, and of the last with cls features."""
 
     name: str
     classes: int
@@ -62,7 +62,7 @@ class Published(NamedTuple):
         return dict(zip(SPLITS, (*self.counts[:-1], last), strict=True))
 
 
-# Counted from the benchmark's tables; VGGSound's stage_1_train samples are those of the AVCA paper (Table 1).
+# From the benchmark's tables; the number of VGGSound's stage_1_train samples is that of the AVCA paper (Table 1).
 PUBLISHED: Mapping[str, Published] = {
     "ucf": Published("UCF-GZSL", 101, ((30, 3174), (30, 353), (12, 1467), (42, 555), (9, 1267)), (6, 845)),
     "activitynet": Published(
@@ -78,10 +78,10 @@ PUBLISHED: Mapping[str, Published] = {
 
 
 class OfficialFolder(NamedTuple):
-    """All that a folder says about one kind of features before any feature is read.
+    """What a folder says about one kind of features, before the features are read.
 
-    names: the C sorted class names. manual: the name of each class's word vector. groups, super_groups: the csv file's
-    categories, or empty. vectors: word vectors by manual name. lists: sorted class ids of each split. files: (split,
+    names: the C sorted class names. manual: the name of each class's word vector. groups, super_groups: the categories in
+    the csv file, or empty. vectors: word vectors by manual name. lists: sorted class ids of each split. files: (split,
     class id, audio file, video file).
     """
 
@@ -100,10 +100,10 @@ class OfficialFolder(NamedTuple):
 def read_official(root: Path | str, features: str = "main", *, text_alignment: str = "correct") -> FeatureSet:
     """Read a benchmark folder: a published one, or your own of the same form.
 
-    Class ids are ranks in the sorted all_class.txt. Names are compared without regard to case in ucf and activitynet,
-    as in the released loader. Samples of classes that are not in their split's list are left out. The sixth split,
-    stage_2_train, repeats three others and is not read. Samples are in the order of SPLITS, then of class names, then
-    of the files' rows.
+    Class ids are ranks in the sorted all_class.txt. In ucf and activitynet the case of names is ignored, as in the
+    released loader. Samples of classes that are not in their split's list are left out. The sixth split, stage_2_train,
+    repeats three others and is not read. Samples are sorted by split in the order of SPLITS, then by class name, then by
+    row of the file.
 
     Args:
         root: the folder of one data set.
@@ -112,11 +112,11 @@ def read_official(root: Path | str, features: str = "main", *, text_alignment: s
             shifts the rows if manual and original names sort differently.
 
     Returns:
-        float32 features; `ids` are the video names, `groups` the csv file's categories. `paper_key` is set if name,
+        float32 features; `ids` are the video names, `groups` the categories in the csv file. `paper_key` is set if name,
         class counts and dimensions are those of the published set.
 
     Raises:
-        DataError: the first thing that is missing, damaged or contradictory, with its file.
+        DataError: something is missing, damaged or contradictory; the message names its file.
         SettingError: unknown `features` or `text_alignment`.
     """
     folder = open_official(root, features)
@@ -128,7 +128,7 @@ def read_official(root: Path | str, features: str = "main", *, text_alignment: s
     split_code = torch.repeat_interleave(
         torch.tensor([SPLITS.index(file[0]) for file in folder.files]), counts
     )
-    # Features that this package wrote under a published name are the published ones only if they came from there.
+    # Features that this package wrote under a published name are the published ones only if that is their source.
     theirs = not simulated and source in ("", AVCA_SOURCE)
     known = PUBLISHED.get(folder.dataset.lower()) if theirs else None
     known = known if known and known.classes == len(folder.names) else None
@@ -155,10 +155,10 @@ def read_official(root: Path | str, features: str = "main", *, text_alignment: s
 
 
 def text_rows(manual: Sequence[str], alignment: str) -> tuple[str, ...]:
-    """The name whose word vector each class gets, for manual names in the order of the class ids.
+    """For each class the name whose word vector it gets; `manual` holds the manual names in the order of the class ids.
 
-    "correct" is the class's manual name. "official" is the released loader: it sorts the rows by manual name and then
-    takes them by the rank of the original name.
+    "correct" gives each class its manual name. "official" repeats the released loader, which sorts the rows by manual
+    name and then takes them by the rank of the original name.
     """
     if alignment not in ("correct", "official"):
         raise SettingError(f"text_alignment must be correct or official, not {alignment!r}.")
@@ -166,14 +166,14 @@ def text_rows(manual: Sequence[str], alignment: str) -> tuple[str, ...]:
 
 
 def open_official(root: Path | str, features: str = "main") -> OfficialFolder:
-    """Read the lists, names and word vectors of a folder and find its class files; see `read_official`."""
+    """Read the lists, names and word vectors of a folder, and list its class files; see `read_official`."""
     root = Path(root)
     base = _features_folder(root, features)
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder; unpack the archive first.")
     lists = next((root / name for name in LIST_FOLDERS if (root / name).is_dir()), None)
     if lists is None:
-        raise DataError(f"{root}: there is no folder class-split in it; give the folder of one data set.")
+        raise DataError(f"{root}: it contains no folder class-split; give the folder of one data set.")
     tables = sorted(lists.glob(f"*{NAMES_FILE}"))
     if len(tables) != 1:
         raise DataError(f"{lists}: there must be one file DATASET{NAMES_FILE}, not {len(tables)}.")
@@ -220,7 +220,7 @@ def _key(dataset: str, name: str) -> str:
 
 
 def _read_text(path: Path) -> str:
-    """The text of a file, whatever its line ends, with or without BOM, accents composed."""
+    """The text of a file with any line ends, with or without a BOM; accents are composed."""
     try:
         return unicodedata.normalize("NFC", path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
@@ -284,10 +284,10 @@ def _find_files(
             for path in sorted(path for path in folder.glob("*.h5") if not path.name.startswith(".")):
                 key = _key(dataset, path.stem)
                 if key not in keys:
-                    raise DataError(f"{path}: the file is named after no class of all_class.txt.")
+                    raise DataError(f"{path}: the file name is not a class of all_class.txt.")
                 if files[modality].setdefault(key, path) != path:
                     raise DataError(
-                        f"{path}: {files[modality][key].name} is a file of the same class; keep one."
+                        f"{path}: {files[modality][key].name} belongs to the same class; keep one of the two."
                     )
             if missing := [names[row] for row in lists[split] if keys[row] not in files[modality]]:
                 raise DataError(f"{folder}: the file {missing[0]}.h5 is missing.")
@@ -298,9 +298,9 @@ def _find_files(
 def _read_features(
     folder: OfficialFolder,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], torch.Tensor, tuple[str, ...]]:
-    """Audio (N, D_a), video (N, D_v), the samples of each pair of files (P,), and the N video names.
+    """Audio (N, D_a), video (N, D_v), the number of samples of each pair of files (P,), and the N video names.
 
-    The names are read first: they tell how large the tables are, so that features are read to their final rows.
+    The names are read first. They give the size of the tables, so that features are read into their final rows.
     """
     ids: list[str] = []
     counts: list[int] = []
@@ -347,7 +347,7 @@ def _read_features(
 
 @contextmanager
 def _class_file(path: Path) -> Iterator[tuple[h5py.Dataset, h5py.Dataset]]:
-    """The datasets data (n, D) and video_urls (n,) of a class file, both checked."""
+    """Open a class file and yield its datasets data (n, D) and video_urls (n,), both checked."""
     try:
         with h5py.File(path, "r") as file:
             data, urls = _dataset(path, file, "data"), _dataset(path, file, "video_urls")
@@ -366,7 +366,7 @@ def _class_file(path: Path) -> Iterator[tuple[h5py.Dataset, h5py.Dataset]]:
 
 
 def _dataset(path: Path, file: h5py.File, key: str) -> h5py.Dataset:
-    """A dataset that is stored in the file: links, external and virtual datasets could read other files."""
+    """A dataset that is stored in the file itself; links, external and virtual datasets could read other files."""
     dataset = file[key] if isinstance(file.get(key, getlink=True), h5py.HardLink) else None
     if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
         raise DataError(
@@ -374,13 +374,13 @@ def _dataset(path: Path, file: h5py.File, key: str) -> h5py.Dataset:
         )
     if dataset.size and dataset.id.get_storage_size() == 0:  # a small file could fill the memory
         raise DataError(
-            f"{path}: {key!r} declares {dataset.shape} values but stores none; copy the file again."
+            f"{path}: {key!r} declares {dataset.shape} values but stores no values; copy the file again."
         )
     return dataset
 
 
 def _read_note(path: Path) -> tuple[str, str, bool]:
-    """Name, source and whether the features are simulated, if `write_official` noted them."""
+    """Name, source and whether the features are simulated, if `write_official` wrote a note; else empty and False."""
     if not path.exists():
         return "", "", False
     try:
@@ -402,7 +402,7 @@ _SIGNATURES = {
 
 
 def unreadable(path: Path, wanted: str) -> DataError:
-    """The error for a file that its library could not read; the first bytes tell the cause.
+    """The error for a file that its library could not read; the first bytes show the cause.
 
     Args:
         wanted: what the file should be, for example "an h5 file".
@@ -413,9 +413,8 @@ def unreadable(path: Path, wanted: str) -> DataError:
     except OSError as error:
         return DataError(f"{path}: the file cannot be read ({error.strerror or error}).")
     kind = next((kind for start, kind in _SIGNATURES.items() if head.lstrip(b"\r\n ").startswith(start)), "")
-    if (
-        not kind and 0 < int.from_bytes(head[:8], "little") <= path.stat().st_size - 16
-    ):  # a record and its frame
+    # a TFRecord file begins with the length of its first record, which has a frame of 16 bytes
+    if not kind and 0 < int.from_bytes(head[:8], "little") <= path.stat().st_size - 16:
         kind = "a TFRecord file"
     if kind and kind not in wanted:
         return DataError(f"{path}: {wanted} is needed, but this is {kind}; get the right file.")
@@ -426,9 +425,9 @@ def unreadable(path: Path, wanted: str) -> DataError:
 
 
 class _Array:
-    """What a pickle gets for numpy.ndarray and numpy's _reconstruct: it keeps the state and allocates nothing.
+    """Stands in for numpy.ndarray and numpy's _reconstruct in a pickle: it keeps the state and allocates nothing.
 
-    The real ones are not safe: a pickle can set a dtype's flags so that numpy takes bytes for object pointers.
+    numpy's are not safe: a pickle can set a dtype's flags so that numpy uses bytes as object pointers.
     """
 
     def __init__(self, *arguments: object) -> None:
@@ -448,7 +447,7 @@ class _Array:
 
 
 class _Dtype:
-    """What a pickle gets for numpy.dtype."""
+    """Stands in for numpy.dtype in a pickle."""
 
     def __init__(self, code: Any, *arguments: object) -> None:
         self.code, self.order = code, "<"
@@ -475,14 +474,14 @@ _READER: Any = pickle._Unpickler  # type: ignore[attr-defined]
 
 
 class _Unpickler(_READER):
-    """The standard library's pickle reader in Python, restricted to four names and to the opcodes above.
+    """The standard library's Python unpickler, restricted to four names and to the opcodes above.
 
-    Its reader in C is not safe: a file can make it reserve any memory, or hash nested tuples until it crashes.
+    The C unpickler is not safe: a file can make it reserve any amount of memory, or hash nested tuples until it crashes.
     """
 
     def find_class(self, module: str, name: str) -> type:
         if (module, name) not in _ALLOWED:
-            raise ValueError(f"its pickle asks for {f'{module}.{name}'[:80]!r}, which is never executed")
+            raise ValueError(f"its pickle calls {f'{module}.{name}'[:80]!r}, which is never executed")
         return _ALLOWED[module, name]
 
     def load_setitems(self, start: int = 0) -> None:
@@ -498,17 +497,17 @@ class _Unpickler(_READER):
 
 
 def read_word_vectors(path: Path | str) -> dict[str, NDArray[Any]]:
-    """Read the vectors in an npy file that `np.save` made of a dict, in the file's order.
+    """Read the vectors from an npy file that `np.save` wrote for a dict, in the file's order.
 
     Args:
         path: for example word_embeddings_ucf_normed.npy of the AVCA benchmark, from numpy 1 or 2.
 
     Returns:
-        {name: (D_w,) float16, float32 or float64 as stored}, all of one length.
+        {name: (D_w,) float16, float32 or float64 as stored}, all of the same length.
 
     Raises:
-        DataError: no such file, not an npy file with one dict, or a pickle that holds anything but strings and
-            float vectors. Nothing in it is executed.
+        DataError: no such file, not an npy file with one dict, or a pickle that holds anything other than strings and
+            float vectors. Nothing in the pickle is executed.
     """
     path = Path(path)
     try:
@@ -535,13 +534,13 @@ def read_word_vectors(path: Path | str) -> dict[str, NDArray[Any]]:
     lengths = {len(vector) for vector in vectors.values()}
     if len(lengths) != 1 or lengths == {0}:
         raise DataError(
-            f"{path}: there must be word vectors, all of one length, not of {sorted(lengths)[:3]}."
+            f"{path}: all word vectors must have the same length above 0, not {sorted(lengths)[:3]}."
         )
     return vectors
 
 
 def write_word_vectors(vectors: Mapping[str, NDArray[Any]], path: Path | str) -> None:
-    """Write what `read_word_vectors` reads, in the form of the released files: float32, np.save of a dict.
+    """Write word vectors in the form of the released files, which `read_word_vectors` reads: np.save of a float32 dict.
 
     Raises:
         RunError: the file cannot be written.
@@ -564,22 +563,22 @@ def write_official(
 ) -> Path:
     """Write a folder that `read_official` and the released loader read.
 
-    Reading it gives the same float32 values. Class ids become ranks of the sorted class names, and samples get the
-    order of `read_official`. A small file hypav.json keeps the name, the source and whether the features are simulated.
+    Reading it gives the same float32 values. Class ids become ranks of the sorted class names, and samples get the order
+    of `read_official`. A file hypav.json stores the name, the source and whether the features are simulated.
 
     Args:
         data: floats are stored as float32; samples without ids are named sample_0000000 and so on.
-        root: the folder of one data set; it may hold the other kind of features of the same classes.
+        root: the folder of one data set; it may already hold the other kind of features of the same classes.
         features: "main" or "cls".
-        dataset: the files' prefix; by default that of the published set that `data` is, else "own".
-        manual: original class name to the name of its word vector, if they differ.
+        dataset: prefix of the files; by default that of the published set if `data` is published, else "own".
+        manual: maps class names to the names of their word vectors, if they differ.
 
     Returns:
         root.
 
     Raises:
         DataError: class names that cannot be file names or list entries.
-        RunError: the folder has such features or other classes already, or cannot be written.
+        RunError: the folder already has such features or other classes, or cannot be written.
         SettingError: unknown `features`.
     """
     root = Path(root)
@@ -626,7 +625,7 @@ def write_official(
 
 def _check_names(data: FeatureSet, dataset: str, manual: Sequence[str]) -> None:
     for name in data.class_names:
-        # A dot first would hide the file; a line break or outer blank would not survive the lists.
+        # A leading dot would hide the file; line breaks and outer blanks would be lost in the lists.
         if "/" in name or "\0" in name or name.startswith(".") or name.strip().splitlines() != [name]:
             raise DataError(f"{data.name}: the class name {name!r} cannot be a file name; rename the class.")
     folded = [_key(dataset, name) for name in data.class_names]
@@ -636,7 +635,9 @@ def _check_names(data: FeatureSet, dataset: str, manual: Sequence[str]) -> None:
             f"{data.name}: {names} differ only in case, which {dataset} folders ignore; rename one."
         )
     if len(set(manual)) != len(manual) or "" in manual:
-        raise DataError(f"{data.name}: manual names must differ and not be empty, as each has a word vector.")
+        raise DataError(
+            f"{data.name}: manual names must differ and must not be empty, as each has a word vector."
+        )
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -648,23 +649,23 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def official_archive_help() -> str:
-    """How to get the features of the AVCA benchmark (Mercea et al., CVPR 2022)."""
+    """Instructions for getting the features of the AVCA benchmark (Mercea et al., CVPR 2022), as text."""
     return (
-        "UCF-, ActivityNet- and VGGSound-GZSL are the features of the AVCA benchmark (ExplainableML/AVCA-GZSL).\n"
+        "UCF-, ActivityNet- and VGGSound-GZSL are the data sets of the AVCA benchmark (ExplainableML/AVCA-GZSL).\n"
         "1. Download avgzsl_benchmark_datasets.zip with a browser from\n"
         "   https://drive.google.com/file/d/1NzpSVL-2nXRFH6pvHNOZeRhu_jfDL0ZE/view\n"
-        "   (Google Drive asks before it gives large files; no checksum is published).\n"
+        "   (Google Drive asks you to confirm large files; no checksum is published).\n"
         "2. Unpack it: hypav data unpack avgzsl_benchmark_datasets.zip FOLDER\n"
-        "3. Where word vectors are missing, copy w2v_features/word_embeddings_{ucf,activity,vggsound}_normed.npy\n"
+        "3. If word vectors are missing, copy w2v_features/word_embeddings_{ucf,activity,vggsound}_normed.npy\n"
         "   of the AVCA repository to FOLDER/avgzsl_benchmark_datasets/DATASET/features/{main,cls}_features/text/.\n"
         "4. Check each data set: hypav data verify FOLDER/avgzsl_benchmark_datasets/UCF\n"
     )
 
 
 def unpack(archive: Path | str, folder: Path | str) -> Path:
-    """Unpack a zip or tar archive into a folder; no member can be written outside it. Returns the folder.
+    """Unpack a zip or tar archive into a folder, and return the folder. No member can be written outside it.
 
-    Pickles in a zip (the caches of the released loader) are left out, as nothing here reads them.
+    Pickles in a zip, which are caches of the released loader, are left out.
 
     Raises:
         DataError: not an archive, a damaged one, or a tar member that would leave the folder.
@@ -673,9 +674,8 @@ def unpack(archive: Path | str, folder: Path | str) -> Path:
     archive, folder = Path(archive), make_folder(folder)
     try:
         if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(
-                archive
-            ) as zipped:  # it drops "..", drives and first slashes, and makes no links
+            # zipfile removes "..", drives and leading slashes, and makes no links
+            with zipfile.ZipFile(archive) as zipped:
                 names = [name for name in zipped.namelist() if not name.endswith((".pkl", ".pickle"))]
                 zipped.extractall(folder, names)
         else:

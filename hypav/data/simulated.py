@@ -1,30 +1,30 @@
-"""Simulated audio, video and text features, drawn from one class tree with the size and statistics of a real set.
+"""Simulated audio, video and text features, drawn from a class tree with the size and statistics of a real set.
 
-Every class c lies at the end of a path super-group > group > c. For each view m (audio, video, text) its
-position is the sum of one vector per level l, in a latent space of R dimensions, minus the mean of all classes:
+Every class c is at the end of a path super-group > group > c. For each view m (audio, video, text) its position is a sum
+of one vector per level l, in a latent space of R dimensions, minus the mean of all classes:
 
     z^m_c = sum_l sqrt(v^m_l) a^m_l unit(sqrt(rho^m_l) u_l + sqrt(1 - rho^m_l) w^m_l),   u, w ~ N(0, I)   (1)
 
-v^m_l is the share of variance of that level (the three sum to 1); u_l is what all views agree on, w^m_l what
-only this view knows, rho^m_l the share of agreement (1 for text). a^m_l is 1 but for the class level, where it
-is log-normal with mean square 1: some classes have a distinct sound, others do not. A text is
+v^m_l is the share of variance of the level; the three shares sum to 1. u_l is the part that all views share, w^m_l the
+part of this view alone, and rho^m_l the share of agreement, which is 1 for text. a^m_l is 1 except at the class level,
+where it is log-normal with mean square 1: some classes have a distinct sound, others do not. The text of a class is
 
     t_c = unit(o_t n_t + B_t z^t_c + tau_t e_c),    e_c ~ N(0, I / D_t)                                   (2)
 
-Sample i of class c has its own latent deviation, in part common to its sound and its picture, and noise:
+Sample i of class c has a latent deviation h^m_i, partly common to its sound and its picture, and noise:
 
     h^m_i = sqrt(kappa) h_i + sqrt(1 - kappa) g^m_i,    h_i, g^m_i ~ N(0, I / R)                          (3)
     x^m_i ~ gamma^m_i (o_m n_m + B_m (z^m_c + omega_m h^m_i) + tau_m e^m_i),    e^m_i ~ N(0, I / D_m)     (4)
 
-scaled to the standard deviation s_m. B_m is a random (D_m, R) matrix with entries N(0, 1 / D_m), another one for each
-view. n_m is a random unit vector, the middle of the narrow cone that makes the modality gap (Liang et al., NeurIPS 2022,
+x is scaled to the standard deviation s_m. B_m is a random (D_m, R) matrix with entries N(0, 1 / D_m), drawn for each
+view. n_m is a random unit vector, the axis of the narrow cone that makes the modality gap (Liang et al., NeurIPS 2022,
 "Mind the gap"). gamma is a log-normal gain (loudness, contrast).
 
-All machines draw the same bits: everything is computed in float64, and features are rounded to multiples of GRID.
-That is far coarser than the last digits, in which processors differ.
+All machines draw the same bits: everything is computed in float64, and features are rounded to multiples of GRID. That is
+far coarser than the last digits, in which processors differ.
 
-The constants are set so that `simulated("yt8m-mini")` has the statistics of the real set of that name. Nothing here is
-real: a result on it says how a method behaves on this model, no more.
+The constants are chosen so that `simulated("yt8m-mini")` has the statistics of the real set of that name. Nothing here is
+real: a result on these features only says how a method behaves on this model.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Counts:
     Args:
         title: what tables call the set, after the word SIMULATED.
         tree: for each super-group the number of classes of each of its groups.
-        val_unseen, test_unseen: numbers of classes; all others are seen in stage 1.
+        val_unseen, test_unseen: numbers of classes; all other classes are seen in stage 1.
         samples: numbers of samples in the order of SPLITS.
         dim_audio, dim_video, dim_text: D_a, D_v, D_w.
         modelled_on: the published set that has these counts.
@@ -82,10 +82,10 @@ class View:
     Args:
         levels: v^m_l for super-group, group and class.
         agreement: rho^m_l for super-group, group and class.
-        unevenness: standard deviation of log a^m_c: how much classes differ in how clearly the view shows them.
-        offset: o_m, length of the view's mean, compared with class positions of about length 1.
+        unevenness: standard deviation of log a^m_c; if it is large, the view shows some classes much more clearly.
+        offset: o_m, length of the view's mean; class positions have a length of about 1.
         noise: tau_m, length of the noise.
-        instance: omega_m, length of a sample's own latent deviation.
+        instance: omega_m, length of a sample's latent deviation.
         gain: standard deviation of log gamma^m_i.
         std: s_m, root mean square of one feature.
     """
@@ -140,8 +140,8 @@ LATENT = 48  # R
 CLASS_LEVEL = 2  # after super-group and group
 SYNCHRONY = 0.5  # kappa
 GAIN_CORRELATION = 0.4  # of log gamma between sound and picture of a sample
-GRID = 2.0**-14  # features are multiples of it; a power of 2, so that float32 holds them exactly
-CLASS_SIZES = 0.25  # a class has up to this share more or fewer samples than the mean, as in the real sets
+GRID = 2.0**-14  # features are multiples of this power of 2, so that float32 holds them exactly
+CLASS_SIZES = 0.25  # class sizes differ from their mean by up to this share, as in the real sets
 
 
 def simulated(
@@ -153,16 +153,16 @@ def simulated(
 ) -> FeatureSet:
     """Draw a labelled audio-visual GZSL set from the model at the top of this module.
 
-    All features are float32. The rows of text have length 1 up to the rounding to GRID.
+    All features are float32. The rows of text have length 1, up to the rounding to GRID.
 
     Args:
         counts: a key of COUNTS ("ucf-gzsl", "ucf-gzsl-cls", "yt8m-mini", "small") or a Counts object.
-        seed: of the generator.
+        seed: seed of the generator.
         generator: a CPU torch.Generator, used instead of `seed` if given.
         views: the constants of "audio", "video" and "text"; change them to ask "what if there were no tree?".
 
     Raises:
-        SettingError: `counts` is not known, leaves no seen class or a class with less than two samples, or `views`
+        SettingError: `counts` is unknown, or leaves no seen class or a class with fewer than two samples; or `views`
             lacks a view.
     """
     if isinstance(counts, str):
@@ -195,7 +195,7 @@ def simulated(
         name: _view(views[name], dim, _prototypes(views[name], shared, paths, rng)[label], common, loud, rng)
         for name, dim in (("audio", counts.dim_audio), ("video", counts.dim_video))
     }
-    # The benchmark uses class names as file names and sorts them: padded numbers keep the ids as they are.
+    # The benchmark uses class names as file names and sorts them; padded numbers keep the order of the ids.
     group_names = tuple(f"super{int(s)}.group{int(g):02d}" for s, g in zip(supers, groups, strict=True))
     return FeatureSet(
         name=counts.name,
@@ -222,9 +222,10 @@ def _paths(tree: tuple[tuple[int, ...], ...]) -> tuple[Tensor, Tensor]:
 
 
 def _roles(supers: Tensor, counts: Counts, rng: torch.Generator) -> Tensor:
-    """0 seen, 1 val-unseen, 2 test-unseen for each class (C,), every super-group in proportion.
+    """The role of each class (C,), 0 seen, 1 val-unseen or 2 test-unseen, in proportion within every super-group.
 
-    The shuffled classes of a super-group are spread evenly over [0, 1); the first of all become unseen.
+    The shuffled classes of a super-group are spread evenly over [0, 1). The classes with the smallest values of all
+    become unseen.
     """
     place = torch.empty(len(supers), dtype=torch.float64)
     for group in supers.unique():
@@ -239,7 +240,7 @@ def _roles(supers: Tensor, counts: Counts, rng: torch.Generator) -> Tensor:
 
 
 def _samples(counts: Counts, roles: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-    """Labels (N,), split after split, and the rows of each split."""
+    """The labels (N,), split by split, and the rows of each split."""
     members = {
         "stage_1_train": roles == 0,
         "stage_1_val_seen": roles == 0,
@@ -264,7 +265,7 @@ def _samples(counts: Counts, roles: Tensor, rng: torch.Generator) -> tuple[Tenso
 
 
 def _share(total: int, weight: Tensor) -> Tensor:
-    """Whole numbers in proportion to `weight` that sum to `total` (largest remainders get the rest)."""
+    """Whole numbers in proportion to `weight` that sum to `total`; the largest remainders are rounded up."""
     exact = total * weight / weight.sum()
     share = exact.floor().long()
     rest = total - int(share.sum())
@@ -273,7 +274,7 @@ def _share(total: int, weight: Tensor) -> Tensor:
 
 
 def _prototypes(view: View, shared: list[Tensor], paths: tuple[Tensor, ...], rng: torch.Generator) -> Tensor:
-    """Eq. 1: z^m_c, (C, R), minus its mean over the classes, so that the offset alone makes the cone."""
+    """Eq. 1: z^m_c (C, R), minus its mean over the classes, so that only the offset makes the cone."""
     position = torch.zeros(len(paths[0]), LATENT, dtype=torch.float64)
     for level, (agreed, path) in enumerate(zip(shared, paths, strict=True)):
         rho = view.agreement[level]
@@ -289,7 +290,7 @@ def _prototypes(view: View, shared: list[Tensor], paths: tuple[Tensor, ...], rng
 def _view(
     view: View, dim: int, position: Tensor, common: Tensor, loud: Tensor, rng: torch.Generator
 ) -> Tensor:
-    """Eq. 3-4: x^m_i, (N, D_m), from the positions of each sample's class."""
+    """Eq. 3-4: x^m_i (N, D_m), from the position of each sample's class."""
     private = normal(*common.shape, generator=rng)
     deviation = (math.sqrt(SYNCHRONY) * common + math.sqrt(1 - SYNCHRONY) * private) / math.sqrt(LATENT)
     noise = normal(len(position), dim, generator=rng) / math.sqrt(dim)
@@ -302,7 +303,7 @@ def _view(
 
 
 def _basis(dim: int, rng: torch.Generator) -> Tensor:
-    """B_m transposed, (R, D_m); it keeps squared lengths on average."""
+    """B_m transposed, (R, D_m), which keeps squared lengths on average."""
     return normal(LATENT, dim, generator=rng) / math.sqrt(dim)
 
 

@@ -1,4 +1,4 @@
-"""Check a data set before anything trains: what it holds, the first error, and what is probably a mistake."""
+"""Check a data set before training: what it contains, its first error, and what is probably a mistake."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from hypav.errors import DataError
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 DIMS = tuple(f"dimension of {what}" for what in ("audio", "video", "text"))
-UNIT = 1e-3  # how far a norm may be from 1: float16 vectors stay within
+UNIT = 1e-3  # tolerance for a norm of 1, enough for float16 vectors
 OUTLIER = 100  # times the median norm
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong in a file or folder, and how bad it is."""
+    """What is wrong, in which file or folder, and how serious it is."""
 
     level: Level
     where: str
@@ -37,7 +37,7 @@ class Problem:
 
 @dataclass
 class Report:
-    """The result of `verify`: lines on what the path holds, and the problems; it prints as lines."""
+    """The result of `verify`: what the path contains, and its problems. print() shows them, one per line."""
 
     path: Path
     holds: list[str] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """No errors: the data can be trained on."""
+        """Whether there are no errors, so that the data can be used for training."""
         return not self.errors
 
     @property
@@ -66,10 +66,10 @@ class Report:
 
 
 def verify(path: Path | str) -> Report:
-    """Check a benchmark folder, a yt8m-mini file or folder, or an npz file of your own.
+    """Check a benchmark folder, a yt8m-mini file or folder, or your own npz file.
 
-    An error is the first thing that the reader refuses. A warning is probably a mistake. A note is a fact to know.
-    Never raises for what is wrong with the data. The whole set is read into memory.
+    An error is the first reason why the set cannot be read. A warning is probably a mistake. A note is good to know.
+    Problems of the data never raise an exception. The whole set is read into memory.
     """
     report = Report(Path(path))
     if report.path.is_dir() and not (report.path / YT8M_FILE).is_file():
@@ -87,7 +87,7 @@ def _attempt(report: Report, kind: str = "") -> None:
     except DataError as error:
         where, _, message = str(error).partition(": ")
         problem = Problem("error", where if message else str(report.path), message or where)
-        if problem not in report.problems:  # both kinds of features share the class names
+        if problem not in report.problems:  # the class names are shared by both kinds of features
             report.problems.append(problem)
         return
     samples = {split: len(data.splits[split]) for split in SPLITS}
@@ -136,13 +136,13 @@ def _about_classes(data: FeatureSet) -> Iterator[str]:
     lone = {}
     for split in SPLITS:
         counts = torch.bincount(data.label[data.splits[split]], minlength=len(data.class_names))
-        lone[f"have a single sample in {split}, so that their recall is 0 or 1"] = (
+        lone[f"have a single sample in {split}, so their recall is 0 or 1"] = (
             (counts == 1).nonzero()[:, 0].tolist()
         )
     for what, classes in {
         "are in only one of stage_1_train and stage_1_val_seen": train ^ val_seen,
-        "of stage_2_test_seen are never trained on": test_seen - train - val_unseen,
-        "are trained on but are not in stage_2_test_seen": (train | val_unseen) - test_seen,
+        "of stage_2_test_seen are in no training split": test_seen - train - val_unseen,
+        "are in a training split but not in stage_2_test_seen": (train | val_unseen) - test_seen,
         **lone,
     }.items():
         if classes:
@@ -150,8 +150,8 @@ def _about_classes(data: FeatureSet) -> Iterator[str]:
     norms = np.linalg.norm(data.text.numpy().astype(np.float64), axis=1)
     if off := int((np.abs(norms - 1) > UNIT).sum()):
         yield (
-            f"{off} of {len(norms)} word vectors do not have norm 1, as those of the benchmark have; "
-            f"norms are from {norms.min():.3g} to {norms.max():.3g}."
+            f"{off} of {len(norms)} word vectors do not have norm 1, unlike those of the benchmark; "
+            f"their norms range from {norms.min():.3g} to {norms.max():.3g}."
         )
 
 
@@ -164,7 +164,7 @@ def _about_samples(data: FeatureSet) -> Iterator[str]:
         if repeated := [row for row, split in pairs if first.setdefault(values[row], split) != split]:
             yield (
                 f"{len(repeated)} samples have the same {what} as a sample of another split, "
-                f"the first is row {repeated[0]}; the test would be too easy."
+                f"the first is row {repeated[0]}; this makes the test too easy."
             )
     for name, table in tables.items():
         norms = np.linalg.norm(table.astype(np.float64), axis=1)

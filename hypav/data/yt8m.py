@@ -1,8 +1,7 @@
-"""Real YouTube-8M features with zero-shot splits, kept in one npz file of uint8 arrays.
+"""Real YouTube-8M features with zero-shot splits, stored in one npz file of uint8 arrays.
 
-The features are those of the YouTube-8M data set (Abu-El-Haija et al., 2016; 2018 edition, video level):
-the mean Inception-v3 embedding after PCA (1024) and the mean VGGish embedding (128).
-`hypav.data.yt8m_build` makes the file.
+The features are those of the YouTube-8M data set (Abu-El-Haija et al., 2016; 2018 edition, video level): the mean
+Inception-v3 embedding after PCA (1024) and the mean VGGish embedding (128). `hypav.data.yt8m_build` makes the file.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _LOW, _HIGH = -2.0, 2.0  # the range that Google quantised frame features to (yo
 class Yt8mClass:
     """A candidate class of yt8m-mini.
 
-    `yt8m_index` is its row of Google's 2018 vocabulary. `w2v_key` is the nearest class phrase of the AVCA benchmark's
+    `yt8m_index` is its row in Google's 2018 vocabulary. `w2v_key` is the closest class phrase in the AVCA benchmark's
     word-vector lists, such as "vggsound:playing banjo"; it is empty if there is no such phrase.
     """
 
@@ -55,7 +54,7 @@ class Yt8mClass:
 
     @property
     def phrase(self) -> str:
-        """What to look up in a word-vector file: the phrase of `w2v_key`, or else the name."""
+        """The phrase to look up in a word-vector file: that of `w2v_key`, or else the name."""
         return self.w2v_key.partition(":")[2] or self.name
 
 
@@ -73,7 +72,7 @@ def quantise(values: ArrayLike) -> NDArray[np.uint8]:
 
 
 def dequantise(codes: ArrayLike) -> NDArray[np.float32]:
-    """uint8 codes as float32, u8 / 255 * 4 - 2: within 2/255 of what was quantised. Any shape."""
+    """uint8 codes as float32, u8 / 255 * 4 - 2, within 2/255 of the quantised values. Any shape."""
     return (np.asarray(codes, dtype=np.float64) / 255 * (_HIGH - _LOW) + _LOW).astype(np.float32)
 
 
@@ -84,7 +83,7 @@ def read_yt8m(path: str | Path) -> FeatureSet:
         path: the npz file, or a folder with yt8m_gzsl_mini.npz.
 
     Raises:
-        DataError: the file is missing, damaged or pickled, lacks an array, or has one of a wrong type or shape.
+        DataError: the file is missing, damaged or pickled, or an array is missing or has the wrong type or shape.
     """
     path = Path(path)
     path = path / YT8M_FILE if path.is_dir() else path
@@ -125,18 +124,18 @@ def read_yt8m(path: str | Path) -> FeatureSet:
 def text_vectors(
     source: str | Path | Mapping[str, ArrayLike] | None, classes: Sequence[Yt8mClass]
 ) -> tuple[str, NDArray[Any]]:
-    """The array name and the (C, D_w) text vectors of the classes, rows of norm 1.
+    """The array name, and the text vectors (C, D_w) of the classes with norm 1.
 
     Args:
         source: one of
             an npz file with `names` and `text` or `text_minilm`, such as a yt8m-mini file: rows by name; text_minilm is
             kept bit for bit;
-            an npz file with one vector for each class, under its name;
-            a .vec or .txt file in the text format of fastText, word2vec and GloVe: the mean of the vectors of the
-            phrase's words, or if there are no such words, of the name's words;
-            a dict of vectors, or an npy file of one as the AVCA benchmark ships them: looked up by name, by `w2v_key`,
-            then by phrase.
-        classes: which rows, in which order.
+            an npz file with one vector per class, under the name of the class;
+            a .vec or .txt file in the text format of fastText, word2vec and GloVe: the mean vector of the words of the
+            phrase, or of the name if the file has no word of the phrase;
+            a dict of vectors, or an npy file of a dict as in the AVCA benchmark: looked up by name, by `w2v_key`, then
+            by phrase.
+        classes: the classes of the rows, in this order.
 
     Raises:
         DataError: the file cannot be read, a class has no vector, or vectors differ in length or are 0.
@@ -144,8 +143,8 @@ def text_vectors(
     """
     if source is None:
         raise SettingError(
-            "The shards hold no text vectors: give --text FILE, either word vectors in fastText's text format "
-            "(.vec), or an npz with one vector for each class name, or an existing yt8m-mini file."
+            "The shards hold no text vectors; give --text FILE: word vectors in fastText's text format (.vec), "
+            "an npz with one vector for each class name, or an existing yt8m-mini file."
         )
     if isinstance(source, Mapping):
         return "text", _unit_rows("the text vectors", classes, _by_name("the text vectors", classes, source))
@@ -159,7 +158,7 @@ def text_vectors(
         return "text", _unit_rows(where, classes, _by_name(where, classes, read_word_vectors(path)))
     if path.suffix != ".npz":
         raise DataError(
-            f"{path} is not a .npz, .npy, .vec or .txt file; text vectors are read from one of these."
+            f"{path} is not a .npz, .npy, .vec or .txt file; give text vectors in one of these formats."
         )
     arrays: Mapping[str, Any] = npz_arrays(path)
     kept = "text_minilm" if "names" in arrays and "text" not in arrays else ""
@@ -183,7 +182,7 @@ def _by_name(where: str, classes: Sequence[Yt8mClass], table: Mapping[str, Array
 
 
 def _by_words(path: Path, classes: Sequence[Yt8mClass]) -> list[NDArray[Any]]:
-    """The mean vector of the words of each class; a line is a word and its numbers."""
+    """The mean vector of the words of each class, from a file whose lines are a word and its numbers."""
     wanted = {word for c in classes for text in (c.phrase, c.name) for word in _words(text)}
     table: dict[str, NDArray[np.float64]] = {}
     try:

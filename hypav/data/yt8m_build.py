@@ -1,10 +1,10 @@
 """Build a yt8m-mini file from Google's video-level shards: fetch them, read their records, choose the videos.
 
-A shard is a TFRecord file of serialised tf.train.Example messages (tensorflow.org/tutorials/load_data/tfrecord). Both
-are read here, because a reader that skips the checksums would pass on damaged features.
+A shard is a TFRecord file of serialised tf.train.Example messages (tensorflow.org/tutorials/load_data/tfrecord). This
+module reads both and checks the checksums, because other readers skip them and would return damaged features.
 
-A video is kept if exactly one of its labels is a candidate class. Every choice among videos follows the order of
-sha256("seed:id"). It depends neither on the order of the shards nor on the version of a random generator.
+A video is kept if exactly one of its labels is a candidate class. Videos are chosen in the order of sha256("seed:id"). So
+the choice depends neither on the order of the shards nor on the version of a random generator.
 """
 
 from __future__ import annotations
@@ -63,21 +63,21 @@ def fetch_yt8m(
     retries: int = 5,
     timeout: float = 30.0,
 ) -> list[Path]:
-    """Download shards as validate0000.tfrecord and so on; return their paths, or an empty list without a yes.
+    """Download shards as validate0000.tfrecord and so on. Returns their paths, or an empty list if `confirm` says no.
 
-    Whole shards that are already in the folder are kept. A shard gets its name only after its MD5 sum has been checked.
+    Complete shards that are already in the folder are kept. A shard gets its name only after its MD5 sum is checked.
 
     Args:
-        folder: for the shards; made if need be.
-        confirm: gets one question that states number, size, source and folder; nothing is downloaded without a yes.
-        shards: which of 0 to 3843; yt8m-mini came from 0 to 139.
+        folder: folder for the shards; made if it is missing.
+        confirm: is asked one question that states number, size, source and folder. Nothing is downloaded if it says no.
+        shards: numbers from 0 to 3843; yt8m-mini was built from 0 to 139.
         base_url: the folder of the shards on the server.
-        plan_url: Google's list of MD5 sums; None does without. `build_yt8m` then checks the shards' own sums.
+        plan_url: Google's list of MD5 sums, or None. Without it, `build_yt8m` still checks the checksums in the shards.
         retries: further attempts for each shard.
-        timeout: seconds without an answer after which an attempt has failed.
+        timeout: seconds without an answer after which an attempt fails.
 
     Raises:
-        DataError: the server does not answer, does not have a file, or sends a damaged one again and again.
+        DataError: the server does not answer, does not have a file, or repeatedly sends a damaged file.
         RunError: the folder cannot be written to or is full.
         SettingError: there is no such shard, or the address is not a web address.
     """
@@ -98,7 +98,7 @@ def fetch_yt8m(
         return []
     logger = pooch.get_logger()
     level, url = logger.level, plan_url
-    logger.setLevel("WARNING")  # without two lines for each file: there is a progress bar
+    logger.setLevel("WARNING")  # pooch would print two lines per file; the progress bar is enough
     try:
         sums = _md5_sums(plan_url, timeout) if plan_url and missing else {}
         known = {path.name: f"md5:{sums[remote]}" if plan_url else None for path, remote in missing.items()}
@@ -106,11 +106,11 @@ def fetch_yt8m(
         store = pooch.create(folder, base_url, registry=known, urls=urls, retry_if_failed=retries)
         for path in tqdm(missing, desc="shards", unit="file", disable=None):
             url = urls[path.name]
-            path.unlink(missing_ok=True)  # it is damaged
+            path.unlink(missing_ok=True)  # a damaged file
             store.fetch(path.name, downloader=pooch.HTTPDownloader(timeout=timeout))
     except KeyError as error:
         raise DataError(
-            f"{plan_url} does not name {error}; give the list that belongs to {base_url}."
+            f"{plan_url} does not list {error}; give the list that belongs to {base_url}."
         ) from error
     except requests.HTTPError as error:
         answer = str(error).partition(" for url")[0]
@@ -150,11 +150,11 @@ def _md5_sums(url: str, timeout: float) -> dict[str, str]:
 
 
 MAX_RECORD = 1 << 20
-"""Longest payload in bytes: a video-level record takes about 4.7 kB, a frame-level one up to 350 kB."""
+"""The longest allowed payload in bytes. A video-level record has about 4.7 kB, a frame-level record up to 350 kB."""
 
 
 def checksum(data: bytes | memoryview) -> bytes:
-    """The masked CRC-32C that TFRecord stores: rotated and shifted, so that data may contain checksums."""
+    """The masked CRC-32C that TFRecord stores, 4 bytes. It is rotated and shifted, so that data may contain checksums."""
     crc = crc32c.crc32c(data)
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
@@ -163,7 +163,7 @@ def read_records(path: str | Path) -> Iterator[tuple[int, memoryview]]:
     """Yield (byte offset, payload) of each record of a TFRecord file, after checking both of its checksums.
 
     Raises:
-        DataError: with name and offset: the file cannot be read, ends inside a record, or has a wrong checksum.
+        DataError: the file cannot be read, ends inside a record, or has a wrong checksum; with name and offset.
     """
     try:
         data = memoryview(Path(path).read_bytes())
@@ -183,7 +183,7 @@ def read_records(path: str | Path) -> Iterator[tuple[int, memoryview]]:
         if len(head) == 12 and length > MAX_RECORD:
             raise DataError(
                 f"{path}: the record at byte {start} says it is longer than {MAX_RECORD} bytes, "
-                "which no YouTube-8M video-level record is; give a video-level shard."
+                "but no video-level record of YouTube-8M is; give a video-level shard."
             )
         end = start + 12 + length
         if len(head) < 12 or end + 4 > len(data):
@@ -231,7 +231,7 @@ def parse_example(data: bytes | memoryview) -> dict[str, Feature]:
 
 
 def _values(kind: int, data: memoryview) -> Feature:
-    """The numbers of a list, packed or one by one, or its byte strings."""
+    """The numbers of a list, packed or not, or its byte strings."""
     single = {_BYTES: _LENGTH, _FLOATS: _FIXED32, _INTEGERS: _VARINT}.get(kind)
     parts = []
     for number, wire, value in _fields(data):
@@ -251,7 +251,7 @@ def _values(kind: int, data: memoryview) -> Feature:
 
 
 def _messages(data: memoryview, wanted: int) -> Iterator[memoryview]:
-    """The submessages with one field number."""
+    """Yield the submessages with the field number `wanted`."""
     for number, wire, value in _fields(data):
         if wire != _LENGTH:
             raise ValueError(f"is not a tf.train.Example: field {number} has wire type {wire}")
@@ -260,7 +260,7 @@ def _messages(data: memoryview, wanted: int) -> Iterator[memoryview]:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int, memoryview]]:
-    """(field number, wire type, its bytes) of a message; the bytes of a varint are the varint itself."""
+    """Yield (field number, wire type, bytes) of each field of a message; the bytes of a varint are the varint itself."""
     position = 0
     while position < len(data):
         key, start = _varint(data, position)
@@ -323,8 +323,8 @@ def read_videos(path: str | Path) -> Iterator[Video]:
     """Yield the videos of a video-level shard.
 
     Raises:
-        DataError: with the file's name and the record's offset: the file is damaged, or a record is not a
-            tf.train.Example, lacks a feature, or has one of another type or dimension.
+        DataError: the file is damaged, or a record is not a tf.train.Example, lacks a feature, or has a feature of
+            another type or dimension; with the file's name and the record's offset.
     """
     for offset, payload in read_records(path):
         try:
@@ -357,7 +357,7 @@ def _feature(features: Mapping[str, Feature], name: str, kind: Any, count: int |
 
 @dataclass(frozen=True)
 class BuildReport:
-    """Videos read and kept, (videos, classes) of each split, and the classes left out for too few videos."""
+    """The numbers of videos read and kept, (videos, classes) of each split, and the classes with too few videos."""
 
     path: Path
     shards: int
@@ -378,19 +378,19 @@ def build_yt8m(
 ) -> BuildReport:
     """Build a yt8m-mini file. The same shards, text and settings give the same bytes.
 
-    Of each class with at least `min_per_class` videos, at most `max_per_class` are kept. Of the n videos of a class,
-    n/10 rounded half up, at least one, go to test_seen unless the class is test-unseen. A seen class gives as many to
-    val_seen and the rest to train; a val-unseen class gives the rest to val_unseen.
+    A class needs at least `min_per_class` videos; at most `max_per_class` of them are kept. All videos of a test-unseen
+    class go to test_unseen. Of the n videos of any other class, n/10 go to test_seen, rounded half up, but at least one.
+    A seen class gives as many to val_seen and the rest to train. A val-unseen class gives the rest to val_unseen.
 
     Args:
         shards: validateXXXX.tfrecord files, video level.
         out: the file to write, or the folder to write yt8m_gzsl_mini.npz into.
         text: source of the text vectors, see `text_vectors`.
-        seed: of the choice of videos.
+        seed: seed of the choice of videos.
 
     Raises:
         DataError: a shard is damaged, a video is in two shards, or there are too few videos.
-        SettingError: the numbers of videos do not fit, or there is no `text`.
+        SettingError: `min_per_class` and `max_per_class` do not fit, or there is no `text`.
         RunError: the file cannot be written.
     """
     if not 4 <= min_per_class <= max_per_class:
@@ -400,7 +400,7 @@ def build_yt8m(
         )
     if not shards:
         raise DataError(
-            "No shard was given; name YouTube-8M's video-level files, validate0000.tfrecord and so on."
+            "No shard was given; give YouTube-8M's video-level files, validate0000.tfrecord and so on."
         )
     candidates = yt8m_classes()
     text_name, vectors = text_vectors(text, candidates)
@@ -455,13 +455,15 @@ def build_yt8m(
     )
 
 
-Sample = tuple[int, str, NDArray[np.uint8], NDArray[np.uint8]]  # place in the drawn order, id, audio, video
+Sample = tuple[
+    int, str, NDArray[np.uint8], NDArray[np.uint8]
+]  # rank in the order of choice, id, audio, video
 
 
 def _collect(
     shards: Sequence[str | Path], classes: Sequence[Yt8mClass], seed: int
 ) -> tuple[list[list[Sample]], int]:
-    """The videos of each class, and how many videos were read in all."""
+    """The videos of each class, and the number of videos read."""
     of_index = {c.yt8m_index: i for i, c in enumerate(classes)}
     pools: list[list[Sample]] = [[] for _ in classes]
     read_from: dict[str, str | Path] = {}
@@ -483,7 +485,7 @@ def _collect(
 
 
 def _split(role: str, n: int) -> NDArray[np.uint8]:
-    """The split codes of a class's n videos, in their drawn order."""
+    """The split codes of a class's n videos, in the order of choice."""
     tenth = max((n + 5) // 10, 1)
     rest = {"seen": "stage_1_train", "val_unseen": "stage_1_val_unseen", "test_unseen": "stage_2_test_unseen"}
     codes = np.full(n, SPLITS.index(rest[role]), dtype=np.uint8)

@@ -1,1 +1,1 @@
-"""Experiments: what the paper reports, configurations, runs, their effects, the paper's tables and the ledger."""
+"""Experiments: the paper's numbers, configurations, runs, effects, tables, figures and the ledger."""

@@ -17,7 +17,7 @@ from hypav.training import RunConfig, TrainConfig
 
 # --- recipes: network and schedule ---
 
-SMALL = 5000  # with fewer training samples a set of your own gets the short recipe
+SMALL = 5000  # your own sets with fewer training samples get the short recipe
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Recipe:
     """Network and schedule of a run.
 
     network: settings of AVCAConfig, without the dimensions of the data. source: where the settings come from.
-    scale: "course" for a short schedule (seconds per run), "full" for a long one.
+    scale: "course" for a short schedule, which takes seconds per run, or "full" for a long one.
     """
 
     network: Mapping[str, Any]
@@ -35,7 +35,7 @@ class Recipe:
     scale: Literal["course", "full"] = "full"
 
     def changed(self, settings: Mapping[str, Any]) -> Recipe:
-        """The recipe with some settings of the network or the schedule replaced; settings that are None are left out.
+        """The recipe with some settings of the network or the schedule replaced; None keeps a setting.
 
         Raises:
             SettingError: a recipe has no such setting.
@@ -63,7 +63,7 @@ def _released(enc: float, proj: float, dec: float, momentum: float, batch_size: 
     return Recipe(rates, TrainConfig(batch_size=batch_size), _RELEASED)
 
 
-# a step of this network takes a third of the time, and on small sets it generalises no worse
+# a step of this network takes a third of the time, and on small sets it generalises equally well
 _COURSE = {"hidden_enc": 0, "hidden_proj": 0, "head_dim": 32}
 _TABLE: Mapping[str, Recipe] = {
     "ucf-main": _released(0.2, 0.3, 0.5, 0.1),
@@ -97,13 +97,13 @@ RECIPES: Mapping[str, Recipe] = {name: replace(recipe, name=name) for name, reci
 
 
 def recipe_for(data: FeatureSet, recipe: str | Recipe | None = None, scale: str | None = None) -> Recipe:
-    """The recipe of a name, or the one that belongs to the set.
+    """The recipe of that name, or by default the one for the set.
 
-    Without a name or a scale, the sets of the paper and yt8m-mini get their long recipe; simulated features and other
-    sets with fewer than SMALL training samples get the short one, "course".
+    Without a name or a scale, the sets of the paper and yt8m-mini get their long recipe. Simulated features and other
+    sets with fewer than SMALL training samples get the short recipe, "course".
 
     Args:
-        recipe: a name in RECIPES; a Recipe is returned as it is.
+        recipe: a name in RECIPES; a Recipe is returned unchanged.
         scale: "course" or "full".
 
     Raises:
@@ -131,7 +131,7 @@ def recipe_for(data: FeatureSet, recipe: str | Recipe | None = None, scale: str 
 
 
 def network_for(data: FeatureSet, recipe: Recipe) -> AVCAConfig:
-    """The network of a recipe with the dimensions of the set."""
+    """The network settings of a recipe, with the dimensions of the set."""
     return AVCAConfig(
         dim_audio=data.dim_audio, dim_video=data.dim_video, dim_text=data.dim_text, **recipe.network
     )
@@ -155,7 +155,7 @@ _HELP = (
 
 
 class Method(NamedTuple):
-    """spec: as written; name: as in the paper's tables; alignment: None for AVCA and ESZSL."""
+    """A method. spec: as the user wrote it; name: as in the paper's tables; alignment: None for AVCA and ESZSL."""
 
     spec: str
     name: str
@@ -163,7 +163,7 @@ class Method(NamedTuple):
 
 
 def method_name(alignment: AlignmentConfig | None) -> str:
-    """The name in the paper's tables of AVCA with an alignment loss, or of AVCA without one (None)."""
+    """The name in the paper's tables of AVCA with an alignment loss; None is AVCA without one."""
     if alignment is None:
         return "AVCA"
     if isinstance(alignment.curvatures, Adaptive):
@@ -177,15 +177,15 @@ def method_name(alignment: AlignmentConfig | None) -> str:
 def parse_method(
     spec: str, preset_name: str, settings: PaperSettings, *, weight: float | None = None, **curvatures: Any
 ) -> Method:
-    """A method from its name, e.g. "hyper-multiple:3:-0.4"; values that are left out are the paper's.
+    """The method of a name such as "hyper-multiple:3:-0.4"; missing values are the paper's.
 
     Args:
         settings: the paper's values.
-        weight: of the alignment loss, in place of the preset's.
-        curvatures: k, N_c or c_0, in place of a value in the name; those that are None are left out.
+        weight: weight of the alignment loss; by default the preset's.
+        curvatures: k, N_c or c_0, if they are not in the name; None is ignored.
 
     Raises:
-        SettingError: an unknown name, a value that is not a number, a hyperbolic method with k >= 0, N_c < 1, a
+        SettingError: an unknown name, a value that is not a number, a hyperbolic method with k >= 0, N_c < 1, or a
             value that the method does not have.
     """
     base = preset(preset_name, **({} if weight is None else {"weight": weight}))
@@ -246,7 +246,7 @@ def _count(text: str, spec: str) -> int:
     except ValueError:
         raise SettingError(f"N_c {text!r} of {spec!r} is not a whole number: {_HELP}.") from None
     if count < 1:
-        raise SettingError(f"N_c is {text} in {spec!r}, but Hyper-multiple needs 1 curvature or more.")
+        raise SettingError(f"N_c is {text} in {spec!r}, but Hyper-multiple needs at least 1 curvature.")
     return count
 
 
@@ -263,23 +263,23 @@ def run_config(
     seed: int = 0,
     **changes: Any,
 ) -> RunConfig:
-    """The configuration of one run, by the names that a user writes.
+    """The configuration of one run, from the names that a user writes.
 
     Args:
         spec, k, N_c, c_0, weight: see `parse_method`.
-        preset: which alignment loss: printed, released, released-2023 or curved.
+        preset: the alignment loss: printed, released, released-2023 or curved.
         recipe: see `recipe_for`.
-        changes: settings of the recipe by name, e.g. epochs=4 or dtype="float64"; those that are None are left out.
+        changes: settings of the recipe by name, e.g. epochs=4 or dtype="float64"; None is ignored.
 
     Raises:
-        SettingError: an unknown name or a value that makes no sense.
+        SettingError: an unknown name or an invalid value.
     """
     method = parse_method(
         spec, preset, paper_settings(data.reference_key), weight=weight, k=k, N_c=N_c, c_0=c_0
     )
     if method.name == "ESZSL":
         raise SettingError(
-            'ESZSL has no training run, it is solved in closed form: use hv.compare(data, ["eszsl"]) or hypav.eszsl.'
+            'ESZSL is solved in closed form and has no training run; use hv.compare(data, ["eszsl"]) or hypav.eszsl.'
         )
     if method.alignment is None and weight is not None:
         raise SettingError("avca has no alignment loss, so it takes no weight.")
@@ -294,16 +294,16 @@ FIGURES = ("figure3", "figure4")
 AVCA = "AVCA"
 CURVATURES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.0, -0.1, -0.2, -0.4, -0.6, -0.8, -1.0)  # Table 3
 MIXTURES = ("E+E", "E+S", "E+H", "S+S", "S+H", "H+H")  # Table 4
-WEIGHTS = (1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # validation chooses among these
+WEIGHTS = (1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # tuned weights are chosen from these, on validation
 TUNING_SEEDS = (0, 1, 2)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table of the paper that has to be trained.
+    """One row of a table of the paper, which needs training.
 
-    label: as the paper writes it, e.g. "-0.2", "E+H", "2" (N_c), "phi_att". weight and alignment: None for AVCA, which
-    is the same run under any preset.
+    label: as in the paper, e.g. "-0.2", "E+H", "2" for N_c, "phi_att". weight and alignment: None for AVCA, which is the
+    same run for every preset.
     """
 
     table: str
@@ -319,8 +319,8 @@ def table_rows(table: str, key: Key | None, preset_name: str, weight: float) -> 
 
     Args:
         table: one of TABLES or FIGURES.
-        key: the paper's set whose k, N_c and c_0 are taken; None is the same as UCF-GZSL (main).
-        weight: of the alignment loss, in place of the preset's.
+        key: the paper's set that gives k, N_c and c_0; None is the same as UCF-GZSL (main).
+        weight: weight of the alignment loss, instead of the preset's.
 
     Raises:
         SettingError: there is no such table or preset, or the weight is negative.
@@ -336,7 +336,7 @@ def table_rows(table: str, key: Key | None, preset_name: str, weight: float) -> 
 
 
 def _changes(table: str, settings: PaperSettings) -> list[tuple[str, dict[str, Any]]]:
-    """Label of each row and what it sets in the preset."""
+    """The label of each row, and the fields of the preset that it changes."""
     single = Adaptive(1, settings.c_0)
     modules: list[tuple[str, dict[str, Any]]] = [
         ("Hyper-alignment", {"curvatures": (settings.k,)}),
@@ -349,8 +349,8 @@ def _changes(table: str, settings: PaperSettings) -> list[tuple[str, dict[str, A
         return [(str(k), {"curvatures": (k,)}) for k in CURVATURES]
     if table == "table4":
         # Two heads with fixed curvatures: E = 0, S = |k|, H = -|k|. The paper does not say which curvatures it mixed.
-        # Its H+H of UCF-GZSL (cls) equals Hyper-multiple with N_c = 2 of its Table 2 to the digit, so those two were
-        # adaptive; fixed heads are what all six rows can share.
+        # Its H+H on UCF-GZSL (cls) equals Hyper-multiple with N_c = 2 in its Table 2 to the digit, so those two heads
+        # were adaptive. All six rows can only share fixed heads.
         k = {"E": 0.0, "S": abs(settings.k), "H": -abs(settings.k)}
         return [(m, {"curvatures": (k[m[0]], k[m[2]])}) for m in MIXTURES]
     if table == "table5":  # N_c adaptive curvatures; one of them is Hyper-single
@@ -361,7 +361,7 @@ def _changes(table: str, settings: PaperSettings) -> list[tuple[str, dict[str, A
     return modules[:1] if table == "table7" else modules[2:]
 
 
-# --- what paper and released code give for each set, with sources: they do not agree ---
+# --- the settings of each set in the paper and in the released code, which do not agree ---
 
 SOURCES: Mapping[str, str] = {
     "paper": "captions of Tables 1 and 2 (k, N_c) and Section 5 (c_0), ICCV 2023",
@@ -390,7 +390,7 @@ class CurvatureSettings:
 
 
 def curvature_settings(key: Key, source: str = "paper") -> CurvatureSettings:
-    """The curvatures that a source gives for ("UCF-GZSL", "main") and the like; k < 0 is hyperbolic.
+    """The curvatures that a source gives for a set such as ("UCF-GZSL", "main"); k < 0 is hyperbolic.
 
     Raises:
         SettingError: there is no such set or source.
@@ -409,7 +409,7 @@ def curvature_settings(key: Key, source: str = "paper") -> CurvatureSettings:
 
 
 class Published(NamedTuple):
-    """One published setting: of which set and features, for which method, its name and value, and its source."""
+    """One published setting: the set and features, the method, the name and value of the setting, and the source."""
 
     dataset: str
     features: str
@@ -420,7 +420,7 @@ class Published(NamedTuple):
 
 
 def published_settings(key: Key) -> tuple[Published, ...]:
-    """Every setting of a set: network and schedule, the same for all methods, then the curvatures of each source.
+    """All published settings of a set: network and schedule, shared by all methods, then the curvatures of each source.
 
     Raises:
         SettingError: there is no such set.
@@ -428,7 +428,13 @@ def published_settings(key: Key) -> tuple[Published, ...]:
     curvatures = {source: curvature_settings(key, source) for source in SOURCES}
     recipe = RECIPES[f"{key[0].removesuffix('-GZSL').lower()}-{key[1]}"]
     network = {field.name: recipe.network.get(field.name, field.default) for field in fields(AVCAConfig)}
-    ours = {"dim_audio", "dim_video", "dim_text", "dtype", "autocast"}  # of the data, or how we compute
+    ours = {
+        "dim_audio",
+        "dim_video",
+        "dim_text",
+        "dtype",
+        "autocast",
+    }  # these depend on the data or on how we compute
     shared = {name: value for name, value in (network | asdict(recipe.train)).items() if name not in ours}
     rows = [Published(*key, "all", name, value, recipe.source) for name, value in shared.items()]
     for source, given in curvatures.items():

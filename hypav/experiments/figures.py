@@ -1,8 +1,8 @@
 """Figures 3 and 4 of the paper from trained networks: t-SNEs of theta_v with the class words as stars.
 
-Figure 3 shows six seen classes of three super-classes. Figure 4 shows three unseen classes of different super-classes
-above three of the same one. On UCF-GZSL Figure 3 takes the paper's six classes; the paper does not name those of Figure
-4. On other sets the classes with most samples are taken, of the set's own super-groups.
+Figure 3 shows six seen classes from three super-classes. Figure 4 shows three unseen classes from different super-classes
+above three from the same super-class. On UCF-GZSL, Figure 3 shows the paper's six classes; the paper does not name those
+of Figure 4. Otherwise the classes with the most samples are shown, grouped by the set's super-groups.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from hypav.utils import make_folder, pick_device, replacing, slug
 
 
 class ClassPick(NamedTuple):
-    """The classes of one row of panels. about: what they have in common; colours: the name that each is drawn with."""
+    """The classes of one row of panels. about: what they have in common; colours: the name that sets a class's colour."""
 
     about: str
     classes: tuple[int, ...]
@@ -40,7 +40,7 @@ class ClassPick(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """A figure, and a row per drawn point: panel, method, kind, class, super_group, x, y."""
+    """A figure, and a table with one row per drawn point: panel, method, kind, class, super_group, x, y."""
 
     figure: DescribedFigure
     rows: DataFrame
@@ -58,18 +58,18 @@ def draw(
     seed: int = 0,
     device: str = "auto",
 ) -> tuple[Path, Path]:
-    """Draw "figure3" or "figure4" from networks that `reproduce` kept in `folder`.
+    """Draw "figure3" or "figure4" from networks that `reproduce` saved in `folder`.
 
     Args:
-        preset, weight, recipe, seed, device: of the runs; AVCA's run is the same for every preset and weight.
+        preset, weight, recipe, seed, device: those of the runs; AVCA's run is the same for every preset and weight.
         out: folder for the files.
 
     Returns:
-        An SVG with its alt text and a CSV with the drawn points.
+        The paths of an SVG with its alt text and of a CSV with the drawn points.
 
     Raises:
         SettingError: there is no such figure.
-        RunError: a network was not kept or is damaged, or a file cannot be written.
+        RunError: a network was not saved or is damaged, or a file cannot be written.
         DataError: the set has no super-groups or too few classes.
     """
     if name not in FIGURES:
@@ -88,7 +88,7 @@ def draw(
     stem = make_folder(out) / f"{name}-{slug(data.name)}-{preset}-{weight:g}"
     picture, points = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.csv")
     buffer = io.BytesIO()
-    # neither date nor random ids: the same figure is the same file
+    # no date and no random ids, so that equal figures are equal files
     with use_style(), matplotlib.rc_context({"svg.hashsalt": "hypav"}):
         about = {"Date": None, "Creator": None, "Description": drawn.figure.alt_text}
         drawn.figure.savefig(buffer, format="svg", metadata=about)
@@ -109,17 +109,17 @@ def drawing(
     perplexity: float = 30.0,
     about: str = "",
 ) -> Drawing:
-    """Figure 3 or 4: a column per network, in each a t-SNE of theta_v and theta_w of the same samples.
+    """Figure 3 or 4, with one column per network: t-SNEs of theta_v and theta_w of the same samples.
 
-    Below each map is the distance between the means of two classes in theta_v itself, divided by the spread within
-    classes (`embeddings.separation`): a t-SNE keeps neither distances nor sizes.
+    A t-SNE keeps neither distances nor sizes. So the text below each map gives the distance between class means in
+    theta_v itself, divided by the spread within classes (`embeddings.separation`).
 
     Args:
-        networks: by the name that a column gets.
-        phase_name: which samples.
-        most: samples per class at most.
-        perplexity: at most a third of the number of points.
-        about: what the title says of the networks, e.g. their preset.
+        networks: by name, which is the title of the column.
+        phase_name: the phase whose samples are drawn.
+        most: maximum number of samples per class.
+        perplexity: for fewer points it is reduced to a third of their number.
+        about: a text on the networks for the title, e.g. their preset.
 
     Raises:
         DataError: the set has no super-groups or too few classes.
@@ -172,9 +172,9 @@ def _measured(theta_v: Tensor, label: Tensor, data: FeatureSet) -> str:
 
 
 def with_super_groups(data: FeatureSet) -> FeatureSet:
-    """The set with super-groups: its own, or else those that the paper gives to the six classes of its Figure 3.
+    """The set with its super-groups, or else with those that the paper gives to the six classes of its Figure 3.
 
-    The paper's text does not place Archery; of its three super-classes Sports fits.
+    The paper does not assign Archery; of its three super-classes Sports fits.
 
     Raises:
         DataError: the set has no super-groups and not these six classes.
@@ -185,8 +185,8 @@ def with_super_groups(data: FeatureSet) -> FeatureSet:
     if set(named) <= set(data.class_names):
         return replace(data, super_groups=tuple(named.get(name, "") for name in data.class_names))
     raise DataError(
-        f"{data.name} names no super-groups, which Figures 3 and 4 compare: give each class one (super_groups of "
-        "your arrays, or a column super_category of the official folder's class-split file)."
+        f"{data.name} names no super-groups, which Figures 3 and 4 compare; give each class a super-group "
+        "by super_groups in your arrays, or by a column super_category in the folder's class-split file."
     )
 
 
@@ -221,7 +221,7 @@ def figure_classes(number: int, data: FeatureSet, phase: Phase) -> tuple[ClassPi
         pairs = [group[:2] for group in large if len(group) > 1][:3]
         if len(pairs) < 2:
             raise DataError(
-                f"{data.name}: Figure 3 needs two super-groups of two seen {phase.name} classes each."
+                f"{data.name}: Figure 3 needs two super-groups with two seen {phase.name} classes each."
             )
         return (_pick("seen classes", [c for pair in pairs for c in pair], data, of_groups=True),)
     several = max(groups.values(), key=len, default=[])

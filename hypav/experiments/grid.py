@@ -1,7 +1,7 @@
-"""One run, several methods, or all tables of the paper: `train`, `compare` and `reproduce` fill one folder of runs.
+"""Train one run, several methods, or all tables of the paper: `train`, `compare` and `reproduce` share a folder of runs.
 
-What one of them has run the others find. Runs go side by side in processes, or to the workers of a dask cluster. Killed
-at any moment, the same call resumes.
+Each of them uses the finished runs of the others. Runs are trained in parallel processes, or by the workers of a dask
+cluster. After an interruption at any moment, the same call resumes.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ from hypav.stats import t_interval
 from hypav.training import Learner, Run, RunConfig, train_step
 
 TUNED = "tuned"
-ANSWER_SECONDS = 10.0  # how long a scheduler may take to answer
+ANSWER_SECONDS = 10.0  # time limit for the scheduler's answer
 
 
 def train(
@@ -83,24 +83,24 @@ def train(
     progress: bool | None = None,
     **settings: Any,
 ) -> Run:
-    """Train one method with one seed in two stages, and test it.
+    """Train one method with one seed in two stages, test it, and return the run.
 
     Args:
-        method: avca, hyper-alignment, hyper-single, hyper-multiple or alignment; also with its curvatures, e.g.
-            "hyper-multiple:3:-0.4" or "alignment:0+-0.2" (two heads, flat and hyperbolic).
-        k, N_c, c_0: curvatures in place of the paper's. k < 0 is hyperbolic.
-        preset: which alignment loss: printed, released, released-2023 or curved.
-        weight: of the alignment loss, in place of the preset's.
-        recipe: network and schedule by name; by default the one that belongs to the data.
-        epochs, batches, batch_size, lr, settings: in place of the recipe's, e.g. dtype="float64".
-        folder: keeps the record and the network there. An interrupted run resumes; a finished one is read, not trained
-            again. None keeps nothing.
+        method: avca, hyper-alignment, hyper-single, hyper-multiple or alignment. The curvatures may be part of the name:
+            "hyper-multiple:3:-0.4", or "alignment:0+-0.2" for two heads, flat and hyperbolic.
+        k, N_c, c_0: curvatures; by default the paper's. k < 0 is hyperbolic.
+        preset: the alignment loss: printed, released, released-2023 or curved.
+        weight: weight of the alignment loss; by default the preset's.
+        recipe: network and schedule by name; the default depends on the data.
+        epochs, batches, batch_size, lr, settings: replace settings of the recipe, e.g. dtype="float64".
+        folder: the record and the network are saved there. An interrupted run resumes; a finished run is read, not
+            trained again. None saves nothing.
         device: "auto" is the first GPU if there is one, else the CPU.
-        threads: of the CPU; results repeat to the bit with the same number.
-        progress: say what the run will take, and show a bar; None does so in a terminal.
+        threads: CPU threads; the same number gives the same results bit for bit.
+        progress: print the expected time and show a bar; None does so only in a terminal.
 
     Raises:
-        SettingError: a name or value that makes no sense; ESZSL, which has no training run.
+        SettingError: an invalid name or value; ESZSL, which has no training run.
         RunError: the run diverged, or the folder cannot be written.
 
     >>> import hypav as hv
@@ -146,26 +146,25 @@ def compare(
     progress: bool | None = None,
     **settings: Any,
 ) -> pd.DataFrame:
-    """Train several methods with several seeds, and put S, U, HM and ZSL (per cent) next to each other.
+    """Train several methods with several seeds, and return a table of S, U, HM and ZSL in per cent.
 
-    All runs of one seed share initial weights, batches and dropout masks, so methods are compared per seed. Finished
-    runs in `folder` are used again, and interrupted ones resume.
+    All runs with the same seed share initial weights, batches and dropout masks, so methods are compared per seed.
+    Finished runs in `folder` are used again, and interrupted runs resume.
 
     Args:
-        methods: as in `train`; and eszsl, the linear reference in closed form.
-        seeds: how many (0, 1, …), or which.
+        methods: as in `train`; also eszsl, the linear reference in closed form.
+        seeds: the number of seeds (0, 1, …), or a list of them.
         preset, weight, recipe, settings: as in `train`, the same for all methods.
-        folder: where the runs are kept.
-        jobs: runs at a time; by default one per core, and one on a GPU.
+        folder: the folder of the runs.
+        jobs: runs at a time; by default one per core, or one on a GPU.
 
     Returns:
-        A row per method: the means, "S ±" and the like (half of Student's 95 % interval; NaN below three seeds),
-        "HM - AVCA" and its ± (paired per seed), n, and the paper's values if it has this set and these curvatures.
-        `attrs` says of which data, preset, recipe and seeds the numbers are, and lists runs that failed ("failed");
-        `comparison_text` prints all of it.
+        One row per method: the means; "S ±" etc., half of Student's 95 % interval, NaN for fewer than three seeds;
+        "HM - AVCA" and its ±, paired per seed; n; and the paper's values if it has this set and these curvatures.
+        `attrs` holds data, preset, recipe and seeds, and in "failed" the failed runs. `comparison_text` prints all of it.
 
     Raises:
-        SettingError: an unknown method, a method or seed that is named twice, or none at all.
+        SettingError: an unknown method, a method or seed that is given twice, or an empty list.
 
     >>> import tempfile, hypav as hv
     >>> table = hv.compare(hv.load("simulated:small"), ["eszsl"], folder=tempfile.mkdtemp())
@@ -224,25 +223,25 @@ def reproduce(
     device: str = "auto",
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Run what the paper's tables and figures consist of, each run once.
+    """Train all runs that the paper's tables and figures need, each of them once, and return them as a table.
 
     Args:
         tables: table1 to table7, figure3, figure4, or all.
-        seeds: how many (0, 1, …), or which.
+        seeds: the number of seeds (0, 1, …), or a list of them.
         presets: the alignment losses.
-        weights: of the alignment loss; "tuned" is the one of WEIGHTS with the highest HM on validation.
+        weights: weights of the alignment loss; "tuned" is the one of WEIGHTS with the highest HM on validation.
         scale: "course" for a short schedule, "full" for the published one.
-        recipe: network and schedule by name, in place of a scale.
-        folder: where the runs are kept. On a cluster it should be one that all machines share.
-        jobs: runs at a time; by default one per core, and one on a GPU.
-        cluster: the address of a dask scheduler whose workers do the runs.
+        recipe: network and schedule by name, instead of a scale.
+        folder: the folder of the runs. On a cluster all machines should share it.
+        jobs: runs at a time; by default one per core, or one on a GPU.
+        cluster: the address of a dask scheduler whose workers train the runs.
 
     Returns:
-        A row per run, see `hypav.experiments.runs.load_runs`. `attrs` has "failed", a sentence per run that failed, and
+        One row per run, see `hypav.experiments.runs.load_runs`. `attrs` has "failed", one sentence per failed run, and
         "tuned", the chosen weight of each preset.
 
     Raises:
-        SettingError: an unknown table, preset, weight or scale, or none at all.
+        SettingError: an unknown table, preset, weight or scale, or an empty list.
         RunError: the folder cannot be written, the cluster does not answer, or a worker process ended.
 
     >>> import tempfile, hypav as hv
@@ -289,7 +288,7 @@ def parsed_weight(weight: float | str) -> float | str:
     """A weight of the alignment loss as a number, or "tuned".
 
     Raises:
-        SettingError: it is neither.
+        SettingError: the weight is neither.
     """
     if weight == TUNED:
         return TUNED
@@ -298,7 +297,7 @@ def parsed_weight(weight: float | str) -> float | str:
     except ValueError:
         number = -1.0
     if not 0 <= number < float("inf"):
-        raise SettingError(f"The weight {weight!r} is neither a number from 0 up nor {TUNED!r}.")
+        raise SettingError(f"The weight {weight!r} is neither a number >= 0 nor {TUNED!r}.")
     return number
 
 
@@ -310,9 +309,9 @@ def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def _jobs(data: FeatureSet, rows: Sequence[Row], seeds: Sequence[int], recipe: Recipe) -> list[Job]:
-    """The runs of some rows, seed by seed, so that an interrupted grid has whole seeds.
+    """The runs of some rows, seed by seed, so that an interrupted grid has complete seeds.
 
-    The networks of the figures are kept for the first seed; Table 7 needs delta_rel.
+    The networks for the figures are saved for the first seed; Table 7 needs delta_rel.
     """
     network = network_for(data, recipe)
     return [
@@ -326,9 +325,9 @@ def _jobs(data: FeatureSet, rows: Sequence[Row], seeds: Sequence[int], recipe: R
 
 
 class Grid:
-    """Runs on one set in one folder: which are there, how long the others take, and how they are run.
+    """The runs on one set in one folder: finds the finished ones, estimates the time of the others, and trains them.
 
-    failed: a sentence for each run that ended with an error.
+    failed: one sentence for each run that ended with an error.
     """
 
     def __init__(
@@ -352,18 +351,18 @@ class Grid:
         return run_path(self.folder, self.data, job.config, self.device)
 
     def record(self, job: Job) -> dict[str, Any] | None:
-        """The record of a job; None if there is none or it is damaged."""
+        """The record of a job; None if it is missing or damaged."""
         with suppress(RunError):
             return read_record(self.path(job))
         return None
 
     def records(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
-        """The records of those jobs that have one, each once."""
+        """The records of the jobs that have one, each once."""
         paths = {self.path(job): job for job in jobs}
         return [record for job in paths.values() if (record := self.record(job)) is not None]
 
     def missing(self, jobs: Sequence[Job]) -> list[Job]:
-        """The jobs, each once, whose record is missing or damaged, or lacks a network or delta_rel that they ask for."""
+        """The jobs, each once, whose record is missing or damaged, or lacks a required network or delta_rel."""
         merged: dict[RunConfig, Job] = {}
         for job in jobs:
             other = merged.setdefault(job.config, job)
@@ -382,13 +381,15 @@ class Grid:
         return todo
 
     def announce(self, jobs: Sequence[Job], todo: Sequence[Job]) -> None:
-        """Say how many runs there are, how many of them are to do, and about how long they take."""
+        """Print the number of runs, how many are to do, and about how long they take."""
         if not self.shown:
             return
         recipe, schedule = jobs[0].recipe, jobs[0].config.train
         count = len({job.config for job in jobs})
         there = f", {count - len(todo)} already in {self.folder}" if len(todo) < count else ""
-        short = "; this is the short recipe, name another for a long run" if recipe.scale == "course" else ""
+        short = (
+            "; this is the short recipe, choose another for a long run" if recipe.scale == "course" else ""
+        )
         lines = [
             f"{self.data.name}: {count} run{'s' * (count > 1)}{there}, {len(todo)} to do.",
             f"Recipe {recipe.name}: up to {2 * schedule.epochs * schedule.batches} steps of {schedule.batch_size} "
@@ -403,12 +404,12 @@ class Grid:
         self.say(lines)
 
     def say(self, lines: Sequence[str]) -> None:
-        """Lines for a reader, if progress is shown."""
+        """Print lines on the error stream, if progress is shown."""
         if self.shown:
             print(*lines, sep="\n", file=sys.stderr, flush=True)
 
     def estimate(self, job: Job) -> tuple[float, str]:
-        """Seconds per run, and where the number comes from: earlier runs of its recipe, or a few steps done now."""
+        """Seconds per run, and the source of the number: earlier runs of the recipe, or a few steps measured now."""
         past = []
         for path in self.path(job).parent.glob("*.json"):
             with suppress(RunError):
@@ -422,7 +423,7 @@ class Grid:
         return 2 * schedule.epochs * schedule.batches * step, "from a few measured steps"
 
     def run(self, jobs: Sequence[Job], label: str) -> None:
-        """Run what is missing. A run that fails is listed in `failed`; the others go on.
+        """Train the missing runs. A run that fails is added to `failed` and does not stop the others.
 
         Raises:
             RunError: the folder cannot be written, the cluster does not answer, or a worker process ended.
@@ -462,20 +463,20 @@ class Grid:
 def _attempt(
     job: Job, source: FeatureSet | dict[str, Any], folder: Path, device: str
 ) -> tuple[Job, dict[str, Any] | str]:
-    """In a worker: the job with its record, or with a sentence that says what went wrong."""
+    """Train one run in a worker. Returns the job with its record, or with one sentence that says what went wrong."""
     data = source if isinstance(source, FeatureSet) else _set_of(source)
     try:
         return job, do_job(job, data, folder, device=device)[1]
     except Exception as error:  # one run's error does not stop the others
-        with suppress(RunError):  # another grid may have finished it meanwhile, and removed its checkpoint
+        with suppress(RunError):  # meanwhile another grid may have finished it and removed its checkpoint
             return job, read_record(run_path(folder, data, job.config, device))
         if isinstance(error, HypavError):
             return job, str(error)
-        return job, f"{_in_one_line(error)} Run hypav train with its settings to see where."
+        return job, f"{_in_one_line(error)} Run hypav train with these settings to see the traceback."
 
 
 def _arrays(data: FeatureSet) -> dict[str, Any]:
-    """The fields of a set, tensors as numpy arrays: joblib writes large ones to disk once, and workers map them."""
+    """The fields of a set, with tensors as numpy arrays. joblib writes large arrays to disk once; workers map them."""
     values = {field.name: getattr(data, field.name) for field in fields(data)}
     return {n: v.numpy() if isinstance(v, torch.Tensor) else v for n, v in values.items()}
 
@@ -489,7 +490,7 @@ def _set_of(arrays: dict[str, Any]) -> FeatureSet:
 
 @contextmanager
 def _backend(cluster: str | None, data: FeatureSet) -> Iterator[None]:
-    """The workers of the dask scheduler at an address, or joblib's own; their end is one sentence."""
+    """Context with the workers of a dask scheduler, or with joblib's. If they end, the RunError is one sentence."""
     try:
         if cluster is None:
             yield
@@ -508,7 +509,7 @@ def _backend(cluster: str | None, data: FeatureSet) -> Iterator[None]:
             yield
     except TerminatedWorkerError as error:
         raise RunError(
-            "A worker process ended, perhaps for lack of memory: run the same command again with fewer --jobs; "
+            "A worker process ended, perhaps for lack of memory. Run the same command again with fewer --jobs; "
             "it resumes."
         ) from error
     except Exception as error:
@@ -610,7 +611,7 @@ def _notes(data: FeatureSet, methods: Sequence[Method], preset: str, seeds: int)
 
 
 def comparison_text(table: pd.DataFrame) -> str:
-    """A table of `compare` in Markdown, with what its numbers are of above it and notes below."""
+    """A table of `compare` in Markdown, with data, preset, recipe and seeds above it and notes below."""
     about = table.attrs
     marked = " (SIMULATED)" if about["simulated"] and "SIMULATED" not in about["data"] else ""
     weight = "" if about["weight"] is None else f", weight {about['weight']:g}"

@@ -1,7 +1,7 @@
-"""The ledger: where the paper and the code released with it differ, and what hypav does. Data only.
+"""The ledger: the differences between the paper and its released code, and what hypav does. Data only.
 
-tests/ledger holds hypav's column against the code, one test per row. Most rows are what any research code gathers
-between an idea and a deadline. They can be listed at all because the authors published their code.
+tests/ledger checks hypav's column against the code, one test per row. Most rows are typical of research code written
+before a deadline. They can be listed only because the authors published their code.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pandas import DataFrame
 
 
 class Deviation(NamedTuple):
-    """One row: what the paper says, what the released code does, what hypav does, and the place to look at."""
+    """One row: what the paper says, what the released code does, what hypav does, and where to see it."""
 
     topic: str
     item: str

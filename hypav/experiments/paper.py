@@ -1,4 +1,4 @@
-"""What the paper reports (Tables 1-7 and Section 5), kept as data next to our numbers and never mixed with them."""
+"""The numbers in the paper's Tables 1-7 and Section 5. They are shown next to our numbers and never mixed with them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Key = tuple[str, str]  # a set of the paper and its features: ("UCF-GZSL", "main
 
 
 class PaperRow(NamedTuple):
-    """S, U, HM and ZSL in per cent."""
+    """S, U, HM and ZSL of a row of the paper, in per cent."""
 
     S: float
     U: float
@@ -28,7 +28,7 @@ class Reported(NamedTuple):
     rows: Mapping[str, Mapping[str, float]]
 
     def difference(self, row: str, base: str, metric: str) -> float:
-        """The value of one row minus that of another."""
+        """The value of `metric` in one row minus that in row `base`."""
         return self.rows[row][metric] - self.rows[base][metric]
 
 
@@ -42,7 +42,7 @@ class PaperSettings(NamedTuple):
 
 @cache
 def paper_tables() -> dict[str, Any]:
-    """All tables and settings of the paper."""
+    """All tables and settings of the paper, as a dict by name."""
     return json.loads(files("hypav.experiments").joinpath("paper_tables.json").read_text(encoding="utf-8"))
 
 
@@ -50,8 +50,8 @@ def paper_row(key: Key | None, method: str) -> PaperRow | None:
     """The row of a method in Table 1 (main features) or Table 2 (cls); None if the paper has no such row.
 
     Args:
-        key: ("UCF-GZSL", "main") and the like, or None for a set that the paper does not have.
-        method: as in the paper's tables, e.g. "Hyper-single"; upper or lower case.
+        key: e.g. ("UCF-GZSL", "main"), or None for a set that the paper does not have.
+        method: as in the paper's tables, e.g. "Hyper-single"; in upper or lower case.
     """
     if key is None:
         return None
@@ -63,7 +63,7 @@ def paper_row(key: Key | None, method: str) -> PaperRow | None:
 
 
 def paper_settings(key: Key | None) -> PaperSettings:
-    """The curvatures in the captions of Tables 1 and 2; for a set that the paper lacks, those of UCF-GZSL (main)."""
+    """The curvatures in the captions of Tables 1 and 2; for a set that is not in the paper, those of UCF-GZSL (main)."""
     dataset, features = key or ("UCF-GZSL", "main")
     settings = paper_tables()["settings"]
     return PaperSettings(
@@ -85,13 +85,13 @@ _NAMES = {
 
 
 def reported(table: str, key: Key | None) -> Reported:
-    """What a table of the paper says of a set; if it does not report the set, what it says of the nearest one.
+    """The part of a paper's table on a set; if the table lacks the set, the part on the nearest set.
 
-    The nearest set has the same videos, else the same kind of features; else it is the first in the table.
+    The nearest set has the same videos, or else the same kind of features, or else it is the first in the table.
 
     Args:
         table: "table1" to "table7".
-        key: ("UCF-GZSL", "main") and the like, or None.
+        key: e.g. ("UCF-GZSL", "main"), or None.
     """
     tables = _by_set(table)
     dataset, features = key or ("UCF-GZSL", "main")
@@ -101,7 +101,7 @@ def reported(table: str, key: Key | None) -> Reported:
 
 
 def main_table(key: Key | None) -> str:
-    """Which of Tables 1 (main features) and 2 (cls) compares the three modules on a set."""
+    """The table that compares the three modules on a set: "table1" for main features, "table2" for cls."""
     return "table2" if key is not None and key[1] == "cls" else "table1"
 
 

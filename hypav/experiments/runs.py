@@ -1,7 +1,8 @@
-"""Runs: each is trained once, kept as one JSON file, found again by its configuration, and read as a row of a DataFrame.
+"""Runs: each is trained once, saved as one JSON file under its configuration, and read as one row of a DataFrame.
 
-A run lies in FOLDER/DATA-DIGEST/METHOD-seedN-KEY.json; its network, if it is kept, in the .pt file next to it. Files are
-written to a temporary name and renamed, so a kill at any moment loses at most the last CHECKPOINT_SECONDS of training.
+A run is stored in FOLDER/DATA-DIGEST/METHOD-seedN-KEY.json; its network, if it is saved, in the .pt file next to it.
+Files are written to a temporary name and renamed, so an interruption loses at most the last CHECKPOINT_SECONDS of
+training.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ from hypav.hyperbolicity import covariance_matched_null, gaussian_null, sampled_
 from hypav.training import Run, RunConfig, load_model, save_model, score, train
 from hypav.utils import content_digest, make_folder, slug, threads, write_json
 
-# Part of a run's key. Change it when a configuration gives other numbers than before: tests/test_golden_run.py says when.
+# Part of a run's key. Change it if a configuration gives other numbers than before; tests/test_golden_run.py checks this.
 NUMERICS_VERSION = "005af793418a"
 CHECKPOINT_SECONDS = 30.0
 NOISE_TRIES = 3  # sets of noise per run for delta_rel; a table takes the mean over seeds
-ESZSL = {"method": "eszsl", "modality": "both"}  # in place of a configuration
+ESZSL = {"method": "eszsl", "modality": "both"}  # instead of a configuration
 
 METRICS = ("S", "U", "HM", "ZSL")
 DELTAS = ("delta_rel", "delta_noise", "delta_covariance")
@@ -57,7 +58,7 @@ _RECORD = re.compile(r".+-seed\d+-([0-9a-f]{12})\.json")
 
 @dataclass(frozen=True)
 class Job:
-    """A run to do. keep: its network too; delta: delta_rel of theta_v too (Table 7). preset and recipe name it."""
+    """A run to train. preset, recipe: for its record; keep: save the network; delta: measure delta_rel of theta_v."""
 
     config: RunConfig
     preset: str
@@ -67,12 +68,12 @@ class Job:
 
     @property
     def name(self) -> str:
-        """For a reader, e.g. "Hyper-single seed 3"."""
+        """A readable name such as "Hyper-single seed 3"."""
         return f"{method_name(self.config.alignment)} seed {self.config.seed}"
 
 
 def run_key(config: Mapping[str, Any], data_digest: str, device: str = "cpu") -> str:
-    """Twelve hex digits that change with the configuration, the data, NUMERICS_VERSION and the type of device."""
+    """Twelve hex digits that depend on the configuration, the data, NUMERICS_VERSION and the type of device."""
     parts = {"config": config, "data": data_digest, "device": _kind(device), "program": NUMERICS_VERSION}
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=6).hexdigest()
 
@@ -88,7 +89,7 @@ def run_path(folder: Path | str, data: FeatureSet, config: RunConfig | None, dev
     else:
         key = run_key(config.to_dict(), data.digest, device)
         name = f"{slug(method_name(config.alignment))}-seed{config.seed}-{key}.json"
-    # a name in another script has no letter of ASCII: the digest keeps such sets apart
+    # a name in another script may have no ASCII letters; the digest distinguishes such sets
     return Path(folder) / f"{slug(data.name)}-{data.digest[:8]}" / name
 
 
@@ -101,7 +102,7 @@ def do_job(
     thread_count: int = 1,
     progress: bool | None = False,
 ) -> tuple[Run, dict[str, Any]]:
-    """Train, test and record one run below `folder`. An interrupted run resumes from its checkpoint.
+    """Train, test and record one run in `folder`, and return the run and its record. An interrupted run resumes.
 
     Raises:
         RunError: the run diverged, or the folder cannot be written.
@@ -134,14 +135,14 @@ def do_job(
         write_record(path, record)
     except BaseException:
         with suppress(OSError):
-            checkpoints.rmdir()  # only if no checkpoint is in it
+            checkpoints.rmdir()  # only if it holds no checkpoint
         raise
     shutil.rmtree(checkpoints, ignore_errors=True)
     return run, record
 
 
 def measure(data: FeatureSet, run: Run, *, delta: bool) -> dict[str, Any]:
-    """What a record says of a run's result: metrics and class recall on test, HM on val, and delta_rel if `delta`."""
+    """The results in a run's record: metrics and class recall on test, HM on val, and delta_rel if `delta`."""
     test = data.phase("test")
     deltas: tuple[float | None, ...] = (None, None, None)
     if delta:
@@ -161,7 +162,7 @@ def measure(data: FeatureSet, run: Run, *, delta: bool) -> dict[str, Any]:
 
 
 def eszsl_record(data: FeatureSet, folder: Path | str) -> dict[str, Any]:
-    """The record of ESZSL on a set. It is computed and kept if it is not yet below `folder`."""
+    """The record of ESZSL on a set. If `folder` has none, it is computed and saved there."""
     path = run_path(folder, data, None)
     with suppress(RunError):
         return read_record(path)
@@ -189,7 +190,7 @@ def _class_recall(data: FeatureSet, scores: Scores, metrics: Metrics) -> dict[st
 
 
 def _origin(data: FeatureSet, path: Path, device: str, thread_count: int) -> dict[str, Any]:
-    """What a record says of the data, the program and the machine."""
+    """The entries of a record on the data, the program and the machine."""
     return {
         "key": path.stem.rpartition("-")[2],
         "data": data.name,
@@ -217,7 +218,7 @@ def _cpu_name() -> str:
         return platform.processor() or platform.machine()
 
 
-# --- records: written with a digest of their content, which is checked when they are read ---
+# --- records, written with a digest of their content that is checked when they are read ---
 
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
@@ -232,17 +233,17 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """The record of a run: COLUMNS, and config, loaded_as, per_class (recall by class name) and epochs.
+    """The record of a run: COLUMNS, config, loaded_as, per_class (recall by class name) and epochs.
 
     Raises:
-        RunError: the file is missing or damaged, was edited or renamed, or is not of a run.
+        RunError: the file is missing or damaged, was edited or renamed, or is not a run.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         digest, name = record.pop("digest"), _RECORD.fullmatch(path.name)
         intact = digest == content_digest(record) and name is not None and name[1] == record["key"]
     except FileNotFoundError:
-        raise RunError(f"There is no run {path}; hypav train, compare and reproduce make runs.") from None
+        raise RunError(f"There is no run {path}; hypav train, compare and reproduce write runs.") from None
     except OSError as error:
         raise RunError(f"Cannot read {path}: {error.strerror or error}.") from error
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -255,7 +256,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def load_run(path: Path | str) -> tuple[Run, dict[str, Any]]:
-    """A run whose network was kept, on the CPU, and its record. `path` is its .json or its .pt file.
+    """A run whose network was saved, on the CPU, and its record. `path` is its .json or its .pt file.
 
     Raises:
         RunError: the record or the network is missing or damaged.
@@ -265,7 +266,7 @@ def load_run(path: Path | str) -> tuple[Run, dict[str, Any]]:
     if record["method"] == "ESZSL":
         raise RunError(f"{path} is of ESZSL, which has no network; give a run of another method.")
     if not path.with_suffix(".pt").exists():
-        raise RunError(f"The network of {path} was not kept; hypav train with its settings keeps it.")
+        raise RunError(f"The network of {path} was not saved; hypav train with its settings saves it.")
     config = RunConfig.from_dict(record["config"])
     model, alignment = load_model(path.with_suffix(".pt"), config)
     best = record["best_epoch"]
@@ -277,7 +278,7 @@ def load_run(path: Path | str) -> tuple[Run, dict[str, Any]]:
 
 
 def alignment_columns(alignment: AlignmentConfig | None) -> dict[str, Any]:
-    """The columns that hold an alignment; without one, empty texts, and None for numbers."""
+    """The columns that describe an alignment; without an alignment, empty texts and None for numbers."""
     names = [field.name for field in fields(AlignmentConfig)]
     if alignment is None:
         return {name: None if name in NUMBERS else "" for name in names}
@@ -287,7 +288,7 @@ def alignment_columns(alignment: AlignmentConfig | None) -> dict[str, Any]:
 
 
 def curvatures_text(curvatures: tuple[float, ...] | Adaptive) -> str:
-    """Curvatures as a column: "-0.2", "0+-0.2" (two heads), "adaptive:3:-0.4" (N_c and c_0)."""
+    """Curvatures as text: "-0.2", "0+-0.2" (two heads), "adaptive:3:-0.4" (N_c and c_0)."""
     if isinstance(curvatures, Adaptive):
         return f"adaptive:{curvatures.N_c}:{_plain(curvatures.c_0)}"
     return "+".join(map(_plain, curvatures))
@@ -301,7 +302,7 @@ def _plain(number: float) -> str:
 
 
 def load_runs(path: Path | str) -> pd.DataFrame:
-    """All runs below a folder, or of a .csv file that `DataFrame.to_csv` wrote of them: COLUMNS, metrics as fractions.
+    """All runs in a folder, or in a .csv file that `DataFrame.to_csv` wrote, with COLUMNS; metrics are fractions.
 
     Raises:
         RunError: there is nothing at `path`, a record is damaged or was edited, or the file is not a table of runs.
@@ -317,13 +318,15 @@ def load_runs(path: Path | str) -> pd.DataFrame:
             raise ValueError("it lacks columns of runs")
         return frame(table.to_dict("records"))
     except FileNotFoundError:
-        raise RunError(f"There are no runs in {path}; hypav compare and hypav reproduce make runs.") from None
+        raise RunError(
+            f"There are no runs in {path}; hypav compare and hypav reproduce write runs."
+        ) from None
     except (OSError, ValueError) as error:
         raise RunError(f"{path} is not a table of runs: {error}.") from error
 
 
 def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Records as a DataFrame. ESZSL has no recipe, so its row is repeated for every recipe that was run on its data."""
+    """Records as a DataFrame. ESZSL has no recipe, so its row is repeated for every recipe that was used on its data."""
     shared = ("data_digest", "code", "data", "recipe", "scale_name", "device")
     rows: list[Mapping[str, Any]] = []
     linear: dict[tuple[str, ...], Mapping[str, Any]] = {}
@@ -349,9 +352,9 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def tuned_weight(runs: pd.DataFrame, key: Key | None, preset: str) -> float | None:
-    """The weight of WEIGHTS with the highest HM on validation: Hyper-alignment's mean over TUNING_SEEDS.
+    """The weight in WEIGHTS with the highest mean HM of Hyper-alignment on validation, over TUNING_SEEDS.
 
-    Of equal weights it is the smallest. Weights with a missing run are left out; None if that leaves fewer than two.
+    Of equally good weights it is the smallest. Weights with a missing run are left out; None if fewer than two remain.
     """
     means = {}
     for weight in WEIGHTS:

@@ -39,10 +39,10 @@ _BOXES = {
 
 @torch.no_grad()
 def plot_network(model: AVCA, audio: Tensor, video: Tensor, text: Tensor) -> Drawn:
-    """Draw the network's parts as boxes, and on each arrow the shape of what flows there, for a real batch.
+    """Draw the network's parts as boxes, and on each arrow the shape of its tensor for a batch.
 
     Args:
-        audio, video, text: (B, D_a), (B, D_v), (B, D_w); passed through the parts in evaluation mode.
+        audio, video, text: (B, D_a), (B, D_v), (B, D_w); the network processes them in evaluation mode.
 
     Returns:
         figure and {"shapes": {"phi_a": [B, 300], ...}, "parameters": {part: count, ..., "positional", "all"}}.
@@ -77,7 +77,7 @@ def plot_network(model: AVCA, audio: Tensor, video: Tensor, text: Tensor) -> Dra
 
 @torch.no_grad()
 def attention_weights(model: AVCA, audio: Tensor, video: Tensor) -> Tensor:
-    """Softmax weights (B, heads, 2, 2) in evaluation mode: row = the token that asks, column = the token that is read.
+    """Softmax weights (B, heads, 2, 2) in evaluation mode: the row is the query's token, the column the key's token.
 
     Token 0 is audio, token 1 video.
     """
@@ -92,16 +92,16 @@ def attention_weights(model: AVCA, audio: Tensor, video: Tensor) -> Tensor:
 
 
 def plot_attention(weights: Mapping[str, Tensor], *, data: str) -> Drawn:
-    """Draw attention weights as 2 x 2 tables, a row of panels for each state of the network, a column for each head.
+    """Draw attention weights as 2 x 2 tables, with a row of panels for each state of the network and a column per head.
 
     Args:
-        weights: name of the state -> (B, heads, 2, 2) of `attention_weights`, with equally many heads.
+        weights: name of the state -> (B, heads, 2, 2) from `attention_weights`, all with the same number of heads.
 
     Returns:
         figure and {state: {"mean": (heads, 2, 2), "spread": (heads, 2, 2) the standard deviation over samples}}.
 
     Raises:
-        DataError: there is no state, or the numbers of heads differ.
+        DataError: no state is given, or the numbers of heads differ.
     """
     heads = {w.shape[1] for w in weights.values()}
     if len(heads) != 1:
@@ -171,7 +171,7 @@ def _draw_flow(axes: Axes, shapes: Mapping[str, list[int]]) -> None:
             _label(axes, 9.15, y, f"φ{kind},att", shapes[f"phi_{kind}_att"], color)
             words = f"φ{kind},rec\n{_shape(shapes[f'phi_{kind}_rec'])}"
             axes.text(17.6, y, words, va="center", color=color, fontsize=7.5)
-            # theta goes down to the shared decoder as well
+            # theta also goes down to the shared decoder
             x, end = {"a": (14.1, 1.75), "v": (13.8, 1.05)}[kind]
             axes.plot([x, x], [y, end], color=color, linewidth=1)
             _arrow(axes, (x, end), (14.4, end), color)
@@ -225,7 +225,7 @@ TERM_PAIRS: Mapping[str, tuple[tuple[str, str], tuple[str, str] | None]] = {
     "reg_theta_v": (("theta_v", "theta_w"), None),
     "reg_theta_a": (("theta_a", "theta_w"), None),
 }
-# where each arrow starts and ends, as shares of the way from the first of the pair to the second
+# start and end of each arrow, as fractions of the way from the first of the pair to the second
 _PULLS = ((0.15, 0.47), (0.85, 0.53))
 _PUSHES = ((0.5, 0.22), (0.5, 0.78))
 _GROUP_WORDS = {
@@ -238,9 +238,9 @@ _GROUP_WORDS = {
 
 
 def plot_terms() -> Drawn:
-    """Draw the 17 terms, a row for each group: blue arrows pull a pair together, dashed vermilion ones push it apart.
+    """Draw the 17 terms, one row per group. Blue arrows pull a pair together, dashed vermilion arrows push it apart.
 
-    An embedding without an arrow (w, an input) does not move.
+    An embedding without an arrow does not move; this is w, which is an input.
 
     Returns:
         figure and {term: {"pulled": "x y", "pushed": "x y" or "nobody"}}.
@@ -274,10 +274,10 @@ def plot_terms() -> Drawn:
 
 
 def term_steps(e: Embeddings, text: Tensor, *, step: float = 0.05) -> dict[str, tuple[float, float | None]]:
-    """Measure how the distances of the pulled and the pushed pair change by a step on one term alone.
+    """The changes in distance of the pulled and the pushed pair after a step on one term alone.
 
-    The embeddings themselves are moved, as if each were free, along minus the term's gradient. The longest row of the
-    gradient is scaled to length 1, so that terms can be compared. w itself, an input, stays.
+    The embeddings are moved along the negative gradient of the term, as if each were free. The longest row of the
+    gradient is scaled to length 1, so that terms can be compared. w is an input and does not move.
 
     Args:
         e: embeddings of one batch, each (B, D).
@@ -285,7 +285,7 @@ def term_steps(e: Embeddings, text: Tensor, *, step: float = 0.05) -> dict[str, 
         step: the length of the longest move.
 
     Returns:
-        {term: (mean change of the pulled pair's distance, that of the pushed pair or None)}.
+        {term: (mean change in distance of the pulled pair, and of the pushed pair or None)}.
 
     Raises:
         SettingError: step is not a positive number.
@@ -307,7 +307,7 @@ def term_steps(e: Embeddings, text: Tensor, *, step: float = 0.05) -> dict[str, 
 
 
 def plot_term_steps(changes: Mapping[str, tuple[float, float | None]], *, data: str) -> Drawn:
-    """Draw what a step on each term alone does to the distances of its two pairs: bars of `term_steps`.
+    """Draw how a step on each term alone changes the distances of its two pairs, as bars, from `term_steps`.
 
     Returns:
         figure and {"pulled": {term: change}, "pushed": {term: change}}.
@@ -370,7 +370,7 @@ def _draw_term(axes: Axes, term: str) -> None:
 
 
 def _symbol(name: str) -> str:
-    """theta_v_neg as θv⁻."""
+    """The symbol of an embedding, e.g. θv⁻ for theta_v_neg."""
     if name == "text":
         return "w"
     greek, *rest = name.split("_")
@@ -390,7 +390,7 @@ def plot_loss_groups(history: Any, *, data: str) -> Drawn:
         figure and {"epoch", group: sums, "S", "U", "HM": percent}.
 
     Raises:
-        DataError: there is no epoch.
+        DataError: the history has no epoch.
     """
     history = epochs_of(history)
     shown: dict[str, list[float]] = {"epoch": [row["epoch"] for row in history]}
@@ -418,7 +418,7 @@ def plot_loss_groups(history: Any, *, data: str) -> Drawn:
 def plot_momentum(
     batches: Tensor, running: Mapping[str, Tensor], quality: Mapping[str, Sequence[float]], *, data: str
 ) -> Drawn:
-    """Draw the mean of one unit of a batch norm in each batch and as it is stored, and the HM that follows from it.
+    """Draw one unit's mean in each batch and as stored by the batch norm, and the HM with the stored mean.
 
     Args:
         batches: (n,) the unit's mean in each batch.
@@ -456,7 +456,7 @@ def plot_momentum(
 
 
 def plot_interventions(results: Mapping[str, tuple[float, float]], *, data: str) -> Drawn:
-    """Draw HM after each change to a trained network: with its stored batch-norm statistics, and with fresh ones.
+    """Draw HM after each change to a trained network, with stored and with fresh batch-norm statistics.
 
     Args:
         results: what was changed -> (HM with stored statistics, HM with fresh ones), in percent.
@@ -495,8 +495,8 @@ def plot_group_confusion(scores: Scores, *, beta: float, groups: Sequence[str], 
 
     Returns:
         figure and {"names", "seen", "unseen": (G, G) percent of a row's samples, NaN where a group has none,
-        "right class": percent of the samples of seen and of unseen classes, "kin": percent of the wrong predictions that
-        are of the right super-group, "blind": the same if every other class were equally likely}.
+        "right class": percent of the samples of seen and of unseen classes, "kin": percent of the wrong predictions in
+        the right super-group, "blind": the same if every other class were equally likely}.
 
     Raises:
         DataError: a class has no super-group.
@@ -515,7 +515,9 @@ def plot_group_confusion(scores: Scores, *, beta: float, groups: Sequence[str], 
         shown[kind] = 100 * table / table.sum(dim=1, keepdim=True)
         right, whole = counts.diagonal()[rows].sum(), counts[rows].sum()
         wrong = counts[rows].sum(dim=1) - counts.diagonal()[rows]
-        others = (onto.sum(dim=0)[row_of] - 1)[rows] / (len(classes) - 1)  # kin among the other classes
+        others = (onto.sum(dim=0)[row_of] - 1)[rows] / (
+            len(classes) - 1
+        )  # kin: classes of the same super-group
         shown["right class"].append(float(100 * right / whole))
         shown["kin"].append(float(100 * (table.diagonal().sum() - right) / wrong.sum()))
         shown["blind"].append(float(100 * (wrong * others).sum() / wrong.sum()))

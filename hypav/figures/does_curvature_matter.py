@@ -1,4 +1,4 @@
-"""Figures of notebook 09: whether an alignment loss depends on the curvature, and whether results do."""
+"""Figures of notebook 09: do an alignment loss and the results depend on the curvature?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypav.figures.runs import plot_differences  # noqa: F401
 from hypav.figures.style import BLUE, CUES, INK, VERMILION, Drawn, canvas, cues, legend_below, minus, signed
 from hypav.stats import t_interval
 
-FLAT = 1e-9  # a loss whose relative change is smaller does not depend on k: the rest is rounding
+FLAT = 1e-9  # a loss with a smaller relative change does not depend on k; such a change is rounding
 
 
 def losses_over_k(
@@ -30,7 +30,7 @@ def losses_over_k(
 
 
 def plot_row_scales() -> Drawn:
-    """Draw by which number Eqs. 1 and 3 at the origin multiply a row of length r: |log0(project(x))| / |x|.
+    """Draw the factor by which Eqs. 1 and 3 at the origin multiply a row of length r: |log0(project(x))| / |x|.
 
     Returns:
         figure and {"length" (60,), "k=…": (60,)}.
@@ -70,7 +70,7 @@ def plot_loss_over_k(
     data: str,
     title: str = "Which of these losses feel the curvature?",
 ) -> Drawn:
-    """Draw the loss over k, in units of its value at the k nearest to 0, one panel for each configuration.
+    """Draw the loss over k, in units of its value at the k nearest to 0, with one panel for each configuration.
 
     Args:
         phi_v, phi_a: (N, D) embeddings of the same N samples.
@@ -122,7 +122,7 @@ def plot_loss_surface(
     *,
     data: str,
 ) -> Drawn:
-    """Draw the loss over k and over a factor of the embeddings, one panel for each configuration.
+    """Draw the loss over k and over a scale of the embeddings, with one panel for each configuration.
 
 
     Returns:
@@ -132,7 +132,7 @@ def plot_loss_surface(
     shown: dict[str, Any] = {"k": ks, "scale": scales}
     for name, config in configs.items():
         loss = torch.stack([losses_over_k(s * phi_v, s * phi_a, ks, config) for s in scales])
-        # each scale in units of its flattest loss, so that only the effect of the curvature is left
+        # each scale in units of its flattest loss, so that only the effect of the curvature remains
         shown[name] = loss / loss[:, -1:]
     with canvas(8, 3.4, len(configs), sharey=True) as (figure, panels):
         for axes, name in zip(panels, configs, strict=True):
@@ -216,7 +216,7 @@ def _moves(row: Mapping[str, Any]) -> str:
 
 
 def plot_drift(steps: Sequence[int], apart: Mapping[str, Sequence[float]], *, data: str) -> Drawn:
-    """Draw how far runs are from a reference run, over the training steps, on a logarithmic axis that ends at "equal".
+    """Draw the differences of runs from a reference run by training step, on a logarithmic axis that ends at "equal".
 
     Args:
         steps: the training steps.
@@ -247,7 +247,7 @@ def plot_drift(steps: Sequence[int], apart: Mapping[str, Sequence[float]], *, da
 def plot_unused_layer(
     weight: Mapping[str, Sequence[float]], k: Mapping[str, Sequence[float]], *, c_0: float, data: str
 ) -> Drawn:
-    """Draw a curvature layer over the training steps: mean |weight| left, the batch's mean curvature right.
+    """Draw a curvature layer by training step: mean |weight| on the left, the batch's mean curvature on the right.
 
     Args:
         weight, k: name of the run -> one number for each step, starting with the untrained layer.
@@ -279,7 +279,7 @@ def plot_unused_layer(
 def plot_bound(
     sizes: Sequence[int], measured: Mapping[str, Sequence[float]], avca: Sequence[float], *, data: str
 ) -> Drawn:
-    """Draw alignment terms over the batch size N, with L_avca and the bound 2/N² of Eq. 4; both axes logarithmic.
+    """Draw alignment terms over the batch size N, with L_avca and the bound 2/N² of Eq. 4, on logarithmic axes.
 
     Args:
         measured: name -> weighted term, one for each size.
@@ -306,10 +306,10 @@ def plot_bound(
 
 
 def plot_shares(weights: Sequence[float], shares: Mapping[str, float], *, data: str) -> Drawn:
-    """Draw the ratio of the term's gradient to that of L_avca over its weight; both axes logarithmic.
+    """Draw the ratio of the term's gradient to that of L_avca over the term's weight, on logarithmic axes.
 
     Args:
-        weights: from the least to the greatest.
+        weights: in increasing order.
         shares: name -> ratio of the two gradients' norms at weight 1.
 
     Returns:
@@ -338,7 +338,7 @@ def plot_shares(weights: Sequence[float], shares: Mapping[str, float], *, data: 
 
 
 def plot_over_k(panels: Mapping[str, Mapping[float, Sequence[float]]], *, against: str, data: str) -> Drawn:
-    """Draw the mean difference to a reference over the curvature with its 95 % interval, one panel for each set of runs.
+    """Draw the mean difference from a reference over the curvature, with its 95 % interval and one panel per set of runs.
 
     Args:
         panels: title -> k -> differences in points, one for each seed.
@@ -348,10 +348,10 @@ def plot_over_k(panels: Mapping[str, Mapping[float, Sequence[float]]], *, agains
         figure and {title: {"k=…": (mean, low, high)}}.
 
     Raises:
-        DataError: there is no panel.
+        DataError: no panel is given.
     """
     if not panels:
-        raise DataError("There is no curvature to compare: give at least one panel.")
+        raise DataError("There is no curvature to compare; give at least one panel.")
     shown: dict[str, Any] = {}
     parts = []
     rows = (len(panels) + 1) // 2
@@ -375,7 +375,7 @@ def plot_over_k(panels: Mapping[str, Mapping[float, Sequence[float]]], *, agains
             parts.append(f"{_line(title)}: {count} of {len(intervals)} intervals exclude 0")
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
-        for axes in grid[max(0, len(panels) - 2) : len(panels)]:  # also if nothing is drawn below
+        for axes in grid[max(0, len(panels) - 2) : len(panels)]:  # even if no panel is below
             axes.tick_params(labelbottom=True)
         figure.supxlabel("curvature k (orange diamond: the interval excludes 0)", fontsize=10)
         figure.supylabel(f"HM − HM of {against}, points", fontsize=10)
@@ -390,7 +390,7 @@ def alignment_explorer(phi_v: Tensor, phi_a: Tensor, avca: float, *, data: str) 
     """Show `plot_alignment_choice` with menus for the choices of the loss, and sliders for scale and weight.
 
     Args:
-        phi_v, phi_a: (N, D) embeddings of the same N samples; 64 redraw fast enough.
+        phi_v, phi_a: (N, D) embeddings of the same N samples; with 64 samples redrawing is fast enough.
         avca: L_avca of the batch.
     """
     return Explorer(

@@ -1,4 +1,4 @@
-"""Figures with sliders and menus. Without a kernel or ipywidgets the figure itself remains."""
+"""Figures with sliders and menus. Without a kernel or ipywidgets only the figure is shown."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hypav.figures.style import DescribedFigure, figure_bundle, png_bytes
 
 try:
     import ipywidgets
-except ImportError:  # the notebooks then show the figure alone
+except ImportError:  # then the notebooks show only the figure
     ipywidgets = None
 
 
 @dataclass(frozen=True)
 class Control:
-    """A slider: the argument of draw that it sets, its label, its value at first and after reset, its range."""
+    """A slider: the argument of draw that it sets, its label, its initial value, and its range."""
 
     name: str
     label: str
@@ -29,7 +29,7 @@ class Control:
     step: float
 
     def widget(self, **common: Any) -> Any:
-        """Give the ipywidgets slider."""
+        """The ipywidgets slider."""
         return ipywidgets.FloatSlider(
             min=self.low,
             max=self.high,
@@ -40,19 +40,19 @@ class Control:
         )
 
     def moved(self, value: float, sign: int) -> float:
-        """One step down or up (sign -1 or 1) from a value, at most to the end."""
+        """The value one step down or up (sign -1 or 1), but not beyond the end."""
         return round(min(max(value + sign * self.step, self.low), self.high), 6)
 
     @property
     def buttons(self) -> tuple[tuple[str, str], tuple[str, str]]:
-        """The marks of the two buttons and what they do in words."""
+        """The symbols of the two buttons, and what they do in words."""
         step = f"{self.step:g}"
         return (f"−{step}", f"less by {step}"), (f"+{step}", f"more by {step}")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A menu: the argument of draw that it sets, its label, its value at first and after reset, its options."""
+    """A menu: the argument of draw that it sets, its label, its initial value, and its options."""
 
     name: str
     label: str
@@ -62,12 +62,12 @@ class Choice:
     buttons = ("‹", "previous"), ("›", "next")
 
     def widget(self, **common: Any) -> Any:
-        """Give the ipywidgets menu."""
+        """The ipywidgets menu."""
         tooltip = f"{self.label}: {', '.join(self.options)}"
         return ipywidgets.Dropdown(options=self.options, tooltip=tooltip, **common)
 
     def moved(self, value: str, sign: int) -> str:
-        """The option before or after one (sign -1 or 1), if there is one."""
+        """The option before or after an option (sign -1 or 1), but not beyond the end."""
         index = self.options.index(value) + sign
         return self.options[min(max(index, 0), len(self.options) - 1)]
 
@@ -75,16 +75,16 @@ class Choice:
 class Explorer:
     """Sliders and menus that redraw a figure. As the last line of a cell it shows itself.
 
-    Every control has a label and two buttons that go one step; everything works from the keyboard. Below the picture are
-    the words for what it shows, which screen readers announce at every change. Redrawing goes through `observe` into one
-    HTML image, never through interact or Output, whose outputs differ at each run.
+    Every control has a label and two buttons for single steps; everything works from the keyboard. The text below the
+    picture describes it, and screen readers announce every change. `observe` redraws one HTML image; interact and Output
+    are not used, because their outputs differ at each run.
 
     Args:
         draw: a function that takes every control by name and returns (figure, data).
         controls: the sliders (Control) and menus (Choice).
 
     Attributes:
-        figure, data: what is drawn now.
+        figure, data: the current figure and its numbers.
         sliders: the ipywidgets sliders and menus by name; empty without ipywidgets.
     """
 
@@ -106,7 +106,7 @@ class Explorer:
         self.box = ipywidgets.VBox([*rows, reset, self.image, self.readout])
 
     def reset(self, *_: Any) -> None:
-        """Put every slider and menu back to where it was at first, with one redraw."""
+        """Set every slider and menu to its initial value, with one redraw."""
         if not self.sliders:
             return
         self._paused = True
@@ -116,7 +116,7 @@ class Explorer:
         self._redraw()
 
     def _row(self, control: Any) -> Any:
-        """The control and two buttons. A closed menu needs them: JupyterLab takes its arrow keys (ipywidgets #3912)."""
+        """The control and two buttons. Menus need them: JupyterLab takes over their arrow keys (ipywidgets #3912)."""
         letters = max(len(each.label) for each in self._controls)  # so that the controls are aligned
         widget = control.widget(
             description=control.label,
@@ -145,13 +145,13 @@ class Explorer:
         }
         try:
             self.figure, self.data = self._draw(**values)
-        except SettingError as error:  # the last picture stays
+        except SettingError as error:  # keep the last picture
             self.readout.value = _announced(str(error))
             return
         self._show()
 
     def _show(self) -> None:
-        # not ipywidgets.Image: it has no alt text, and with a tooltip instead JupyterLab fails to draw it
+        # not ipywidgets.Image: it has no alt text, and with a tooltip instead JupyterLab does not draw it
         picture = base64.b64encode(png_bytes(self.figure)).decode("ascii")
         width, height = (round(inches * self.figure.dpi) for inches in self.figure.get_size_inches())
         self.image.value = (

@@ -1,6 +1,4 @@
-"""Figures of notebook 06: how long the embeddings are, what Eqs. 1 and 3 make of them, what Eq. 4 compares, and how
-much it weighs in Eq. 5.
-"""
+"""Figures of notebook 06: the lengths of the embeddings, Eqs. 1 and 3, what Eq. 4 compares, and its weight in Eq. 5."""
 
 from __future__ import annotations
 
@@ -36,7 +34,7 @@ _XI = 1e-3  # Eq. 1 cuts at (1 - xi) of the ball's radius
 
 
 def plot_lengths(phi: Mapping[str, Tensor], *, k: float, data: str) -> Drawn:
-    """Draw how long the rows of phi are, and the length that Eq. 1 cuts them to, just before the rim of the ball.
+    """Draw the lengths of the rows of phi, and the length to which Eq. 1 cuts them, just inside the rim of the ball.
 
     Args:
         phi: name -> (N, D), at most two.
@@ -58,7 +56,7 @@ def plot_lengths(phi: Mapping[str, Tensor], *, k: float, data: str) -> Drawn:
             histogram(axes, edges, shown[name], color, hatch, name)
         axes.axvspan(0, radius, color="#EEEEEE", zorder=0)
         axes.axvline(radius, color=INK, linestyle="--")
-        axes.set_ylim(0, 1.4 * axes.get_ylim()[1])  # room for the words above the bars
+        axes.set_ylim(0, 1.4 * axes.get_ylim()[1])  # room for the text above the bars
         height = 0.84 * axes.get_ylim()[1]
         axes.annotate(
             f"Eq. 1 cuts at {radius:.2f}; whatever is shorter\nlies inside the ball of k = {signed(k)}",
@@ -86,7 +84,7 @@ def plot_lengths(phi: Mapping[str, Tensor], *, k: float, data: str) -> Drawn:
 def plot_steps_to_tangent(phi_v: Tensor, phi_a: Tensor, *, k: float, data: str) -> Drawn:
     """Draw the rows of a batch before Eq. 1, after it, and after Eq. 3 at the origin.
 
-    The videos are spread like the hours of a clock: only lengths are true in this picture.
+    The videos are arranged like the hours of a clock; only the lengths have a meaning.
 
     Args:
         phi_v, phi_a: (N, D) of the same N videos.
@@ -145,15 +143,15 @@ def plot_similarities(
     """Draw the similarity matrices of video and audio for one batch, and their difference, which Eq. 4 squares.
 
     Args:
-        m_v, m_a: (N, N), of the same similarity.
-        groups: the group of each row, in order: lines separate the groups.
-        classes: the class of each row, in order: a thin frame around each class.
+        m_v, m_a: (N, N), of the same kind of similarity.
+        groups: the group of each row, sorted; lines separate the groups.
+        classes: the class of each row, sorted; each class has a thin frame.
 
     Returns:
         figure and {"video", "audio", "difference": (N, N)}.
 
     Raises:
-        DataError: there is not one name for each row.
+        DataError: the number of names is not that of the rows.
     """
     for kind, given in (("group", groups), ("class", groups if classes is None else classes)):
         if len(given) != len(m_v):
@@ -171,7 +169,7 @@ def plot_similarities(
         titles = ("videos with videos, M_v", "sounds with sounds, M_a", "M_v − M_a")
         for axes, title, (name, matrix) in zip(panels, titles, shown.items(), strict=True):
             cmap, least, most = scales.get(name, ("PuOr", -extent, extent))
-            few = colormaps[cmap].resampled(25)  # the stored picture has 128 colours for all panels
+            few = colormaps[cmap].resampled(25)  # the stored picture has only 128 colours for all panels
             image = axes.imshow(matrix.numpy(), cmap=few, vmin=least, vmax=most, interpolation="nearest")
             color = "white" if name in scales else INK
             for start, _ in list(blocks.values())[1:]:
@@ -206,10 +204,10 @@ def plot_similarities(
 def plot_loudness(
     sizes: Sequence[int], losses: Sequence[float], *, L_avca: Sequence[float], data: str
 ) -> Drawn:
-    """Draw Eq. 4 over the batch size N, with its ceiling 2/N² and the loss that Eq. 5 adds it to.
+    """Draw Eq. 4 over the batch size N, with its upper bound 2/N² and L_avca, to which Eq. 5 adds it.
 
     Args:
-        losses, L_avca: of Eq. 4 and of AVCA, one for each size.
+        losses, L_avca: the losses of Eq. 4 and of AVCA, one for each size.
 
     Returns:
         figure and {"N", "Eq. 4", "ceiling", "L_avca": lists}.
@@ -235,7 +233,7 @@ def plot_loudness(
 
 
 def plot_weights(histories: Mapping[str, Mapping[str, Sequence[float]]], *, data: str) -> Drawn:
-    """Draw L_avca and Eq. 4 without its weight by training step, for runs with different weights.
+    """Draw L_avca and the unweighted Eq. 4 by training step, for runs with different weights.
 
     Args:
         histories: label -> {"avca", "align": one value for each step}.
@@ -265,7 +263,7 @@ def plot_weights(histories: Mapping[str, Mapping[str, Sequence[float]]], *, data
 
 
 def _blocks(names: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Where the rows of each name start, and how many there are, for names in order."""
+    """The first row of each name and the number of its rows, for sorted names."""
     return {name: (names.index(name), names.count(name)) for name in dict.fromkeys(names)}
 
 

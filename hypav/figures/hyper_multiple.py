@@ -32,7 +32,7 @@ _HEADS: tuple[Cue, ...] = CUES[1:]
 
 
 def plot_head_curvatures(k: Tensor, *, c_0: float, data: str) -> Drawn:
-    """Draw Eq. 6 for a batch: each sample a dot, each head a column; sideways the dots only avoid each other.
+    """Draw Eq. 6 for a batch, with a dot for each sample and a column for each head. Sideways shifts only separate dots.
 
     Args:
         k: (N, H) curvatures.
@@ -71,7 +71,7 @@ def plot_head_curvatures(k: Tensor, *, c_0: float, data: str) -> Drawn:
 def plot_head_matrices(
     matrices: Mapping[str, Tensor], ks: Sequence[float], *, edges: Sequence[int], data: str
 ) -> Drawn:
-    """Draw the similarity matrices of several heads side by side, a row and a colour scale for each preset.
+    """Draw the similarity matrices of several heads side by side, with a row and a colour scale for each preset.
 
     Args:
         matrices: preset to (H, N, N).
@@ -79,7 +79,7 @@ def plot_head_matrices(
         edges: the samples before which a new class starts.
 
     Returns:
-        figure and {preset: {"matrices": (H, N, N), "difference": (H,) the largest to the first head}}.
+        figure and {preset: {"matrices": (H, N, N), "difference": (H,) the largest difference from the first head}}.
     """
     shown: dict[str, Any] = {}
     with canvas(7.8, 2.75 * len(matrices) + 0.4, (len(matrices), len(ks))) as (figure, grid):
@@ -113,7 +113,7 @@ def plot_head_matrices(
 
 
 def plot_head_paths(paths: Mapping[str, Sequence[Tensor]], *, c_0: float, data: str) -> Drawn:
-    """Draw the batch's mean curvature of each head by step: a row for each preset, a column for each number of heads.
+    """Draw each head's mean curvature over the batch by step, with a row per preset and a column per number of heads.
 
     Args:
         paths: preset to runs, each (steps, N_c).
@@ -140,7 +140,7 @@ def plot_head_paths(paths: Mapping[str, Sequence[Tensor]], *, c_0: float, data: 
             row[0].set_ylabel(f"{name}\nmean k")
         for axes in grid[-1]:
             axes.set_xlabel("step")
-        legend_below(figure, max(grid.flat, key=lambda axes: len(axes.lines)))  # of a run with the most heads
+        legend_below(figure, max(grid.flat, key=lambda axes: len(axes.lines)))  # a run with the most heads
         figure.suptitle(f"Where do the heads' curvatures go?\n{data}")
     parts = "; ".join(
         f"{name}, {title}: from {_list(run[0])} to {_list(run[-1])}"
@@ -154,7 +154,7 @@ def plot_head_paths(paths: Mapping[str, Sequence[Tensor]], *, c_0: float, data: 
 
 
 def plot_head_pairs(pairs: Mapping[str, Tensor], *, c_0: float, data: str) -> Drawn:
-    """Draw head 2 against head 1, each sample a dot: the whole range above, the cloud magnified below.
+    """Draw the curvatures of head 2 over those of head 1, one dot per sample: full range above, magnified below.
 
     Args:
         pairs: panel title to (N, H >= 2) curvatures.
@@ -189,7 +189,7 @@ def plot_head_pairs(pairs: Mapping[str, Tensor], *, c_0: float, data: str) -> Dr
 
 
 def _square(axes: Axes, points: Tensor) -> None:
-    """Set the axes to the smallest square around the points; three ticks are enough to read a size."""
+    """Set the axes to the smallest square around the points, with three ticks."""
     low, high = points.min(dim=0).values, points.max(dim=0).values
     middle, half = (low + high) / 2, max(float((high - low).max()) * 0.55, 1e-9)
     for name, centre in zip(("x", "y"), middle.tolist(), strict=True):
@@ -199,7 +199,7 @@ def _square(axes: Axes, points: Tensor) -> None:
 
 
 def _room(values: Tensor, height: float) -> Tensor:
-    """Sideways shifts that keep dots of similar height apart: 0, 1, -1, 2, -2 … steps within a layer of `height`."""
+    """Sideways shifts that separate dots of similar height: 0, 1, -1, 2, -2 … steps within a layer of `height`."""
     shifts = torch.zeros_like(values)
     layer = (values / height).floor()
     for level in layer.unique():
@@ -223,12 +223,12 @@ _GEOMETRY = {"E": (INK, "s"), "S": (VERMILION, "^"), "H": (BLUE, "o")}
 
 
 def plot_sphere(angles: Mapping[str, Tensor], k: float, *, data: str) -> Drawn:
-    """Draw where points lie on the sphere of curvature k > 0, seen from the side.
+    """Draw points on the sphere of curvature k > 0, seen from the side.
 
-    The centre of the page is on top, its antipode below. Every second sample is drawn to the left.
+    The origin is at the top, its antipode at the bottom. Every second sample is drawn on the left.
 
     Args:
-        angles: panel title to (N,) angles from the centre, in radians; beyond π a point has passed the antipode.
+        angles: panel title to (N,) angles from the origin, in radians; above π a point is beyond the antipode.
 
     Returns:
         figure and {title: (N,) angles}.
@@ -261,7 +261,7 @@ def plot_sphere(angles: Mapping[str, Tensor], k: float, *, data: str) -> Drawn:
 
 
 def plot_mixtures(heads: Mapping[str, Mapping[str, Tensor]], *, data: str) -> Drawn:
-    """Draw the loss of mixed heads (Table 4) on one batch: a bar for the mean (Eq. 7), and its two heads on it.
+    """Draw the loss of mixed heads (Table 4) on one batch: a bar for the mean (Eq. 7), and marks for the two heads.
 
     Args:
         heads: preset to {mixture, such as "E+H": (2,) losses of its heads}.

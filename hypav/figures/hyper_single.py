@@ -1,4 +1,4 @@
-"""Figures of notebook 07: where Eq. 6 starts, one curvature for each sample, and what moves it in training."""
+"""Figures of notebook 07: the initial curvatures of Eq. 6, one for each sample, and what changes them in training."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from hypav.figures.style import (
     superscript,
 )
 
-ROUNDING = 1e-12  # a gradient below it, next to one of about 1, is rounding: drawn as 0
+ROUNDING = 1e-12  # a smaller gradient is rounding if another is about 1; it is drawn as 0
 
 
 def plot_layer_curve(s: Tensor, *, c_0: float, data: str) -> Drawn:
-    """Draw k = c_0 sigmoid(s) of Eq. 6, with the samples of a layer on it.
+    """Draw k = c_0 sigmoid(s) of Eq. 6, with the samples of a batch on the curve.
 
     Args:
-        s: (N,) output of the linear layer, before the sigmoid.
+        s: (N,) outputs of the linear layer, before the sigmoid.
 
     Returns:
         figure and {"s", "k": (N,)}.
@@ -62,9 +62,9 @@ def plot_layer_curve(s: Tensor, *, c_0: float, data: str) -> Drawn:
 def plot_group_curvatures(
     curvatures: Mapping[str, Tensor], groups: Sequence[str], *, c_0: float, data: str, generator: Generator
 ) -> Drawn:
-    """Draw the curvature of each sample by group, one panel for each state of the layer.
+    """Draw the curvature of each sample by group, with one panel for each state of the layer.
 
-    Above each panel are the share of the variance that lies between the groups, and the same for shuffled group names.
+    The text above each panel gives the share of the variance between the groups, and the same for shuffled group names.
 
     Args:
         curvatures: state -> (N,).
@@ -76,7 +76,7 @@ def plot_group_curvatures(
         median and the 95 % quantile of the same for shuffled names}}.
 
     Raises:
-        DataError: a state does not have one curvature for each name.
+        DataError: the number of curvatures of a state is not that of the names.
     """
     names = list(dict.fromkeys(groups))
     member = torch.tensor([names.index(group) for group in groups])
@@ -95,7 +95,7 @@ def plot_group_curvatures(
     with canvas(8, 2.1 + 0.24 * len(names), len(shown), sharex=True, sharey=True) as (figure, panels):
         for axes, (state, shares) in zip(panels, shown.items(), strict=True):
             for row, part in enumerate(shares["k"].values()):
-                # a fixed spread instead of a random one, so that the picture is the same each time
+                # the horizontal spread is fixed, not random, so that the picture is always the same
                 spread = row + 0.5 * ((torch.arange(len(part)) * 0.618034) % 1 - 0.5)
                 axes.plot(part.numpy(), spread.numpy(), "o", color=BLUE, markersize=2.5, alpha=0.35)
                 axes.plot(float(part.mean()), row, "d", color=VERMILION, markersize=7)
@@ -122,7 +122,7 @@ def plot_group_curvatures(
 
 
 def plot_random_layers(shares: Mapping[str, Tensor], chance: Tensor, *, data: str) -> Drawn:
-    """Draw by how much the curvatures of many random layers differ between classes, and what shuffled classes give.
+    """Draw how much the curvatures of many random layers differ between classes, and the same for shuffled classes.
 
     Args:
         shares: embeddings -> (R,) percent of the variance of k between classes, one for each layer; at most two.
@@ -160,7 +160,7 @@ def plot_random_layers(shares: Mapping[str, Tensor], chance: Tensor, *, data: st
 
 
 def plot_gradient_sizes(histories: Mapping[str, Mapping[str, Sequence[float]]], *, data: str) -> Drawn:
-    """Draw norms of gradients by training step on a logarithmic scale, one panel for each run.
+    """Draw norms of gradients by training step on a logarithmic scale, with one panel for each run.
 
     A norm below ROUNDING is drawn as 0, in a band below a break of the axis.
 
@@ -208,14 +208,14 @@ def plot_gradient_sizes(histories: Mapping[str, Mapping[str, Sequence[float]]], 
 def plot_curvature_paths(
     paths: Mapping[str, Tensor], steps: Sequence[int], *, c_0: float, data: str
 ) -> Drawn:
-    """Draw the curvatures of the same samples at some training steps, one panel for each run: median, 5-95 % and all.
+    """Draw the curvatures of the same samples by training step: median, 5-95 % and full range, with one panel per run.
 
     Args:
         paths: run -> (T, N).
         steps: T.
 
     Returns:
-        figure and {"steps", run: (5, T): least, 5 %, median, 95 %, greatest}.
+        figure and {"steps", run: (5, T): minimum, 5 %, median, 95 %, maximum}.
     """
     levels = torch.tensor([0.0, 0.05, 0.5, 0.95, 1.0], dtype=torch.float64)
     shown: dict[str, Any] = {"steps": list(steps)}
@@ -240,7 +240,7 @@ def plot_curvature_paths(
 
 
 def _break_axis(axes: Axes, at: float, low: float, high: float) -> None:
-    """Draw two strokes over a gap in the left side of a logarithmic axis: below it the scale does not apply."""
+    """Draw two strokes over a gap in the left side of a logarithmic axis; the scale does not apply below it."""
     height = (log10(at) - log10(low)) / (log10(high) - log10(low))
     gap: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False, "linestyle": "none"}
     axes.plot(0, height, marker="s", markersize=5, color="white", zorder=5, **gap)

@@ -10,21 +10,21 @@ from hypav.figures.style import BLUE, VERMILION, Drawn, bare, canvas
 
 
 def plot_text_rows(names: Sequence[str], given: Sequence[int]) -> Drawn:
-    """Draw classes on the left, and lines to the classes whose word vectors they get on the right.
+    """Draw the classes on the left, with lines to the classes on the right whose word vectors they get.
 
     Args:
         names: the C class names in their order.
         given: for each class the index in `names` of the class whose vector it gets.
 
     Returns:
-        figure and {"given": C indices, "shifted": how many classes get another class's vector}.
+        figure and {"given": C indices, "shifted": the number of classes that get another class's vector}.
 
     Raises:
         DataError: `given` does not hold one index of `names` for each class.
     """
     if len(given) != len(names) or not all(0 <= row < len(names) for row in given):
         raise DataError(
-            f"{len(given)} indices were given for {len(names)} classes: give each class the index of one of them."
+            f"{len(given)} indices were given for {len(names)} classes; give each class the index of one class."
         )
     shifted = [index for index, row in enumerate(given) if index != row]
     height = 0.9 + 0.21 * len(names)

@@ -65,7 +65,7 @@ def plot_depth(k: float = -1.0) -> Drawn:
 
 
 def plot_geodesics(pairs: Tensor, k: float = -1.0) -> Drawn:
-    """Draw geodesics and chords between (N, 2, 2) pairs of points of the disk, k < 0, with the lengths of both.
+    """Draw geodesics and chords between pairs of points (N, 2, 2) in the disk, k < 0, with the lengths of both.
 
     Returns:
         figure and {"geodesics" (N, P, 2), "geodesic_length" (N,), "chord_length" (N,), both measured in the disk}.
@@ -83,7 +83,7 @@ def plot_geodesics(pairs: Tensor, k: float = -1.0) -> Drawn:
             axes.plot(*pair.T, color=INK, linestyle="--", linewidth=1, label="straight in the page")
             axes.plot(*pair.T, "o", color=BLUE)
             straight = abs(along - across) < 5e-3
-            # on the side that the geodesic bends to, where no chord runs
+            # on the side to which the geodesic bends, away from the chord
             axes.annotate(
                 f"{across:.2f} for both" if straight else f"{along:.2f} against {across:.2f}",
                 (curve[len(curve) // 2] * 0.55).tolist(),
@@ -101,7 +101,7 @@ def plot_geodesics(pairs: Tensor, k: float = -1.0) -> Drawn:
 
 
 def plot_addition(x: Tensor, y: Tensor, k: float = -1.0) -> Drawn:
-    """Draw x ⊕ y and y ⊕ x for (2,) points of the disk, k < 0, and where adding x moves eight rays.
+    """Draw x ⊕ y and y ⊕ x for points x and y (2,) in the disk, k < 0, and eight rays moved by adding x.
 
     Returns:
         figure and {"x_plus_y", "y_plus_x", "x_plus_origin_star": (8, P, 2) lines through 0, moved by x}.
@@ -137,7 +137,7 @@ def plot_addition(x: Tensor, y: Tensor, k: float = -1.0) -> Drawn:
 
 
 def plot_maps(ks: Sequence[float] = (-1.0, -0.25)) -> Drawn:
-    """Draw what Eq. 1 and exp_0 make of the norm of a vector (k < 0), and log_0 of both.
+    """Draw how Eq. 1 and exp_0 change the norm of a vector (k < 0), and log_0 of both results.
 
     Returns:
         figure and {"norm": (200,), "k=...": {"project", "expmap0", "log_project", "log_expmap0": (200,)}}.
@@ -175,7 +175,7 @@ def plot_maps(ks: Sequence[float] = (-1.0, -0.25)) -> Drawn:
 
 
 def plot_means(points: Tensor, x: Tensor, k: float = -1.0) -> Drawn:
-    """Draw the gyro-midpoint and the mean of coordinates of (N, 2) points of the disk before and after a move x ⊕.
+    """Draw the gyro-midpoint and the mean of the coordinates of points (N, 2) in the disk, before and after adding x.
 
     Returns:
         figure and {"midpoint", "mean"} of {"before", "after", "carried": (2,), "miss": the distance between the last
@@ -216,12 +216,12 @@ def plot_space(k: float, *, edge: float = 1.2) -> Drawn:
 
     Args:
         k: the curvature.
-        edge: length of the tree's edges; the triangle's sides are twice, the circles' radii half as long.
+        edge: length of the tree's edges; the triangle's sides are twice as long, the circles' radii half as long.
 
     Returns:
         figure and {"k", "grid" (L, P, 2), "circles" (3, P, 2), "triangle" (3, P, 2), "angle_sum" in degrees,
-        "circle_length", "tree" (N, 2), "edges" (N - 1, P, 2), "crowded": how many of the N vertices have an edge
-        that is not theirs closer than half an edge's length}.
+        "circle_length", "tree" (N, 2), "edges" (N - 1, P, 2), "crowded": how many of the N vertices are closer than half
+        an edge's length to an edge of other vertices}.
     """
     space = _space(k, edge)
     with canvas(7.2, 3.7, 2, margins=(0.07, 0.13, 0.98, 0.84, 0.2)) as (figure, (left, right)):
@@ -255,10 +255,10 @@ def plot_curvatures(ks: Sequence[float] = (-1.0, -0.5, -0.1, 0.0, 0.25)) -> Draw
 def plot_tilings(
     tilings: Sequence[tuple[int, int, int]] = ((4, 3, 1), (4, 4, 3), (4, 5, 4), (3, 7, 6)),
 ) -> Drawn:
-    """Draw regular tilings {p, q}: p-gons, q of them around each corner, with the number of tiles in the layers shown.
+    """Draw regular tilings {p, q}, with q p-gons around each corner, and the number of tiles shown.
 
     Args:
-        tilings: (p, q, layers) each, see `shapes.tiling`.
+        tilings: (p, q, layers) of each, see `shapes.tiling`.
 
     Returns:
         figure and {"{p,q}": {"k", "tiles", "corners" (T, p, 2)}}.
@@ -284,7 +284,7 @@ def plot_tilings(
 
 
 def plot_growth(ks: Sequence[float] = (-1.0, -0.25, 0.0, 0.25)) -> Drawn:
-    """Draw the length of a circle over its radius, and the number of vertices of a tree at that depth.
+    """Draw the length of a circle over its radius, and the number of a tree's vertices over their depth.
 
     Returns:
         figure and {"radius": (81,), "k=...": length (81,), "vertices": {"depth", "count": (9,)}}.
@@ -324,7 +324,7 @@ def _space(k: float, edge: float) -> dict[str, Any]:
     to_edges = geometry.pairwise_distance(points, edges.flatten(0, 1), k=k)
     to_edges = to_edges.unflatten(1, edges.shape[:2]).amin(-1)
     child = torch.arange(1, len(points))
-    # the edges that end in a vertex do not crowd it
+    # a vertex is not crowded by its own edges
     to_edges[child, child - 1] = to_edges[parents[1:], child - 1] = torch.inf
     return {
         "k": k,

@@ -29,18 +29,18 @@ def plot_comparison(
     data: str,
     same_data: bool = False,
 ) -> Drawn:
-    """Draw S, U, HM and ZSL of each variant with their intervals, the paper's numbers below them as hollow markers.
+    """Draw S, U, HM and ZSL of each variant with their intervals, and below them the paper's numbers as hollow markers.
 
     Args:
-        ours: variant -> metric -> interval over seeds, in percent; None for a variant that was not run.
-        paper: variant -> metric -> the paper's value, in percent.
-        same_data: whether the paper's numbers are of the same data; if not, the legend says so.
+        ours: variant -> metric -> interval over seeds, in per cent; None for a variant that was not run.
+        paper: variant -> metric -> the paper's value, in per cent.
+        same_data: whether the paper's numbers are for the same data; if not, the legend says so.
 
     Returns:
         figure and {"ours": {variant: {metric: (mean, low, high, n)}}, "paper": {variant: {metric: value}}}.
 
     Raises:
-        DataError: no variant was run, or the results of one lack S, U, HM or ZSL.
+        DataError: no variant was run, or S, U, HM or ZSL of a variant is missing.
     """
     for variant, metrics in ours.items():
         missing = [name for name in METRICS if metrics is not None and name not in metrics]
@@ -89,17 +89,17 @@ def plot_comparison(
 
 
 def plot_seen_unseen_curve(curves: Mapping[str, Curve], chosen: Mapping[str, Metrics] | None = None) -> Drawn:
-    """Draw S over U as beta grows, on lines of equal HM, with the point of the beta that validation chose.
+    """Draw S over U as beta grows, with lines of equal HM and the point of the beta chosen on validation.
 
     Args:
-        curves: name -> curve, of `Scores.exact_curve` or `Scores.curve`.
+        curves: name -> curve, from `Scores.exact_curve` or `Scores.curve`.
         chosen: name -> the metrics that are reported.
 
     Returns:
-        figure and {name: {"U", "S": lists by increasing beta, "best": greatest HM, "chosen": HM or None}}.
+        figure and {name: {"U", "S": lists by increasing beta, "best": highest HM, "chosen": HM or None}}.
 
     Raises:
-        DataError: there is no curve.
+        DataError: no curve is given.
     """
     if not curves:
         raise DataError("There is no seen-unseen curve to draw.")
@@ -129,18 +129,18 @@ def plot_seen_unseen_curve(curves: Mapping[str, Curve], chosen: Mapping[str, Met
 
 
 def plot_history(history: Any, *, best_epoch: int | None = None) -> Drawn:
-    """Draw losses and validation metrics by epoch; stage 1 solid, stage 2 dashed (it trains on the validation data).
+    """Draw losses and validation metrics by epoch. Stage 2, which trains on the validation data too, is dashed.
 
     Args:
-        history: a row for each epoch with stage, epoch, total, S, U, HM as fractions, and align if there is an alignment
+        history: one row per epoch with stage, epoch, total, S, U and HM as fractions, and align if there is an alignment
             loss; a sequence of mappings, or a DataFrame.
-        best_epoch: the epoch that validation chose.
+        best_epoch: the epoch chosen on validation.
 
     Returns:
-        figure and {stage: {"epoch", "total", "align" if there is one, "S", "U", "HM": lists}}.
+        figure and {stage: {"epoch", "total", "align" if it exists, "S", "U", "HM": lists}}.
 
     Raises:
-        DataError: there is no epoch.
+        DataError: the history has no epoch.
     """
     history = epochs_of(history)
     losses = {"total": "training loss, all terms"}
@@ -278,13 +278,13 @@ def plot_phases(data: FeatureSet) -> Drawn:
 
 
 def _draw_equal_hm(axes: Axes) -> None:
-    """Thin lines S = HM U / (2 U - HM) for HM = 10, 20, ... percent, between 0 and where the axes end now."""
+    """Draw thin lines S = HM U / (2 U - HM) for HM = 10, 20, ... per cent, within the current limits of the axes."""
     right, top = max(axes.get_xlim()[1], 1.0), max(axes.get_ylim()[1], 1.0)
     axes.set(xlim=(0, right), ylim=(0, top))
     for HM in range(10, 100, 10):
         if top <= HM / 2 or right <= HM / 2:
             break
-        first = HM * top / (2 * top - HM)  # the U at which S is top; the formula is its own inverse
+        first = HM * top / (2 * top - HM)  # the U at which S = top; the formula is its own inverse
         if first >= right:
             break
         U = [first * (right / first) ** (step / 100) for step in range(101)]

@@ -30,12 +30,12 @@ from hypav.figures.style import (
 def plot_point_maps(
     maps: Mapping[str, Tensor], names: Sequence[str], *, question: str, data: str, columns: int | None = None
 ) -> Drawn:
-    """Draw maps of the same points side by side, each on its own scale: a t-SNE has no unit.
+    """Draw maps of the same points side by side, each on its own scale, because a t-SNE has no unit.
 
     Args:
-        maps: title -> (n, 2); in the figure the ", " of a title starts a new line.
+        maps: title -> (n, 2); a ", " in a title starts a new line in the figure.
         names: the group of each point; each group has a colour and a marker.
-        columns: maps in a row; None: all of them.
+        columns: maps per row; None for all of them.
 
     Returns:
         figure and the maps.
@@ -64,7 +64,7 @@ def plot_one_map(
 
     Args:
         maps: "variant, modality" -> (n, 2).
-        names: the group of each point. group: one of them, or "all".
+        names: the group of each point. group: a name, or "all".
 
     Returns:
         figure and {"points": (n, 2), "shown": the number of points in colour}.
@@ -87,7 +87,7 @@ def plot_one_map(
 
 
 def plot_disk(points: Tensor, names: Sequence[str], *, k: float, data: str) -> Drawn:
-    """Draw points (n, 2) of the disk of curvature k, coloured by group.
+    """Draw points (n, 2) in the disk of curvature k, coloured by group.
 
     Returns:
         figure and {"points": (n, 2), "radius": (n,) their distance to the centre as a share of the radius}.
@@ -123,7 +123,7 @@ def plot_tree_agreement(tree: Tensor, distances: Mapping[str, Tensor], *, data: 
             pairs = matrix[i, j]
             means = {float(s): float(pairs[steps == s].mean()) for s in steps.unique()}
             shown[title] = {"correlation": rank_correlation(steps, pairs), "means": means}
-            # sideways the dots only avoid each other, in the order of the pairs
+            # sideways shifts only separate the dots, in the order of the pairs
             room = (torch.arange(len(pairs)) % 17 - 8) / 12
             axes.plot(steps + room, pairs, ".", color=SKY, markersize=3)
             axes.plot(list(means), list(means.values()), "D-", color=VERMILION, label="mean")
@@ -144,11 +144,11 @@ def plot_tree_agreement(tree: Tensor, distances: Mapping[str, Tensor], *, data: 
 
 
 def plot_delta_rows(rows: Mapping[str, Mapping[str, float | Sequence[float]]], *, data: str) -> Drawn:
-    """Draw delta_rel of several point sets, a row for each, with the noise to compare it with.
+    """Draw delta_rel of several point sets, with one row for each, and that of noise for comparison.
 
     Args:
-        rows: name -> {"features": …, "Gaussian noise": …, …}, the same keys in every row: a number, or a list of
-            numbers, drawn as their mean with one standard deviation to either side.
+        rows: name -> {"features": …, "Gaussian noise": …, …}, the same keys in every row. A value is a number, or a list
+            of numbers, drawn as their mean with one standard deviation to either side.
 
     Returns:
         figure and the rows.
@@ -194,7 +194,7 @@ def _scatter(axes: Axes, flat: Tensor, names: Sequence[str], styles: Mapping[str
 
 @dataclass(frozen=True)
 class TsnePanel:
-    """One t-SNE: points (n, 2) with their names, class words (c, 2) with theirs, and what was measured."""
+    """One t-SNE: points (n, 2) with their names, class words (c, 2) with their names, and a text with measurements."""
 
     title: str
     points: Tensor
@@ -205,7 +205,7 @@ class TsnePanel:
 
 
 def plot_super_classes(panels: Sequence[TsnePanel], *, columns: int, question: str, data: str) -> Drawn:
-    """Draw t-SNEs in rows of `columns`, a colour and a marker for each name, class words (theta_w) as stars.
+    """Draw t-SNEs in `columns` columns, with a colour and a marker for each name, and class words (theta_w) as stars.
 
     There are no axes, because a t-SNE has no unit.
 
@@ -244,7 +244,7 @@ def plot_super_classes(panels: Sequence[TsnePanel], *, columns: int, question: s
 
 
 def embedding_explorer(maps: Mapping[str, Tensor], names: Sequence[str], *, data: str) -> Explorer:
-    """Show `plot_one_map` with three menus; nothing is computed when one changes.
+    """Show `plot_one_map` with three menus; a change computes nothing.
 
     Args:
         maps: "variant, modality" -> (n, 2), every variant with every modality.

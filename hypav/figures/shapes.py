@@ -1,4 +1,4 @@
-"""Figures of the plane of curvature k as points to draw: circles, geodesics, grids, trees, tilings.
+"""Shapes in the plane of curvature k as points to draw: circles, geodesics, grids, trees, tilings.
 
 The plane is the κ-stereographic model of `hypav.geometry` in two dimensions: the Poincaré disk for k < 0, the plane
 with x at half scale for k = 0, the stereographic sphere for k > 0. Lengths are geodesic, so they mean the same for
@@ -17,7 +17,7 @@ from hypav.geometry import conformal_factor, expmap, geodesic, logmap, mobius_ad
 
 
 def circle(center: Tensor, radius: float, *, k: float, points: int = 121) -> Tensor:
-    """All that is `radius` away from the (2,) center, closed, (points, 2)."""
+    """The circle of points at distance `radius` from center (2,), closed, (points, 2)."""
     return expmap(center.double(), _directions(points) * radius / conformal_factor(center.double(), k=k), k=k)
 
 
@@ -28,9 +28,9 @@ def segment(x: Tensor, y: Tensor, *, k: float, points: int = 31) -> Tensor:
 
 
 def grid(step: float, reach: float, *, k: float, points: int = 41) -> Tensor:
-    """Geodesics that leave the two axes at right angles, every `step`, `reach` to either side: (lines, points, 2).
+    """Geodesics at right angles to the two axes, every `step`, `reach` to either side: (lines, points, 2).
 
-    In the flat plane these are squares; elsewhere the lines of one family come together (k > 0) or part (k < 0).
+    In the flat plane these form squares. For k > 0 the lines of one family converge, for k < 0 they diverge.
     """
     feet = torch.arange(-math.floor(reach / step + 1e-9), math.floor(reach / step + 1e-9) + 1).double() * step
     along = torch.linspace(-reach, reach, points, dtype=torch.float64)
@@ -43,7 +43,7 @@ def grid(step: float, reach: float, *, k: float, points: int = 41) -> Tensor:
 
 
 def triangle(side: float, *, k: float) -> Tensor:
-    """The corners (3, 2) of an equilateral triangle around the origin, its sides `side` long.
+    """The corners (3, 2) of an equilateral triangle around the origin with sides of length `side`.
 
     Raises:
         SettingError: the sphere of curvature k is too small for it.
@@ -51,7 +51,7 @@ def triangle(side: float, *, k: float) -> Tensor:
     half = side * math.sqrt(abs(k)) / 2
     if k > 0 and 2 * math.sin(half) / math.sqrt(3) >= 1:
         raise SettingError(f"A triangle of side {side} does not fit on the sphere of curvature {k}.")
-    # the sine rule in the triangle of centre, corner and middle of a side, with the angle 2π/6 at the centre
+    # the sine rule in the triangle of centre, corner and midpoint of a side, with the angle 2π/6 at the centre
     if k < 0:
         corner = math.tanh(math.asinh(2 * math.sinh(half) / math.sqrt(3)) / 2) / math.sqrt(-k)
     elif k > 0:
@@ -63,7 +63,7 @@ def triangle(side: float, *, k: float) -> Tensor:
 
 
 def angle_sum(corners: Tensor, *, k: float) -> float:
-    """The sum of the angles of a (N, 2) polygon's corners, in degrees."""
+    """The sum of the angles of a polygon with corners (N, 2), in degrees."""
     to_next, to_last = (logmap(corners, corners.roll(shift, 0), k=k) for shift in (-1, 1))
     cosine = torch.nn.functional.cosine_similarity(to_next, to_last, dim=-1)
     return float(cosine.clamp(-1, 1).acos().rad2deg().sum())
@@ -73,7 +73,7 @@ def tree(degree: int, depth: int, edge: float, *, k: float) -> tuple[Tensor, Ten
     """A tree whose vertices all have `degree` neighbours at equal angles and equal distance `edge`.
 
     Returns:
-        points (N, 2), parents (N,) with -1 for the root, which lies at the origin, and depths (N,).
+        points (N, 2), parents (N,) with -1 for the root, and depths (N,). The root is at the origin.
 
     Raises:
         SettingError: a degree below 2 or a depth below 1.
@@ -105,19 +105,21 @@ def tree(degree: int, depth: int, edge: float, *, k: float) -> tuple[Tensor, Ten
 
 
 def tiling(p: int, q: int, layers: int) -> tuple[Tensor, float]:
-    """Regular p-gons, q of which meet in each corner, so many layers around the one at the origin.
+    """A tiling by regular p-gons, q of which meet in each corner: `layers` layers around the polygon at the origin.
 
-    The angles decide the curvature: (p-2)(q-2) < 4 gives a sphere (k = 1), = 4 the plane, > 4 the hyperbolic plane
-    (k = -1). Corners: Coxeter, "Regular Polytopes" (1973), Section 2.5.
+    The angles determine the curvature: (p-2)(q-2) < 4 gives the sphere, k = 1; = 4 the plane; > 4 the hyperbolic plane,
+    k = -1. Corners: Coxeter, "Regular Polytopes" (1973), Section 2.5.
 
     Returns:
-        the polygons' corners (tiles, p, 2), and k.
+        The polygons' corners (tiles, p, 2), and k.
 
     Raises:
         SettingError: p or q below 3.
     """
     if p < 3 or q < 3:
-        raise SettingError(f"{{{p},{q}}} is no tiling: polygons have at least 3 corners, and 3 meet in one.")
+        raise SettingError(
+            f"{{{p},{q}}} is not a tiling: polygons have at least 3 corners, and at least 3 polygons meet in a corner."
+        )
     excess = (p - 2) * (q - 2) - 4
     k = 0.0 if excess == 0 else -math.copysign(1.0, excess)
     cotangents = 1 / (math.tan(math.pi / p) * math.tan(math.pi / q))
@@ -133,13 +135,13 @@ def tiling(p: int, q: int, layers: int) -> tuple[Tensor, float]:
 
 
 def circle_length(radius: float | Tensor, *, k: float | Tensor) -> Tensor:
-    """Length of a circle: 2π sinh(√-k r)/√-k, 2πr, or 2π sin(√k r)/√k; elementwise, float64."""
+    """Length of a circle of radius r: 2π sinh(√-k r)/√-k, 2πr, or 2π sin(√k r)/√k; elementwise, float64."""
     x = tan_k(torch.as_tensor(radius, dtype=torch.float64) / 2, k=k)
     return 2 * math.pi * x * 2 / (1 + torch.as_tensor(k, dtype=torch.float64) * x**2)
 
 
 def disc_area(radius: float | Tensor, *, k: float | Tensor) -> Tensor:
-    """Area of a disc: 4π sinh²(√-k r/2)/-k, πr², or 4π sin²(√k r/2)/k; elementwise, float64."""
+    """Area of a disc of radius r: 4π sinh²(√-k r/2)/-k, πr², or 4π sin²(√k r/2)/k; elementwise, float64."""
     x = tan_k(torch.as_tensor(radius, dtype=torch.float64) / 2, k=k)
     return 4 * math.pi * x**2 / (1 + torch.as_tensor(k, dtype=torch.float64) * x**2)
 
@@ -150,24 +152,24 @@ def _directions(points: int) -> Tensor:
 
 
 def _turned(v: Tensor, angle: float) -> Tensor:
-    """(..., 2) vectors turned by `angle` radians."""
+    """The vectors (..., 2), rotated by `angle` radians."""
     x, y = v.unbind(-1)
     c, s = math.cos(angle), math.sin(angle)
     return torch.stack([c * x - s * y, s * x + c * y], -1)
 
 
 def _mirror(tiles: Tensor, a: Tensor, b: Tensor, k: float) -> Tensor:
-    """(N, p, 2) tiles mirrored in the geodesics through their (N, 2) corners a and b."""
+    """The tiles (N, p, 2), reflected in the geodesics through their corners a and b (N, 2)."""
     a = a.unsqueeze(1)
     moved, axis = mobius_add(-a, tiles, k=k), mobius_add(-a, b.unsqueeze(1), k=k)
     axis = axis / axis.norm(dim=-1, keepdim=True)
-    # a lies at the origin now, where geodesics are straight lines
+    # now a is at the origin, and geodesics through the origin are straight lines
     mirrored = 2 * (moved * axis).sum(-1, keepdim=True) * axis - moved
     return mobius_add(a, mirrored, k=k).flip(1)
 
 
 def _new(candidates: Tensor, known: Tensor) -> Tensor:
-    """The candidates that are not among the known tiles, each once; tiles are compared by their mean corner."""
+    """The candidates that are not known tiles, each once; tiles are compared by their mean corner."""
     seen = {_name(tile) for tile in known}
     fresh = []
     for tile in candidates:
@@ -178,5 +180,5 @@ def _new(candidates: Tensor, known: Tensor) -> Tensor:
 
 
 def _name(tile: Tensor) -> tuple[float, ...]:
-    # + 0.0 makes -0.0 the same as 0.0
+    # + 0.0 turns -0.0 into 0.0
     return tuple(round(number, 5) + 0.0 for number in tile.mean(0).tolist())

@@ -16,7 +16,7 @@ from hypav.figures.style import BLUE, INK, VERMILION, Drawn, canvas, cues
 
 _SEEN, _UNSEEN = BLUE, VERMILION
 
-# Drawn by hand, sixteen characters to a row: . nothing, o light, # dark
+# Drawn by hand, sixteen characters per row: . nothing, o light, # dark
 _PICTURES = {
     "cat": """
 ................
@@ -87,7 +87,7 @@ oo#oo......#####
 ...##....##.....
 ................""",
 }
-# (start, length) of each burst in seconds, its pitch at both ends in Hz: enough to draw, not to hear
+# each burst: (start, length) in seconds, and its pitch at both ends in Hz; enough for a drawing, not for a sound
 _SOUNDS = {
     "cat": (((0.1, 0.8),), 22.0, 12.0),
     "cow": (((0.05, 0.9),), 7.0, 6.0),
@@ -97,7 +97,7 @@ _SOUNDS = {
 
 
 def plot_task() -> Drawn:
-    """Draw three animals with sound, picture and word, and a fourth whose word is asked: drawings, not recordings.
+    """Draw three animals with sound, picture and word, and a fourth without its word. These are drawings, not recordings.
 
     Returns:
         figure and {"sound": {animal: (240,)}, "picture": {animal: (16, 16) with 0, 1, 2}}.
@@ -136,21 +136,21 @@ def plot_task() -> Drawn:
 
 
 def plot_words(words: Mapping[str, Tensor], videos: Mapping[str, Tensor], new: Tensor) -> Drawn:
-    """Draw class words and videos in a plane, and how far the new video is from each word.
+    """Draw class words and videos in a plane, and the distance of the new video to each word.
 
     Args:
-        words: class -> (2,).
+        words: class -> (2,), its word.
         videos: class -> (n, 2), its training videos; only for seen classes.
-        new: (2,).
+        new: (2,), the new video.
 
     Returns:
         figure and {"words", "videos", "new", "distance": {class: float}, "nearest": class}.
 
     Raises:
-        DataError: there is no word.
+        DataError: no word is given.
     """
     if not words:
-        raise DataError("There is no word to answer with: give at least one class word.")
+        raise DataError("There is no word to choose from; give at least one class word.")
     distance = {name: float((new - word).norm()) for name, word in words.items()}
     nearest = min(distance, key=distance.__getitem__)
     with canvas(6, 4.4) as (figure, axes):
@@ -165,7 +165,7 @@ def plot_words(words: Mapping[str, Tensor], videos: Mapping[str, Tensor], new: T
             middle = (a + x) / 2, (b + y) / 2
             axes.text(*middle, f"{distance[name]:.2f}", ha="center", va="center", fontsize=9, bbox=box)
             axes.plot(x, y, "s" if name in videos else "D", color=color, markersize=9)
-            left, below = x < a, y < b  # the name on the far side from the new video
+            left, below = x < a, y < b  # the name goes on the side away from the new video
             axes.annotate(
                 name,
                 (x, y),
@@ -218,7 +218,7 @@ def plot_felt_curvature(phi_v: Tensor, phi_a: Tensor) -> Drawn:
         shown[name] = (losses / losses[20]).detach()
     with canvas(6.4, 3.4) as (figure, axes):
         for number, (name, cue) in enumerate(cues(presets).items()):
-            marks = (4 * (number % 2), 8)  # so that the marks of equal curves do not hide each other
+            marks = (4 * (number % 2), 8)  # the marks of equal curves must not hide each other
             axes.plot(ks.numpy(), shown[name].numpy(), **cue.line, markevery=marks, label=name)
         axes.set(xlabel="curvature k", ylabel="loss / loss at k = 0", ylim=(0, None))
         axes.axvline(0, color=INK, linewidth=0.8, zorder=0)
@@ -235,7 +235,7 @@ def plot_felt_curvature(phi_v: Tensor, phi_a: Tensor) -> Drawn:
 
 
 def _sound(animal: str) -> Tensor:
-    """One second (240,): in each burst a tone that glides from one pitch to the other, swells and fades."""
+    """One second of sound (240,): in each burst a tone glides from one pitch to the other, swells and fades."""
     bursts, first, last = _SOUNDS[animal]
     time = torch.linspace(0, 1, 240, dtype=torch.float64)
     wave = torch.zeros_like(time)

@@ -1,4 +1,4 @@
-"""What all figures share: colours and second cues, the canvas, alt text, and how figures and tables are shown."""
+"""Shared by all figures: colours and second cues, the canvas, alt text, and the display of figures and tables."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from hypav.errors import DataError, SettingError
 
-# Okabe and Ito (2008), "Color Universal Design"; without its yellow, which is too light for a line on white
+# Okabe and Ito (2008), "Color Universal Design", without yellow, which is too light for a line on white
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 SKY, ORANGE, BLACK = "#56B4E9", "#E69F00", "#000000"
 INK = "#444444"  # reference lines, the paper's numbers, notes
@@ -49,7 +49,7 @@ class Cue:
 
     @property
     def line(self) -> dict[str, Any]:
-        """The keyword arguments that give a line this look."""
+        """The keyword arguments of a line with this look."""
         return {"color": self.color, "linestyle": self.linestyle, "marker": self.marker}
 
 
@@ -63,7 +63,7 @@ CUES: tuple[Cue, ...] = (
     Cue(ORANGE, "X", (0, (2, 1)), "oo"),
 )
 
-# The variants look the same through the whole course, whichever of them a figure shows.
+# The variants look the same in the whole course, whichever of them a figure shows.
 _VARIANTS = ("AVCA", "Hyper-alignment", "Hyper-single", "Hyper-multiple")
 
 _SETTINGS: Any = {
@@ -86,15 +86,15 @@ _SETTINGS: Any = {
     "figure.dpi": 100,
 }
 
-# rcParams belong to the process, and JupyterLab moves widgets in another thread than the one that runs cells
+# rcParams belong to the process, and JupyterLab updates widgets in another thread than cells
 _ONE_AT_A_TIME = threading.RLock()
 
 
 def cues(names: Iterable[str], *, reuse: bool = False) -> dict[str, Cue]:
-    """Choose the look of each series of a figure. The paper's variants always look the same.
+    """The look of each series of a figure, by name. The paper's variants always look the same.
 
     Args:
-        reuse: start again when the looks run out, for figures that also name each series where it is drawn.
+        reuse: start again when all looks are used, for figures that also label each series.
 
     Raises:
         SettingError: there are more series than a reader can tell apart, without reuse.
@@ -109,9 +109,9 @@ def cues(names: Iterable[str], *, reuse: bool = False) -> dict[str, Cue]:
 
 @contextmanager
 def use_style() -> Iterator[None]:
-    """Use matplotlib's defaults with the course's settings inside the with block, whatever the user's matplotlibrc says.
+    """Context with matplotlib's defaults and the course's settings, whatever the user's matplotlibrc says.
 
-    The user's settings come back after it. Only one thread at a time is inside.
+    Afterwards the user's settings are restored. Only one thread at a time can be inside.
     """
     with _ONE_AT_A_TIME, matplotlib.rc_context():
         matplotlib.rcdefaults()
@@ -122,8 +122,8 @@ def use_style() -> Iterator[None]:
 class DescribedFigure(Figure):
     """A figure that carries its alt text and shows itself in a notebook, without pyplot.
 
-    The picture's alt text and the plain-text output are `alt_text`. Screen readers read it, and a notebook test that
-    skips pictures still compares it.
+    `alt_text` is the picture's alt text and the plain-text output. Screen readers read it, and notebook tests that skip
+    pictures still compare it.
     """
 
     alt_text: str = ""
@@ -133,7 +133,7 @@ class DescribedFigure(Figure):
         return {"image/png": png, "text/plain": self.alt_text}, {"image/png": {"alt": self.alt_text}}
 
 
-# what each figure function returns: the figure, and the plotted numbers
+# the return value of each figure function: the figure, and the plotted numbers
 Drawn = tuple[DescribedFigure, dict[Any, Any]]
 
 
@@ -146,13 +146,13 @@ def canvas(
     margins: Sequence[float] = (),
     **options: Any,
 ) -> Iterator[tuple[DescribedFigure, Any]]:
-    """Give a new figure and its axes, to be drawn on inside the with block in the course's style.
+    """Context that yields a new figure and its axes, to draw on in the course's style.
 
     Args:
-        width, height: in inches of 100 pixels; 8 is the widest.
+        width, height: in inches of 100 pixels; the width is at most 8.
         panels: None for a single axes, n for an array of n in a row, (rows, columns) for an array of that shape.
-        margins: left, bottom, right, top, wspace and hspace of `Figure.subplots_adjust`. Without them matplotlib
-            arranges the parts itself, which takes longer than a redraw should.
+        margins: left, bottom, right, top, wspace and hspace of `Figure.subplots_adjust`. Without them matplotlib computes
+            the layout, which is too slow for an explorer.
         options: as in `Figure.subplots`.
     """
     rows, columns = panels if isinstance(panels, tuple) else (1, panels or 1)
@@ -166,7 +166,7 @@ def canvas(
 
 
 def _take_dollars_literally(figure: Figure) -> None:
-    """Keep a name with two dollar signs from being read as a formula; only matplotlib's own powers of ten are one."""
+    """Prevent names with two dollar signs from being drawn as formulas; only matplotlib's powers of ten are formulas."""
     powers: set[Any] = set()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
@@ -189,7 +189,7 @@ def png_bytes(figure: Figure) -> bytes:
 
 
 def _fewer_colors(png: bytes) -> bytes:
-    """Reduce the picture to a palette of 128 colours, which nobody sees in a drawing, so that a notebook stays small."""
+    """The picture with a palette of 128 colours. Drawings look the same, and the notebook stays small."""
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(png)) as image:
         texts = PngInfo()
@@ -202,7 +202,7 @@ def _fewer_colors(png: bytes) -> bytes:
 
 
 def legend_below(figure: Figure, axes: Axes, ncols: int | None = None) -> None:
-    """Put a legend of what these axes show below all panels."""
+    """Put the legend of these axes below all panels."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=ncols or len(labels))
 
@@ -215,7 +215,7 @@ def bare(axes: Axes) -> None:
 
 
 def frame(axes: Axes, k: float, reach: float, *, ticks: bool = True) -> None:
-    """Set axes of equal scale, with the rim (k < 0) or the equator (k > 0, dashed)."""
+    """Set the axes to equal scale and draw the rim for k < 0, or the equator (dashed) for k > 0."""
     if k != 0:
         line, fill = ("-", "#F7F7F7") if k < 0 else ("--", "none")
         axes.add_patch(
@@ -224,7 +224,7 @@ def frame(axes: Axes, k: float, reach: float, *, ticks: bool = True) -> None:
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     axes.grid(False)
     if ticks:
-        # three ticks on each side: ticks are most of what a redraw costs
+        # only three ticks on each side, because ticks take most of the time of a redraw
         ends = [-math.floor(reach), 0, math.floor(reach)]
         axes.set(xlabel="x₁", ylabel="x₂", xticks=ends, yticks=ends)
     else:
@@ -232,7 +232,7 @@ def frame(axes: Axes, k: float, reach: float, *, ticks: bool = True) -> None:
 
 
 def draw_lines(axes: Axes, curves: Any, colors: Any, width: float, dashes: Any = "-") -> None:
-    """Draw the (N, P, 2) points of N curves as lines, all in one color or each in its own."""
+    """Draw N curves, given by their points (N, P, 2), all in one color or each in another."""
     axes.add_collection(
         LineCollection(list(curves.numpy()), colors=colors, linewidths=width, linestyles=dashes)
     )
@@ -241,7 +241,7 @@ def draw_lines(axes: Axes, curves: Any, colors: Any, width: float, dashes: Any =
 def histogram(
     axes: Axes, edges: Any, heights: Any, color: str, hatch: str, label: str, *, alpha: float = 0.6
 ) -> None:
-    """Draw the bars of a histogram that another one may overlap: pale, hatched or not, with an outline."""
+    """Draw a histogram that may overlap with another: pale bars, hatched or not, with an outline."""
     fill: dict[str, Any] = {"facecolor": color, "edgecolor": "white", "hatch": hatch, "alpha": alpha}
     axes.stairs(heights.tolist(), edges.tolist(), fill=True, label=label, **fill)
     axes.stairs(heights.tolist(), edges.tolist(), color=color)
@@ -269,10 +269,10 @@ def show(what: Any, more: Any = None, *, digits: int = 4, caption: str = "") -> 
     `show(function)`.
 
     Args:
-        digits, caption: of a table; a missing number of a DataFrame is shown as –.
+        digits, caption: for a table; a missing number in a DataFrame is shown as –.
 
     Raises:
-        SettingError: what is given is not one of these.
+        SettingError: the arguments are not one of these.
     """
     if isinstance(what, DescribedFigure):
         show_figure(what, more)
@@ -294,42 +294,42 @@ PLOTTED = "plotted: "
 
 
 def show_figure(figure: DescribedFigure, data: Any) -> None:
-    """Show a figure of `hypav.figures` with its alt text and the digest of the numbers it was drawn from.
+    """Show a figure of `hypav.figures` with its alt text and the digest of the plotted numbers.
 
     Args:
-        figure, data: what a function of `hypav.figures` returns: `show_figure(*plot_...(...))`.
+        figure, data: the results of a function of `hypav.figures`, as in `show_figure(*plot_...(...))`.
     """
     bundle, metadata = figure_bundle(figure, data)
     display(bundle, metadata=metadata, raw=True)
-    # JupyterLab and GitHub do not pass on a picture's alt text: here it is for everyone
+    # JupyterLab and GitHub drop a picture's alt text, so it is also shown as text
     words = f"<details><summary>The figure in words</summary><p>{escape(figure.alt_text)}</p></details>"
     display({"text/html": words, "text/plain": f"The figure in words: {figure.alt_text}"}, raw=True)
 
 
 def figure_bundle(figure: DescribedFigure, data: Any) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return the MIME bundle and metadata of `show_figure`.
+    """The MIME bundle and metadata of `show_figure`.
 
     Raises:
         DataError: the figure has no alt text.
     """
     if not figure.alt_text.strip():
-        raise DataError("The figure has no alt text: set figure.alt_text to what it shows, in words.")
+        raise DataError("The figure has no alt text; describe it in words in figure.alt_text.")
     bundle, metadata = figure._repr_mimebundle_()
     return bundle | {"text/plain": f"{figure.alt_text}\n{digest(data)}"}, metadata
 
 
 def digest(data: Any, digits: int = 4) -> str:
-    """Describe each series of `data` in one line: its shape, least and greatest value, and a checksum, rounded.
+    """Describe each series of `data` in one line of text: shape, minimum, maximum and a checksum, rounded.
 
-    The checksum is the fractional part of Σ w_i x_i with weights w_i between 1 and 2. It is linear, so the rounding
-    noise of another machine does not show, while a change of a single x_i by 10^-digits or more does.
+    The checksum is the fractional part of Σ w_i x_i with weights w_i between 1 and 2. It is linear, so it does not show
+    the rounding noise of another machine, but it shows a change of a single x_i by 10^-digits or more.
 
     Args:
         data: numbers, tensors, arrays, strings and None in any nesting of mappings and sequences.
         digits: decimals; at most two for float32 series, whose noise is larger.
 
     Raises:
-        DataError: a series holds something else.
+        DataError: a series holds other values.
     """
     return "\n".join(PLOTTED + _series(path, values, digits) for path, values in _leaves(data, ""))
 
@@ -337,7 +337,7 @@ def digest(data: Any, digits: int = 4) -> str:
 def show_table(
     header: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: int = 4, caption: str = ""
 ) -> None:
-    """Show a table as HTML and as text, floats rounded to `digits` decimals, numbers aligned right.
+    """Show a table as HTML and as text. Floats are rounded to `digits` decimals, numbers are aligned right.
 
     Raises:
         DataError: a row has more or fewer cells than the header.
@@ -352,7 +352,7 @@ def show_table(
 
 
 def show_source(function: Callable[..., Any]) -> None:
-    """Show the code of a function of hypav without its docstring: what the notebook explains is what runs."""
+    """Show the code of a function of hypav without its docstring, so that notebooks show the code that runs."""
     source = textwrap.dedent(inspect.getsource(function))
     node = ast.parse(source).body[0]
     lines = source.splitlines()
@@ -385,13 +385,15 @@ def _series(path: str, values: Any, digits: int) -> str:
             digits = min(digits, 2)
         numbers = array.astype(np.float64).ravel()
     except (TypeError, ValueError):
-        raise DataError(f"The plotted data hold {type(values).__name__} at {path}: give numbers.") from None
+        raise DataError(f"The plotted data hold {type(values).__name__} at {path}; give numbers.") from None
     finite = np.isfinite(numbers)
     missing = "" if finite.all() else f", {int((~finite).sum())} not finite"
     size = "x".join(map(str, array.shape)) or "1"
     if not finite.any():
         return f"{path}: {size} numbers{missing}"
-    weights = 1 + np.arange(len(numbers)) * 0.6180339887498949 % 1  # the golden ratio: no two weights alike
+    weights = (
+        1 + np.arange(len(numbers)) * 0.6180339887498949 % 1
+    )  # by the golden ratio no two weights are equal
     check = round(float((weights[finite] * numbers[finite]).sum() % 1), digits) % 1
     low, high = (round(float(end), digits) + 0.0 for end in (numbers[finite].min(), numbers[finite].max()))
     span = f"[{low:.{digits}f}, {high:.{digits}f}]"

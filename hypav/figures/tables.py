@@ -1,4 +1,4 @@
-"""Figures of notebook 10: how far results scatter over settings and over seeds."""
+"""Figures of notebook 10: how much results vary over settings and over seeds."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def plot_spreads(
     """Draw two standard deviations of HM in points for each case, joined by a line.
 
     Args:
-        rows: case -> (over the settings at one seed, over the seeds at one setting).
-        setting: what the settings are, in the plural.
+        rows: case -> (standard deviation over settings for one seed, over seeds for one setting).
+        setting: the name of the settings, in the plural.
 
     Returns:
         figure and {case: (over settings, over seeds)}.
 
     Raises:
-        DataError: there is no row.
+        DataError: no row is given.
     """
     if not rows:
-        raise DataError("There is no spread to draw: give at least one case.")
+        raise DataError("There is no spread to draw; give at least one case.")
     cues = CUES[1], CUES[0]
     labels = f"over {setting}, one seed", f"over seeds, one of the {setting}"
     with canvas(7, 1.7 + 0.36 * len(rows)) as (figure, axes):

@@ -61,13 +61,14 @@ def plot_artan(ks: Sequence[float] = (-1.0, -0.5, 0.0, 0.5, 1.0)) -> Drawn:
 
 
 def plot_light(steps: int = 4, step: float = 0.5) -> Drawn:
-    """Draw the three models as shadows: a sphere, a plane and a hyperboloid, a light below, the page between.
+    """Draw the three models as shadows of a sphere, a plane and a hyperboloid, with a light below the page.
 
-    Cross-sections for k = 1, 0, -1. The light is 1 below the page, the surface's lowest or highest point 1 above it.
+    The figure shows cross-sections for k = 1, 0, -1. The light is 1 below the page; the lowest or highest point of the
+    surface is 1 above the page.
 
     Args:
-        steps: how many equal steps are marked to either side.
-        step: their length on the surface, which the hyperboloid measures with ds² = dx² - dh².
+        steps: the number of equal steps that are marked to either side.
+        step: their length on the surface, measured on the hyperboloid with ds² = dx² - dh².
 
     Returns:
         figure and {"k=...": {"surface" (S, 2), "marks" (2·steps + 1, 2), "shadows" (2·steps + 1,)}}.
@@ -110,7 +111,7 @@ def plot_light(steps: int = 4, step: float = 0.5) -> Drawn:
 
 
 def plot_circles(ks: Sequence[float] = (-1.0, 0.0, 1.0)) -> Drawn:
-    """Draw length and area of a circle over its radius; on a sphere the radius ends at the antipode, π/√k.
+    """Draw length and area of a circle over its radius. On a sphere the radius ends at the antipode, π/√k.
 
     Returns:
         figure and {"radius": (64,), "k=...": {"length", "area": (64,)}}, NaN beyond the antipode.
@@ -142,11 +143,11 @@ def plot_circles(ks: Sequence[float] = (-1.0, 0.0, 1.0)) -> Drawn:
 
 
 def plot_two_points(k: float, reach: float = 0.9) -> Drawn:
-    """Draw two points that stay where they are in the page, their geodesic, and their distance over k.
+    """Draw two points at fixed places on the page, their geodesic, and their distance over k.
 
     Args:
         k: the curvature, from -1 to 1.
-        reach: the norm of the farther point; below 1, so that both lie in every ball.
+        reach: the norm of the farther point; it is below 1, so that both points lie in every ball.
 
     Returns:
         figure and {"k", "distance", "points" (2, 2), "geodesic" (61, 2), "ks" (41,), "distances" (41,)}.
@@ -193,7 +194,7 @@ def plot_two_points_row(ks: Sequence[float] = (-1.0, -0.5, 0.0, 0.5, 1.0)) -> Dr
 
 
 def triangle_area(corners: Tensor, *, k: float) -> float:
-    """Area of a (3, 2) triangle around the origin, from the areas of thin sectors, without its angles."""
+    """Area of a triangle (3, 2) around the origin, from the areas of thin sectors, without using its angles."""
     sides = shapes.segment(corners, corners.roll(-1, 0), k=k, points=2000).flatten(0, 1)
     to = sides.roll(-1, 0)
     turn = torch.atan2(sides[:, 0] * to[:, 1] - sides[:, 1] * to[:, 0], (sides * to).sum(-1)).abs()
@@ -202,7 +203,7 @@ def triangle_area(corners: Tensor, *, k: float) -> float:
 
 
 def _surface(way: Tensor, k: float) -> Tensor:
-    """Points of the sphere, plane or hyperboloid through (0, 1), by the length of the way along its cross-section."""
+    """Points on the sphere, plane or hyperboloid through (0, 1), by arc length along its cross-section."""
     if k > 0:
         return torch.stack([way.sin(), way.cos()], -1)
     return torch.stack([way.sinh(), way.cosh()] if k < 0 else [way, torch.ones_like(way)], -1)
@@ -236,9 +237,9 @@ def _draw_two_points(axes: Axes, space: dict[str, Any], *, small: bool = False) 
 
 
 def plot_rim_errors(distances: Mapping[str, Callable[[Tensor, Tensor], Tensor]]) -> Drawn:
-    """Draw the median relative error of distances between float32 points over their gap from the rim (k = -1).
+    """Draw the median relative error of distances between float32 points over their distance to the rim (k = -1).
 
-    The error is relative to `geometry.distance` in float64 of the same points. A NaN or infinity counts as an error of 1.
+    The reference is `geometry.distance` of the same points in float64. NaN and infinity count as an error of 1.
 
     Args:
         distances: name -> function of two (N, 8) float32 tensors, giving (N,).
@@ -253,7 +254,7 @@ def plot_rim_errors(distances: Mapping[str, Callable[[Tensor, Tensor], Tensor]])
     data: dict[str, Any] = {"gap": gap}
     for name, distance in distances.items():
         error, lost = zip(*(_error(distance, (ray * (1 - g)).float()) for g in gap.tolist()), strict=True)
-        # rounded so coarsely that another processor's rounding does not show
+        # rounded coarsely, so that another processor's rounding does not show
         data[name] = {"log10_error": torch.tensor(error).log10().round(decimals=1)}
         data[name]["not_finite"] = (10 * torch.tensor(lost)).round() * 10
     with canvas(6.6, 3.8) as (figure, axes):
@@ -325,7 +326,7 @@ def _error(distance: Callable[[Tensor, Tensor], Tensor], points: Tensor) -> tupl
 
 
 def geometries_explorer() -> Explorer:
-    """Show `plot_two_points` with sliders for the curvature k and for how far out the points lie."""
+    """Show `plot_two_points` with sliders for the curvature k and the norm of the farther point."""
     return Explorer(
         plot_two_points,
         [

@@ -54,7 +54,7 @@ def plot_class_tree(tree: ClassTree) -> Drawn:
         axes.scatter(points[:, 0], points[:, 1], s=_sizes(tree), c=colors, zorder=2)
         groups = (tree.depths == tree.depths.max() - 1).nonzero().squeeze(1).tolist()
         for v in groups:
-            # beyond the leaves, so that no name lies on an edge
+            # beyond the leaves, so that no name covers an edge
             x, y = (points[v] / points[v].norm() * (float(tree.depths.max()) + 0.25)).tolist()
             turn = math.degrees(math.atan2(y, x))
             flip = abs(turn) > 90
@@ -81,7 +81,7 @@ def plot_class_tree(tree: ClassTree) -> Drawn:
 
 
 def plot_tree_embeddings(tree: ClassTree, embedding: Embedding) -> Drawn:
-    """Draw embeddings of a tree in planes of several curvatures side by side, edges as geodesics.
+    """Draw embeddings of a tree in planes of several curvatures side by side, with geodesics as edges.
 
     Returns:
         figure and {"k", "distortion": (S,), "points": (S, n, 2)}.
@@ -109,7 +109,7 @@ def plot_tree_embeddings(tree: ClassTree, embedding: Embedding) -> Drawn:
 
 
 def plot_distortions(rows: Mapping[str, Tensor], ks: Sequence[float]) -> Drawn:
-    """Draw the distortion over the curvature, one line for each data set, the best curvature ringed.
+    """Draw the distortion over the curvature with one line for each data set; a ring marks the best curvature.
 
     Args:
         rows: name -> distortion (len(ks),).
@@ -140,7 +140,7 @@ def plot_distortions(rows: Mapping[str, Tensor], ks: Sequence[float]) -> Drawn:
 
 
 def _branches(tree: ClassTree) -> list[str]:
-    """The colour of each vertex: that of its branch at the root."""
+    """The colour of each vertex, which is that of its branch at the root."""
     branch = list(range(len(tree.parents)))
     for v, parent in enumerate(tree.parents.tolist()):
         if parent > 0:
@@ -155,7 +155,7 @@ def _sizes(tree: ClassTree) -> list[float]:
 
 
 def plot_thin_triangles(sides: Sequence[float] = (1.0, 3.0, 9.0), *, k: float = -1.0) -> Drawn:
-    """Draw equilateral triangles in the disk (k < 0), and the distance from the middle of a side to the other sides.
+    """Draw equilateral triangles in the disk (k < 0), and the distance from the midpoint of a side to the other sides.
 
     Returns:
         figure and {"triangles" (len(sides), 3, P, 2), "side": (37,), "gap": (37,), "flat": (37,)}.
@@ -167,7 +167,7 @@ def plot_thin_triangles(sides: Sequence[float] = (1.0, 3.0, 9.0), *, k: float = 
     for s in sides:
         corners = shapes.triangle(s, k=k)
         outlines.append(shapes.segment(corners, corners.roll(-1, 0), k=k, points=41))
-    # in flat space the foot of the perpendicular from the middle of a side
+    # in flat space: the foot of the perpendicular from the midpoint of a side
     data = {"triangles": torch.stack(outlines), "side": side, "gap": gap, "flat": side * math.sqrt(3) / 4}
     with canvas(7.4, 3.5, 2) as (figure, (left, right)):
         frame(left, k, 1.08 / math.sqrt(-k), ticks=False)
@@ -198,7 +198,7 @@ def four_points(angle: float, radius: float) -> Tensor:
 
 
 def plot_four_points(angle: float = 35.0, radius: float = 0.88, k: float = -1.0) -> Drawn:
-    """Draw four points, the six distances between them, their three sums, and δ: half the gap of the larger two.
+    """Draw four points, their six distances, the three sums, and δ, which is half the gap between the larger two sums.
 
     Returns:
         figure and {"points" (4, 2), "k", "sums" (3,) as AB + CD, AC + BD, AD + BC, "delta"}.
@@ -235,10 +235,10 @@ def plot_four_point_cases(ks: Sequence[float] = (0.0, -0.5, -1.0)) -> Drawn:
 def plot_noise(
     dims: Sequence[int], values: Sequence[float], reported: Mapping[str, float], *, dim: int = 64
 ) -> Drawn:
-    """Draw δ_rel of Gaussian noise over its dimension, in both conventions, with reported values of `dim` dimensions.
+    """Draw δ_rel of Gaussian noise over its dimension, in both conventions, with reported values for `dim` dimensions.
 
     Args:
-        dims: numbers of dimensions.
+        dims: the dimensions of the noise.
         values: δ_rel of noise, 2δ/diameter.
         reported: name -> a reported δ_rel.
         dim: the dimension of the features of `reported`.
@@ -257,7 +257,7 @@ def plot_noise(
         axes.semilogx(dims, data["released"], "s--", color=GREEN, label="noise, δ/diameter")
         for number, (name, value) in enumerate(reported.items()):
             axes.plot(dim, value, "D", mfc="white", mec=VERMILION, label=None if number else "paper, Table 7")
-            # every other name on the left: values a hundredth apart would print over each other
+            # every other name on the left, so that names of close values do not overlap
             shift, align = ((9, "left"), (-9, "right"))[number % 2]
             style: dict[str, Any] = {"fontsize": 8, "color": VERMILION, "ha": align}
             axes.annotate(name, (dim, value), (shift, -3), textcoords="offset points", **style)

@@ -1,4 +1,4 @@
-"""Figures of notebook 04: the phases, calibrated stacking and its beta, and what choosing on test data flatters."""
+"""Figures of notebook 04: the phases, calibrated stacking and its beta, and how optimistic choices on test data are."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def plot_answers(scores: Scores, *, betas: Sequence[float], data: str) -> Drawn:
 
 
 def plot_switches(scores: Scores, *, betas: Sequence[float], data: str) -> Drawn:
-    """Draw at which beta samples switch from their nearest seen to their nearest unseen class, for both kinds of samples.
+    """Draw the betas at which samples switch from their nearest seen to their nearest unseen class, by kind of sample.
 
     Returns:
         figure and {"edges" of the bins, "seen", "unseen": samples in each bin, "β = ...": percent of the samples of seen
@@ -103,19 +103,19 @@ def plot_beta(
     """Draw S, U and HM over beta, and the same on the seen-unseen curve, with some betas marked.
 
     Args:
-        curve: of `Scores.curve`, at betas close enough for a line.
-        betas: the betas to mark, from those of the curve.
-        beta: one more beta to mark, which a slider moves.
+        curve: from `Scores.curve`, at betas close enough for a line.
+        betas: the betas to mark, all on the curve.
+        beta: one more beta to mark, set by a slider.
 
     Returns:
-        figure and {"β = ...": [S, U, HM] in percent, "top": the greatest HM of the curve}.
+        figure and {"β = ...": [S, U, HM] in percent, "top": the highest HM of the curve}.
 
     Raises:
-        SettingError: no beta is given, or one that is not on the curve.
+        SettingError: no beta is given, or a beta is not on the curve.
     """
     marked = [*betas, *([] if beta is None else [beta])]
     if not marked:
-        raise SettingError("There is no beta to mark: give betas or beta.")
+        raise SettingError("There is no beta to mark; give betas or beta.")
     percent = {name: (100 * getattr(curve, name)).numpy() for name in ("S", "U", "HM")}
     rows = [int((curve.betas - b).abs().argmin()) for b in marked]
     for b, row in zip(marked, rows, strict=True):
@@ -141,7 +141,9 @@ def plot_beta(
         reach = 10 * (1 + int(100 * curve.ZSL) // 10)
         for b, row in zip(marked, rows, strict=True):
             point = percent["U"][row], percent["S"][row]
-            x, ha = (8, "left") if point[0] < reach / 5 else (-6, "right")  # right of a point near the axis
+            x, ha = (
+                (8, "left") if point[0] < reach / 5 else (-6, "right")
+            )  # to the right of points near the axis
             y, va = (4, "bottom") if point[1] < 15 else (-4, "top")
             right.annotate(f"β = {b:g}", point, (x, y), textcoords="offset points", ha=ha, va=va)
         right.set(xlim=(0, reach), ylim=(0, 100), xlabel="U (%)", ylabel="S (%)", yticks=_QUARTERS)
@@ -159,10 +161,10 @@ def plot_beta(
 
 
 def plot_peeking(gains: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn:
-    """Draw by how much a choice made on test data raises HM: a dot for each simulated set, a bar to the mean.
+    """Draw how much a choice on test data raises HM: one dot per simulated set, and a bar for the mean.
 
     Args:
-        gains: what was chosen on test -> kind of set -> HM chosen on test minus HM chosen on val, in points, by set.
+        gains: what was chosen on test -> kind of set -> gain in HM over the choice on val, in points, for each set.
 
     Returns:
         figure and {choice: {set: {"gains", "mean"}}}.
@@ -198,7 +200,7 @@ def plot_peeking(gains: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn:
 
 
 def plot_draws(size: Tensor, draws: Mapping[str, Tensor], *, data: str) -> Drawn:
-    """Draw which share of the draws each class gets, over its number of samples.
+    """Draw each class's share of the draws over its number of samples.
 
     Args:
         size: samples of each class (K,).
@@ -229,8 +231,8 @@ def beta_explorer(curve: Curve, *, data: str = "") -> Explorer:
     """Show `plot_beta` with a slider for beta.
 
     Args:
-        curve: of `Scores.curve`, at betas of equal steps; the slider goes from the first to the last, and nothing is
-            computed while it moves.
+        curve: from `Scores.curve`, at equally spaced betas. The slider goes from the first to the last and computes
+            nothing.
     """
     low, high = float(curve.betas[0]), float(curve.betas[-1])
     step = (high - low) / (len(curve.betas) - 1)
