@@ -17,7 +17,7 @@ def _linear(dim_in: int, dim_out: int, *, bias: bool = True) -> int:
 
 
 def _parameters(dim_in: int, hidden: int, dim_out: int, *, bias: bool = True, norm: int = 2) -> Tensor:
-    """Two linear layers, each with a batch norm of `norm` numbers a unit."""
+    """Two linear layers, each with a batch norm of `norm` numbers per unit."""
     layers = _linear(dim_in, hidden, bias=bias) + _linear(hidden, dim_out, bias=bias)
     return torch.tensor(float(layers + norm * (hidden + dim_out)), dtype=torch.float64)
 
@@ -27,16 +27,17 @@ parameters = FunctionCheck(
     _parameters,
     [((512, 512, 300), {}), ((300, 512, 64), {}), ((7, 5, 3), {})],
     {
-        "the weights of both batch norms are missing: one factor γ and one shift β a unit.": lambda i, h, o: (
+        "the "
+        "weights of both batch norms are missing: one factor γ and one shift β per unit.": lambda i, h, o: (
             _parameters(i, h, o, norm=0)
         ),
-        "one number a unit is missing: the biases of the linear layers, or one of each batch norm's two, factor "
-        "and shift.": lambda i, h, o: _parameters(i, h, o, bias=False),
-        "biases and batch norms are missing: you counted the two weight matrices only.": lambda i, h, o: (
+        "one number per unit is missing: the biases of the linear layers, or "
+        "one of each batch norm's two, factor and shift.": lambda i, h, o: _parameters(i, h, o, bias=False),
+        "biases and batch norms are missing: you counted only the two weight matrices.": lambda i, h, o: (
             _parameters(i, h, o, bias=False, norm=0)
         ),
-        "a batch norm's running "
-        "mean and variance are no parameters: no gradient reaches them, they are buffers.": lambda i, h, o: (
+        "a batch norm's running mean "
+        "and variance are not parameters: no gradient reaches them, they are buffers.": lambda i, h, o: (
             _parameters(i, h, o, norm=4)
         ),
         "only the first "
@@ -67,7 +68,7 @@ def _attention(
 
 def _tokens() -> list[Case]:
     generator = torch.Generator().manual_seed(5)
-    shapes = ((3, 2, 2, 5), (2, 3, 2, 8))  # sizes that no two dimensions share by accident with the tokens' 2
+    shapes = ((3, 2, 2, 5), (2, 3, 2, 8))  # other dimensions must not be confused with the 2 tokens
     return [
         (tuple(2 * torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(3)), {})
         for shape in shapes
@@ -98,10 +99,12 @@ attention = FunctionCheck(
         "you average both tokens with weight 1/2, whatever they ask for.": lambda q, k, v: v.mean(
             dim=-2, keepdim=True
         ).expand_as(v),
-        "each token reads only itself in yours.": lambda q, k, v: v,
-        "the weights read the keys: multiply them with the values v.": lambda q, k, v: _attention(q, k, k),
+        "in your answer each token reads only itself.": lambda q, k, v: v,
+        "you multiply the weights by the keys: multiply them by the values v.": lambda q, k, v: _attention(
+            q, k, k
+        ),
         "your softmax runs over "
-        "all four scores of a head together: each token that asks has weights of its own.": lambda q, k, v: (
+        "all four scores of a head together: each token that asks has its own weights.": lambda q, k, v: (
             _scores(q, k).flatten(-2).softmax(-1).unflatten(-1, (2, 2)) @ v
         ),
     },
@@ -122,7 +125,7 @@ def _triplet(x: Tensor, p: Tensor, n: Tensor) -> Tensor:
 
 
 def _triplets() -> list[Case]:
-    """Triplets of which some already keep the margin, so that the hinge and its place can be told."""
+    """Triplets, some of which already keep the margin, so that a missing or misplaced hinge shows."""
     generator = torch.Generator().manual_seed(6)
     cases: list[Case] = []
     for rows, width in ((9, 4), (12, 3)):
@@ -137,8 +140,8 @@ triplet = FunctionCheck(
     _triplet,
     _triplets(),
     {
-        "the signs of the two distances are exchanged: yours pulls the negative.": lambda x, p, n: _triplet(
-            x, n, p
+        "the signs of the two distances are exchanged: your term pulls the negative.": lambda x, p, n: (
+            _triplet(x, n, p)
         ),
         "the hinge is "
         "missing: a triplet that keeps the margin costs nothing, not less than nothing.": lambda x, p, n: (
@@ -150,15 +153,15 @@ triplet = FunctionCheck(
         "your distances are squared: the released network takes the plain Euclidean norm.": lambda x, p, n: (
             (_distance(x, p) ** 2 - _distance(x, n) ** 2 + 1).clamp_min(0).mean()
         ),
-        "the hinge comes after the "
-        "mean in yours: each triplet has its own, or the easy ones pay for the hard ones.": lambda x, p, n: (
+        "you applied the hinge "
+        "after the mean: apply it to each triplet, or easy triplets cancel hard ones.": lambda x, p, n: (
             (_distance(x, p) - _distance(x, n) + 1).mean().clamp_min(0)
         ),
         "you sum over the batch: take the mean.": lambda x, p, n: (
             (_distance(x, p) - _distance(x, n) + 1).clamp_min(0).sum()
         ),
-        "your "
-        "negative is compared with the positive: both distances begin at the anchor x.": lambda x, p, n: (
+        "you compared "
+        "the negative with the positive: measure both distances from the anchor x.": lambda x, p, n: (
             (_distance(x, p) - _distance(p, n) + 1).clamp_min(0).mean()
         ),
         "you took the "
@@ -174,7 +177,7 @@ terms_without_words = NumberCheck(
     2,
     {
         "this is all of l_r, but reg_theta_v and reg_theta_a hold θ_w: look at the last row of the figure again.": 4,
-        "this is how many terms do need words: count the others.": 15,
+        "this is the number of terms that need words: count the others.": 15,
         "this is the number of terms without a pushed pair; most of those pull something towards a word.": 7,
         "the three terms of l_rec compare with w itself, and ρ_w, θ_w are made of w: they count as words too.": 5,
         "l_ct works on decoded vectors, but its anchor ρ_w is the decoded word: these two terms need words.": 6,
@@ -204,22 +207,22 @@ running_mean = FunctionCheck(
         "it is the share of the new one.": lambda running, batch, *, momentum: (
             momentum * running + (1 - momentum) * batch.mean(dim=0)
         ),
-        "the old value "
-        "is not made smaller in yours: the two shares must sum to 1.": lambda running, batch, *, momentum: (
+        "you "
+        "do not reduce the old value: the two shares must sum to 1.": lambda running, batch, *, momentum: (
             running + momentum * batch.mean(dim=0)
         ),
-        "the batch's mean enters whole: multiply it with the momentum.": lambda running, batch, *, momentum: (
+        "you add "
+        "the whole mean of the batch: multiply it by the momentum.": lambda running, batch, *, momentum: (
             (1 - momentum) * running + batch.mean(dim=0)
         ),
         "you sum the batch's rows: take their mean.": lambda running, batch, *, momentum: (
             (1 - momentum) * running + momentum * batch.sum(dim=0)
         ),
-        "you average all "
-        "units together: each unit (column) has a mean of its own.": lambda running, batch, *, momentum: (
+        "you average all units "
+        "together: each unit, which is a column, has its own mean.": lambda running, batch, *, momentum: (
             (1 - momentum) * running + momentum * batch.mean()
         ),
-        "momentum "
-        "plays no part in yours: this is the batch's mean alone.": lambda running, batch, *, momentum: (
+        "you do not use the momentum: this is only the batch's mean.": lambda running, batch, *, momentum: (
             batch.mean(dim=0)
         ),
         "you average "
@@ -227,7 +230,7 @@ running_mean = FunctionCheck(
             (running + batch.mean(dim=0)) / 2
         ),
         "you update once for every "
-        "sample of the batch: a batch norm updates once a batch.": lambda running, batch, *, momentum: (
+        "sample of the batch: a batch norm updates once per batch.": lambda running, batch, *, momentum: (
             _by_sample(running, batch, momentum)
         ),
     },

@@ -19,7 +19,7 @@ XI = 1e-3
 
 
 def _lengths() -> list[Case]:
-    """Lengths inside, near and far outside of balls of radius 2, 1.2 and 1."""
+    """Lengths inside, near and far outside balls of radius 2, 1.2 and 1."""
     r = torch.tensor([0.3, 0.9, 1.15, 1.6, 1.99, 5.0, 12.0], dtype=torch.float64)
     return [((r,), {"k": k}) for k in (-0.25, -0.7, -1.0)]
 
@@ -37,9 +37,9 @@ row_scale = FunctionCheck(
     lambda r, *, k: _scale(r, k),
     _lengths(),
     {
-        "you divided by the "
-        "length after the clip; but the row that comes in has length r: divide by that.": lambda r, *, k: (
-            _scale(r.clamp(max=(1 - XI) * abs(k) ** -0.5), k)
+        "you divided "
+        "by the length after the clip: divide by r, the length of the original row.": lambda r, *, k: _scale(
+            r.clamp(max=(1 - XI) * abs(k) ** -0.5), k
         ),
         "this is the length of the result, not the factor: divide by r.": lambda r, *, k: r * _scale(r, k),
         "you left Eq. 3 out: this is the factor of the clip alone.": lambda r, *, k: (
@@ -65,7 +65,7 @@ row_scale = FunctionCheck(
 
 
 def _functions() -> list[Case]:
-    """A cubic has a difference quotient that is one-sided, central or of another step, each another number."""
+    """A cubic, for which one-sided and central differences and other steps all give different numbers."""
     return [
         ((lambda k: k**3 + 2 * k, -0.4), {"h": 0.1}),
         ((lambda k: 1 / (1 - k), -0.2), {"h": 0.05}),
@@ -92,7 +92,7 @@ slope = FunctionCheck(
         "this is the one-sided difference to the left: go h to both sides.": lambda f, k, *, h: _tensor(
             (f(k) - f(k - h)) / h
         ),
-        "your sign is turned: the value on the right minus the value on the left.": lambda f, k, *, h: (
+        "your sign is wrong: take the value on the right minus the value on the left.": lambda f, k, *, h: (
             _tensor((f(k - h) - f(k + h)) / (2 * h))
         ),
         "this is the difference alone: divide it by 2h.": lambda f, k, *, h: _tensor(f(k + h) - f(k - h)),
@@ -124,15 +124,15 @@ gap = FunctionCheck(
     {
         "you left out 1/N²: Eq. 4 is a mean over all N² pairs.": lambda m_v, m_a: 2 - 2 * _inner(m_v, m_a),
         "you divided by N; there are N² pairs.": lambda m_v, m_a: (2 - 2 * _inner(m_v, m_a)) / len(m_v),
-        "the two "
-        "matrices have to be divided by their Frobenius norms before the inner product.": lambda m_v, m_a: (
+        "divide "
+        "the two matrices by their Frobenius norms before you take the inner product.": lambda m_v, m_a: (
             (2 - 2 * (m_v * m_a).sum()) / m_v.numel()
         ),
         "|A − B|² = |A|² + |B|² − 2<A, B>: the 2 before the inner product is missing.": lambda m_v, m_a: (
             (2 - _inner(m_v, m_a)) / m_v.numel()
         ),
         "|A|² + |B|² is 2 here, not 1.": lambda m_v, m_a: (1 - _inner(m_v, m_a)) / m_v.numel(),
-        "this is the norm of the difference, Eq. 4 has its square.": lambda m_v, m_a: (
+        "this is the norm of the difference; Eq. 4 has its square.": lambda m_v, m_a: (
             (2 - 2 * _inner(m_v, m_a)).sqrt() / m_v.numel()
         ),
         "the inner product of "
@@ -170,15 +170,15 @@ similarity = PropertyCheck(
         "or infinity in it: look for a square root of a negative number or artanh of 1.": lambda x, *, k: (
             torch.atanh(x @ x.T * 9)
         ),
-        "your matrix is not symmetric: i must be as like j as j is like i.": lambda x, *, k: torch.softmax(
-            -geometry.pairwise_distance(x, k=k), dim=1
+        "your matrix is not symmetric: i must be as similar to j as j is to i.": lambda x, *, k: (
+            torch.softmax(-geometry.pairwise_distance(x, k=k), dim=1)
         ),
         "in your matrix "
-        "a point is less like itself than like the others: turn the sign of a distance.": lambda x, *, k: (
+        "a point is less similar to itself than to the others: use minus the distance.": lambda x, *, k: (
             geometry.pairwise_distance(x, k=k)
         ),
-        "your matrix is the same for "
-        "every k: cosines never see what k does to lengths, whatever comes before them.": lambda x, *, k: (
+        "your matrix "
+        "is the same for every k: cosines do not depend on the lengths that k changes.": lambda x, *, k: (
             similarity_matrix(geometry.logmap0(x, k=k), "cosine")
         ),
         "k only makes the whole matrix "
@@ -198,7 +198,7 @@ similarity = PropertyCheck(
 
 
 def _runs() -> list[Case]:
-    """Differences paired by seed, each set with its own trap: five seeds with a given t, and ten with outliers."""
+    """Differences paired by seed, each list with a different trap: five seeds with a given t, and ten with outliers."""
     pattern = torch.tensor([-1.2, 0.9, -0.5, 1.0, -0.2], dtype=torch.float64)
     pattern = (pattern - pattern.mean()) / pattern.std()
     # Student's t is 2.78 here: 2.6 passes with n in place of n - 1, 2.3 with 0.95 too, 2.05 with 1.96 alone
@@ -225,20 +225,19 @@ decision = FunctionCheck(
     _decision,
     _runs(),
     {
-        "you looked at "
-        "the mean alone: without its interval nobody knows what another ten seeds would give.": lambda d: (
+        "you used "
+        "only the mean: without its interval you do not know what ten other seeds would give.": lambda d: (
             _decide(d, 0.0)
         ),
         "you took 1.96; with few seeds Student's t is wider: t_quantile(0.975, n - 1).": lambda d: _decide(
             d, 1.96 * d.std() / len(d) ** 0.5
         ),
-        "you "
-        "left out √n: s alone says how far single seeds scatter, s/√n how far their mean does.": lambda d: (
-            _decide(d, _t(d) * d.std())
+        "you left out √n: s is the spread of single seeds, s/√n that of their mean.": lambda d: _decide(
+            d, _t(d) * d.std()
         ),
-        "you asked that all "
-        "seeds agree, which is another and a weaker question: take the interval of the mean.": lambda d: (
-            _tensor(float(bool((d > 0).all())) - float(bool((d < 0).all())))
+        "you required "
+        "all seeds to agree, which is another question: take the interval of the mean.": lambda d: _tensor(
+            float(bool((d > 0).all())) - float(bool((d < 0).all()))
         ),
         "you divided by n in the standard deviation; n - 1 is right, and torch's default.": lambda d: _decide(
             d, _t(d) * d.std(correction=0) / len(d) ** 0.5
@@ -247,7 +246,7 @@ decision = FunctionCheck(
         "t_quantile(0.95, …), which leaves 5 % on each side: for a 95 % interval it is 0.975.": lambda d: (
             _decide(d, t_quantile(0.95, len(d) - 1) * d.std() / len(d) ** 0.5)
         ),
-        "your sign is turned: +1 is for differences above 0.": lambda d: -_decision(d),
+        "your sign is wrong: +1 is for differences above 0.": lambda d: -_decision(d),
     },
     praise="0 is an answer too: it says what the runs cannot decide, not that there is nothing.",
 )

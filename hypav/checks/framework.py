@@ -1,4 +1,4 @@
-"""Check an answer against a reference and against the mistakes that people make, and name the mistake."""
+"""Check an answer against a reference and against common mistakes, and name the mistake."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PASSED, WRONG, NOT_YET = "Passed", "Not right", "Not yet"
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of a check: true if passed. As the last line of a cell it shows its one or two sentences."""
+    """The result of a check, true if passed. As the last line of a cell it shows its one or two sentences."""
 
     outcome: str
     text: str
@@ -34,10 +34,10 @@ class FunctionCheck:
 
     Args:
         name: what the exercise computes, in words.
-        reference: the right function.
-        cases: the arguments of each call, (args, kwargs). They must distinguish every mistake from the reference.
+        reference: the correct function.
+        cases: the arguments (args, kwargs) of each call. They must distinguish every mistake from the reference.
         mistakes: the sentence that names a mistake -> the wrong function; at least four.
-        praise: the sentence after a right answer: what it means, or where it is used next.
+        praise: the sentence after a correct answer: what it means, or where it is used next.
         tolerance: relative to the largest entry of the reference's value.
     """
 
@@ -80,7 +80,7 @@ class FunctionCheck:
             answer = function(*copies, **kwargs)
         except NotImplementedError:
             return Verdict(NOT_YET, f"{self.name} is still to be written.")
-        except Exception as error:  # anything that the student's code raises becomes a sentence
+        except Exception as error:  # any error in the student's code becomes a sentence
             return Verdict(WRONG, f"your function stopped with {type(error).__name__}: {error}")
         if answer is ...:
             return Verdict(NOT_YET, f"{self.name} is still to be written: replace the three dots.")
@@ -125,10 +125,10 @@ class FunctionCheck:
 
 
 class PropertyCheck(FunctionCheck):
-    """Check rules that the values must follow, for exercises with many right answers.
+    """Check rules that the values must follow, for exercises with many correct answers.
 
     Args:
-        rules: one per mistake, in the same order: whether the values of all cases follow the rule.
+        rules: one per mistake, in the same order: functions that say whether the values of all cases follow the rule.
     """
 
     def __init__(self, *args: Any, rules: Sequence[Callable[[list[Tensor]], bool]], **kwargs: Any) -> None:
@@ -155,10 +155,10 @@ class NumberCheck:
 
     Args:
         name: what the number is, in words.
-        value: the right number.
+        value: the correct number.
         mistakes: the sentence that names a mistake -> the wrong number; at least four.
-        praise: the sentence after a right answer.
-        tolerance: relative.
+        praise: the sentence after a correct answer.
+        tolerance: relative tolerance.
     """
 
     def __init__(

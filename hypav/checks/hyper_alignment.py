@@ -45,19 +45,19 @@ strongest_curvature = FunctionCheck(
         "the ball to the shortest row, so that all others are cut: take the longest.": lambda phi, *, xi: (
             -(((1 - xi) / phi.norm(dim=1).min()) ** 2)
         ),
-        "the longest "
-        "row lies on the rim itself in yours; Eq. 1 cuts at (1 - ξ)R, not at R.": lambda phi, *, xi: (
+        "in "
+        "your ball the longest row lies on the rim; Eq. 1 cuts at (1 - ξ)R, not at R.": lambda phi, *, xi: (
             -(phi.norm(dim=1).max() ** -2)
         ),
         "you took one norm of the whole table: take the norm of each row, dim=1.": lambda phi, *, xi: (
             -(((1 - xi) / phi.norm()) ** 2)
         ),
-        "you took "
-        "the largest coordinate for the longest row: take the norm of each row first.": lambda phi, *, xi: (
+        "you used the largest coordinate "
+        "as the length of the longest row: take the norm of each row first.": lambda phi, *, xi: (
             -(((1 - xi) / phi.max()) ** 2)
         ),
-        "ξ enters upside down: "
-        "(1 - ξ)R must be at least the longest length, so R is that length over 1 - ξ.": lambda phi, *, xi: (
+        "ξ is on the wrong side: (1 "
+        "- ξ)R must be at least the longest length, so R is that length over 1 - ξ.": lambda phi, *, xi: (
             -((1 / ((1 - xi) * phi.norm(dim=1).max())) ** 2)
         ),
     },
@@ -84,19 +84,19 @@ eq4 = FunctionCheck(
     {
         "the matrices are not normalised: divide each by its Frobenius norm first. (The released code leaves it out, "
         "too; the paper prints it.)": lambda m_v, m_a: (m_v - m_a).square().mean(),
-        "you normalise each row by "
-        "itself, as Tung and Mori do; the paper divides the whole matrix by one number.": lambda m_v, m_a: (
+        "you normalise each row separately, "
+        "as Tung and Mori do; the paper divides the whole matrix by one number.": lambda m_v, m_a: (
             (F.normalize(m_v, dim=1) - F.normalize(m_a, dim=1)).square().mean()
         ),
         "the factor 1/N² is missing.": lambda m_v, m_a: (m_v / m_v.norm() - m_a / m_a.norm()).square().sum(),
         "you divide by N; the sum runs over N² entries.": lambda m_v, m_a: (
             (m_v / m_v.norm() - m_a / m_a.norm()).square().sum() / len(m_v)
         ),
-        "the norm of the difference is to be squared.": lambda m_v, m_a: (
+        "square the norm of the difference.": lambda m_v, m_a: (
             (m_v / m_v.norm() - m_a / m_a.norm()).norm() / len(m_v) ** 2
         ),
-        "you subtract first and normalise "
-        "then, which gives 1/N² whatever the matrices are: normalise each first.": lambda m_v, m_a: (
+        "you subtract first and then "
+        "normalise, which gives 1/N² whatever the matrices are: normalise each first.": lambda m_v, m_a: (
             ((m_v - m_a) / (m_v - m_a).norm()).square().mean()
         ),
         "you divide by the largest singular "
@@ -121,18 +121,17 @@ angle = FunctionCheck(
     _matrices(),
     {
         "you give the inner product: divide by both Frobenius norms.": lambda m_v, m_a: (m_v * m_a).sum(),
-        "you average "
-        "the cosines of the rows; a matrix is to be taken as one long vector here.": lambda m_v, m_a: (
+        "you average the cosines of the rows; treat each matrix as one long vector.": lambda m_v, m_a: (
             F.cosine_similarity(m_v, m_a, dim=1).mean()
         ),
-        "you subtract "
-        "the mean of each matrix first: that is a correlation, and not what Eq. 4 does.": lambda m_v, m_a: (
-            _angle(m_v - m_v.mean(), m_a - m_a.mean())
+        "you subtract the mean "
+        "of each matrix first: that gives a correlation, but Eq. 4 does not centre.": lambda m_v, m_a: _angle(
+            m_v - m_v.mean(), m_a - m_a.mean()
         ),
-        "you center rows and columns first. That is CKA (Kornblith et al., ICML 2019), a close relative; Eq. 4 does "
-        "not center.": lambda m_v, m_a: _angle(_centred(m_v), _centred(m_a)),
+        "you centre rows and columns first. That is CKA (Kornblith et al., ICML 2019), "
+        "a close relative; Eq. 4 does not center.": lambda m_v, m_a: _angle(_centred(m_v), _centred(m_a)),
         "this is 1 minus the cosine.": lambda m_v, m_a: 1 - _angle(m_v, m_a),
-        "this is Eq. 4 itself; asked is the cosine c it depends on.": _eq4,
+        "this is Eq. 4 itself; the question asks for the cosine c in it.": _eq4,
         "you divide by the squared norms.": lambda m_v, m_a: (
             (m_v * m_a).sum() / (m_v.norm() * m_a.norm()) ** 2
         ),
@@ -209,9 +208,9 @@ alignment = FunctionCheck(
         ),
         "you compare each picture with its own sound. Eq. 4 never does: it compares pairs of pictures with pairs of "
         "sounds.": lambda phi_v, phi_a, *, k, xi: (1 - F.cosine_similarity(phi_v, phi_a, dim=1)).mean(),
-        "you clip each coordinate by itself "
-        "in Eq. 1, which turns the row: scale the whole row by one number.": lambda phi_v, phi_a, *, k, xi: (
-            _eq4(_cosines(_by_coordinate(phi_v, k, xi)), _cosines(_by_coordinate(phi_a, k, xi)))
+        "you clip each coordinate separately in "
+        "Eq. 1, which turns the row: scale the whole row by one number.": lambda phi_v, phi_a, *, k, xi: _eq4(
+            _cosines(_by_coordinate(phi_v, k, xi)), _cosines(_by_coordinate(phi_a, k, xi))
         ),
         "your cosines are between columns: each row is one video.": lambda phi_v, phi_a, *, k, xi: _eq4(
             _cosines(phi_v.T), _cosines(phi_a.T)

@@ -14,7 +14,7 @@ Case = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 def _matrices() -> list[Case]:
-    """Similarity matrices of three and of two heads, of another size in each, as positive as those of ReLU features."""
+    """Similarity matrices of three and of two heads, of different sizes, positive like those of ReLU features."""
     generator = torch.Generator().manual_seed(8)
     shapes = ((3, 4, 4), (2, 5, 5))
     return [
@@ -73,11 +73,11 @@ extra_weights = NumberCheck(
     "The number of weights that Hyper-multiple with N_c = 3 adds to AVCA",
     600 * 3 + 3,
     {
-        "the biases are missing: one a head.": 600 * 3,
-        "the layer reads φ_v and φ_a one after the other, 600 numbers and not 300.": 300 * 3 + 3,
+        "the biases are missing: one per head.": 600 * 3,
+        "the layer reads φ_v and φ_a together, 600 numbers and not 300.": 300 * 3 + 3,
         "this is one head, Hyper-single.": 601,
         "you gave each modality a layer of its own: both share the curvature that one layer gives.": 2 * 1803,
-        "there is one bias a head, not one in all.": 1801,
+        "there is one bias per head, not one for all.": 1801,
         "this is a layer for θ, which has 64 numbers: Eq. 6 reads φ.": 2 * 64 * 3 + 3,
     },
     praise="One in a thousand of AVCA's 1 693 108: if heads help, it is not because the network became larger.",
@@ -106,21 +106,21 @@ sphere_angle = FunctionCheck(
         "the angle: a step of length 1 at the centre of the page is 2 long in the space.": lambda x, *, k: (
             _scaled(x, k).atan()
         ),
-        "inside arctan stands k where √k belongs.": lambda x, *, k: 2 * (k * x.norm(dim=-1)).atan(),
+        "arctan contains k instead of √k.": lambda x, *, k: 2 * (k * x.norm(dim=-1)).atan(),
         "this is the distance from the centre, 2 arctan(√k‖x‖)/√k. The sphere's radius is 1/√k: multiply by √k for "
         "the angle.": lambda x, *, k: 2 * _scaled(x, k).atan() / math.sqrt(k),
-        "you took φ for an arrow at "
-        "the centre, as `expmap0` does: 2√k‖φ‖. `paper` takes it for a point of the page.": lambda x, *, k: (
+        "you treated φ as an arrow at the "
+        "centre, as `expmap0` does: 2√k‖φ‖. `printed` treats it as a point of the page.": lambda x, *, k: (
             2 * _scaled(x, k)
         ),
-        "these are degrees: the answer is asked for in radians.": lambda x, *, k: torch.rad2deg(
+        "these are degrees: give the answer in radians.": lambda x, *, k: torch.rad2deg(
             2 * _scaled(x, k).atan()
         ),
-        "this is the angle that is left to the antipode: measure from the centre.": lambda x, *, k: (
+        "this is the angle to the antipode: measure from the centre.": lambda x, *, k: (
             math.pi - 2 * _scaled(x, k).atan()
         ),
-        "you clipped the points to "
-        "a ball of radius 1/√k, but a sphere has no rim: Eq. 1 leaves its points alone.": lambda x, *, k: (
+        "you clipped the points to a "
+        "ball of radius 1/√k, but a sphere has no rim: Eq. 1 does not change its points.": lambda x, *, k: (
             2 * _scaled(x, k).clamp_max(1.0).atan()
         ),
     },
@@ -135,14 +135,12 @@ third_mixture = FunctionCheck(
         for ee, es in ((0.8, 0.6), (1.0, 0.7))
     ],
     {
-        "this is E+S less E+E: half of a difference of heads, not a loss.": lambda ee, es: es - ee,
-        "you turned E and S round: this would be E+E, were S+S known as the first.": lambda ee, es: (
-            2 * ee - es
-        ),
+        "this is E+S minus E+E: half of a difference of heads, not a loss.": lambda ee, es: es - ee,
+        "you exchanged E and S: this would be E+E if S+S were given.": lambda ee, es: 2 * ee - es,
         "this lies between E+E and E+S; S+S lies on the far side of E+S.": lambda ee, es: (ee + es) / 2,
-        "this is 2 L(E+S), the sum of both heads: take the head E off.": lambda ee, es: 2 * es,
-        "from the sum of both "
-        "heads, 2 L(E+S), you took half a head: E+E, a mean of equals, is a whole one.": lambda ee, es: (
+        "this is 2 L(E+S), the sum of both heads: subtract the head E.": lambda ee, es: 2 * es,
+        "you subtracted half "
+        "a head from 2 L(E+S): E+E is the mean of two equal heads, so it is a whole head.": lambda ee, es: (
             2 * es - ee / 2
         ),
         "losses of heads are averaged, not multiplied.": lambda ee, es: es * es / ee,
@@ -152,7 +150,7 @@ third_mixture = FunctionCheck(
 
 
 def _curvatures() -> list[Case]:
-    """Curvatures of samples in three heads, of unequal spread, partly in common."""
+    """Curvatures of samples in three heads, which differ in spread and are partly correlated."""
     generator = torch.Generator().manual_seed(10)
     cases: list[Case] = []
     for n in (6, 9):
@@ -177,19 +175,20 @@ head_correlation = FunctionCheck(
     lambda k: _off_diagonal(torch.corrcoef(k.T)),
     _curvatures(),
     {
-        "the diagonal is in your mean: each head agrees with itself, which says nothing.": lambda k: (
+        "your mean includes the diagonal: each head agrees with itself, which says nothing.": lambda k: (
             torch.corrcoef(k.T).mean()
         ),
-        "you correlated samples with samples: torch.corrcoef wants a row a head, so transpose.": lambda k: (
+        "you "
+        "correlated samples with samples: torch.corrcoef takes one row per head, so transpose.": lambda k: (
             _off_diagonal(torch.corrcoef(k))
         ),
         "this is the covariance: divide by both standard deviations.": lambda k: _off_diagonal(
             torch.cov(k.T)
         ),
-        "you took the cosine of the columns without taking their means off: all curvatures have one sign, so that "
-        "this is near 1 for any heads.": lambda k: _off_diagonal(_cosine(k)),
+        "you took the cosine of the columns without subtracting their means: all curvatures "
+        "have the same sign, so this is near 1 for all heads.": lambda k: _off_diagonal(_cosine(k)),
         "you divided "
-        "by all H² entries after leaving the diagonal out: there are H(H - 1) of the others.": lambda k: (
+        "by all H² entries after leaving the diagonal out: there are H(H - 1) other entries.": lambda k: (
             _off_diagonal(torch.corrcoef(k.T)) * (k.shape[1] - 1) / k.shape[1]
         ),
         "you took "

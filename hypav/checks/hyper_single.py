@@ -32,11 +32,11 @@ eq6 = FunctionCheck(
     lambda phi_v, phi_a, weight, bias, *, c_0: c_0 * torch.sigmoid(_linear(phi_v, phi_a, weight, bias)),
     _layers(),
     {
-        "you concatenate the sound first; the paper's "
-        "order is [φ_v ; φ_a], and the weights go by it.": lambda phi_v, phi_a, weight, bias, *, c_0: (
+        "you concatenate the sound first; the paper's order "
+        "is [φ_v ; φ_a], and the weights have this order.": lambda phi_v, phi_a, weight, bias, *, c_0: (
             c_0 * torch.sigmoid(_linear(phi_a, phi_v, weight, bias))
         ),
-        "c_0 stands inside your sigmoid: then "
+        "c_0 is inside your sigmoid: then "
         "k lies between 0 and 1, and no space is hyperbolic.": lambda phi_v, phi_a, weight, bias, *, c_0: (
             torch.sigmoid(c_0 * _linear(phi_v, phi_a, weight, bias))
         ),
@@ -50,16 +50,16 @@ eq6 = FunctionCheck(
         "the bias is missing.": lambda phi_v, phi_a, weight, bias, *, c_0: (
             c_0 * torch.sigmoid(_linear(phi_v, phi_a, weight, 0.0))
         ),
-        "you give every sample the "
-        "mean of the batch; Eq. 6 has one curvature a sample.": lambda phi_v, phi_a, weight, bias, *, c_0: (
+        "you give every sample the mean "
+        "of the batch; Eq. 6 has one curvature per sample.": lambda phi_v, phi_a, weight, bias, *, c_0: (
             (c_0 * torch.sigmoid(_linear(phi_v, phi_a, weight, bias))).mean().expand(len(phi_v))
         ),
         "you took tanh, whose values run from "
         "-1 to 1, so that half of your spaces are spherical.": lambda phi_v, phi_a, weight, bias, *, c_0: (
             c_0 * torch.tanh(_linear(phi_v, phi_a, weight, bias))
         ),
-        "you applied a softmax, which makes the samples of "
-        "a batch compete; the sigmoid looks at each by itself.": lambda phi_v, phi_a, weight, bias, *, c_0: (
+        "you applied a softmax, which makes the samples of a batch "
+        "compete; the sigmoid treats each sample separately.": lambda phi_v, phi_a, weight, bias, *, c_0: (
             c_0 * torch.softmax(_linear(phi_v, phi_a, weight, bias), 0)
         ),
     },
@@ -72,12 +72,12 @@ start_bias = NumberCheck(
     "The bias with which a layer without weights gives k = 0.9 c_0",
     math.log(_SHARE / (1 - _SHARE)),
     {
-        "the sign is turned: this gives 0.1 c_0.": -math.log(_SHARE / (1 - _SHARE)),
-        "this is the share itself; ask which s has sigmoid(s) = 0.9.": _SHARE,
-        "this is sigmoid(0.9); the inverse of the sigmoid is asked.": 1 / (1 + math.exp(-_SHARE)),
+        "the sign is wrong: this gives 0.1 c_0.": -math.log(_SHARE / (1 - _SHARE)),
+        "this is the share itself; find the s with sigmoid(s) = 0.9.": _SHARE,
+        "this is sigmoid(0.9); use the inverse of the sigmoid.": 1 / (1 + math.exp(-_SHARE)),
         "this is ln 0.9; the inverse of the sigmoid is ln(p/(1 - p)).": math.log(_SHARE),
         "c_0 cancels on both sides: only the share counts.": -0.4 * math.log(_SHARE / (1 - _SHARE)),
-        "this is the inverse of tanh at 0.9, half of what is asked.": math.atanh(_SHARE),
+        "this is the inverse of tanh at 0.9, half of the right value.": math.atanh(_SHARE),
     },
     praise="With a bias of 0, as the layer nearly has, k begins at c_0/2.",
 )
@@ -98,12 +98,12 @@ slope = FunctionCheck(
         "this is the slope of the sigmoid itself: multiply by c_0.": lambda k, *, c_0: (
             _share(k, c_0) * (1 - _share(k, c_0))
         ),
-        "you put k where the sigmoid belongs: σ = k/c_0.": lambda k, *, c_0: c_0 * k * (1 - k),
+        "you used k instead of the sigmoid: σ = k/c_0.": lambda k, *, c_0: c_0 * k * (1 - k),
         "k(1 - k) would be right for c_0 = 1 only.": lambda k, *, c_0: k * (1 - k),
-        "this is the slope at s = 0, c_0/4, for all; it falls towards both ends.": lambda k, *, c_0: (
+        "this is the slope at s = 0, c_0/4, for every s; it falls towards both ends.": lambda k, *, c_0: (
             torch.full_like(k, c_0 / 4)
         ),
-        "the sign is turned: for c_0 < 0, k falls as s grows.": lambda k, *, c_0: -k * (1 - _share(k, c_0)),
+        "the sign is wrong: for c_0 < 0, k falls as s grows.": lambda k, *, c_0: -k * (1 - _share(k, c_0)),
         "you squared c_0: k = c_0 σ holds one c_0 already.": lambda k, *, c_0: c_0 * k * (1 - _share(k, c_0)),
         "you left out the factor 1 - σ.": lambda k, *, c_0: k.clone(),
     },
@@ -131,7 +131,7 @@ tangent_length = FunctionCheck(
         "to the origin, 2 artanh(·)/√|k|; the tangent vector of Eq. 3 is half as long.": lambda k, *, xi: (
             2 * math.atanh(1 - xi) / _root(k)
         ),
-        "you took tanh for its inverse.": lambda k, *, xi: math.tanh(1 - xi) / _root(k),
+        "you used tanh instead of its inverse.": lambda k, *, xi: math.tanh(1 - xi) / _root(k),
         "you put the cut "
         "length (1 - ξ)/√|k| into artanh without the factor √|k| that Eq. 3 has there.": lambda k, *, xi: (
             torch.atanh((1 - xi) / _root(k)) / _root(k)
@@ -147,10 +147,12 @@ shrink_steps = NumberCheck(
     1 / math.sqrt(_INPUTS) / _RATE,
     {
         "torch's bound is 1/√600, not 1/600.": 1 / _INPUTS / _RATE,
-        "you let the weight shrink in proportion to itself by lr · decay, as without Adam's division: "
-        "Adam's step has the length lr, however small the gradient.": 1 / (_RATE * 1e-5),
+        "you let the weight shrink in proportion to itself by lr · decay, "
+        "as without Adam's division: Adam's step has the length lr for any gradient.": 1 / (_RATE * 1e-5),
         "the layer has 600 inputs, 300 of each modality.": 1 / math.sqrt(_INPUTS / 2) / _RATE,
-        "this is the mean weight's way; the largest, 1/√600, is asked.": 0.5 / math.sqrt(_INPUTS) / _RATE,
+        "this is for the mean weight; the question is about the largest, 1/√600.": 0.5
+        / math.sqrt(_INPUTS)
+        / _RATE,
         "this is √600: divide the weight by the step.": math.sqrt(_INPUTS),
         "this is the weight; divide it by the length of a step.": 1 / math.sqrt(_INPUTS),
     },

@@ -1,4 +1,4 @@
-"""Checks of notebook 12: shifted word vectors, bytes of YouTube-8M, unseen classes that are none, hours of a run."""
+"""Checks of notebook 12: shifted word vectors, bytes of YouTube-8M, classes that are not truly unseen, hours of a run."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ text_rows = FunctionCheck(
     {
         "this is the right alignment, each class its own vector: the released loader sorts the vectors by the manual "
         "names first.": lambda original, manual: torch.arange(len(manual), dtype=torch.float64),
-        "you turned the question round: this says to which class each vector goes. Class i gets the vector at place "
-        "i of the sorted list.": lambda original, manual: _sorted_rows(manual).argsort().double(),
+        "this is the reverse: it says to which class each vector goes. Class i gets the vector at "
+        "position i of the sorted list.": lambda original, manual: _sorted_rows(manual).argsort().double(),
         "you sorted without regard to case; "
         "Python's `sorted`, which the loader uses, puts capital letters first.": lambda original, manual: (
             _sorted_rows(manual, str.lower)
@@ -52,7 +52,7 @@ text_rows = FunctionCheck(
         "you sorted by the length of the names: sort them as words.": lambda original, manual: _sorted_rows(
             manual, len
         ),
-        "places count from 0, as rows do: yours are one too large.": lambda original, manual: (
+        "positions start at 0, as rows do: yours are one too large.": lambda original, manual: (
             _sorted_rows(manual) + 1
         ),
     },
@@ -73,12 +73,12 @@ dequantised = FunctionCheck(
         "your numbers run from −1 to 1: the range is [−2, 2].": lambda codes: codes.double() / 255 * 2 - 1,
         "your numbers run from −2 to 0: the range is 4 wide.": lambda codes: codes.double() / 255 * 2 - 2,
         "your numbers run from 0 to 1: stretch them to [−2, 2].": lambda codes: codes.double() / 255,
-        "you took the "
-        "middle of each step, which never gives −2 or 2: the codes are the ends themselves.": lambda codes: (
+        "you took the middle "
+        "of each step, which never gives −2 or 2: the codes are the ends of the steps.": lambda codes: (
             (codes.double() + 0.5) / 256 * 4 - 2
         ),
-        "you calculated with bytes: "
-        "4 · 100 is 144 there, as a byte begins again at 256. Make floats of them first.": lambda codes: (
+        "you calculated with bytes: 4 "
+        "· 100 is 144 there, as a byte wraps around at 256. Convert them to floats first.": lambda codes: (
             (codes * 4).double() / 255 - 2
         ),
     },
@@ -119,12 +119,12 @@ truly_unseen = FunctionCheck(
         "names letter by letter: `BandMarching` and `band marching` are one class.": lambda unseen, known: (
             _new(unseen, known, str)
         ),
-        "you left the case aside but "
-        "not blanks, hyphens and underscores: `Brushing Teeth` is `brushing_teeth`.": lambda unseen, known: (
-            _new(unseen, known, str.lower)
+        "you ignored case, but not "
+        "blanks, hyphens and underscores: `Brushing Teeth` is `brushing_teeth`.": lambda unseen, known: _new(
+            unseen, known, str.lower
         ),
-        "you left out blanks alone: a hyphen or an underscore hides a class as well.": lambda unseen, known: (
-            _new(unseen, known, lambda name: name.lower().replace(" ", ""))
+        "you removed only blanks: a hyphen or an underscore hides a class too.": lambda unseen, known: _new(
+            unseen, known, lambda name: name.lower().replace(" ", "")
         ),
         "you mark "
         "the classes that the extractor knows: the answer is 1 for those to keep.": lambda unseen, known: (
@@ -134,7 +134,8 @@ truly_unseen = FunctionCheck(
         "names, and decide such cases by hand.": lambda unseen, known: _mask(
             unseen, lambda name: not any(_plain(name) in _plain(k) for k in known)
         ),
-        "you kept them all: what the extractor was trained on is not unseen.": lambda unseen, known: (
+        "you "
+        "kept them all: classes on which the extractor was trained are not unseen.": lambda unseen, known: (
             torch.ones(len(unseen), dtype=torch.float64)
         ),
     },
@@ -160,8 +161,12 @@ hours = FunctionCheck(
         "these are seconds.": lambda **given: _hours(**given, unit=1.0),
         "these are minutes.": lambda **given: _hours(**given, unit=60.0),
         "this is one run: multiply by the number of runs.": lambda **given: _hours(**given | {"runs": 1}),
-        "an epoch has many batches: multiply by them.": lambda **given: _hours(**given | {"batches": 1}),
-        "this is one epoch a stage: multiply by the epochs.": lambda **given: _hours(**given | {"epochs": 1}),
+        "an epoch has many batches: multiply by their number.": lambda **given: _hours(
+            **given | {"batches": 1}
+        ),
+        "this is one epoch per stage: multiply by the epochs.": lambda **given: _hours(
+            **given | {"epochs": 1}
+        ),
     },
     praise="At most, for stage 2 ends at the epoch that validation chose.",
 )

@@ -28,7 +28,7 @@ def _dot(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _pairs() -> list[Case]:
-    """Points well inside the ball of two curvatures, neither of them -1, which would hide a missing root."""
+    """Points well inside the balls of two curvatures; neither is -1, which would hide a missing root."""
     generator = torch.Generator().manual_seed(3)
     cases: list[Case] = []
     for k in (-0.25, -0.6):
@@ -38,12 +38,12 @@ def _pairs() -> list[Case]:
 
 
 def _cut(x: Tensor, k: float, radius: float, threshold: float | None = None) -> Tensor:
-    """Rows longer than the threshold shortened to the radius."""
+    """The rows, with those longer than the threshold shortened to the radius."""
     return torch.where(_norm(x) > (radius if threshold is None else threshold), x / _norm(x) * radius, x)
 
 
 def _rows() -> list[Case]:
-    """Directions of lengths inside the ball, in the margin ξ, and outside, in units of the ball's radius."""
+    """Vectors inside the ball, in the margin ξ, and outside; their lengths are in units of the ball's radius."""
     direction = torch.randn(5, 4, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     lengths = torch.tensor([0.2, 0.7, 0.93, 1.5, 6.0], dtype=torch.float64).unsqueeze(-1)
     return [
@@ -69,11 +69,11 @@ project = FunctionCheck(
         "rows between (1 - ξ)R and R stay where they are, but longer rows are cut to (1 - ξ)R, so that length would "
         "jump: compare with (1 - ξ)R.": lambda x, *, k, xi: _cut(x, k, (1 - xi) / _root(k), 1 / _root(k)),
         "you move every row to the rim, "
-        "also those that lie inside already: only rows longer than (1 - ξ)R change.": lambda x, *, k, xi: (
+        "even rows that already lie inside: only rows longer than (1 - ξ)R change.": lambda x, *, k, xi: (
             x / _norm(x) * (1 - xi) / _root(k)
         ),
-        "you cut each coordinate "
-        "by itself, which turns the point: scale the whole row by one number.": lambda x, *, k, xi: x.clamp(
+        "you cut each coordinate separately, "
+        "which turns the point: scale the whole row by one number.": lambda x, *, k, xi: x.clamp(
             -(1 - xi) / _root(k), (1 - xi) / _root(k)
         ),
         "you took one norm "
@@ -108,7 +108,7 @@ mobius_add = FunctionCheck(
     lambda x, y, *, k: geometry.mobius_add(x, y, k=k),
     _pairs(),
     {
-        "the sign of k is turned round: "
+        "the sign of k is reversed: "
         "Eq. 2 is written with |c|, and |c| = -k. With +k you add on the sphere.": lambda x, y, *, k: (
             _quotient(_mobius(x, y, -k))
         ),
@@ -145,12 +145,12 @@ distance = FunctionCheck(
     lambda x, y, *, k: geometry.distance(x, y, k=k),
     _pairs(),
     {
-        "it is half of the right value: "
+        "this is half of the right value: "
         "the conformal factor at the centre is 2, so the distance has a factor 2.": lambda x, y, *, k: (
             _distance(_gap(x, y, k), k) / 2
         ),
-        "inside artanh stands |k| where √|k| belongs: a square root is missing.": lambda x, y, *, k: (
-            _distance(_gap(x, y, k), k, inside=abs(k))
+        "artanh contains |k| instead of √|k|: a square root is missing.": lambda x, y, *, k: _distance(
+            _gap(x, y, k), k, inside=abs(k)
         ),
         "the division by √|k| is missing: it turns the angle-like artanh into a length.": lambda x, y, *, k: (
             _distance(_gap(x, y, k), k, outside=1.0)
@@ -190,7 +190,7 @@ logmap = FunctionCheck(
         "3 divides: near the rim a step in the page is long, so the arrow is short.": lambda z, x, *, k: (
             _logmap(z, _gap(z, x, k), k, 1 / _half(z, k))
         ),
-        "the factor 2/λ(z) is missing: only at the centre it is 1.": lambda z, x, *, k: _logmap(
+        "the factor 2/λ(z) is missing: it is 1 only at the centre.": lambda z, x, *, k: _logmap(
             z, _gap(z, x, k), k, 1.0
         ),
         "the factor is 1/λ(z), half of Eq. 3's 2/λ(z).": lambda z, x, *, k: _logmap(
@@ -199,13 +199,13 @@ logmap = FunctionCheck(
         "the direction is not a unit vector: divide -z ⊕ x by its norm.": lambda z, x, *, k: (
             _logmap(z, _gap(z, x, k), k, _half(z, k)) * _norm(_gap(z, x, k))
         ),
-        "your arrow starts at x: Eq. 3 has -z ⊕ x, and z is where the tangent space is.": lambda z, x, *, k: (
-            _logmap(z, _gap(x, z, k), k, _half(z, k))
+        "your arrow starts at x: Eq. 3 has -z ⊕ x, as the tangent space is at z.": lambda z, x, *, k: _logmap(
+            z, _gap(x, z, k), k, _half(z, k)
         ),
-        "this is the log map at the centre, which forgets z: start from -z ⊕ x.": lambda z, x, *, k: (
+        "this is the log map at the centre, which ignores z: start from -z ⊕ x.": lambda z, x, *, k: (
             geometry.logmap0(x, k=k)
         ),
-        "inside artanh stands |k| where √|k| belongs: a square root is missing.": lambda z, x, *, k: _logmap(
+        "artanh contains |k| instead of √|k|: a square root is missing.": lambda z, x, *, k: _logmap(
             z, _gap(z, x, k), k, _half(z, k), inside=abs(k)
         ),
         "the division by √|k| is missing.": lambda z, x, *, k: (
@@ -230,19 +230,19 @@ circle_length = FunctionCheck(
     _radii(),
     {
         "this is 2πr, the circle of flat space.": lambda r, *, k: 2 * math.pi * r,
-        "this is how long the circle is in the page: a step there is λ times as long.": lambda r, *, k: (
+        "this is the length on the page: a step is λ times as long in the space.": lambda r, *, k: (
             2 * math.pi * _tanh_half(r, k)
         ),
-        "you took r for "
+        "you used r as "
         "the norm of the points: a point at distance r has the norm tanh(√|k| r/2)/√|k|.": lambda r, *, k: (
             2 * math.pi * r * 2 / (1 + k * r**2)
         ),
-        "this has |k| where √|k| belongs: a square root is missing.": lambda r, *, k: (
+        "this has |k| instead of √|k|: a square root is missing.": lambda r, *, k: (
             2 * math.pi * (abs(k) * r).sinh() / abs(k)
         ),
         "this is the area of the disc.": lambda r, *, k: shapes.disc_area(r, k=k),
-        "the circle of the sphere: "
-        "sin where the hyperbolic circle has sinh, so the sign of k is turned round.": lambda r, *, k: (
+        "this is "
+        "the circle on the sphere, with sin instead of sinh: the sign of k is reversed.": lambda r, *, k: (
             shapes.circle_length(r, k=-k)
         ),
         "the "
@@ -259,12 +259,12 @@ tree_edge = NumberCheck(
     "The shortest edge with which a tree of degree 4 fits in k = -0.16",
     _FIT / 0.4,
     {
-        "this is the edge for k = -1: in k = -0.16 all lengths are 1/√0.16 times as long.": _FIT,
-        "you divided by |k| where √|k| belongs: a square root is missing.": _FIT / 0.16,
+        "this is the edge for k = -1: for k = -0.16 all lengths are 1/√0.16 times as long.": _FIT,
+        "you divided by |k| instead of √|k|: a square root is missing.": _FIT / 0.16,
         "you multiplied by √|k|: a flatter space needs longer edges, not shorter.": _FIT * 0.4,
         "this is half an edge: arcosh gives ℓ/2.": _FIT / 0.8,
         "this is the edge for degree 3: the angle is π/4 here.": math.log(3) / 0.4,
-        "you took |k| for the curvature's radius and multiplied by it.": _FIT * 0.16,
+        "you used |k| as the radius of curvature and multiplied by it.": _FIT * 0.16,
     },
     praise="Twice as much curvature, and edges may be 1/√2 as long.",
 )

@@ -1,4 +1,4 @@
-"""Checks of notebook 11: ranks and their correlation, what a t-SNE keeps, a delta_rel beside its noise."""
+"""Checks of notebook 11: ranks and their correlation, what a t-SNE keeps, a delta_rel next to that of noise."""
 
 from __future__ import annotations
 
@@ -44,11 +44,10 @@ rank_correlation = FunctionCheck(
     {
         "this is the correlation of the numbers themselves: a rank correlation looks at their order only, so replace "
         "each vector by its ranks first.": lambda x, y: _corr(x, y),
-        "equal values got different "
-        "ranks, in whatever order they happen to stand: they share their mean rank.": lambda x, y: _corr(
+        "equal values got different ranks: they share their mean rank.": lambda x, y: _corr(
             _ranks(x), _ranks(y)
         ),
-        "the sign is turned round: a large rank belongs to a large value in both vectors.": lambda x, y: (
+        "the sign is reversed: a large rank belongs to a large value in both vectors.": lambda x, y: (
             -_corr(_average_ranks(x), _average_ranks(y))
         ),
         "only one of the two vectors is replaced by its ranks.": lambda x, y: _corr(_average_ranks(x), y),
@@ -84,8 +83,8 @@ separation = FunctionCheck(
         "three times as well. Divide by the spread within classes.": lambda x, label: torch.cdist(
             _means(x, label), _means(x, label)
         ),
-        "you divided by the mean "
-        "square distance from the class mean, not by its root: the unit is then wrong.": lambda x, label: (
+        "you divided by the "
+        "mean square distance from the class mean, not by its root: the unit is wrong.": lambda x, label: (
             torch.cdist(_means(x, label), _means(x, label)) / _spread(x, label) ** 2
         ),
         "the spread is taken "
@@ -118,8 +117,7 @@ excess = FunctionCheck(
     lambda value, nulls: torch.as_tensor(noise_excess(value, nulls), dtype=torch.float64),
     _values(),
     {
-        "the "
-        "sign is turned round: below the noise, more tree-like than it, is negative.": lambda value, nulls: (
+        "the sign is reversed: below the noise, more tree-like than it, is negative.": lambda value, nulls: (
             (_tensor(nulls).mean() - value) / _tensor(nulls).std()
         ),
         "this is the difference "
@@ -130,8 +128,8 @@ excess = FunctionCheck(
         "noise lies from another.": lambda value, nulls: (
             (value - _tensor(nulls).mean()) / (_tensor(nulls).std() / len(nulls) ** 0.5)
         ),
-        "you divided by n, not by n "
-        "- 1, under the root: with so few sets of noise that is too small a spread.": lambda value, nulls: (
+        "you divided by n, not by n - 1, "
+        "under the root: with so few sets of noise this makes the spread too small.": lambda value, nulls: (
             (value - _tensor(nulls).mean()) / _tensor(nulls).std(correction=0)
         ),
         "this "

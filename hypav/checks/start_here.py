@@ -16,7 +16,7 @@ Case = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 def _points() -> list[Case]:
-    """As many videos as words, so that an answer along the wrong dimension has the right shape."""
+    """Equal numbers of videos and words, so that an answer along the wrong dimension has the right shape."""
     generator = torch.Generator().manual_seed(5)
     cases: list[Case] = []
     for dim in (2, 6):
@@ -38,25 +38,25 @@ nearest_word = FunctionCheck(
     lambda videos, words: class_distances(videos, words).argmin(dim=1),
     _points(),
     {
-        "you took "
-        "the word that is farthest away: of distances the smallest wins, so argmin.": lambda videos, words: (
+        "you took the "
+        "word that is farthest away: the smallest distance wins, so use argmin.": lambda videos, words: (
             class_distances(videos, words).argmax(dim=1)
         ),
         "you chose a video for each word: take argmin along the words, dim=1.": lambda videos, words: (
             class_distances(videos, words).argmin(dim=0)
         ),
-        "you took the greatest inner "
-        "product, so long words win whatever their direction: measure distances.": lambda videos, words: (
+        "you took the largest "
+        "inner product, so long words win in any direction: measure distances.": lambda videos, words: (
             videos @ words.T
         ).argmax(dim=1),
-        "you took argmin of a "
-        "similarity: of similarities the greatest wins, of distances the smallest.": lambda videos, words: (
+        "you took argmin "
+        "of a similarity: the largest similarity wins, but the smallest distance.": lambda videos, words: (
             videos @ words.T
         ).argmin(dim=1),
         "you compared directions "
-        "(cosine), which forgets lengths: here the Euclidean distance decides.": lambda videos, words: (
-            _cosine(videos, words).argmax(dim=1)
-        ),
+        "by the cosine, which ignores lengths: use the Euclidean distance.": lambda videos, words: _cosine(
+            videos, words
+        ).argmax(dim=1),
         "you took "
         "argmin of the cosine: that is the word in the most opposite direction.": lambda videos, words: (
             _cosine(videos, words).argmin(dim=1)
@@ -71,7 +71,7 @@ nearest_word = FunctionCheck(
 
 
 def _answers() -> list[Case]:
-    """Class ids with gaps, classes of very different size, and answers that name classes of no video."""
+    """Class ids with gaps, classes of very different size, and answers with classes that have no video."""
     generator = torch.Generator().manual_seed(6)
     cases: list[Case] = []
     for ids, sizes in (((0, 2, 3, 7), (40, 6, 3, 1)), ((1, 4, 5), (2, 30, 9))):
@@ -101,12 +101,13 @@ mean_recall = FunctionCheck(
     lambda answer, label: _recalls(answer, label).mean(),
     _answers(),
     {
-        "this is the share of all videos, in which a class of 40 videos counts forty times as much as a class of "
-        "one: take the share of each class first, then their mean.": lambda answer, label: (
+        "this is the share of right answers over all videos, so a class of 40 videos counts forty times as "
+        "much "
+        "as a class of one: take the share of each class first, then their mean.": lambda answer, label: (
             (answer == label).double().mean()
         ),
-        "you divided by how often a "
-        "class was answered, which is precision: divide by how many videos it has.": lambda answer, label: (
+        "you divided by the number of predictions "
+        "of a class, which gives precision: divide by the number of its videos.": lambda answer, label: (
             _precisions(answer, label).mean()
         ),
         "this is the sum over the classes: divide by their number.": lambda answer, label: _recalls(
@@ -116,8 +117,8 @@ mean_recall = FunctionCheck(
         "id plus one, but ids have gaps: average over the classes that have videos.": lambda answer, label: (
             _recalls(answer, label).sum() / (label.max() + 1)
         ),
-        "you divided by the number "
-        "of classes that were answered: average over the classes that have videos.": lambda answer, label: (
+        "you divided by the number of "
+        "classes that were predicted: average over the classes that have videos.": lambda answer, label: (
             _recalls(answer, label).sum() / len(answer.unique())
         ),
         "this is the share of classes "
@@ -141,8 +142,8 @@ hm = FunctionCheck(
     harmonic_mean,
     _pairs(),
     {
-        "this is the arithmetic mean, which lets a large S pay for U = 0.": lambda S, U: (S + U) / 2,
-        "this is the geometric mean, √(S U): the harmonic one divides by the sum.": lambda S, U: (
+        "this is the arithmetic mean, which lets a large S make up for U = 0.": lambda S, U: (S + U) / 2,
+        "this is the geometric mean, √(S U): the harmonic mean divides by the sum.": lambda S, U: (
             S * U
         ).sqrt(),
         "the factor 2 is missing: with S = U the mean of the two must be S again.": lambda S, U: (
@@ -151,7 +152,7 @@ hm = FunctionCheck(
         "this is S alone: the unseen classes do not count in it.": lambda S, U: S,
         "this is U alone: the seen classes do not count in it.": lambda S, U: U,
         "the division by S + U is missing.": lambda S, U: 2 * S * U,
-        "this is the smaller of the two: HM comes near to it, but S and U both count.": torch.minimum,
+        "this is the smaller of the two: HM is close to it, but S and U both count.": torch.minimum,
     },
     praise="It is small as soon as one of the two is: nobody wins by giving up the unseen classes.",
 )
@@ -178,11 +179,11 @@ cosines = FunctionCheck(
             x @ x.T
         ),
         "you divided "
-        "by the length of one of the two rows only: the diagonal of the result must be 1.": lambda x: (
+        "by the length of only one of the two rows: the diagonal of the result must be 1.": lambda x: (
             x @ x.T / _norm(x)
         ),
         "you "
-        "divided by the length of the column's row only: the diagonal of the result must be 1.": lambda x: (
+        "divided only by the length of the column's row: the diagonal of the result must be 1.": lambda x: (
             x @ x.T / _norm(x).T
         ),
         "you divided by squared lengths: take the root, the diagonal of the result must be 1.": lambda x: (
@@ -191,7 +192,7 @@ cosines = FunctionCheck(
         "you normalised the columns: lengths are taken along dim=1.": lambda x: (
             F.normalize(x, dim=0) @ F.normalize(x, dim=0).T
         ),
-        "you divided by one length for the whole matrix: every row has its own.": lambda x: (
+        "you divided by one length for the whole matrix: every row has its own length.": lambda x: (
             (x / x.norm()) @ (x / x.norm()).T
         ),
         "you compared the columns: rows are videos, so it is x @ x.T.": lambda x: (

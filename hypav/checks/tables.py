@@ -1,4 +1,4 @@
-"""Checks of notebook 10: a paired interval, the seeds it takes, Holm's correction, two spreads, a planted number."""
+"""Checks of notebook 10: a paired interval, the number of seeds, Holm's correction, two spreads, a false number."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ paired = FunctionCheck(
     _paired,
     _runs(),
     {
-        "yours adds the variances of a and b, as for two groups with nothing in common. These share their seeds: "
-        "subtract first, seed by seed, then take the standard deviation of the differences.": _unpaired,
+        "you added the variances of a and b, as for two independent groups. These share their seeds: "
+        "subtract seed by seed first, then take the standard deviation of the differences.": _unpaired,
         "that is the spread "
         "of single differences, not of their mean: divide by the root of their number.": lambda a, b: _paired(
             a, b, root=False
@@ -56,14 +56,14 @@ paired = FunctionCheck(
         "squares by n; the mean was estimated too, so divide by n - 1 (tensor.std() does).": lambda a, b: (
             _paired(a, b, ddof=0)
         ),
-        "1.96 is for a standard deviation that one knows. Ours is estimated from a few seeds: take t_quantile(0.975, "
-        "n - 1), which is larger.": lambda a, b: _paired(a, b, t=1.959963984540054),
+        "1.96 is for a known standard deviation. Ours is estimated from a few seeds: "
+        "take t_quantile(0.975, n - 1), which is larger.": lambda a, b: _paired(a, b, t=1.959963984540054),
         "your interval is that of b - a: it has the other sign.": lambda a, b: _paired(b, a),
         "with n differences there are n - 1 degrees of freedom, not n.": lambda a, b: _paired(
             a, b, t=t_quantile(0.975, len(a))
         ),
         "0.95 leaves "
-        "5 % on either side, 10 % in all: for a 95 % interval ask t_quantile for 0.975.": lambda a, b: (
+        "5 % on either side, 10 % in all: for a 95 % interval use t_quantile(0.975, n - 1).": lambda a, b: (
             _paired(a, b, t=t_quantile(0.95, len(a) - 1))
         ),
     },
@@ -72,7 +72,7 @@ paired = FunctionCheck(
 
 
 def _first(enough: Callable[[int], float], start: int = 2) -> Tensor:
-    """The first n that is enough."""
+    """The smallest n that is enough."""
     n = start
     while n < enough(n):
         n += 1
@@ -103,8 +103,8 @@ seeds = FunctionCheck(
         "you stop one too early: n itself must be at least the right side.": lambda mean, s: (
             _first(lambda n: (_sum(n) * s / mean) ** 2) - 1
         ),
-        "these are the normal quantiles, for a spread one knows. With few seeds Student's are larger, and depend "
-        "on n: try n = 2, 3, 4, … until it is enough.": _normal,
+        "these are the normal quantiles, for a known spread. With "
+        "few seeds Student's are larger, and depend on n: try n = 2, 3, 4, … until it is enough.": _normal,
         "0.95 leaves 5 % on either side: the interval of 95 % has the quantile of 0.975.": lambda mean, s: (
             _first(lambda n: ((t_quantile(0.95, n - 1) + t_quantile(0.8, n - 1)) * s / mean) ** 2)
         ),
@@ -137,7 +137,7 @@ def _limits(p: Tensor) -> Tensor:
 
 
 def _until(kept: Tensor) -> Tensor:
-    """How many are true before the first that is not."""
+    """The number of true values before the first false one."""
     return kept.long().cumprod(0).sum().double()
 
 
@@ -155,13 +155,14 @@ holm = FunctionCheck(
         "is compared with 0.05, as if it were alone: the smallest of m has to be below 0.05/m.": lambda p: (
             _count((p <= 0.05).sum())
         ),
-        "all are compared with 0.05/m, which is Bonferroni's rule. It is right but strict: once the smallest stands, "
-        "the next has only m - 1 to be compared among.": lambda p: _count((p <= 0.05 / len(p)).sum()),
-        "you go through the p values as they come: sort them first, the smallest first.": lambda p: _until(
+        "all are compared with 0.05/m, which is Bonferroni's rule. It is right but strict: once the "
+        "smallest is significant, "
+        "the next is compared with 0.05/(m - 1).": lambda p: _count((p <= 0.05 / len(p)).sum()),
+        "you use the p values in the given order: sort them first, in increasing order.": lambda p: _until(
             p <= _limits(p)
         ),
-        "you count every "
-        "p below its own limit. Stop at the first that fails: those after it fall with it.": lambda p: _count(
+        "you count every p below its own "
+        "limit. Stop at the first that fails: those after it are not significant either.": lambda p: _count(
             (p.sort().values <= _limits(p)).sum()
         ),
         "limits that grow as 0.05 i/m are Benjamini and Hochberg's: they bound the share of false findings among the "
@@ -191,21 +192,20 @@ spreads = FunctionCheck(
     lambda x: _both(x.var(dim=0).mean().sqrt(), x.var(dim=1).mean().sqrt()),
     _layouts(),
     {
-        "they "
-        "are the wrong way round: over the settings means down a column, dim=0, at one seed.": lambda x: (
+        "the two "
+        "are exchanged: the spread over settings is taken down a column, dim=0, for one seed.": lambda x: (
             _both(x.var(dim=1).mean().sqrt(), x.var(dim=0).mean().sqrt())
         ),
-        "you averaged over the seeds first, which takes most of the noise out of the settings: take the spread "
+        "you averaged over the seeds first, which removes most of the noise: take the spread "
         "within each seed, then the mean.": lambda x: _both(x.mean(dim=1).std(), x.mean(dim=0).std()),
-        "you average "
-        "standard deviations. Variances are what adds up: average those, then take the root.": lambda x: (
-            _both(x.std(dim=0).mean(), x.std(dim=1).mean())
+        "you average standard deviations. Average the variances, then take the root.": lambda x: _both(
+            x.std(dim=0).mean(), x.std(dim=1).mean()
         ),
         "these are variances: take the root, so that they are in points.": lambda x: _both(
             x.var(dim=0).mean(), x.var(dim=1).mean()
         ),
-        "you divide "
-        "by K and by n; the means were estimated from the same numbers, so by K - 1 and n - 1.": lambda x: (
+        "you divide by K and "
+        "by n; the means were estimated from the same numbers, so divide by K - 1 and n - 1.": lambda x: (
             _both(x.var(dim=0, correction=0).mean().sqrt(), x.var(dim=1, correction=0).mean().sqrt())
         ),
         "both are the spread over all numbers, settings and seeds together.": lambda x: _both(
@@ -217,7 +217,7 @@ spreads = FunctionCheck(
 
 
 def _tables() -> list[Case]:
-    """Printed means (R,) with one decimal, and the runs (R, n) behind each; one mean was written in."""
+    """Printed means (R,) with one decimal, and the runs (R, n) behind each; one mean is made up."""
     cases: list[Case] = []
     for number, (row, by) in enumerate(((3, 0.7), (1, -0.4), (4, 1.2), (2, -0.9))):
         g = Generator().manual_seed(10 + number)
@@ -233,8 +233,8 @@ planted = FunctionCheck(
     lambda shown, runs: _count((shown - runs.mean(dim=1)).abs().argmax()),
     _tables(),
     {
-        "printed numbers are rounded, so hardly one is equal to its mean to the last digit: look for a difference of "
-        "more than half a unit of the last decimal, 0.05.": lambda shown, runs: _count(
+        "printed numbers are rounded, so few equal their mean to the last digit: look "
+        "for a difference of more than half a unit of the last decimal, 0.05.": lambda shown, runs: _count(
             (shown != runs.mean(dim=1)).nonzero()[0, 0]
         ),
         "the largest number of a table "
@@ -244,14 +244,14 @@ planted = FunctionCheck(
         "this is the row that fits its runs best: look for the one that fits worst.": lambda shown, runs: (
             _count((shown - runs.mean(dim=1)).abs().argmin())
         ),
-        "a written "
-        "number may also be too low: take the absolute value of the difference.": lambda shown, runs: _count(
+        "the false number "
+        "may also be too low: take the absolute value of the difference.": lambda shown, runs: _count(
             (shown - runs.mean(dim=1)).argmax()
         ),
         "the tables show means; you compared with medians.": lambda shown, runs: _count(
             (shown - runs.median(dim=1).values).abs().argmax()
         ),
-        "this is the row whose runs scatter most, which is no fault.": lambda shown, runs: _count(
+        "this is the row whose runs scatter most, which is not an error.": lambda shown, runs: _count(
             runs.std(dim=1).argmax()
         ),
     },

@@ -30,7 +30,7 @@ def _artan(x: Tensor, k: float, inside: float, outside: float) -> Tensor:
 
 
 def _artan_at_zero(x: Tensor, k: float) -> Tensor:
-    """0/0 where k is 0, as the two closed forms have it."""
+    """The closed forms, which give 0/0 at k = 0."""
     return torch.full_like(x, torch.nan) if k == 0 else geometry.artan_k(x, k=k)
 
 
@@ -39,8 +39,8 @@ artan_k = FunctionCheck(
     lambda x, *, k: geometry.artan_k(x, k=k),
     _KS,
     {
-        "the signs are turned "
-        "round: k < 0 is hyperbolic and has artanh, k > 0 is spherical and has arctan.": lambda x, *, k: (
+        "the signs are reversed: "
+        "k < 0 is hyperbolic and has artanh, k > 0 is spherical and has arctan.": lambda x, *, k: (
             geometry.artan_k(x, k=-k)
         ),
         "k = 0 gives "
@@ -50,13 +50,13 @@ artan_k = FunctionCheck(
         "k = 0 gives 0, but flat space keeps its lengths: artan_0(x) = x.": lambda x, *, k: (
             0 * x if k == 0 else geometry.artan_k(x, k=k)
         ),
-        "inside stands |k| where √|k| belongs: a square root is missing.": lambda x, *, k: _artan(
+        "the argument has |k| instead of √|k|: a square root is missing.": lambda x, *, k: _artan(
             x, k, abs(k), _root(k)
         ),
         "the division by √|k| is missing.": lambda x, *, k: _artan(x, k, _root(k), 1.0),
         "you divide by |k|, not by its square root.": lambda x, *, k: _artan(x, k, _root(k), abs(k)),
-        "this is tan_k, the way back: artan_k is the inverse.": lambda x, *, k: geometry.tan_k(x, k=k),
-        "you took |k| first, so that the sphere became a ball: arctan where k > 0.": lambda x, *, k: (
+        "this is tan_k: artan_k is its inverse.": lambda x, *, k: geometry.tan_k(x, k=k),
+        "you took |k| first, which turns the sphere into a ball: use arctan for k > 0.": lambda x, *, k: (
             geometry.artan_k(x, k=-abs(k))
         ),
         "this is the distance, twice artan_k.": lambda x, *, k: 2 * geometry.artan_k(x, k=k),
@@ -79,7 +79,7 @@ measured_curvature = FunctionCheck(
     lambda r, length: 3 * _excess(r, length) / (math.pi * r**3),
     _MEASURED,
     {
-        "the sign is turned round: on "
+        "the sign is reversed: on "
         "the sphere (k > 0) circles are too short, so 2πr − L must be positive there.": lambda r, length: (
             -3 * _excess(r, length) / (math.pi * r**3)
         ),
@@ -98,7 +98,7 @@ measured_curvature = FunctionCheck(
         "is the share that is missing from the circle: solve L = 2πr(1 − kr²/6) for k.": lambda r, length: (
             _excess(r, length) / (2 * math.pi * r)
         ),
-        "this is √|k|, one over the radius of curvature: k itself is asked for.": lambda r, length: (
+        "this is √|k|, one over the radius of curvature: the question asks for k.": lambda r, length: (
             (3 * _excess(r, length) / (math.pi * r**3)).abs().sqrt()
         ),
     },
@@ -115,7 +115,7 @@ def _radius_unsigned(name: str, value: float) -> Tensor:
 
 
 def _k(name: str, value: float, *, sign: float = -1.0, softplus: bool = True, radius: float = -2.0) -> Tensor:
-    """k of a value in another library's words, with a sign, a map and a power that can be wrong."""
+    """k from a value in another library's convention, with a sign, a map and a power that can be wrong."""
     if name in ("paper c", "geoopt Stereographic k"):
         return torch.tensor(value, dtype=torch.float64)
     if name == "ball radius":
@@ -147,7 +147,7 @@ sectional_curvature = FunctionCheck(
         "HypLL's Curvature(value) is not value: it goes through softplus first.": lambda name, value: _k(
             name, value, softplus=False
         ),
-        "the radius of the ball is 1/√|k|: turned round, k = −1/R², with a square.": lambda name, value: _k(
+        "the radius of the ball is 1/√|k|: so k = −1/R², with a square.": lambda name, value: _k(
             name, value, radius=-1.0
         ),
         "the radius is not the curvature: a larger ball is flatter, k = −1/R².": lambda name, value: _k(
@@ -156,8 +156,9 @@ sectional_curvature = FunctionCheck(
         "a larger ball is flatter: k = −1/R², and you have −R².": lambda name, value: _k(
             name, value, radius=2.0
         ),
-        "the paper's c and geoopt's k carry their sign already: leave them as they are.": _turned_signs,
-        "you made everything negative, but geoopt's k > 0 is a sphere, and stays one.": lambda name, value: (
+        "the paper's c and geoopt's k already have their sign: do not change them.": _turned_signs,
+        "you made "
+        "everything negative, but geoopt's k > 0 is a sphere and keeps its sign.": lambda name, value: (
             -_k(name, value).abs()
         ),
         "the radius of a ball has no sign, but its k has: −1/R².": _radius_unsigned,
@@ -179,7 +180,7 @@ def _rows() -> list[Case]:
 def _log0(
     x: Tensor, k: float, *, most: float | None = None, inside: float | None = None, least: float = 1e-15
 ) -> Tensor:
-    """log_0 with artanh's argument held at `most` and the norm at `least`."""
+    """log_0 with artanh's argument clamped to `most` and the norm to `least`."""
     norm = x.norm(dim=-1, keepdim=True).clamp_min(least)
     s = (_root(k) if inside is None else inside) * norm
     s = s if most is None else s.clamp_max(most)
@@ -196,15 +197,14 @@ safe_logmap0 = FunctionCheck(
     lambda x, *, k, eps: _log0(x, k, most=1 - eps),
     _rows(),
     {
-        "on the rim and beyond it "
-        "is still infinite or NaN: artanh's argument must stay at 1 − eps or below.": lambda x, *, k, eps: (
-            _log0(x, k)
+        "rows on the rim and beyond "
+        "are still infinite or NaN: artanh's argument must be at most 1 − eps.": lambda x, *, k, eps: _log0(
+            x, k
         ),
         "you clamp at 1, where artanh is infinite: clamp at 1 − eps.": lambda x, *, k, eps: _log0(
             x, k, most=1.0
         ),
-        "a "
-        "zero row gives NaN, 0/0: hold the norm away from 0 before you divide by it.": lambda x, *, k, eps: (
+        "a zero row gives NaN, 0/0: clamp the norm above 0 before you divide by it.": lambda x, *, k, eps: (
             _log0(x, k, most=1 - eps, least=0.0)
         ),
         "you clamp the norm, "
@@ -215,12 +215,12 @@ safe_logmap0 = FunctionCheck(
         "the longest features are now the shortest: clamp before artanh instead.": lambda x, *, k, eps: _log0(
             x, k
         ).nan_to_num(0.0, 0.0, 0.0),
-        "inside artanh stands |k| where √|k| belongs: a square root is missing.": lambda x, *, k, eps: _log0(
+        "artanh contains |k| instead of √|k|: a square root is missing.": lambda x, *, k, eps: _log0(
             x, k, most=1 - eps, inside=abs(k)
         ),
         "the division by √|k| is missing.": lambda x, *, k, eps: _log0(x, k, most=1 - eps) * _root(k),
-        "the margin eps is taken off every row: only rows beyond it may change.": lambda x, *, k, eps: _log0(
-            x * (1 - eps), k, most=1 - eps
+        "you subtract the margin eps from every row: only rows beyond it may change.": lambda x, *, k, eps: (
+            _log0(x * (1 - eps), k, most=1 - eps)
         ),
     },
     praise="Two clamps, and each can say which function it protects.",
@@ -239,8 +239,8 @@ artan_near_zero = FunctionCheck(
     lambda x, *, k: _series(x, k, -1 / 3, 1 / 5),
     [((_SMALL,), {"k": k}) for k in (-0.2, 0.0, 0.1)],
     {
-        "the signs are "
-        "turned round: for k > 0 artan_k(x) is less than x, so the first term is −kx²/3.": lambda x, *, k: (
+        "the signs "
+        "are reversed: for k > 0 artan_k(x) is less than x, so the first term is −kx²/3.": lambda x, *, k: (
             _series(x, -k, -1 / 3, 1 / 5)
         ),
         "all your signs are minus: they alternate, −u/3 + u²/5.": lambda x, *, k: _series(
@@ -260,7 +260,7 @@ artan_near_zero = FunctionCheck(
         "are the denominators of the logarithm: odd powers only, so 3 and 5, not 2 and 3.": lambda x, *, k: (
             _series(x, k, -1 / 2, 1 / 3)
         ),
-        "x² is missing beside k: the series is in u = kx².": lambda x, *, k: x * (1 - k / 3 + k**2 / 5),
+        "x² is missing next to k: the series is in u = kx².": lambda x, *, k: x * (1 - k / 3 + k**2 / 5),
         "the factor x in front is missing.": lambda x, *, k: _series(x, k, -1 / 3, 1 / 5) / x,
     },
     praise="No square root, no division by k: value and slope are right on both sides of 0.",
@@ -273,7 +273,7 @@ longest_arrow = NumberCheck(
     _ARROW / math.sqrt(0.2),
     {
         "this is the longest arrow for k = −1: artanh still has to be divided by √|k|.": _ARROW,
-        "you divided by |k| where √|k| belongs: a square root is missing.": _ARROW / 0.2,
+        "you divided by |k| instead of √|k|: a square root is missing.": _ARROW / 0.2,
         "you multiplied by √|k|: a flatter ball is larger, and so are its arrows.": _ARROW * math.sqrt(0.2),
         "this is the distance to the centre; at 0, where λ = 2, the arrow is half as long.": 2
         * _ARROW

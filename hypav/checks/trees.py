@@ -43,20 +43,20 @@ tree_distance = FunctionCheck(
     lambda paths: 2 * (paths.shape[1] - _shared(paths)),
     _paths(),
     {
-        "it is half of the right value: "
-        "the way goes up to the common ancestor and down again, so count both halves.": lambda paths: (
+        "this is half of the right value: "
+        "the path goes up to the common ancestor and down again, so count both halves.": lambda paths: (
             paths.shape[1] - _shared(paths)
         ),
-        "you count a level as common wherever the two numbers are equal, even below the point where the paths part: "
-        "only an equal beginning counts, see `cumprod`.": lambda paths: (
+        "you count every level on which the two numbers are equal, even "
+        "after the paths have separated: only a common beginning counts, see `cumprod`.": lambda paths: (
             2 * (paths.shape[1] - _same(paths).sum(-1))
         ),
-        "you count once each level "
-        "on which the numbers differ: count levels from the first difference on, twice.": lambda paths: (
+        "you count each level with "
+        "different numbers once: count all levels from the first difference on, twice.": lambda paths: (
             paths.shape[1] - _same(paths).sum(-1)
         ),
-        "this is how much two paths have in common, which is largest for a leaf and itself: subtract it from the "
-        "number of levels.": lambda paths: 2 * _shared(paths),
+        "this is the number of levels "
+        "that two paths share: subtract it from the number of levels.": lambda paths: 2 * _shared(paths),
         "leaves of different super-groups "
         "meet at the root, and the two edges to it count too: they are missing.": lambda paths: (
             2 * (paths.shape[1] - _shared(paths).clamp(min=1))
@@ -89,8 +89,8 @@ distortion = FunctionCheck(
     {
         "your mean is NaN, because the diagonal is 0/0: leave the pairs (i, i) out, for instance with "
         "torch.triu_indices(n, n, 1).": lambda embedded, wanted: (embedded / wanted - 1).abs().mean(),
-        "you divide by all n² entries, "
-        "but the n on the diagonal are no pairs: divide by their number, n(n-1).": lambda embedded, wanted: (
+        "you divide by all n² "
+        "entries, but the n diagonal entries are not pairs: divide by n(n-1).": lambda embedded, wanted: (
             (_upper(embedded) / _upper(wanted) - 1).abs().sum() * 2 / len(wanted) ** 2
         ),
         "distances that are too "
@@ -101,15 +101,15 @@ distortion = FunctionCheck(
         "Adam minimises; the distortion is the mean of their absolute values.": lambda embedded, wanted: (
             (_upper(embedded) / _upper(wanted) - 1).square().mean()
         ),
-        "this is the mean of the absolute errors: divide each by the distance that is wanted, so that near pairs "
-        "count as much as far ones.": lambda embedded, wanted: (
+        "this is the mean of the absolute errors: divide each by the "
+        "wanted distance, so that close pairs count as much as distant ones.": lambda embedded, wanted: (
             (_upper(embedded) - _upper(wanted)).abs().mean()
         ),
-        "the quotient is upside down: the wanted distance is the denominator.": lambda embedded, wanted: (
+        "the ratio is upside down: the wanted distance is the denominator.": lambda embedded, wanted: (
             (_upper(wanted) / _upper(embedded) - 1).abs().mean()
         ),
         "this is the mean ratio "
-        "of the distances: 1 must be subtracted, for a ratio of 1 is no error.": lambda embedded, wanted: (
+        "of the distances: subtract 1, because a ratio of 1 means no error.": lambda embedded, wanted: (
             _upper(embedded) / _upper(wanted)
         ).mean(),
     },
@@ -127,16 +127,15 @@ four_point_delta = FunctionCheck(
     lambda d: hyperbolicity.four_point_delta(d, (0, 1, 2, 3)),
     [((_matrix(_cloud(4, 3, seed)),), {}) for seed in (1, 2, 5)],
     {
-        "it is twice the right value: δ is half of the gap.": lambda d: _sums(d)[2] - _sums(d)[1],
+        "this is twice the right value: δ is half of the gap.": lambda d: _sums(d)[2] - _sums(d)[1],
         "you took the gap between the largest and the smallest sum: in a tree the two larger ones are "
         "equal, so their gap counts.": lambda d: (_sums(d)[2] - _sums(d)[0]) / 2,
-        "you took the gap between the two smaller sums: it is the length of the tree's middle edge, no error. "
-        "Sort, and take the last two.": lambda d: (_sums(d)[1] - _sums(d)[0]) / 2,
-        "you did not sort: which of the three sums is the largest changes from case to case.": lambda d: (
+        "you took the gap between the two smaller sums: it is the length of the tree's middle "
+        "edge, not an error. Sort, and take the last two.": lambda d: (_sums(d)[1] - _sums(d)[0]) / 2,
+        "you did not sort: the largest of the three sums changes from case to case.": lambda d: (
             (d[0, 1] + d[2, 3] - d[0, 2] - d[1, 3]) / 2
         ),
-        "you sorted "
-        "the six distances, but it is sums of two that are compared: AB + CD, AC + BD, AD + BC.": lambda d: (
+        "you sorted the six distances, but δ compares sums of two: AB + CD, AC + BD, AD + BC.": lambda d: (
             (_upper(d).sort().values[-1] - _upper(d).sort().values[-2]) / 2
         ),
     },
@@ -153,11 +152,11 @@ gromov_product = FunctionCheck(
     lambda d, base: _product(d, base),
     [((_matrix(_cloud(5, 2, seed)),), {"base": base}) for seed, base in ((1, 2), (3, 4))],
     {
-        "it is twice the right value: the half is missing.": lambda d, base: 2 * _product(d, base),
+        "this is twice the right value: the half is missing.": lambda d, base: 2 * _product(d, base),
         "the distance between the two points is added: subtract it, the product is large for points that are close "
         "together and far from the base.": lambda d, base: _product(d, base) + d,
-        "the sign is turned round: d(b,i) + d(b,j) stand first, and the triangle inequality makes the product at "
-        "least 0.": lambda d, base: -_product(d, base),
+        "the sign is reversed: start with d(b,i) + "
+        "d(b,j); by the triangle inequality the product is at least 0.": lambda d, base: -_product(d, base),
         "you always start from point 0: use the row of the base, d[base].": lambda d, base: _product(d, 0),
         "you added d(b,i) "
         "twice: one of the two terms belongs to j, so one is a column and one a row.": lambda d, base: (
@@ -199,14 +198,14 @@ delta_rel = FunctionCheck(
     [((_cloud(n, dim, n),), {}) for n, dim in ((12, 3), (15, 2))],
     {
         "this is δ/diameter, "
-        "as the released code has it: in Khrulkov's definition a factor 2 stands before δ.": lambda x: (
+        "as the released code has it: Khrulkov's definition has a factor 2 before δ.": lambda x: (
             _delta(_matrix(x)) / _matrix(x).max()
         ),
         "the largest and the smallest are swapped: for each k take the smaller of A_ik and A_kj, then the largest "
         "over k.": _swapped,
         "A_ij is not subtracted from the max-min product.": _unsubtracted,
         "you averaged over the pairs (i, j): δ is the largest gap of all pairs.": _averaged,
-        "you divided by the mean distance: the diameter is the largest one.": lambda x: (
+        "you divided by the mean distance: the diameter is the largest distance.": lambda x: (
             2 * _delta(_matrix(x)) / _upper(_matrix(x)).mean()
         ),
         "this is 2δ: divide it by the diameter.": lambda x: 2 * _delta(_matrix(x)),

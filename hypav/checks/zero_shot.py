@@ -32,31 +32,32 @@ negative_probabilities = FunctionCheck(
     _negative,
     [((torch.tensor([2, 2, 2, 2, 2, 5, 5, 5, 7, 7, 9]), y), {}) for y in (5, 9)],
     {
-        "every sample of another class is equally likely in yours, so that a large class is the negative more often: "
-        "draw the class first, each of the K - 1 alike, then a sample within it.": lambda label, y: (
+        "in your answer every sample of another class is equally likely, so large classes are drawn more "
+        "often: draw "
+        "one of the K - 1 classes first, all equally likely, then a sample within it.": lambda label, y: (
             (label != y).double() / (label != y).sum()
         ),
         "the probabilities "
-        "do not sum to 1: one class of K is ruled out, so K - 1 are left to choose from.": lambda label, y: (
+        "do not sum to 1: one of the K classes is excluded, so K - 1 remain.": lambda label, y: (
             (label != y) / (_classes(label) * _sizes(label))
         ),
-        "samples of y itself can "
-        "be drawn in yours, as for the positive; the negative must be of another class.": lambda label, y: (
+        "you also draw samples "
+        "of class y, as for the positive; the negative must be of another class.": lambda label, y: (
             1 / (_classes(label) * _sizes(label))
         ),
         "each *sample* gets 1/(K "
         "- 1), which is the probability of its whole class: divide by the class's size.": lambda label, y: (
             (label != y).double() / (_classes(label) - 1)
         ),
-        "you divide by the "
-        "size of the class y; a sample shares its chance with those of its own class.": lambda label, y: (
+        "you divide by the size of the class "
+        "y; a sample shares its probability with the other samples of its own class.": lambda label, y: (
             (label != y).double() / ((_classes(label) - 1) * (label == y).sum())
         ),
-        "you give the samples of y, and only them, a chance: it is the other way round.": lambda label, y: (
+        "you give only the samples of y a probability: they are the ones to exclude.": lambda label, y: (
             (label == y).double() / (label == y).sum()
         ),
-        "samples of large classes get "
-        "more in yours: you weight by the size of the class, but have to divide by it.": lambda label, y: (
+        "you multiply "
+        "by the size of the class, so samples of large classes get more: divide by it.": lambda label, y: (
             (label != y) * _sizes(label) / ((label != y) * _sizes(label)).sum()
         ),
     },
@@ -102,17 +103,18 @@ mean_recall = FunctionCheck(
     {
         "this is the share of right answers among all samples of these classes: large classes count more. Take the "
         "recall of each class first, then their mean.": _of_part,
-        "this is the accuracy over all "
-        "samples, of whatever class: only the classes asked for should count.": lambda answer, label, part: (
+        "this is the accuracy "
+        "over all samples, of all classes: only the given classes count.": lambda answer, label, part: (
             (answer == label).double().mean()
         ),
-        "you divide by how often a class is *answered*, which is precision; recall divides by how many samples it "
-        "has.": lambda answer, label, part: torch.stack(
+        "you divide by the number of predictions of a class, which gives "
+        "precision; recall divides by the number of its samples.": lambda answer, label, part: torch.stack(
             [(label[answer == c] == c).double().mean() for c in part]
         ).mean(),
-        "you average over all classes of the phase, also those not asked for.": lambda answer, label, part: (
-            _recalls(answer, label, label.unique()).mean()
-        ),
+        "you average "
+        "over all classes of the phase: only the given classes count.": lambda answer, label, part: _recalls(
+            answer, label, label.unique()
+        ).mean(),
         "you sum the recalls: divide by the number of classes.": lambda answer, label, part: _recalls(
             answer, label, part
         ).sum(),
@@ -150,7 +152,7 @@ predict = FunctionCheck(
         "added.": lambda distances, classes, seen, *, beta: _stacked(
             distances, classes, -2 * beta * torch.isin(classes, seen)
         ),
-        "you answer the "
+        "you predict the "
         "farthest class: these are distances, so take argmin.": lambda distances, classes, seen, *, beta: (
             classes[(distances + beta * torch.isin(classes, seen)).argmax(dim=1)].double()
         ),
@@ -158,16 +160,16 @@ predict = FunctionCheck(
         "the column, not the class: look it up in `classes`.": lambda distances, classes, seen, *, beta: (
             (distances + beta * torch.isin(classes, seen)).argmin(dim=1).double()
         ),
-        "β has no effect in your answer. Did you "
-        "add it to every column? Then all distances move alike.": lambda distances, classes, seen, *, beta: (
+        "β has no effect in your answer. Did you add it "
+        "to every column? Then all distances change equally.": lambda distances, classes, seen, *, beta: (
             _stacked(distances, classes, 0 * classes)
         ),
         "you added β to the first columns, but seen and "
         "unseen classes are mixed in `classes`: use torch.isin.": lambda distances, classes, seen, *, beta: (
             _stacked(distances, classes, beta * (torch.arange(len(classes)) < len(seen)))
         ),
-        "you answer "
-        "an unseen class always: β is a handicap, not a ban.": lambda distances, classes, seen, *, beta: (
+        "you always "
+        "predict an unseen class: β is a handicap, not a ban.": lambda distances, classes, seen, *, beta: (
             _stacked(distances, classes, 1e6 * torch.isin(classes, seen))
         ),
     },
@@ -195,16 +197,16 @@ zsl = FunctionCheck(
         for distances, label, classes, _, unseen in [_phase(seed)]
     ],
     {
-        "seen classes may still be answered in yours: this is U at β = 0. For ZSL only the columns of unseen classes "
-        "are left.": lambda distances, label, classes, unseen: _recalls(
+        "you still allow seen classes: this is U at β = 0. For "
+        "ZSL keep only the columns of unseen classes.": lambda distances, label, classes, unseen: _recalls(
             _any(distances, classes), label, unseen
         ).mean(),
         "this is the share of right answers among the samples "
         "of unseen classes: average the recalls of the classes.": lambda distances, label, classes, unseen: (
             _of_part(_only_unseen(distances, classes, unseen), label, unseen)
         ),
-        "samples of seen classes "
-        "count in yours, and can only be wrong: leave them out.": lambda distances, label, classes, unseen: (
+        "you include samples of seen "
+        "classes, which can only be wrong: leave them out.": lambda distances, label, classes, unseen: (
             (_only_unseen(distances, classes, unseen) == label).double().mean()
         ),
         "after leaving columns "
@@ -215,7 +217,7 @@ zsl = FunctionCheck(
         "over the seen classes too, whose recall is 0 here.": lambda distances, label, classes, unseen: (
             _recalls(_only_unseen(distances, classes, unseen), label, classes).mean()
         ),
-        "you answer the "
+        "you predict the "
         "farthest class: these are distances, so take argmin.": lambda distances, label, classes, unseen: (
             _recalls(unseen[distances[:, torch.isin(classes, unseen)].argmax(dim=1)], label, unseen).mean()
         ),
@@ -243,16 +245,20 @@ best_beta = FunctionCheck(
     lambda betas, S, U: betas[_hm(S, U).argmax()],
     _curves(),
     {
-        "you took "
-        "the β of greatest (S + U)/2: the arithmetic mean lets a good S hide a bad U.": lambda betas, S, U: (
+        "you took the β "
+        "with the highest (S + U)/2: the arithmetic mean lets a good S hide a bad U.": lambda betas, S, U: (
             betas[(S + U).argmax()]
         ),
-        "you took the β of greatest S, which is always the smallest.": lambda betas, S, U: betas[S.argmax()],
-        "you took the β of greatest U, which is always the largest.": lambda betas, S, U: betas[U.argmax()],
-        "this is the place in the list: return the β that stands there.": lambda betas, S, U: (
+        "you took the β with the highest S, which is always the smallest.": lambda betas, S, U: betas[
+            S.argmax()
+        ],
+        "you took the β with the highest U, which is always the largest.": lambda betas, S, U: betas[
+            U.argmax()
+        ],
+        "this is the position in the list: return the β at that position.": lambda betas, S, U: (
             _hm(S, U).argmax().double()
         ),
-        "this is the greatest HM itself: return the β it belongs to.": lambda betas, S, U: _hm(S, U).max(),
+        "this is the highest HM: return its β.": lambda betas, S, U: _hm(S, U).max(),
         "of two equal HM you took the later one; the protocol takes the first.": lambda betas, S, U: betas[
             len(S) - 1 - int(_hm(S, U).flip(0).argmax())
         ],
@@ -278,10 +284,10 @@ ausuc = FunctionCheck(
     lambda S, U: torch.trapezoid(S, U),
     _staircases(),
     {
-        "you sum whole S at the left of each step: take the mean of both ends.": lambda S, U: (
+        "you took S at the left end of each step: take the mean of both ends.": lambda S, U: (
             U.diff() * S[:-1]
         ).sum(),
-        "you sum whole S at the right of each step: take the mean of both ends.": lambda S, U: (
+        "you took S at the right end of each step: take the mean of both ends.": lambda S, U: (
             U.diff() * S[1:]
         ).sum(),
         "the heights of both ends are added but not halved.": lambda S, U: (
@@ -290,11 +296,11 @@ ausuc = FunctionCheck(
         "the area is negative: S falls along the curve. Integrate S over U, not U over S.": lambda S, U: (
             torch.trapezoid(U, S)
         ),
-        "you gave every step the width 1: the width of a step is how far U moves.": lambda S, U: (
+        "you gave every step the width 1: the width of a step is the change in U.": lambda S, U: (
             torch.trapezoid(S)
         ),
-        "you averaged "
-        "S over the points of the curve: a point where U does not move has no width.": lambda S, U: S.mean(),
+        "you averaged S over "
+        "the points of the curve: a point at which U does not change has no width.": lambda S, U: S.mean(),
         "this is the mean of HM along the curve, not the area under it.": lambda S, U: _hm(S, U).mean(),
     },
     praise="No β has to be chosen for it, so none can be chosen badly.",

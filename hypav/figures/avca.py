@@ -515,9 +515,8 @@ def plot_group_confusion(scores: Scores, *, beta: float, groups: Sequence[str], 
         shown[kind] = 100 * table / table.sum(dim=1, keepdim=True)
         right, whole = counts.diagonal()[rows].sum(), counts[rows].sum()
         wrong = counts[rows].sum(dim=1) - counts.diagonal()[rows]
-        others = (onto.sum(dim=0)[row_of] - 1)[rows] / (
-            len(classes) - 1
-        )  # kin: classes of the same super-group
+        # the share of the other classes that have the same super-group
+        others = (onto.sum(dim=0)[row_of] - 1)[rows] / (len(classes) - 1)
         shown["right class"].append(float(100 * right / whole))
         shown["kin"].append(float(100 * (table.diagonal().sum() - right) / wrong.sum()))
         shown["blind"].append(float(100 * (wrong * others).sum() / wrong.sum()))

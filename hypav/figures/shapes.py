@@ -117,9 +117,7 @@ def tiling(p: int, q: int, layers: int) -> tuple[Tensor, float]:
         SettingError: p or q below 3.
     """
     if p < 3 or q < 3:
-        raise SettingError(
-            f"{{{p},{q}}} is not a tiling: polygons have at least 3 corners, and at least 3 polygons meet in a corner."
-        )
+        raise SettingError(f"{{{p},{q}}} is not a tiling: p and q must be at least 3.")
     excess = (p - 2) * (q - 2) - 4
     k = 0.0 if excess == 0 else -math.copysign(1.0, excess)
     cotangents = 1 / (math.tan(math.pi / p) * math.tan(math.pi / q))
