@@ -100,7 +100,7 @@ def test_a_damaged_shard_is_fetched_again(fetch, plan) -> None:
         (lambda folder: (folder / remote_name(1)).write_bytes(b"<html>"), "MD5 sum"),
         (lambda folder: (folder / "plan.json").unlink(), r"plan\.json: the server answers 404"),
         (lambda folder: (folder / "plan.json").write_text("<html>"), "not the expected list"),
-        (lambda folder: (folder / "plan.json").write_text('{"files": {}}'), "does not name 'validateaa"),
+        (lambda folder: (folder / "plan.json").write_text('{"files": {}}'), "does not list 'validateaa"),
     ],
 )
 def test_what_cannot_be_fetched_is_one_sentence(fetch, served, tmp_path, damage, message) -> None:
