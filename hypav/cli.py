@@ -33,7 +33,7 @@ option = partial(click.option, show_default=True)
 
 def options(*several: Decorator) -> Decorator:
     """Several options as one decorator."""
-    return lambda command: reduce(lambda inner, decorate: decorate(inner), reversed(several), command)
+    return lambda command: reduce(lambda inner, option: option(inner), reversed(several), command)
 
 
 def choice(name: str, values: Sequence[str], text: str) -> Decorator:
@@ -334,7 +334,7 @@ def runs_on(runs: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def comparable(runs: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    """The runs that one table can compare. If there are several such groups: the largest, with a note."""
+    """The runs that can be compared in a table. Of several such groups it is the largest, and a note names the others."""
     from hypav.experiments.effects import by_set
 
     parts = by_set(runs)
@@ -419,12 +419,12 @@ def delta(load: Load, run: Path | None, phase: str, size: int, tries: int, seed:
         n, dim = points.shape
         if n < 4:
             continue
-        count = 1 if size >= n else tries  # samples of all points differ only in the base point
-        result = sampled_delta_rel(points, generator=Generator().manual_seed(seed), size=size, tries=count)
+        count = 1 if size >= n else tries  # samples of all points differ in the base point alone
+        measured = sampled_delta_rel(points, generator=Generator().manual_seed(seed), size=size, tries=count)
         noise = gaussian_null(min(size, n), dim, generator=Generator().manual_seed(seed), tries=min(count, 3))
-        spread = "one sample" if result.interval is None else "{:.3f} to {:.3f}".format(*result.interval)
-        numbers = (f"{value:.3f}" for value in (noise.delta_rel, result.delta_rel / 2))
-        rows.append((what, str(min(size, n)), str(dim), f"{result.delta_rel:.3f}", spread, *numbers))
+        spread = "one sample" if measured.interval is None else "{:.3f} to {:.3f}".format(*measured.interval)
+        numbers = (f"{value:.3f}" for value in (noise.delta_rel, measured.delta_rel / 2))
+        rows.append((what, str(min(size, n)), str(dim), f"{measured.delta_rel:.3f}", spread, *numbers))
     header = [
         "what",
         "points",
@@ -617,13 +617,13 @@ def unpack(archive: Path, folder: Path) -> None:
 
 def numbers(text: str) -> list[int]:
     """The whole numbers of a text such as "0-139" or "0,5,7"."""
-    result: list[int] = []
+    whole: list[int] = []
     for part in split(text):
         first, dash, last = part.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise SettingError(f"--shards is {text!r}; write 0-139 or 0,5,7.")
-        result += range(int(first), int(last or first) + 1)
-    return result
+        whole += range(int(first), int(last or first) + 1)
+    return whole
 
 
 def write(path: Path, text: str) -> None:

@@ -320,7 +320,7 @@ def test_names_that_cannot_be_loaded_are_one_sentence(tmp_path, monkeypatch) -> 
     monkeypatch.delenv("HYPAV_DATA", raising=False)
     (tmp_path / "notes.txt").write_text("")
     for name, part in [
-        ("yt8m-mini", "needs the environment variable HYPAV_DATA"),
+        ("yt8m-mini", "environment variable HYPAV_DATA"),
         ("nowhere", "no set and no file 'nowhere'"),
         (tmp_path / "notes.txt", "neither a folder nor a .npz file"),
     ]:

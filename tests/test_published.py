@@ -64,8 +64,8 @@ def test_who_gives_what() -> None:
         released = curvature_settings(key, "released")
         assert released.hyper_single is None  # no script runs them
         assert released.hyper_multiple is None
-        for source, told in SOURCES.items():
-            assert curvature_settings(key, source).source == told
+        for source, text in SOURCES.items():
+            assert curvature_settings(key, source).source == text
         for source in ("paper", "readme-2023"):
             single = curvature_settings(key, source).hyper_single
             assert single == Adaptive(1, single.c_0)
@@ -111,11 +111,11 @@ def test_every_setting_of_a_set_in_one_list() -> None:
 
 
 def test_an_unknown_set_or_source_is_one_sentence() -> None:
-    for key, source, told in [
+    for key, source, match in [
         (("UCF-GZSL", "clip"), "paper", "no set"),
         (("UCF-GZSL", "main"), "readme", "choose paper, released, readme-2023"),
     ]:
-        with pytest.raises(SettingError, match=told) as error:
+        with pytest.raises(SettingError, match=match) as error:
             curvature_settings(key, source)
         assert "\n" not in str(error.value)
 

@@ -103,8 +103,10 @@ def test_the_weight_is_chosen_by_validation_alone(tmp_path: Path) -> None:
     table = reproduce_tiny(tmp_path, seeds=1, weights=["tuned"])
     means = {}
     for weight in WEIGHTS:
-        own = table[(table["method"] == "Hyper-alignment") & (table["weight"] == weight)].set_index("seed")
-        means[weight] = sum(own.loc[seed, "val_HM"] for seed in TUNING_SEEDS) / 3
+        runs_of_it = table[(table["method"] == "Hyper-alignment") & (table["weight"] == weight)].set_index(
+            "seed"
+        )
+        means[weight] = sum(runs_of_it.loc[seed, "val_HM"] for seed in TUNING_SEEDS) / 3
     best = max(means, key=lambda weight: (means[weight], -weight))
     assert table.attrs["tuned"] == {"printed": best}
     assert tuned_weight(table, None, "printed") == best

@@ -107,11 +107,11 @@ def test_a_table_sets_nothing_in_the_preset_but_what_it_varies() -> None:
     for preset in PRESETS:
         for table in (*TABLES, *FIGURES):
             for row in table_rows(table, UCF, preset, 0.1)[1:]:
-                own = PRESETS[preset]
+                whole = PRESETS[preset]
                 changed = replace(
-                    alignment(row), curvatures=own.curvatures, aligned=own.aligned, weight=own.weight
+                    alignment(row), curvatures=whole.curvatures, aligned=whole.aligned, weight=whole.weight
                 )
-                assert changed == own
+                assert changed == whole
 
 
 def test_one_configuration_in_several_tables_is_one_and_the_same() -> None:
@@ -124,11 +124,11 @@ def test_one_configuration_in_several_tables_is_one_and_the_same() -> None:
 
 
 def test_what_makes_no_sense_is_one_sentence() -> None:
-    for arguments, told in [
+    for arguments, match in [
         (("table8", UCF, "printed", 1.0), "no 'table8'; choose table1, "),
         (("table1", UCF, "papers", 1.0), "no preset"),
         (("table1", UCF, "printed", -1.0), "weight -1.0"),
     ]:
-        with pytest.raises(SettingError, match=told) as error:
+        with pytest.raises(SettingError, match=match) as error:
             table_rows(*arguments)
         assert "\n" not in str(error.value)

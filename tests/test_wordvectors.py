@@ -223,16 +223,16 @@ def test_nested_tuples_as_names_are_not_hashed(read):
 
 def test_other_contents_are_refused(read):
     for value, reason in [
-        ({}, "one length"),
+        ({}, "same length"),
         ({"a": [1, 2]}, "not one dict of arrays"),
         ({"a": np.array([1, 2])}, "not made of floats"),
         ({"a": np.array(["x"])}, "not made of floats"),
         ({"a": np.array([None])}, "not made of floats"),
         ({7: np.zeros(3)}, "plain strings"),
         ({7: np.zeros(3), "a": np.zeros(3)}, "plain strings"),
-        ({"a": np.zeros(3), "b": np.zeros(4)}, "one length"),
+        ({"a": np.zeros(3), "b": np.zeros(4)}, "same length"),
         ({"a": np.zeros((2, 3))}, "as many numbers"),
-        ({"a": np.zeros(0)}, "one length"),
+        ({"a": np.zeros(0)}, "same length"),
         (["a"], "word vectors cannot be used"),
         (np.zeros(3), "array of numbers"),
     ]:

@@ -113,7 +113,7 @@ seeds = FunctionCheck(
             _first(lambda n: (_sum(n) * mean / s) ** 2)
         ),
     },
-    praise="It is what `seeds to tell` in the tables is computed with.",
+    praise="It is how `seeds needed` in the tables is computed.",
 )
 
 
@@ -255,5 +255,5 @@ planted = FunctionCheck(
             runs.std(dim=1).argmax()
         ),
     },
-    praise="`hypav table` does this for every number before it prints one, and also asks whose runs they are.",
+    praise="A test does this for the tables that the course stores: it computes each of them again from the runs.",
 )

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 import hypav
 from hypav.alignment import PRESETS, Adaptive, AlignmentConfig

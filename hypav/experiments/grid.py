@@ -6,6 +6,7 @@ cluster. After an interruption at any moment, the same call resumes.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -258,7 +259,7 @@ def reproduce(
     plan = recipe_for(data, recipe, scale)
 
     def rows(preset: str, weight: float | str) -> list[Row]:
-        """The rows of all tables. As long as the weight is not tuned, only those of AVCA, which has no weight."""
+        """The rows of all tables. While the weight is to be tuned, only AVCA's, which needs none."""
         every = [
             r for n in names for r in table_rows(n, key, preset, 1.0 if weight == TUNED else float(weight))
         ]
@@ -371,6 +372,8 @@ class Grid:
             path, record = self.path(job), self.record(job)
             kept = path.with_suffix(".pt").exists()
             measured = record is not None and record["delta_rel"] is not None
+            if record is not None:  # a kill right after the record was written leaves the checkpoint
+                shutil.rmtree(path.with_suffix(""), ignore_errors=True)
             if record is None and path.exists():
                 self.say([f"{path} is damaged or was edited; it is trained again."])
             if record is None or (job.keep and not kept) or (job.delta and not measured):

@@ -150,8 +150,8 @@ def measure(data: FeatureSet, run: Run, *, delta: bool) -> dict[str, Any]:
         measured = sampled_delta_rel(theta_v, generator=Generator().manual_seed(seed))
         stream = Generator().manual_seed(seed)
         noise = gaussian_null(measured.n, theta_v.shape[1], generator=stream, tries=NOISE_TRIES)
-        matched = covariance_matched_null(theta_v, generator=stream, size=measured.n, tries=NOISE_TRIES)
-        deltas = (measured.delta_rel, noise.delta_rel, matched.delta_rel)
+        alike = covariance_matched_null(theta_v, generator=stream, size=measured.n, tries=NOISE_TRIES)
+        deltas = (measured.delta_rel, noise.delta_rel, alike.delta_rel)
     return {
         **asdict(run.metrics),
         "val_HM": run.val.HM,

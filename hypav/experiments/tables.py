@@ -140,6 +140,7 @@ def as_text(table: DataFrame, digits: int | None = None) -> DataFrame:
     """
     hidden = {"preset", "weight", "tuned", "table", "values"} if "case" in table else set()
     digits = (3 if "delta_rel" in table else 1) if digits is None else digits
+    table = table if table.index.name else table.reset_index(drop=True)
     result = DataFrame(index=table.index)
     for name in (name for name in table if name not in hidden and not name.endswith(" ±")):
         column, signed = table[name], name in SIGNED or name.endswith(AVCA)
@@ -163,20 +164,13 @@ def as_text(table: DataFrame, digits: int | None = None) -> DataFrame:
     return result
 
 
-def cells(table: DataFrame, digits: int | None = None) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of `as_text`, for `hypav.figures.style.show_table`."""
-    text = as_text(table, digits)
-    text = text.reset_index() if text.index.name else text
-    return list(text), text.to_numpy().tolist()
-
-
 def number(value: float | None, digits: int = 1, signed: bool = False, half: float | None = None) -> str:
     """A number for a reader: "34.5", "+0.3", "−0.2 ± 1.0"; 0.0 has no sign, and a missing number is an empty text."""
-    if pd.isna(value):
+    if value is None or pd.isna(value):
         return ""
     rounded = round(float(value), digits) + 0.0
     text = f"{rounded:{'+' if signed and rounded else ''}.{digits}f}".replace("-", "−")
-    return text if pd.isna(half) else f"{text} ± {half:.{digits}f}"
+    return text if half is None or pd.isna(half) else f"{text} ± {half:.{digits}f}"
 
 
 def overview(table: str, runs: DataFrame, *, key: Key | None = None) -> DataFrame:
@@ -192,7 +186,7 @@ def overview(table: str, runs: DataFrame, *, key: Key | None = None) -> DataFram
             result = DataFrame(
                 {f"paper {compared}": [number(v, 2) for v in own[f"paper {compared}"]]}, index=own.index
             )
-        several = own["n"][own["n"] > 0].nunique() > 1
+        several = own["n"].drop(ESZSL, errors="ignore").loc[lambda n: n > 0].nunique() > 1
         cells = []
         for n, mean, apart, half in own[
             ["n", compared, f"{compared} - {AVCA}", f"{compared} - {AVCA} ±"]
@@ -217,8 +211,8 @@ def to_text(table: DataFrame, form: str = "markdown", *, digits: int | None = No
         return (
             table.assign(**table.attrs).to_csv(index=bool(table.index.name), lineterminator="\n").rstrip("\n")
         )
-    header, rows = cells(table, digits)
-    text, head = DataFrame(rows, columns=header), _one_line(caption(table))
+    text, head = as_text(table, digits), _one_line(caption(table))
+    text = text.reset_index() if text.index.name else text
     if form == "html":
         title = f"<caption>{escape(head)}</caption>\n  <thead>" if head else "<thead>"
         return text.to_html(index=False, border=0).replace("<thead>", title, 1)

@@ -15,6 +15,7 @@ from torch import Tensor
 from hypav.avca import AVCA, EmbeddingNet, Embeddings
 from hypav.errors import DataError, SettingError
 from hypav.evaluation import Scores
+from hypav.figures.runs import epochs_of
 from hypav.figures.style import BLUE, GREEN, HATCH, INK, VERMILION, Drawn, bare, canvas, cues, legend_below
 from hypav.losses import TERM_GROUPS, avca_terms
 
@@ -378,11 +379,12 @@ def _symbol(name: str) -> str:
     return letter + rest[0] + "".join(ending[part] for part in rest[1:])
 
 
-def plot_loss_groups(history: Sequence[Mapping[str, Any]], *, data: str) -> Drawn:
-    """Draw the sums of the five groups of terms by epoch, and S, U and HM on val.
+def plot_loss_groups(history: Any, *, data: str) -> Drawn:
+    """Draw the five groups of terms by epoch, each the sum of its terms, and S, U and HM on val.
 
     Args:
-        history: one row per epoch with "epoch", the 17 terms, and S, U, HM as fractions.
+        history: a row for each epoch with "epoch", the 17 terms, and S, U, HM as fractions; a
+            DataFrame or a sequence of mappings.
 
     Returns:
         figure and {"epoch", group: sums, "S", "U", "HM": percent}.
@@ -390,8 +392,7 @@ def plot_loss_groups(history: Sequence[Mapping[str, Any]], *, data: str) -> Draw
     Raises:
         DataError: the history has no epoch.
     """
-    if not history:
-        raise DataError("The history has no epoch yet; train first.")
+    history = epochs_of(history)
     shown: dict[str, list[float]] = {"epoch": [row["epoch"] for row in history]}
     shown |= {group: [sum(row[t] for t in terms) for row in history] for group, terms in TERM_GROUPS.items()}
     shown |= {name: [100 * row[name] for row in history] for name in ("S", "U", "HM")}

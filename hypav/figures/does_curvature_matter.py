@@ -14,8 +14,9 @@ from hypav import geometry
 from hypav.alignment import AlignmentConfig, head_losses
 from hypav.errors import DataError
 from hypav.figures.explorer import Choice, Control, Explorer
+from hypav.figures.runs import plot_differences  # noqa: F401
 from hypav.figures.style import BLUE, CUES, INK, VERMILION, Drawn, canvas, cues, legend_below, minus, signed
-from hypav.stats import Interval, t_interval
+from hypav.stats import t_interval
 
 FLAT = 1e-9  # a loss with a smaller relative change does not depend on k; such a change is rounding
 
@@ -336,45 +337,6 @@ def plot_shares(weights: Sequence[float], shares: Mapping[str, float], *, data: 
     return figure, shown
 
 
-def plot_differences(
-    rows: Mapping[str, Sequence[float]],
-    *,
-    data: str,
-    title: str = "Do they differ by more than their seeds do?",
-) -> Drawn:
-    """Draw differences paired by seed, with one dot per seed, and Student's 95 % interval of their mean.
-
-    Args:
-        rows: what is compared -> differences in points, one for each seed.
-
-    Returns:
-        figure and {name: {"differences": list, "mean", "low", "high"}}.
-
-    Raises:
-        DataError: no row is given.
-    """
-    if not rows:
-        raise DataError("There is no difference to draw; give at least one row.")
-    intervals = {name: t_interval(list(values)) for name, values in rows.items()}
-    with canvas(7.8, 1.6 + 0.34 * len(rows)) as (figure, axes):
-        for row, (values, interval) in enumerate(zip(rows.values(), intervals.values(), strict=True)):
-            axes.plot(list(values), [row + 0.18] * len(values), "o", color=BLUE, alpha=0.5, markersize=4)
-            if interval.low is not None and interval.high is not None:
-                axes.plot([interval.low, interval.high], [row - 0.12] * 2, color="black", linewidth=2)
-            axes.plot(interval.mean, row - 0.12, "D", color="black", markersize=6)
-        axes.axvline(0, color=VERMILION, linestyle="--", linewidth=1.2)
-        axes.set_yticks(range(len(rows)), list(rows))
-        axes.set_ylim(len(rows) - 0.5, -0.6)
-        axes.set_xlabel("difference in points; dots: seeds, bar: 95 % interval of the mean")
-        axes.set_title(f"{title}\n{data}")
-    parts = "; ".join(f"{name} {_words(interval)}" for name, interval in intervals.items())
-    figure.alt_text = f"Differences in points on {data}, mean and 95 percent interval: {parts}."
-    return figure, {
-        name: {"differences": list(rows[name]), "mean": i.mean, "low": i.low, "high": i.high}
-        for name, i in intervals.items()
-    }
-
-
 def plot_over_k(panels: Mapping[str, Mapping[float, Sequence[float]]], *, against: str, data: str) -> Drawn:
     """Draw the mean difference from a reference over the curvature, with its 95 % interval and one panel per set of runs.
 
@@ -422,14 +384,6 @@ def plot_over_k(panels: Mapping[str, Mapping[float, Sequence[float]]], *, agains
         f"Mean difference in HM to {against} over k on {data}, with 95 percent intervals. {'; '.join(parts)}."
     )
     return figure, shown
-
-
-def _words(interval: Interval) -> str:
-    """An interval as text, e.g. +0.3 [−1.2, 1.8]; a mean that rounds to 0 is +0.0, never −0.0."""
-    mean, *ends = (
-        None if v is None else round(v, 1) + 0.0 for v in (interval.mean, interval.low, interval.high)
-    )
-    return minus(f"{mean:+.1f} (one seed)" if None in ends else f"{mean:+.1f} [{ends[0]:.1f}, {ends[1]:.1f}]")
 
 
 def alignment_explorer(phi_v: Tensor, phi_a: Tensor, avca: float, *, data: str) -> Explorer:

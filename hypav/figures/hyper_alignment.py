@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hypav import geometry
 from hypav.errors import DataError
+from hypav.figures.runs import METRICS, plot_comparison  # noqa: F401
 from hypav.figures.style import (
     BLUE,
     HATCH,

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from torch import Generator, Tensor
 
 from hypav.errors import DataError
+from hypav.figures.runs import METRICS, plot_comparison  # noqa: F401
 from hypav.figures.style import (
     BLUE,
     HATCH,

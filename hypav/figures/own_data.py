@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hypav.errors import DataError
+from hypav.figures.runs import plot_phases  # noqa: F401
 from hypav.figures.style import BLUE, VERMILION, Drawn, bare, canvas
 
 

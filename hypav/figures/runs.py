@@ -1,18 +1,23 @@
-"""Figures of runs: comparisons, seen-unseen curves and histories, in per cent as in the paper."""
+"""Figures of runs and data that several notebooks use. Numbers are in percent, as the paper prints them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
+import torch
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from hypav.data.features import PHASES, FeatureSet
 from hypav.errors import DataError
 from hypav.evaluation import Curve, Metrics
-from hypav.figures.style import INK, Drawn, canvas, cues
-from hypav.stats import Interval
+from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Drawn, canvas, cues, minus
+from hypav.stats import Interval, t_interval
 
 METRICS = ("S", "U", "HM", "ZSL")
 
@@ -137,10 +142,7 @@ def plot_history(history: Any, *, best_epoch: int | None = None) -> Drawn:
     Raises:
         DataError: the history has no epoch.
     """
-    if hasattr(history, "to_dict"):
-        history = history.to_dict("records")
-    if not history:
-        raise DataError("The history has no epoch yet; train first.")
+    history = epochs_of(history)
     losses = {"total": "training loss, all terms"}
     if all(row.get("align") is not None and row["align"] == row["align"] for row in history):  # not NaN
         losses["align"] = "of it, the alignment loss"
@@ -183,6 +185,98 @@ def plot_history(history: Any, *, best_epoch: int | None = None) -> Drawn:
     return figure, shown
 
 
+def plot_differences(
+    rows: Mapping[str, Sequence[float]],
+    *,
+    data: str,
+    title: str = "Do they differ by more than their seeds do?",
+) -> Drawn:
+    """Draw differences paired by seed: a dot for each seed, and the 95 % interval of their mean (Student's t).
+
+    Args:
+        rows: what is compared -> differences in points, one for each seed.
+
+    Returns:
+        figure and {name: {"differences": list, "mean", "low", "high"}}.
+
+    Raises:
+        DataError: there is no row.
+    """
+    if not rows:
+        raise DataError("There is no difference to draw: give at least one row.")
+    intervals = {name: t_interval(list(values)) for name, values in rows.items()}
+    with canvas(7.8, 1.6 + 0.34 * len(rows)) as (figure, axes):
+        for row, (values, interval) in enumerate(zip(rows.values(), intervals.values(), strict=True)):
+            axes.plot(list(values), [row + 0.18] * len(values), "o", color=BLUE, alpha=0.5, markersize=4)
+            if interval.low is not None and interval.high is not None:
+                axes.plot([interval.low, interval.high], [row - 0.12] * 2, color="black", linewidth=2)
+            axes.plot(interval.mean, row - 0.12, "D", color="black", markersize=6)
+        axes.axvline(0, color=VERMILION, linestyle="--", linewidth=1.2)
+        axes.set_yticks(range(len(rows)), list(rows))
+        axes.set_ylim(len(rows) - 0.5, -0.6)
+        axes.set_xlabel("difference in points; dots: seeds, bar: 95 % interval of the mean")
+        axes.set_title(f"{title}\n{data}")
+    parts = "; ".join(f"{name} {_signed_words(interval)}" for name, interval in intervals.items())
+    figure.alt_text = f"Differences in points on {data}, mean and 95 percent interval: {parts}."
+    return figure, {
+        name: {"differences": list(rows[name]), "mean": i.mean, "low": i.low, "high": i.high}
+        for name, i in intervals.items()
+    }
+
+
+def plot_phases(data: FeatureSet) -> Drawn:
+    """Draw for each phase which classes are seen, unseen or absent: one column for each class, ordered by role.
+
+    Returns:
+        figure and {phase: {"seen", "unseen": numbers of classes, "seen_samples", "unseen_samples"}}.
+    """
+    train = data.split_classes["stage_1_train"]
+    held, last = data.split_classes["stage_1_val_unseen"], data.split_classes["stage_2_test_unseen"]
+    column = {int(c): n for n, c in enumerate(torch.cat([train, held, last]))}
+    shown: dict[str, dict[str, int]] = {}
+    with canvas(8, 3.2) as (figure, axes):
+        for row, name in enumerate(PHASES):
+            phase = data.phase(name)
+            novel = torch.isin(phase.label, phase.unseen)
+            shown[name] = {
+                "seen": len(phase.seen),
+                "unseen": len(phase.unseen),
+                "seen_samples": int((~novel).sum()),
+                "unseen_samples": int(novel.sum()),
+            }
+            for members, color, hatch in ((phase.seen, BLUE, ""), (phase.unseen, VERMILION, HATCH)):
+                left = [column[int(c)] for c in members]
+                corners = ((0.06, -0.34), (0.94, -0.34), (0.94, 0.34), (0.06, 0.34))
+                boxes = [[(x + dx, row + dy) for dx, dy in corners] for x in left]
+                axes.add_collection(PolyCollection(boxes, facecolor=color, edgecolor="white", hatch=hatch))
+        ends = [0, len(train), len(train) + len(held), len(column)]
+        words = (f"{len(train)} train", f"{len(held)} val-unseen", f"{len(last)} test-unseen")
+        middles = [(a + b) / 2 for a, b in pairwise(ends)]
+        axes.set(xlim=(-0.3, len(column) + 0.3), ylim=(len(PHASES) - 0.4, -0.6))
+        axes.set_xlabel("classes, by their role")
+        axes.set_xticks(middles, words)
+        labels = [f"{name}\n{n['seen_samples'] + n['unseen_samples']} samples" for name, n in shown.items()]
+        axes.set_yticks(range(len(PHASES)), labels)
+        axes.tick_params(length=0)
+        axes.grid(False)
+        axes.spines[:].set_visible(False)
+        keys = [Patch(facecolor=BLUE), Patch(facecolor=VERMILION, hatch=HATCH, edgecolor="white")]
+        figure.legend(
+            keys, ["seen: trained on", "unseen: only its name"], loc="outside lower center", ncols=2
+        )
+        figure.suptitle(f"Which classes does each phase know?\n{data.name}")
+    parts = [
+        f"{name}: {n['seen']} seen classes ({n['seen_samples']} samples)"
+        + (f" and {n['unseen']} unseen ({n['unseen_samples']})" if n["unseen"] else "")
+        for name, n in shown.items()
+    ]
+    figure.alt_text = (
+        f"Phases as rows, the {len(column)} classes of {data.name} as columns. {'; '.join(parts)}. "
+        "Val-unseen classes become seen in train_val; test-unseen classes are in no phase but test."
+    )
+    return figure, shown
+
+
 def _draw_equal_hm(axes: Axes) -> None:
     """Draw thin lines S = HM U / (2 U - HM) for HM = 10, 20, ... per cent, within the current limits of the axes."""
     right, top = max(axes.get_xlim()[1], 1.0), max(axes.get_ylim()[1], 1.0)
@@ -209,14 +303,41 @@ def _key(
 
 
 def _seeds(run: Mapping[str, Mapping[str, Interval]]) -> str:
-    counts = sorted({metrics[name].n for metrics in run.values() for name in METRICS})
-    if counts == [1]:
-        return "one seed (no interval)"
-    seeds = f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+    intervals = [metrics[name] for metrics in run.values() for name in METRICS]
+    fewest, most = (choose(interval.n for interval in intervals) for choose in (min, max))
+    seeds = f"{fewest} to {most} seeds" if fewest < most else count_seeds(most)
+    if all(interval.half is None for interval in intervals):
+        return f"{seeds} (no interval)"
     return f"mean of {seeds}, bar: 95 % interval"
+
+
+def epochs_of(history: Any) -> list[Mapping[str, Any]]:
+    """The rows of a history, one for each epoch: of a DataFrame or a sequence of mappings.
+
+    Raises:
+        DataError: there is no epoch.
+    """
+    rows = history.to_dict("records") if hasattr(history, "to_dict") else list(history)
+    if not rows:
+        raise DataError("The history has no epoch yet; train first.")
+    return rows
+
+
+def count_seeds(n: int) -> str:
+    """The number of seeds in words."""
+    return "one seed" if n == 1 else f"{n} seeds"
 
 
 def _words(interval: Interval) -> str:
     if interval.low is None or interval.high is None:
-        return f"{interval.mean:.1f} (one seed)"
+        return f"{interval.mean:.1f} ({count_seeds(interval.n)})"
     return f"{interval.mean:.1f} [{interval.low:.1f}, {interval.high:.1f}]"
+
+
+def _signed_words(interval: Interval) -> str:
+    """An interval in words, e.g. +0.3 [−1.2, 1.8]; a mean that rounds to 0 is +0.0, never −0.0."""
+    mean = f"{round(interval.mean, 1) + 0.0:+.1f}"
+    if interval.low is None or interval.high is None:
+        return minus(f"{mean} ({count_seeds(interval.n)})")
+    low, high = (round(end, 1) + 0.0 for end in (interval.low, interval.high))
+    return minus(f"{mean} [{low:.1f}, {high:.1f}]")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hypav.alignment import PRESETS, alignment_loss, preset
 from hypav.errors import DataError
+from hypav.figures.runs import plot_history  # noqa: F401
 from hypav.figures.style import BLUE, INK, VERMILION, Drawn, canvas, cues
 
 _SEEN, _UNSEEN = BLUE, VERMILION

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -31,7 +30,6 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from hypav.errors import DataError, SettingError
-from hypav.utils import replacing
 
 # Okabe and Ito (2008), "Color Universal Design", without yellow, which is too light for a line on white
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -178,29 +176,11 @@ def _take_dollars_literally(figure: Figure) -> None:
         text.set_parse_math(text in powers)
 
 
-def save_figure(
-    figure: Figure, path: Path | str, *, small: bool = False, texts: Mapping[str, str] | None = None
-) -> None:
-    """Write the figure as a PNG that contains its alt text under the key Description. A failure keeps the old file.
-
-    Args:
-        small: use a palette of 128 colours, for about a third of the bytes.
-        texts: more texts for the file, by key.
-
-    Raises:
-        RunError: the file cannot be written.
-    """
-    png = png_bytes(figure, texts)
-    png = _fewer_colors(png) if small else png
-    with replacing(path) as temporary:
-        temporary.write_bytes(png)
-
-
-def png_bytes(figure: Figure, texts: Mapping[str, str] | None = None) -> bytes:
-    """The bytes of the figure as a PNG in the course's style, with its alt text inside."""
+def png_bytes(figure: Figure) -> bytes:
+    """Return the figure as a PNG in the course's style, with its alt text inside."""
     buffer = io.BytesIO()
-    # without matplotlib's version, so that equal figures have equal bytes
-    metadata = {"Software": None, "Description": getattr(figure, "alt_text", "") or None, **(texts or {})}
+    # without matplotlib's version, so that the same figure is the same bytes
+    metadata = {"Software": None, "Description": getattr(figure, "alt_text", "") or None}
     with use_style(), warnings.catch_warnings():
         # DejaVu Sans has no Chinese, Japanese or Korean: such a name is drawn as boxes, and read in the alt text
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hypav.errors import DataError
+from hypav.figures.runs import plot_differences  # noqa: F401
 from hypav.figures.style import CUES, INK, Drawn, canvas
 
 

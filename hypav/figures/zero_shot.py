@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import torch
-from matplotlib.collections import PolyCollection
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from torch import Tensor
 
-from hypav.data.features import PHASES, FeatureSet
 from hypav.errors import SettingError
 from hypav.evaluation import Curve, Scores
 from hypav.figures.explorer import Control, Explorer
+from hypav.figures.runs import plot_phases, plot_seen_unseen_curve  # noqa: F401
 from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Drawn, canvas, cues, histogram
 
 _SEEN, _UNSEEN = BLUE, VERMILION
@@ -199,59 +196,6 @@ def plot_peeking(gains: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn:
         figure.legend(handles, list(styles), loc="outside lower center", ncols=len(gains))
         axes.set_title("How much does a look at test flatter? SIMULATED sets")
     figure.alt_text = f"Points of HM gained by choosing on test, simulated sets. {'; '.join(parts)}."
-    return figure, shown
-
-
-def plot_phases(data: FeatureSet) -> Drawn:
-    """Draw which classes are seen, unseen or absent in each phase, with one column per class, ordered by role.
-
-    Returns:
-        figure and {phase: {"seen", "unseen": numbers of classes, "seen_samples", "unseen_samples"}}.
-    """
-    train = data.split_classes["stage_1_train"]
-    held, last = data.split_classes["stage_1_val_unseen"], data.split_classes["stage_2_test_unseen"]
-    column = {int(c): n for n, c in enumerate(torch.cat([train, held, last]))}
-    shown: dict[str, dict[str, int]] = {}
-    with canvas(8, 3.2) as (figure, axes):
-        for row, name in enumerate(PHASES):
-            phase = data.phase(name)
-            novel = torch.isin(phase.label, phase.unseen)
-            shown[name] = {
-                "seen": len(phase.seen),
-                "unseen": len(phase.unseen),
-                "seen_samples": int((~novel).sum()),
-                "unseen_samples": int(novel.sum()),
-            }
-            for members, color, hatch in ((phase.seen, _SEEN, ""), (phase.unseen, _UNSEEN, HATCH)):
-                left = [column[int(c)] for c in members]
-                corners = ((0.06, -0.34), (0.94, -0.34), (0.94, 0.34), (0.06, 0.34))
-                boxes = [[(x + dx, row + dy) for dx, dy in corners] for x in left]
-                axes.add_collection(PolyCollection(boxes, facecolor=color, edgecolor="white", hatch=hatch))
-        ends = [0, len(train), len(train) + len(held), len(column)]
-        words = (f"{len(train)} train", f"{len(held)} val-unseen", f"{len(last)} test-unseen")
-        middles = [(a + b) / 2 for a, b in pairwise(ends)]
-        axes.set(xlim=(-0.3, len(column) + 0.3), ylim=(len(PHASES) - 0.4, -0.6))
-        axes.set_xlabel("classes, by their role")
-        axes.set_xticks(middles, words)
-        labels = [f"{name}\n{n['seen_samples'] + n['unseen_samples']} samples" for name, n in shown.items()]
-        axes.set_yticks(range(len(PHASES)), labels)
-        axes.tick_params(length=0)
-        axes.grid(False)
-        axes.spines[:].set_visible(False)
-        keys = [Patch(facecolor=_SEEN), Patch(facecolor=_UNSEEN, hatch=HATCH, edgecolor="white")]
-        figure.legend(
-            keys, ["seen: trained on", "unseen: only its name"], loc="outside lower center", ncols=2
-        )
-        figure.suptitle(f"Which classes does each phase know?\n{data.name}")
-    parts = [
-        f"{name}: {n['seen']} seen classes ({n['seen_samples']} samples)"
-        + (f" and {n['unseen']} unseen ({n['unseen_samples']})" if n["unseen"] else "")
-        for name, n in shown.items()
-    ]
-    figure.alt_text = (
-        f"Phases as rows, the {len(column)} classes of {data.name} as columns. {'; '.join(parts)}. "
-        "Val-unseen classes become seen in train_val; test-unseen classes are in no phase but test."
-    )
     return figure, shown
 
 

@@ -21,7 +21,7 @@ expect = playwright.expect
 # the alt text and the picture that the drawing function gives for these values
 DRAW = (
     "(lambda figure: (figure.alt_text, __import__('hashlib').sha256("
-    "__import__('hypav.figures.style').style.png_bytes(figure)).hexdigest()))({explorer}._draw(**{values})[0])"
+    "__import__('hypav').figures.style.png_bytes(figure)).hexdigest()))({explorer}._draw(**{values})[0])"
 )
 
 

@@ -131,7 +131,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_peeking": lambda: zero_shot.plot_peeking(
         {"β": {"4 classes": [1.0, 2.0]}, "all": {"4 classes": [3.0]}}
     ),
-    "plot_phases": lambda: zero_shot.plot_phases(simulated("small")),
+    "plot_phases": lambda: runs.plot_phases(simulated("small")),
     "plot_draws": lambda: zero_shot.plot_draws(
         torch.tensor([4, 2]), {"naive": torch.tensor([4, 2]), "balanced": torch.tensor([3, 3])}, **D
     ),
@@ -193,7 +193,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
         (4, 8, 16), {"Eq. 4": [0.1, 0.1, 0.1]}, [1.0] * 3, **D
     ),
     "plot_shares": lambda: does_curvature_matter.plot_shares((0.1, 1.0), {"a": 0.1, "b": 0.2}, **D),
-    "plot_differences": lambda: does_curvature_matter.plot_differences(TENTHS, **D),
+    "plot_differences": lambda: runs.plot_differences(TENTHS, **D),
     "plot_over_k": lambda: does_curvature_matter.plot_over_k(
         {"curved": {-1.0: [1.0, 1.1, 0.9], 0.5: [1.0, -1.1, 0.2]}}, against="k = 0", **D
     ),

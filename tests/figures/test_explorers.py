@@ -150,10 +150,6 @@ def test_a_setting_that_cannot_be_drawn_is_reported_and_the_picture_stays() -> N
     assert explorer.data["k"] == 0.0
 
 
-def test_beyond_the_antipode_the_tree_reaches_around_the_sphere() -> None:
-    assert "around the sphere" in plot_space(0.3, edge=1.5)[0].alt_text
-
-
 def test_explorers_show_what_their_controls_say() -> None:
     explorer = EXPLORERS["beta"]()
     assert next(iter(explorer.data)) == "β = 1.00"

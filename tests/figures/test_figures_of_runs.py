@@ -104,6 +104,7 @@ def test_a_history_may_be_a_data_frame_and_have_no_alignment() -> None:
     figure, data = plot_history(pd.DataFrame(rows).assign(align=float("nan")))
     assert len(figure.axes) == 2
     assert data == plot_history(rows)[1]
+    assert len(plot_history(pd.DataFrame(rows))[0].axes) == 2
     with pytest.raises(DataError, match="train first"):
         plot_history([])
 
@@ -168,13 +169,6 @@ def test_phases_and_draws_are_those_of_the_data() -> None:
     shares = zero_shot.plot_draws(torch.tensor([10, 40, 20]), draws, data="SIMULATED")[1]
     assert shares["size"].tolist() == [40, 20, 10]
     close(shares["naive"], 100 * torch.tensor([4, 2, 1], dtype=torch.float64) / 7)
-
-
-def test_peeking_shows_every_set_and_the_mean() -> None:
-    gains = {"β": {"4 classes": [0.0, 1.0, 5.0], "9 classes": [0.5]}, "all": {"4 classes": [2.0, 4.0, 9.0]}}
-    figure, data = zero_shot.plot_peeking(gains)
-    assert data["β"]["4 classes"] == {"gains": [0.0, 1.0, 5.0], "mean": 2.0}
-    assert [bar.get_width() for bar in figure.axes[0].patches] == [2.0, 0.5, 5.0]
 
 
 def rand(*shape: int, seed: int = 0) -> Tensor:
@@ -249,18 +243,6 @@ def test_a_step_on_a_term_alone_pulls_and_pushes_its_pairs(embeddings: tuple[Emb
     assert changes["rec_w"][0] == pytest.approx(-float((0.05 * gap / gap.max()).mean()))
     with pytest.raises(SettingError, match="positive number"):
         avca.term_steps(e, text, step=0.0)
-
-
-def test_loss_groups_are_the_sums_of_their_terms() -> None:
-    terms = [term for names in TERM_GROUPS.values() for term in names]
-    rows = [
-        {"epoch": n, **{t: n + i for i, t in enumerate(terms)}, "S": 0.1, "U": 0.05, "HM": 0.07 * n}
-        for n in (1, 2)
-    ]
-    data = avca.plot_loss_groups(rows, data="x")[1]
-    assert data["l_rec"] == [1 + 2 + 3, 2 + 3 + 4]
-    assert data["l_ct"] == [4 + 5, 5 + 6]
-    assert data["HM"] == pytest.approx([7, 14])
 
 
 def test_group_confusion_counts_kin_among_the_wrong_answers_only() -> None:

@@ -23,16 +23,6 @@ def points(*rows: tuple[float, float]) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def test_the_task_asks_for_the_word_of_the_dog() -> None:
-    figure, data = start_here.plot_task()
-    assert [axes.texts[0].get_text() for axes in figure.axes[8:]] == ["cat", "cow", "rooster", "?"]
-    for animal in ("cat", "cow", "rooster", "dog"):
-        assert data["sound"][animal].shape == (240,)
-        assert data["picture"][animal].shape == (16, 16)
-    loud = (data["sound"]["dog"].abs() > 1e-9).nonzero()[:, 0]
-    assert int((loud.diff() > 5).sum()) == 2, "three barks"
-
-
 def test_the_nearest_word_is_named_and_drawn_thick() -> None:
     words = dict(zip(("cat", "cow", "dog"), points((0, 0), (4, 0), (1, 3)), strict=True))
     figure, data = start_here.plot_words(words, {"cat": points((0.1, 0))}, points((1, 1))[0])
