@@ -117,7 +117,7 @@ def test_methods_that_make_no_sense() -> None:
         ("hyper-alignment:0.2", "not hyperbolic: k is negative here.*alignment:0.2"),
         ("hyper-alignment:0", "not hyperbolic"),
         ("hyper-multiple:3:0.4", "not hyperbolic"),
-        ("hyper-multiple:0", "N_c is 0 .*at least 1"),
+        ("hyper-multiple:0", "N_c is 0 .*at least 1 curvature"),
         ("hyper-multiple:2.5", "not a whole number"),
         ("hyper-multiple:²", "not a whole number"),
         ("hyper-alignment:x", "not a number"),

@@ -212,8 +212,8 @@ def _decide(d: Tensor, half: Tensor | float) -> Tensor:
 
 
 def _decision(d: Tensor) -> Tensor:
-    found = t_interval(d)
-    return _tensor(math.copysign(1.0, found.mean) if found.excludes_zero else 0.0)
+    interval = t_interval(d)
+    return _tensor(math.copysign(1.0, interval.mean) if interval.excludes_zero else 0.0)
 
 
 def _t(d: Tensor) -> float:

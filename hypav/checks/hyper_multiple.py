@@ -154,9 +154,9 @@ def _curvatures() -> list[Case]:
     generator = torch.Generator().manual_seed(10)
     cases: list[Case] = []
     for n in (6, 9):
-        common, own = torch.randn(n, 1, generator=generator), torch.randn(n, 3, generator=generator)
+        common, separate = torch.randn(n, 1, generator=generator), torch.randn(n, 3, generator=generator)
         spread = torch.tensor([1.0, 2.0, 0.5])
-        cases.append(((-0.4 * ((common + own) * spread).double().sigmoid(),), {}))
+        cases.append(((-0.4 * ((common + separate) * spread).double().sigmoid(),), {}))
     return cases
 
 

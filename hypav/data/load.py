@@ -57,7 +57,7 @@ def _load(name: str, features: str, text_alignment: str, seed: int) -> tuple[Fea
         folder = os.environ.get(DATA_VARIABLE)
         if not folder:
             raise DataError(
-                f"Set the environment variable {DATA_VARIABLE} to the folder that holds {YT8M_FILES[name]}; "
+                f"{name} needs the environment variable {DATA_VARIABLE}, the folder that holds {YT8M_FILES[name]}; "
                 "get real features with: hypav data fetch yt8m."
             )
         return read_yt8m(Path(folder) / YT8M_FILES[name]), name
