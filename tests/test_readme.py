@@ -21,3 +21,10 @@ def test_snippet_runs(snippet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_first_snippet_fits_a_screen() -> None:
     assert SNIPPETS[0].count("\n") <= 15
+
+
+def test_every_link_leads_to_a_file() -> None:
+    root = Path(__file__).parent.parent
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert len(links) > 30
+    assert not [link for link in links if not (root / link).exists()]
