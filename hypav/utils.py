@@ -125,6 +125,29 @@ def make_folder(path: Path | str) -> Path:
     return path
 
 
+_SIGNATURES = {
+    b"\x89HDF\r\n\x1a\n": "an h5 file",
+    b"\x93NUMPY": "an npy file",
+    b"PK\x03\x04": "a zip file",
+    b"\x1f\x8b": "a gzip file",
+    **{bytes([128, protocol]): "a Python pickle" for protocol in range(2, 6)},
+    b"version https://git-lfs": "a Git LFS pointer (git lfs pull gets the file)",
+    **dict.fromkeys((b"<!doctype", b"<html", b"<?xml"), "a web page"),
+}
+
+
+def file_kind(path: Path) -> str:
+    """What the first bytes show a file to be, for example "a zip file"; empty if they show nothing."""
+    with open(path, "rb") as file:
+        head = file.read(64)
+    text = head.lstrip().lower()
+    kind = next((kind for start, kind in _SIGNATURES.items() if text.startswith(start.lower())), "")
+    # a TFRecord file begins with the length of its first record, which has a frame of 16 bytes
+    if not kind and 0 < int.from_bytes(head[:8], "little") <= path.stat().st_size - 16:
+        kind = "a TFRecord file"
+    return kind
+
+
 def slug(text: str) -> str:
     """`text` as a file name of a-z, 0-9, dot, plus and minus. It is never empty and never leaves its folder."""
     return re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).strip("-.") or "data"

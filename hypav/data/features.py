@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hypav.errors import DataError, SettingError
-from hypav.utils import replacing
+from hypav.utils import file_kind, replacing
 
 SPLITS = (
     "stage_1_train",
@@ -518,12 +518,12 @@ def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """
     if not path.is_file():
         raise DataError(f"{path}: there is no such file.")
+    kind = ""
     try:
-        with open(path, "rb") as file:
-            start = file.read(64).lstrip().lower()
-        if start.startswith(b"version https://git-lfs"):
+        kind = file_kind(path)
+        if kind.startswith("a Git LFS pointer"):
             raise DataError(f"{path} is a Git LFS pointer, not the data; fetch them with: git lfs pull.")
-        if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        if kind == "a web page":
             raise DataError(f"{path} is a web page, not the data; open it to see why, and download it again.")
         archive = np.load(path, allow_pickle=False)
         if isinstance(archive, np.ndarray):
@@ -535,7 +535,7 @@ def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
         zipfile.BadZipFile,
     ) as error:  # fmt: skip
         # numpy treats every unknown file as a pickle
-        if "pickle" in str(error) and start.startswith((b"pk", b"\x93numpy", b"\x80")):
+        if "pickle" in str(error) and kind in ("a zip file", "an npy file", "a Python pickle"):
             raise DataError(
                 f"{path} holds pickled objects, which are not opened; save plain arrays."
             ) from error

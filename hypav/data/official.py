@@ -34,7 +34,7 @@ from tqdm import tqdm
 
 from hypav.data.features import SPLITS, FeatureSet
 from hypav.errors import DataError, RunError, SettingError
-from hypav.utils import make_folder, replacing, write_json
+from hypav.utils import file_kind, make_folder, replacing, write_json
 
 KINDS = ("main", "cls")
 # (audio, video, text): SeLaVi, SeLaVi and fastText; VGGish, C3D and fastText
@@ -390,17 +390,6 @@ def _read_note(path: Path) -> tuple[str, str, bool]:
         raise DataError(f"{path}: the file is damaged; write the folder again.") from error
 
 
-_SIGNATURES = {
-    b"\x89HDF\r\n\x1a\n": "an h5 file",
-    b"\x93NUMPY": "an npy file",
-    b"PK\x03\x04": "a zip file",
-    b"\x1f\x8b": "a gzip file",
-    **{bytes([128, protocol]): "a Python pickle" for protocol in range(2, 6)},
-    b"version https://git-lfs": "a Git LFS pointer (git lfs pull gets the file)",
-    **dict.fromkeys((b"<!doctype html", b"<!DOCTYPE html", b"<html"), "a web page"),
-}
-
-
 def unreadable(path: Path, wanted: str) -> DataError:
     """The error for a file that its library could not read; the first bytes show the cause.
 
@@ -408,17 +397,14 @@ def unreadable(path: Path, wanted: str) -> DataError:
         wanted: what the file should be, for example "an h5 file".
     """
     try:
-        with open(path, "rb") as file:
-            head = file.read(32)
+        kind = file_kind(path)
     except OSError as error:
         return DataError(f"{path}: the file cannot be read ({error.strerror or error}).")
-    kind = next((kind for start, kind in _SIGNATURES.items() if head.lstrip(b"\r\n ").startswith(start)), "")
-    # a TFRecord file begins with the length of its first record, which has a frame of 16 bytes
-    if not kind and 0 < int.from_bytes(head[:8], "little") <= path.stat().st_size - 16:
-        kind = "a TFRecord file"
     if kind and kind not in wanted:
         return DataError(f"{path}: {wanted} is needed, but this is {kind}; get the right file.")
-    return DataError(f"{path}: the file is {'damaged or truncated' if head else 'empty'}; copy it again.")
+    return DataError(
+        f"{path}: the file is {'damaged or truncated' if path.stat().st_size else 'empty'}; copy it again."
+    )
 
 
 # --- word vectors ---------------------------------------------------------------------------------------------------
