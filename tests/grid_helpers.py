@@ -11,7 +11,7 @@ from training_helpers import small, tiny
 
 from hypav.experiments import grid, runs
 from hypav.experiments.configs import Recipe, table_rows
-from hypav.experiments.runs import Job, load_runs, read_record
+from hypav.experiments.runs import Job, load_runs, read_record, record_files
 
 NETWORK = ("dim_phi", "dim_theta", "hidden_enc", "hidden_proj", "heads", "head_dim", "dim_mlp")
 
@@ -47,14 +47,9 @@ def reproduce_in_child(folder: Path, seeds: int) -> None:
     sys.exit(1 if failed else 0)
 
 
-def records(folder: Path) -> list[Path]:
-    """The files of all records below a folder."""
-    return sorted(path for path in folder.rglob("*.json") if "-seed" in path.name)
-
-
 def results(folder: Path) -> dict[str, object]:
     """All that a table could show, by key: the records without seconds, date and machine."""
     table = load_runs(folder).set_index("key").drop(columns=["seconds", "created"])
-    details = {path.stem: read_record(path) for path in records(folder)}
+    details = {path.stem: read_record(path) for path in record_files(folder)}
     more = {r["key"]: (r["config"], r["per_class"], r["epochs"]) for r in details.values()}
     return {key: (table.loc[key].astype(str).tolist(), more[key]) for key in table.index}

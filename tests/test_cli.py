@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from data_helpers import official_folder, small_set
-from grid_helpers import records, reproduce_tiny, tiny_recipe
+from grid_helpers import reproduce_tiny, tiny_recipe
 from test_data_verify import pickle_that_runs, truncate
 
 import hypav
@@ -28,7 +28,7 @@ from hypav.alignment import PRESETS
 from hypav.cli import cli, main
 from hypav.data import load_npz, write_official
 from hypav.experiments.configs import METHODS
-from hypav.experiments.runs import read_record
+from hypav.experiments.runs import read_record, record_files
 
 REAL_DATA = os.environ.get("HYPAV_DATA")
 COURSE_RUNS = Path(__file__).parents[1] / "notebooks" / "results" / "course_runs.csv"
@@ -129,7 +129,7 @@ def test_compare_prints_a_table_and_writes_it(tmp_path: Path, command: Command) 
 def test_train_then_evaluate_then_delta(tmp_path: Path, command: Command) -> None:
     done = command("train", *SMALL, "--method", "hyper-single", *QUICK, "--folder", tmp_path)
     assert done.returncode == 0, done.stderr
-    (path,) = records(tmp_path)
+    (path,) = record_files(tmp_path)
     assert str(path) in done.stdout
     record = read_record(path)
     assert f"HM {100 * record['HM']:.2f}" in done.stdout
@@ -255,7 +255,7 @@ def test_make_a_set_of_your_own_arrays_and_train_on_it(kind: str, tmp_path: Path
     assert (len(made), len(made.phase("test").unseen), made.name) == (len(data), 2, source.stem)
     trained = command("train", "--data", out, *QUICK, "--folder", tmp_path / "runs")
     assert trained.returncode == 0, trained.stderr
-    assert command("evaluate", records(tmp_path / "runs")[0]).returncode == 0
+    assert command("evaluate", record_files(tmp_path / "runs")[0]).returncode == 0
     assert ".npz" in sentence(command("data", "make", source, tmp_path / "set.txt"))
 
 
@@ -359,7 +359,7 @@ def test_a_full_disk_is_one_sentence_and_the_same_command_resumes(
     assert "No space left" in done.stderr.splitlines()[-1]
     monkeypatch.setattr(os, "fsync", before)
     assert command("train", *SMALL, *QUICK, "--folder", tmp_path / "full").returncode == 0
-    one, two = (read_record(records(tmp_path / name)[0]) for name in ("whole", "full"))
+    one, two = (read_record(record_files(tmp_path / name)[0]) for name in ("whole", "full"))
     assert one["epochs"] == two["epochs"]
 
 
@@ -404,4 +404,4 @@ def test_compare_on_real_features(tmp_path: Path, command: Command, monkeypatch:
     assert re.search(r"\| ESZSL +\| 57\.4 +\| 38\.2 +\| 45\.9 +\| 41\.9", done.stdout)
     assert len(re.findall(r"\| (?:AVCA|Hyper-[a-z]+) +\| +\d+\.\d ± ", done.stdout)) == 4
     assert "paper HM" not in done.stdout, "the paper's numbers are of other data"
-    assert json.loads(records(tmp_path)[0].read_text())["simulated"] is False
+    assert json.loads(record_files(tmp_path)[0].read_text())["simulated"] is False

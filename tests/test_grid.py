@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from grid_helpers import (
-    records,
     reproduce_in_child,
     reproduce_tiny,
     results,
@@ -25,7 +24,7 @@ from hypav.errors import RunError
 from hypav.experiments import grid, runs
 from hypav.experiments.configs import FIGURES, TABLES, table_rows
 from hypav.experiments.grid import Grid, train
-from hypav.experiments.runs import load_run, load_runs, read_record, run_path
+from hypav.experiments.runs import load_run, load_runs, read_record, record_files, run_path
 
 
 def missing(folder: Path, jobs: list[runs.Job]) -> list[runs.Job]:
@@ -60,12 +59,12 @@ def test_figures_keep_the_first_seed_and_table_7_measures_delta() -> None:
 def test_only_what_is_missing_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = tiny_jobs()
     tiny_grid(tmp_path, jobs[:3])
-    before = {path: path.stat().st_mtime_ns for path in records(tmp_path)}
+    before = {path: path.stat().st_mtime_ns for path in record_files(tmp_path)}
     assert missing(tmp_path, jobs) == jobs[3:]
     tiny_grid(tmp_path, jobs)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert missing(tmp_path, jobs) == []
-    assert len(records(tmp_path)) == len([p for p in tmp_path.rglob("*") if p.is_file()]) == 4, (
+    assert len(record_files(tmp_path)) == len([p for p in tmp_path.rglob("*") if p.is_file()]) == 4, (
         "nothing else is left"
     )
 
@@ -115,7 +114,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_table(tmp_path: Path) -> None:
     whole = results(tmp_path / "whole")
     child = start(reproduce_in_child, tmp_path / "killed", seeds)
     deadline = time.monotonic() + 120
-    while len(records(tmp_path / "killed")) < 2:
+    while len(record_files(tmp_path / "killed")) < 2:
         assert child.is_alive()
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -186,7 +185,7 @@ def test_a_run_that_diverges_does_not_stop_the_others(tmp_path: Path) -> None:
     assert failed[0].startswith("AVCA seed 0 failed")
     assert "became" in failed[0]
     assert "\n" not in failed[0]
-    assert len(records(tmp_path)) == 2
+    assert len(record_files(tmp_path)) == 2
     assert len(list(tmp_path.rglob("*"))) == 3, "two records in one folder"
 
 
@@ -203,7 +202,7 @@ def test_an_unknown_error_does_not_stop_the_others(tmp_path: Path, monkeypatch: 
     (line,) = tiny_grid(tmp_path, jobs).failed
     assert "MemoryError: no room." in line
     assert "\n" not in line
-    assert len(records(tmp_path)) == 2
+    assert len(record_files(tmp_path)) == 2
 
 
 def test_a_run_that_another_grid_has_finished_meanwhile_is_taken(

@@ -11,14 +11,14 @@ from threading import Thread
 from time import monotonic, sleep
 
 import pytest
-from grid_helpers import records, reproduce_tiny, results, tiny_recipe
+from grid_helpers import reproduce_tiny, results, tiny_recipe
 from training_helpers import small
 
 from hypav.errors import RunError, SettingError
 from hypav.experiments import grid, runs
 from hypav.experiments.configs import TUNING_SEEDS, WEIGHTS
 from hypav.experiments.grid import compare
-from hypav.experiments.runs import tuned_weight
+from hypav.experiments.runs import record_files, tuned_weight
 
 
 def test_it_says_what_it_plans_and_does_only_what_is_missing(
@@ -90,7 +90,7 @@ def test_compare_finds_what_reproduce_ran_and_the_other_way_round(
         table = compare(small(), methods, seeds=2, folder=tmp_path / "b", **settings)
         assert list(table["n"]) == [2] * 4
         assert table.attrs["failed"] == []
-    before = {path: path.stat().st_mtime_ns for path in records(tmp_path / "a")}
+    before = {path: path.stat().st_mtime_ns for path in record_files(tmp_path / "a")}
     reproduce_tiny(tmp_path / "a", ["table3"], seeds=2)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert results(tmp_path / "a") == results(tmp_path / "b")
@@ -137,9 +137,9 @@ def test_a_cluster_that_loses_a_worker_gives_the_same(tmp_path: Path) -> None:
 
     def kill_one() -> None:
         deadline = monotonic() + 200
-        while len(records(tmp_path / "cluster")) < 2 and monotonic() < deadline:
+        while len(record_files(tmp_path / "cluster")) < 2 and monotonic() < deadline:
             sleep(0.005)
-        killed.append(len(records(tmp_path / "cluster")))
+        killed.append(len(record_files(tmp_path / "cluster")))
         os.kill(cluster.workers[0].pid, signal.SIGKILL)
 
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:

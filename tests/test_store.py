@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from grid_helpers import records, tiny_grid, tiny_jobs
+from grid_helpers import tiny_grid, tiny_jobs
 from training_helpers import assert_same_run, small, tiny, train_tiny
 
 from hypav.alignment import Adaptive, AlignmentConfig, preset
@@ -31,6 +32,7 @@ from hypav.experiments.runs import (
     load_run,
     load_runs,
     read_record,
+    record_files,
     run_key,
     run_path,
 )
@@ -149,7 +151,7 @@ def test_a_records_metrics_are_those_of_its_run(made: Path) -> None:
     test = small().phase("test")
     names = [small().class_names[i] for i in test.classes.tolist()]
     seen = {small().class_names[i] for i in test.seen.tolist()}
-    for path in records(made):
+    for path in record_files(made):
         record = read_record(path)
         assert list(record["per_class"]) == names
         for metric, part in (("S", seen), ("U", set(names) - seen)):
@@ -209,7 +211,7 @@ def test_a_finished_run_is_read_and_not_trained_again(
 ) -> None:
     settings = {"recipe": tiny_jobs()[0].recipe, "folder": tmp_path, "device": "cpu", "progress": False}
     first = train(small(), "hyper-alignment", k=-0.5, **settings)
-    (path,) = records(tmp_path)
+    (path,) = record_files(tmp_path)
     assert sorted(p.suffix for p in path.parent.iterdir()) == [".json", ".pt"], "the checkpoint is gone"
     monkeypatch.setattr(runs, "train", None)  # training would fail
     assert_same_run(first, train(small(), "hyper-alignment:-0.5", **settings))
@@ -220,7 +222,7 @@ def test_a_finished_run_is_read_and_not_trained_again(
 def test_a_damaged_network_is_refused_by_load_and_trained_again_by_train(tmp_path: Path) -> None:
     settings = {"recipe": tiny_jobs()[0].recipe, "folder": tmp_path, "device": "cpu", "progress": False}
     first = train(small(), **settings)
-    path = records(tmp_path)[0].with_suffix(".pt")
+    path = record_files(tmp_path)[0].with_suffix(".pt")
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(RunError, match="damaged") as error:
         load_run(path)
@@ -229,12 +231,28 @@ def test_a_damaged_network_is_refused_by_load_and_trained_again_by_train(tmp_pat
     assert load_run(path)[0].metrics == first.metrics
 
 
+def test_runs_are_read_while_a_checkpoint_folder_disappears(
+    made: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (going := folder / "avca-seed7-000000000000").mkdir()
+    scandir = os.scandir
+
+    def removed_first(path: str | Path) -> Any:
+        if Path(path) == going:
+            going.rmdir()
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", removed_first)
+    assert record_files(folder)
+    assert not going.exists()
+
+
 def test_nothing_in_a_folder_of_runs_is_unpickled_freely(made: Path, folder: Path) -> None:
     class Payload:
         def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
             return Path.touch, (folder / "PWNED",)
 
-    for path in records(folder):
+    for path in record_files(folder):
         with open(path.with_suffix(".pt"), "wb") as file:
             pickle.dump(Payload(), file, protocol=2)
         with pytest.raises(RunError, match="damaged"):
@@ -268,7 +286,7 @@ def edited(path: Path, **changes: Any) -> None:
     ids=["cut", "bytes", "metric", "details", "digest", "list", "foreign", "deep", "renamed"],
 )
 def test_a_record_that_is_not_as_it_was_written_is_named(spoil: Callable[[Path], Any], folder: Path) -> None:
-    path = records(folder)[2]
+    path = record_files(folder)[2]
     spoil(path)
     with pytest.raises(RunError, match=r"seed\d-[0-9a-f]+\.json is damaged, was edited") as error:
         load_runs(folder)
@@ -277,7 +295,7 @@ def test_a_record_that_is_not_as_it_was_written_is_named(spoil: Callable[[Path],
 
 def test_files_that_are_not_named_as_runs_are_left_alone(folder: Path) -> None:
     (folder / "notes.json").write_text("not JSON")
-    (records(folder)[0].parent / "notes-seed.json").write_text("{}")
+    (record_files(folder)[0].parent / "notes-seed.json").write_text("{}")
     assert len(load_runs(folder)) == 8
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import re
 import shutil
@@ -309,9 +310,7 @@ def load_runs(path: Path | str) -> pd.DataFrame:
     """
     path = Path(path)
     if path.is_dir():
-        return frame(
-            [read_record(file) for file in sorted(path.rglob("*.json")) if _RECORD.fullmatch(file.name)]
-        )
+        return frame([read_record(file) for file in record_files(path)])
     try:
         table = pd.read_csv(path, keep_default_na=False, dtype=str)
         if not {"key", "method", "seed", "HM"} <= set(table):
@@ -323,6 +322,13 @@ def load_runs(path: Path | str) -> pd.DataFrame:
         ) from None
     except (OSError, ValueError) as error:
         raise RunError(f"{path} is not a table of runs: {error}.") from error
+
+
+def record_files(folder: Path) -> list[Path]:
+    """The files of all records below a folder, sorted."""
+    # os.walk and not rglob: a grid that runs meanwhile removes its checkpoint folders, which makes rglob fail.
+    found = (Path(place, name) for place, _, names in os.walk(folder) for name in names)
+    return sorted(path for path in found if _RECORD.fullmatch(path.name))
 
 
 def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
