@@ -474,10 +474,11 @@ def describe(load: Load) -> None:
 @click.argument("path", type=PATH)
 @click.pass_context
 def verify(context: click.Context, path: Path) -> None:
-    """Say what the folder or file PATH holds and what is wrong with it, before anything trains.
+    """Say what the folder or file PATH holds, its first error and all warnings, before anything trains.
 
-    PATH is a folder of the benchmark, a yt8m-mini file or folder, or your own .npz. The exit code is 2 if no run can use
-    the data; warnings and notes do not change it.
+    PATH is a folder of the benchmark, a yt8m-mini file or folder, or your own .npz. Warnings count equal rows, rows of
+    zeros, values beyond float32, outliers and names in two splits. The exit code is 2 if no run can use the data;
+    warnings and notes do not change it.
     """
     from hypav.data.verify import verify as verify_path
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 import h5py
 import numpy as np
 import pytest
 import torch
-from data_helpers import official_folder, small_set
+from data_helpers import SMALL_COUNTS, official_folder, small_set
 
 from hypav.data import load_npz, read_official, save_npz, write_official
 from hypav.data.official import write_word_vectors
-from hypav.data.verify import Report, verify
+from hypav.data.verify import Report, _about_samples, verify
 from hypav.errors import DataError
 
 FEATURES = "features/main_features"
@@ -138,15 +140,16 @@ def swap_rows(root: Path) -> None:
     change(path, data=values, video_urls=names)
 
 
-def repeat(key: str) -> Callable[[Path], object]:
-    """Two training samples are in the test as well."""
+def repeat(key: str, split: str = "stage_2_test_seen") -> Callable[[Path], object]:
+    """Two training samples are in another split as well, or twice in their own."""
 
     def damage(root: Path) -> None:
+        place = slice(2, 4) if split == "stage_1_train" else slice(2)
         for modality in ("audio", "video"):
             with h5py.File(h5_file(root, modality)) as file:
                 values = file[key][:2]
-            with h5py.File(h5_file(root, modality, split="stage_2_test_seen"), "r+") as file:
-                file[key][:2] = values
+            with h5py.File(h5_file(root, modality, split=split), "r+") as file:
+                file[key][place] = values
 
     return damage
 
@@ -188,8 +191,13 @@ FAULTS = [
         ("single sample in stage_2_test_unseen", "'Class006'"),
     ),
     ("warning", vectors(Class004=np.full(9, 2.0)), ("1 of 9 word vectors do not have norm 1", "from 1 to 6")),
-    ("warning", repeat("video_urls"), ("2 samples have the same name",)),
-    ("warning", repeat("data"), ("2 samples have the same features",)),
+    ("warning", repeat("video_urls"), ("2 samples have the same name", "first are row 49 (", "as row 7 (")),
+    ("warning", repeat("data"), ("2 samples have the same features", "another split", "first are row 49 (")),
+    (
+        "warning",
+        repeat("data", "stage_1_train"),
+        ("2 samples have the same features", "same split", "row 9 ("),
+    ),
     ("warning", scale_a_row(0), ("1 audio rows are zero", "row 10")),
     ("warning", scale_a_row(1e6), ("1 audio rows have more than 100 times the median norm", "row 10")),
     (
@@ -267,3 +275,67 @@ def test_features_of_any_precision_are_verified(tmp_path):
     )
     assert verify(tmp_path / "set.npz").problems == []
     assert torch.equal(load_npz(tmp_path / "set.npz").audio, data.audio.half())
+
+
+def test_every_kind_of_suspicious_row_is_listed_with_its_count_and_first_rows(tmp_path: Path) -> None:
+    data = small_set()
+    audio, video, text = data.audio.double(), data.video.double(), data.text.double()
+    test_unseen = data.splits["stage_2_test_unseen"][:5]
+    for table in (audio, video):
+        table[:5] = table[test_unseen]
+        table[11] = table[10]
+    audio[20:22], audio[22, 0], video[23, 3], audio[24] = 0, 1e39, -1e6, 1e-50
+    video[25, 1] = 1e200  # its square overflows
+    text[3], text[5] = text[4], 0
+    ids = list(data.ids)
+    ids[30] = ids[0] = "\x1b[31mred"
+    save_npz(
+        dataclasses.replace(data, audio=audio, video=video, text=text, ids=tuple(ids)), tmp_path / "a.npz"
+    )
+    report = verify(tmp_path / "a.npz")
+    assert report.ok
+    for parts in (
+        (
+            "5 samples have the same features as a sample of another split",
+            "are row 59 (",
+            "row 60 (",
+            "row 61 (",
+        ),
+        ("1 samples have the same features as a sample of the same split", "row 11 (", "as row 10 ("),
+        ("1 samples have the same name", r"row 30 ('\x1b[31mred') as row 0 ("),
+        ("1 classes have the same word vector", "'Class004' as 'Class003'"),
+        ("3 audio rows are zero", "row 20 (", "row 21 (", "row 24 ("),
+        ("1 audio rows have values beyond float32", "row 22 ("),
+        ("1 video rows have values beyond float32", "row 25 ("),
+        ("1 video rows have more than 100 times the median norm", "row 23 ("),
+        ("1 text rows are zero", "row 5 ('Class005')"),
+        ("1 of 9 word vectors do not have norm 1",),
+    ):
+        assert says(report, "warning", *parts), (parts, str(report))
+    assert len(report.warnings) == 10
+    assert "\x1b" not in str(report)
+
+
+def test_absurd_rows_are_seen_among_rows_that_are_mostly_zero(tmp_path: Path) -> None:
+    data = small_set()
+    audio = data.audio.clone()
+    audio[:50] = 0
+    audio[60] *= 1e5
+    save_npz(dataclasses.replace(data, audio=audio), tmp_path / "a.npz")
+    report = verify(tmp_path / "a.npz")
+    assert [str(problem).partition(": ")[2].partition(": ")[2][:13] for problem in report.warnings] == [
+        "50 audio rows",
+        "1 audio rows ",
+    ]
+
+
+def test_a_large_set_takes_no_second_copy() -> None:
+    counts = {split: (classes, 5000) for split, (classes, _) in SMALL_COUNTS.items()}
+    data = small_set(counts=counts, dims=(256, 128, 6))
+    tracemalloc.start()
+    before = monotonic()
+    assert list(_about_samples(data)) == []
+    assert monotonic() - before < 5
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < data.audio.numpy().nbytes / 1.5

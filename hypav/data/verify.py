@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from hypav.data.features import SPLITS, FeatureSet, load_npz
 from hypav.data.official import FEATURE_DIMS, KINDS, PUBLISHED, open_official, read_official
@@ -21,6 +23,9 @@ LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 DIMS = tuple(f"dimension of {what}" for what in ("audio", "video", "text"))
 UNIT = 1e-3  # tolerance for a norm of 1, enough for float16 vectors
 OUTLIER = 100  # times the median norm
+LARGEST, SMALLEST = float(np.finfo(np.float32).max), 2.0**-150  # of float32; half of its smallest number is 0
+SHOWN = 3  # of the rows or classes with a problem
+BLOCK = 1024  # rows
 
 
 @dataclass(frozen=True)
@@ -156,21 +161,77 @@ def _about_classes(data: FeatureSet) -> Iterator[str]:
 
 
 def _about_samples(data: FeatureSet) -> Iterator[str]:
-    tables = {"audio": data.audio.numpy(), "video": data.video.numpy()}
-    keys = [hash((heard.tobytes(), seen.tobytes())) for heard, seen in zip(*tables.values(), strict=True)]
-    for what, values in (("features", keys), ("name", data.ids)):
-        first: dict[object, str] = {}  # the first split in which a value occurs
-        pairs = [(row, split) for split in SPLITS for row in data.splits[split].tolist()] if values else []
-        if repeated := [row for row, split in pairs if first.setdefault(values[row], split) != split]:
+    rows = {"audio": _Rows.of(data.audio), "video": _Rows.of(data.video), "text": _Rows.of(data.text)}
+    # both tables: silent videos share a row of audio
+    both = list(zip(rows["audio"].keys, rows["video"].keys, strict=True))
+    place = {row: split for split in SPLITS for row in data.splits[split].tolist()}
+    for what, keys in (("features", both), ("name", data.ids)):
+        elsewhere: list[tuple[int, int]] = []
+        again: list[tuple[int, int]] = []
+        first: dict[object, int] = {}  # the first row of a value
+        for row in place if keys else ():
+            other = first.setdefault(keys[row], row)
+            if other != row:
+                (again if place[other] == place[row] else elsewhere).append((row, other))
+        if elsewhere:
+            pairs = [f"{_name(data, row)} as {_name(data, other)}" for row, other in elsewhere]
             yield (
-                f"{len(repeated)} samples have the same {what} as a sample of another split, "
-                f"the first is row {repeated[0]}; this makes the test too easy."
+                f"{len(pairs)} samples have the same {what} as a sample of another split, {_firsts(pairs)}; "
+                "this makes the test too easy."
             )
-    for name, table in tables.items():
-        norms = np.linalg.norm(table.astype(np.float64), axis=1)
+        if again and what == "features":  # a video may have several clips under one name
+            pairs = [f"{_name(data, row)} as {_name(data, other)}" for row, other in again]
+            yield (
+                f"{len(pairs)} samples have the same {what} as a sample of the same split, {_firsts(pairs)}; "
+                "they count twice."
+            )
+    first = {}
+    vectors = [(row, first.setdefault(key, row)) for row, key in enumerate(rows["text"].keys)]
+    if same := [f"{data.class_names[a]!r} as {data.class_names[b]!r}" for a, b in vectors if a != b]:
+        yield f"{len(same)} classes have the same word vector as another class, {_firsts(same)}."
+    for name, table in rows.items():
+        usual = table.norms[(table.norms > 0) & ~table.beyond]
+        limit = OUTLIER * np.median(usual) if len(usual) else np.inf
         for what, bad in {
-            "rows are zero": norms == 0,
-            f"rows have more than {OUTLIER} times the median norm": norms > OUTLIER * np.median(norms),
+            "rows are zero": table.norms == 0,
+            "rows have values beyond float32, which become infinite in training": table.beyond,
+            f"rows have more than {OUTLIER} times the median norm": (table.norms > limit) & ~table.beyond,
         }.items():
             if bad.any():
-                yield f"{bad.sum()} {name} {what}; the first is row {bad.argmax()}."
+                found = [_name(data, row, name) for row in bad.nonzero()[0].tolist()]
+                yield f"{len(found)} {name} {what}; {_firsts(found)}."
+
+
+@dataclass
+class _Rows:
+    """What the checks need of each row of a table: a hash, the norm, and whether a value is beyond float32."""
+
+    keys: list[int]
+    norms: NDArray[np.float64]
+    beyond: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, table: Tensor) -> _Rows:
+        """Computed in blocks, so that a large table is not copied."""
+        keys, norms, beyond = [], [], []
+        for part in table.split(BLOCK):
+            block = part.numpy() + 0  # -0.0 becomes 0.0
+            keys += [hash(row.tobytes()) for row in block]
+            # a float64 value that training sees as 0 counts as 0
+            wide = block.astype(np.float64)
+            wide[np.abs(wide) < SMALLEST] = 0
+            beyond.append((np.abs(wide) > LARGEST).any(axis=1))
+            with np.errstate(over="ignore"):
+                norms.append(np.linalg.norm(wide, axis=1))
+        return cls(keys, np.concatenate(norms), np.concatenate(beyond))
+
+
+def _name(data: FeatureSet, row: int, table: str = "") -> str:
+    if table == "text":
+        return f"row {row} ({data.class_names[row]!r})"
+    return f"row {row} ({data.ids[row]!r})" if data.ids else f"row {row}"
+
+
+def _firsts(items: Sequence[str]) -> str:
+    """ "the first is X" or "the first are X, Y, Z"."""
+    return f"the first {'is' if len(items) == 1 else 'are'} {', '.join(items[:SHOWN])}"
