@@ -9,8 +9,10 @@ All methods trained with one seed share initial weights, batches and dropout mas
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -30,6 +32,7 @@ from hypav.losses import avca_terms, total
 from hypav.utils import load_checked, make_folder, pick_device, save_checked
 
 CHECKPOINT = "checkpoint.pt"
+_UNFINISHED = re.compile(r"\.checkpoint\.pt\.[a-z0-9_]{8}\.tmp")  # the temporary names of `replacing`
 
 
 @dataclass(frozen=True)
@@ -370,7 +373,7 @@ class _Stages:
             "val": asdict(self.val),
             "seconds": now - self.started,
         }
-        save_checked(self.path, {"of": self._of(), **progress})
+        save_checked(self.path, {"of": _of(self.data, self.config, self.device), **progress})
 
     def resume(self) -> None:
         """Continue from the checkpoint, if there is one.
@@ -382,7 +385,7 @@ class _Stages:
             return
         saved = load_checked(self.path)
         try:
-            if saved["of"] != self._of():
+            if saved["of"] != _of(self.data, self.config, self.device):
                 raise RunError(
                     f"{self.path} is the checkpoint of another configuration, other data or another device "
                     f"({saved['of']['device']}); choose another folder."
@@ -391,11 +394,28 @@ class _Stages:
             self.epochs, self.best_epoch = saved["epochs"], saved["best_epoch"]
             self.val = Metrics(**saved["val"])
             self.started -= saved["seconds"]
-        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError, AttributeError) as error:
             raise RunError(f"{self.path} is not a checkpoint of hypav; remove it and train again.") from error
 
-    def _of(self) -> dict[str, Any]:
-        return {"config": self.config.to_dict(), "data": self.data.digest, "device": self.device.type}
+
+def _of(data: FeatureSet, config: RunConfig, device: torch.device) -> dict[str, Any]:
+    return {"config": config.to_dict(), "data": data.digest, "device": device.type}
+
+
+def discard_checkpoint(folder: Path, data: FeatureSet, config: RunConfig, device: str) -> None:
+    """Remove what `train` wrote for this run: its checkpoint, what a kill left of one, and the folder if it is empty.
+
+    Files of others stay, a checkpoint of another run too.
+    """
+    path = folder / CHECKPOINT
+    with suppress(OSError, RunError):
+        if load_checked(path).get("of") == _of(data, config, torch.device(device)):
+            path.unlink()
+    with suppress(OSError):
+        for part in folder.iterdir():
+            if _UNFINISHED.fullmatch(part.name):
+                part.unlink()
+        folder.rmdir()
 
 
 def save_model(path: Path, run: Run) -> None:
@@ -414,8 +434,8 @@ def load_model(path: Path, config: RunConfig) -> tuple[AVCA, Alignment | None]:
     saved = load_checked(path)
     if saved.get("config") != config.to_dict():
         raise RunError(f"{path} is not the network of this configuration; train again, or give another file.")
-    learner = Learner.fresh(config, torch.device("cpu"))
     try:
+        learner = Learner.fresh(config, torch.device("cpu"))
         learner.model.load_state_dict(saved["model"])
         if learner.alignment is not None:
             learner.alignment.load_state_dict(saved["alignment"])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
 import math
 import os
 import re
+import stat
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,11 +61,17 @@ def write_json(path: Path | str, value: Mapping[str, Any]) -> None:
 
 
 def content_digest(value: Any) -> str:
-    """SHA-256, in hexadecimal, of nested dicts, lists, tensors and plain values; equal values have equal digests."""
+    """SHA-256, in hexadecimal, of nested dicts, lists, tensors and plain values; equal values have equal digests.
+
+    Raises:
+        ValueError: an expanded tensor, which is larger than its memory.
+    """
     digest = hashlib.sha256()
 
     def add(value: Any) -> None:
         if isinstance(value, Tensor):
+            if value.nbytes > value.untyped_storage().nbytes():
+                raise ValueError(f"a tensor of shape {tuple(value.shape)} is larger than its memory")
             digest.update(f"{value.dtype}{tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         elif isinstance(value, Mapping):
@@ -96,15 +105,29 @@ def load_checked(path: Path | str) -> dict[str, Any]:
         RunError: the file cannot be read, is damaged, was changed by hand, or holds something else.
     """
     try:
+        check_regular(path)
+        # torch.load does not compare checksums, and a compressed member could be far larger than the file
+        with zipfile.ZipFile(path) as archive:
+            plain = all(member.compress_type == zipfile.ZIP_STORED for member in archive.infolist())
+            if not plain or archive.testzip() is not None:
+                raise ValueError("a member is compressed or damaged")
         content = torch.load(path, map_location="cpu", weights_only=True)
-        digest = content.pop("digest")
+        intact = content.pop("digest") == content_digest(content)
     except OSError as error:
         raise RunError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except MemoryError as error:
+        raise RunError(f"There is too little memory to read {path}.") from error
     except Exception as error:  # a damaged or foreign file can raise anything
         raise RunError(f"{path} is damaged or not a file of hypav; remove it and train again.") from error
-    if digest != content_digest(content):
+    if not intact:
         raise RunError(f"{path} is damaged or was changed by hand; remove it and train again.")
     return content
+
+
+def check_regular(path: Path | str) -> None:
+    """Raise OSError if `path` is missing or is not a regular file: reading from a pipe could wait for ever."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def make_folder(path: Path | str) -> Path:

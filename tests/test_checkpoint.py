@@ -6,6 +6,8 @@ import errno
 import os
 import resource
 import signal
+import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +24,20 @@ from training_helpers import (
     train_tiny,
 )
 
+from hypav import cli
 from hypav.alignment import Adaptive, preset
 from hypav.data.batches import TripletSampler, make_batch
 from hypav.errors import RunError
-from hypav.training import CHECKPOINT, Learner, RunConfig, load_model, save_model, train_step
+from hypav.experiments import runs
+from hypav.training import (
+    CHECKPOINT,
+    Learner,
+    RunConfig,
+    discard_checkpoint,
+    load_model,
+    save_model,
+    train_step,
+)
 from hypav.utils import load_checked, save_checked
 
 CPU = torch.device("cpu")
@@ -154,6 +166,107 @@ def test_a_damaged_checkpoint_is_refused_and_kept(after_two: Path) -> None:
         path.write_bytes(damaged)
         refused(after_two, "damaged.*remove it and train again")
         assert path.read_bytes() == damaged
+
+
+def with_a_bit_flipped(path: Path, tensor: torch.Tensor) -> bytes:
+    """The bytes of a file of tensors with one bit of the last number of a tensor changed."""
+    whole, values = bytearray(path.read_bytes()), tensor.numpy().tobytes()
+    assert whole.count(values) >= 1
+    whole[whole.index(values) + len(values) - 3] ^= 1
+    return bytes(whole)
+
+
+def test_one_bit_in_any_weight_matrix_is_seen(after_two: Path) -> None:
+    path = after_two / CHECKPOINT
+    model = load_checked(path)["learner"]["model"]
+    matrices = [tensor for tensor in model.values() if tensor.ndim == 2]
+    damaged = [with_a_bit_flipped(path, matrix) for matrix in matrices]
+    assert len(damaged) >= 12
+    for content in damaged:
+        path.write_bytes(content)
+        refused(after_two, "damaged.*remove it and train again")
+
+
+def test_the_command_refuses_a_damaged_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = "hypav train --data simulated:small --device cpu --epochs 3 --batches 1 --batch-size 8"
+    monkeypatch.setattr(sys, "argv", [*command.split(), "--folder", str(tmp_path)])
+    monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", 0.0)
+    with interrupted_after(1):
+        cli.main()
+    (path,) = tmp_path.rglob(CHECKPOINT)
+    damaged = with_a_bit_flipped(path, load_checked(path)["learner"]["model"]["decode.out.weight"])
+    path.write_bytes(damaged)
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: ")]
+    assert said == [f"Error: {path} is damaged or not a file of hypav; remove it and train again."]
+    assert path.read_bytes() == damaged
+    assert [place for place in tmp_path.rglob("*") if place.is_file()] == [path]
+
+
+def compressed(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        compressed,
+        lambda path: torch.save(load_checked(path), path, _use_new_zipfile_serialization=False),
+        lambda path: torch.save({"a": torch.zeros(1).expand(10**9, 10**3), "digest": ""}, path),
+        lambda path: torch.save({"a": torch.zeros(2).to_sparse(), "digest": ""}, path),
+        lambda path: torch.save([1], path),
+        lambda path: (path.unlink(), os.mkfifo(path)),
+        lambda path: (path.unlink(), path.mkdir()),
+    ],
+    ids=["compressed", "old format", "expanded", "sparse", "list", "pipe", "folder"],
+)
+def test_a_file_that_would_take_all_memory_or_time_is_refused(after_two: Path, spoil: Any) -> None:
+    spoil(after_two / CHECKPOINT)
+    refused(after_two, r"checkpoint\.pt")
+
+
+def test_content_that_is_nested_too_deeply_is_refused(
+    after_two: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "load", lambda *args, **options: {"a": nested(100_000), "digest": ""})
+    refused(after_two, "damaged")
+
+
+def test_too_little_memory_is_not_called_damage(after_two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object, **options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(torch, "load", full)
+    refused(after_two, "too little memory to read")
+
+
+def test_only_what_the_run_wrote_is_removed(after_two: Path) -> None:
+    (after_two / "my-checkpoint.txt").touch()
+    (after_two / ".notes.tmp").touch()
+    (after_two / ".checkpoint.pt.k1ll3d_0.tmp").touch()
+    discard_checkpoint(after_two, small(), tiny(seed=1), "cpu")
+    assert sorted(os.listdir(after_two)) == [".notes.tmp", CHECKPOINT, "my-checkpoint.txt"], "of another run"
+    discard_checkpoint(after_two, small(), tiny(), "cpu")
+    assert sorted(os.listdir(after_two)) == [".notes.tmp", "my-checkpoint.txt"]
+    (after_two / CHECKPOINT).write_text("of another program")
+    discard_checkpoint(after_two, small(), tiny(), "cpu")
+    assert (after_two / CHECKPOINT).read_text() == "of another program"
 
 
 def test_a_hand_edit_is_refused(after_two: Path) -> None:

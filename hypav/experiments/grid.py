@@ -6,7 +6,7 @@ cluster. After an interruption at any moment, the same call resumes.
 
 from __future__ import annotations
 
-import shutil
+import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,13 +50,16 @@ from hypav.experiments.runs import (
     eszsl_record,
     frame,
     load_run,
+    only_one,
     read_record,
     run_path,
     tuned_weight,
     write_record,
 )
 from hypav.stats import t_interval
-from hypav.training import Learner, Run, RunConfig, train_step
+from hypav.training import Learner, Run, RunConfig, discard_checkpoint, train_step
+
+_log = logging.getLogger(__name__)
 
 TUNED = "tuned"
 ANSWER_SECONDS = 10.0  # time limit for the scheduler's answer
@@ -101,7 +104,7 @@ def train(
 
     Raises:
         SettingError: an invalid name or value; ESZSL, which has no training run.
-        RunError: the run diverged, or the folder cannot be written.
+        RunError: the run diverged, another process trains it in this folder, or the folder cannot be written.
 
     >>> import hypav as hv
     >>> run = hv.train(hv.load("simulated:small"), "hyper-alignment", k=-0.5, epochs=1, batches=2)
@@ -127,9 +130,10 @@ def train(
         try:
             return load_run(grid.path(job))[0]
         except RunError as error:
-            grid.say([f"{error} It is trained again."])
+            _log.warning("%s It is trained again.", error)
     job = todo[0] if todo else job
-    return do_job(job, data, grid.folder, device=grid.device, thread_count=threads, progress=progress)[0]
+    with only_one(grid.path(job)):
+        return do_job(job, data, grid.folder, device=grid.device, thread_count=threads, progress=progress)[0]
 
 
 def compare(
@@ -373,9 +377,9 @@ class Grid:
             kept = path.with_suffix(".pt").exists()
             measured = record is not None and record["delta_rel"] is not None
             if record is not None:  # a kill right after the record was written leaves the checkpoint
-                shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+                discard_checkpoint(path.with_suffix(""), self.data, job.config, self.device)
             if record is None and path.exists():
-                self.say([f"{path} is damaged or was edited; it is trained again."])
+                _log.warning("%s is damaged or was edited; it is trained again.", path)
             if record is None or (job.keep and not kept) or (job.delta and not measured):
                 todo.append(replace(job, keep=job.keep or kept, delta=job.delta or measured))
         return todo

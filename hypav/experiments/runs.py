@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import math
 import os
 import platform
 import re
-import shutil
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from filelock import FileLock, Timeout
 from torch import Generator
 
 import hypav
@@ -35,8 +37,10 @@ from hypav.evaluation import Metrics, Scores
 from hypav.experiments.configs import TUNING_SEEDS, WEIGHTS, Recipe, method_name, table_rows
 from hypav.experiments.paper import Key
 from hypav.hyperbolicity import covariance_matched_null, gaussian_null, sampled_delta_rel
-from hypav.training import Run, RunConfig, load_model, save_model, score, train
-from hypav.utils import content_digest, make_folder, slug, threads, write_json
+from hypav.training import Run, RunConfig, discard_checkpoint, load_model, save_model, score, train
+from hypav.utils import check_regular, content_digest, make_folder, slug, threads, write_json
+
+_log = logging.getLogger(__name__)
 
 # Part of a run's key. Change it if a configuration gives other numbers than before; tests/test_golden_run.py checks this.
 NUMERICS_VERSION = "005af793418a"
@@ -138,8 +142,34 @@ def do_job(
         with suppress(OSError):
             checkpoints.rmdir()  # only if it holds no checkpoint
         raise
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    discard_checkpoint(checkpoints, data, job.config, device)
     return run, record
+
+
+@contextmanager
+def only_one(path: Path) -> Iterator[None]:
+    """Context for training the run whose record will be `path`. When the process ends, however it ends, so does this.
+
+    Grids do not use it: two of them may train a run twice, which does no harm.
+
+    Raises:
+        RunError: another process is in this context, or the folder cannot be written.
+    """
+    lock = FileLock(make_folder(path.parent) / f"{path.stem}.lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise RunError(
+            f"Another process is training {path}; wait until it has finished, or choose another folder."
+        ) from error
+    except (OSError, NotImplementedError):
+        pass  # some network file systems have no locks
+    try:
+        yield
+    finally:
+        if lock.is_locked:
+            lock.release()
+            Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def measure(data: FeatureSet, run: Run, *, delta: bool) -> dict[str, Any]:
@@ -165,8 +195,11 @@ def measure(data: FeatureSet, run: Run, *, delta: bool) -> dict[str, Any]:
 def eszsl_record(data: FeatureSet, folder: Path | str) -> dict[str, Any]:
     """The record of ESZSL on a set. If `folder` has none, it is computed and saved there."""
     path = run_path(folder, data, None)
-    with suppress(RunError):
-        return read_record(path)
+    if path.exists():
+        try:
+            return read_record(path)
+        except RunError as error:
+            _log.warning("%s It is computed again.", error)
     start = time.perf_counter()
     with threads(1):
         reference = eszsl_reference(data, ESZSL["modality"])
@@ -240,20 +273,39 @@ def read_record(path: Path) -> dict[str, Any]:
         RunError: the file is missing or damaged, was edited or renamed, or is not a run.
     """
     try:
+        check_regular(path)
         record = json.loads(path.read_text(encoding="utf-8"))
         digest, name = record.pop("digest"), _RECORD.fullmatch(path.name)
         intact = digest == content_digest(record) and name is not None and name[1] == record["key"]
+        intact = intact and _is_run(record)
     except FileNotFoundError:
         raise RunError(f"There is no run {path}; hypav train, compare and reproduce write runs.") from None
     except OSError as error:
         raise RunError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
         intact = False
     if not intact:
         raise RunError(
             f"{path} is damaged, was edited, or is not a run of hypav: remove it and run it again."
         )
     return record
+
+
+def _is_run(record: Mapping[str, Any]) -> bool:
+    """Whether an intact record holds what this version of hypav reads; another version's may not."""
+    rows = [record, *record["epochs"]]
+    metrics = [row[name] for row in rows for name in (*METRICS, "beta")]
+    numbers = [record[name] for name in NUMBERS if record[name] is not None]
+    wholes = [record[name] for name in WHOLE]
+    texts = [record[name] for name in COLUMNS if name not in (*NUMBERS, "simulated")]
+    return (
+        all(type(value) in (int, float) and math.isfinite(value) for value in [*numbers, *metrics])
+        and all(type(value) is int and 0 <= value < 2**63 for value in wholes)
+        and all(value is None or type(value) is str for value in texts)
+        and type(record["method"]) is str
+        and type(record["simulated"]) is bool
+        and all(type(record[name]) is dict for name in ("config", "loaded_as", "per_class"))
+    )
 
 
 def load_run(path: Path | str) -> tuple[Run, dict[str, Any]]:
@@ -268,13 +320,16 @@ def load_run(path: Path | str) -> tuple[Run, dict[str, Any]]:
         raise RunError(f"{path} is of ESZSL, which has no network; give a run of another method.")
     if not path.with_suffix(".pt").exists():
         raise RunError(f"The network of {path} was not saved; hypav train with its settings saves it.")
-    config = RunConfig.from_dict(record["config"])
-    model, alignment = load_model(path.with_suffix(".pt"), config)
     best = record["best_epoch"]
-    metrics, val = (
-        Metrics(**{name: values[name] for name in (*METRICS, "beta")})
-        for values in (record, record["epochs"][best - 1])
-    )
+    try:
+        config = RunConfig.from_dict(record["config"])
+        metrics, val = (
+            Metrics(**{name: values[name] for name in (*METRICS, "beta")})
+            for values in (record, record["epochs"][best - 1])
+        )
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"{path} is of another version of hypav: remove it and run it again.") from error
+    model, alignment = load_model(path.with_suffix(".pt"), config)
     return Run(config, metrics, val, best, record["epochs"], model, alignment, record["seconds"]), record
 
 
@@ -312,16 +367,25 @@ def load_runs(path: Path | str) -> pd.DataFrame:
     if path.is_dir():
         return frame([read_record(file) for file in record_files(path)])
     try:
-        table = pd.read_csv(path, keep_default_na=False, dtype=str)
-        if not {"key", "method", "seed", "HM"} <= set(table):
+        check_regular(path)
+        with open(path, encoding="utf-8-sig", newline="") as file:  # a path could be taken for an address
+            table = pd.read_csv(file, keep_default_na=False, dtype=str)
+        if not set(COLUMNS) <= set(table):
             raise ValueError("it lacks columns of runs")
-        return frame(table.to_dict("records"))
+        runs = frame(table.to_dict("records"))
+        metrics = runs[list(METRICS)]
+        if ((metrics < 0) | (metrics > 1)).any(axis=None) or np.isinf(runs[list(NUMBERS)]).any(axis=None):
+            raise ValueError("a metric is not between 0 and 1, or a number is infinite")
+        return runs
     except FileNotFoundError:
         raise RunError(
             f"There are no runs in {path}; hypav compare and hypav reproduce write runs."
         ) from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} is not a table of runs: {error}.") from error
+    except OSError as error:
+        raise RunError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except (ValueError, LookupError, TypeError, OverflowError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise RunError(f"{path} is not a table of runs: {reason}.") from error
 
 
 def record_files(folder: Path) -> list[Path]:
