@@ -17,7 +17,8 @@ import torch
 from data_helpers import UCF_COUNTS, official_folder, small_set
 
 from hypav.data import SPLITS, FeatureSet, read_official, write_official
-from hypav.data.official import official_archive_help, text_rows, unpack, write_word_vectors
+from hypav.data.official import official_archive_help, text_rows, unpack
+from hypav.data.vectors import write_word_vectors
 from hypav.errors import DataError, RunError, SettingError
 
 TRAIN = ("stage_1_train", "Class001")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hypav.data.official import read_word_vectors, write_word_vectors
+from hypav.data.vectors import read_word_vectors, write_word_vectors
 from hypav.errors import DataError, RunError
 
 Read = Callable[[bytes], dict[str, np.ndarray]]
