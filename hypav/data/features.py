@@ -260,8 +260,6 @@ def _array_problems(data: FeatureSet) -> Iterator[str]:
         yield f"there are {len(data.text)} text vectors for {classes} class names."
     if repeated := [name for name, count in Counter(data.class_names).items() if count > 1]:
         yield f"the class name {repeated[0]!r} appears twice; class names must differ."
-    if "" in data.class_names:
-        yield f"the name of class {data.class_names.index('')} is empty; every class needs a name."
     low, high = int(data.label.min()), int(data.label.max())
     if low < 0 or high >= classes:
         yield f"labels run from {low} to {high} but there are {classes} classes (ids start at 0)."
@@ -383,9 +381,12 @@ def from_arrays(
 
 def _names(what: str, values: Iterable[Any]) -> tuple[str, ...]:
     try:
-        return tuple(map(plain_name, values.tolist() if isinstance(values, np.ndarray) else values))
+        names = tuple(map(plain_name, values.tolist() if isinstance(values, np.ndarray) else values))
     except TypeError as error:
         raise DataError(f"{what} must be a list of names.") from error
+    if what == "class_names" and "" in names:
+        raise DataError(f"the name of class {names.index('')} is empty; every class needs a name.")
+    return names
 
 
 def _tensor(what: str, values: Any, *, whole: bool = False) -> Tensor:

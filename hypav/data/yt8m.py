@@ -199,13 +199,13 @@ def _by_words(path: Path, classes: Sequence[Yt8mClass]) -> list[NDArray[Any]]:
     """The mean vector of the words of each class, from a file whose lines are a word and its numbers."""
     wanted = {word for c in classes for text in (c.phrase, c.name) for word in _words(text)}
     table: dict[str, NDArray[np.float64]] = {}
-    declared, rows, width = None, 0, 0
+    declared, found, width = None, 0, 0
     for number, line in enumerate(_vector_lines(path), start=1):
         word, _, numbers = line.strip().partition(" ")
         if number == 1 and word.isdecimal() and numbers.isdecimal():  # the first line: rows and dimensions
             declared, width = int(word), int(numbers)
             continue
-        rows += bool(word)
+        found += bool(word)
         count = numbers.count(" ") + 1 if numbers else 0
         width = width or count
         if word and count < width:
@@ -219,9 +219,9 @@ def _by_words(path: Path, classes: Sequence[Yt8mClass]) -> list[NDArray[Any]]:
                 table[word] = np.array(numbers.split(" "), dtype=np.float64)
             except ValueError as error:
                 raise DataError(f"{path}, line {number}: a word must be followed by numbers.") from error
-    if declared is not None and rows != declared:
+    if declared is not None and found != declared:
         raise DataError(
-            f"{path}: its first line says {declared} words but {rows} follow; the file is cut off or was edited, "
+            f"{path}: its first line says {declared} words but {found} follow; the file is cut off or was edited, "
             "copy it again."
         )
     if len({len(vector) for vector in table.values()}) > 1:
