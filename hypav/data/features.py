@@ -417,7 +417,11 @@ def _tensor(what: str, values: Any, *, whole: bool = False) -> Tensor:
 
 def split_codes(codes: NDArray[Any], samples: int) -> dict[str, NDArray[np.int64]]:
     """The sample indices of each split, from (N,) positions in SPLITS; -1 is a sample in no split."""
-    if codes.shape != (samples,) or not np.isin(codes, range(-1, len(SPLITS))).all():
+    if (
+        codes.shape != (samples,)
+        or codes.dtype.kind not in "iuf"
+        or not np.isin(codes, range(-1, len(SPLITS))).all()
+    ):
         raise DataError(f"split must be a list of numbers from -1 to {len(SPLITS) - 1}, one for each sample.")
     return {name: np.flatnonzero(codes == code) for code, name in enumerate(SPLITS)}
 
