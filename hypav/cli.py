@@ -41,6 +41,13 @@ def choice(name: str, values: Sequence[str], text: str) -> Decorator:
     return option(name, type=click.Choice(values), default=values[0], help=text)
 
 
+max_gb_option = option(
+    "--max-gb",
+    type=float,
+    help="The largest size of the unpacked data in gigabytes; by default 20 times that of the files, and at least 1.",
+)
+
+
 def data_options(default: str | None = "simulated") -> Decorator:
     """--data and the options for reading it. The command gets `load`, which loads the set, or None without --data."""
     several = options(
@@ -52,17 +59,30 @@ def data_options(default: str | None = "simulated") -> Decorator:
             "Class words in the right order, or shifted as in the released code.",
         ),
         option("--data-seed", type=SEED, default=0, help="Seed of the simulated features."),
+        max_gb_option,
     )
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
         def loading(
-            *args: Any, name: str | None, data_seed: int, features: str, text_alignment: str, **rest: Any
+            *args: Any,
+            name: str | None,
+            data_seed: int,
+            features: str,
+            text_alignment: str,
+            max_gb: float | None,
+            **rest: Any,
         ) -> Any:
             def load() -> Any:
                 from hypav.data.load import load
 
-                return load(name or "", features=features, text_alignment=text_alignment, seed=data_seed)
+                return load(
+                    name or "",
+                    features=features,
+                    text_alignment=text_alignment,
+                    seed=data_seed,
+                    max_gb=max_gb,
+                )
 
             return command(*args, load=load if name else None, **rest)
 
@@ -509,41 +529,21 @@ def make(
 
     Example: hypav data make my_arrays mine.npz --unseen 10
     """
-    from hypav.data.features import from_arrays, save_npz
+    from hypav.data.features import from_arrays, save_npz, source_arrays
 
-    arrays = source_arrays(source)
     needed = ("audio", "video", "label", "text", "class_names")
+    known = (*needed, "groups", "super_groups", "ids")
+    arrays = source_arrays(source, known)
     if missing := [key for key in needed if key not in arrays]:
         raise DataError(f"{source}: the array {missing[0]} is missing; give {', '.join(needed)}.")
     if out.suffix != ".npz":
         raise SettingError(f"OUT is {out}; its name must end in .npz.")
-    known = (*needed, "groups", "super_groups", "ids")
     made = from_arrays(
         name=name or source.stem, **{key: arrays[key] for key in known if key in arrays},
         unseen=unseen, val_unseen=val_unseen, seed=seed,
     )  # fmt: skip
     save_npz(made, out)
     click.echo(f"{made}\nWrote {out}. Use it: hypav compare --data {out}")
-
-
-def source_arrays(source: Path) -> dict[str, Any]:
-    """The arrays of an npz file, or of the .npy and .txt files in a folder; nothing is unpickled."""
-    import numpy as np
-
-    from hypav.data.features import npz_arrays
-
-    if not source.is_dir():
-        return npz_arrays(source)
-    arrays: dict[str, Any] = {}
-    for path in sorted(source.iterdir()):
-        try:
-            if path.suffix == ".npy":
-                arrays[path.stem] = np.load(path, allow_pickle=False)
-            elif path.suffix == ".txt":
-                arrays[path.stem] = path.read_text(encoding="utf-8").splitlines()
-        except (ValueError, EOFError) as error:
-            raise DataError(f"{path} is damaged or holds Python objects; save a plain array.") from error
-    return arrays
 
 
 @data.command()
@@ -609,11 +609,15 @@ def build(shards: Any, out: Path, text: Path) -> None:
 @data.command()
 @click.argument("archive", type=PATH)
 @click.argument("folder", type=PATH)
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack the benchmark's ARCHIVE into FOLDER. Nothing can be written outside FOLDER, and pickles are left out."""
+@max_gb_option
+def unpack(archive: Path, folder: Path, max_gb: float | None) -> None:
+    """Unpack the benchmark's ARCHIVE into FOLDER. Nothing can be written outside FOLDER, and pickles are left out.
+
+    The number and the size of the files are printed before the first is written.
+    """
     from hypav.data.official import unpack as unpack_archive
 
-    click.echo(f"Unpacked into {unpack_archive(archive, folder)}.")
+    click.echo(f"Unpacked into {unpack_archive(archive, folder, max_gb=max_gb, say=click.echo)}.")
 
 
 def numbers(text: str) -> list[int]:

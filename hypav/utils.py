@@ -156,6 +156,7 @@ _SIGNATURES = {
     **{bytes([128, protocol]): "a Python pickle" for protocol in range(2, 6)},
     b"version https://git-lfs": "a Git LFS pointer (git lfs pull gets the file)",
     **dict.fromkeys((b"<!doctype", b"<html", b"<?xml"), "a web page"),
+    b"\xba\x16O/": "a fastText .bin model (the text vectors are in the .vec file)",
 }
 
 

@@ -17,7 +17,8 @@ import torch
 from data_helpers import UCF_COUNTS, official_folder, small_set
 
 from hypav.data import SPLITS, FeatureSet, read_official, write_official
-from hypav.data.official import official_archive_help, text_rows, unpack, write_word_vectors
+from hypav.data.official import official_archive_help, text_rows, unpack
+from hypav.data.vectors import write_word_vectors
 from hypav.errors import DataError, RunError, SettingError
 
 TRAIN = ("stage_1_train", "Class001")
@@ -259,11 +260,11 @@ def test_missing_things(own, tmp_path):
     refused(tmp_path / "nowhere", "no such folder")
     refused(tmp_path, "no folder class-split")
     for victim, *parts in (
-        (VECTORS, "No such file", "own_normed.npy"),
+        (VECTORS, "no such file", "own_normed.npy"),
         ("features/main_features/video/stage_2_test_seen", "missing", "stage_2_test_seen"),
         (h5_file(Path(), "video", *TRAIN), "missing", "Class001.h5"),
-        ("class-split/main_split/stage_1_val_unseen.txt", "missing", "stage_1_val_unseen.txt"),
-        ("class-split/all_class.txt", "missing", "all_class.txt"),
+        ("class-split/main_split/stage_1_val_unseen.txt", "no such file", "stage_1_val_unseen.txt"),
+        ("class-split/all_class.txt", "no such file", "all_class.txt"),
         ("class-split/own_w2v_class_names.csv", "must be one file"),
     ):
         (own / victim).rename(tmp_path / "away")

@@ -17,7 +17,7 @@ import torch
 from data_helpers import SMALL_COUNTS, official_folder, small_set
 
 from hypav.data import load_npz, read_official, save_npz, write_official
-from hypav.data.official import write_word_vectors
+from hypav.data.vectors import write_word_vectors
 from hypav.data.verify import Report, _about_samples, verify
 from hypav.errors import DataError
 
@@ -177,7 +177,7 @@ def vectors(**changes: np.ndarray) -> Callable[[Path], object]:
 
 FAULTS = [
     ("error", lambda root: shutil.rmtree(root / "class-split"), ("no folder class-split",)),
-    ("error", lambda root: shutil.rmtree(root / FEATURES), ("own_normed.npy", "No such file")),
+    ("error", lambda root: shutil.rmtree(root / FEATURES), ("own_normed.npy", "no such file")),
     ("error", truncate, ("Class001.h5", "truncated")),
     ("error", swap_rows, ("row 0 is the video", "but the audio file has")),
     ("error", append("main_split/stage_1_train.txt", "Class007\n"), ("'Class007'", "stage_2_test_unseen")),

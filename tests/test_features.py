@@ -263,7 +263,7 @@ def saved_arrays(folder: Path, **changes: object) -> Path:
 def test_wrong_npz_files_are_one_sentence(tmp_path) -> None:
     for changes, part in [
         ({"audio": None}, "array audio is missing"),
-        ({"class_names": np.array([{"a": 1}], dtype=object)}, "holds pickled objects"),
+        ({"class_names": np.array([{"a": 1}], dtype=object)}, "the array 'class_names' holds Python objects"),
         ({"split": np.full(69, 5)}, "from -1 to 4"),
         ({"split": np.zeros(3, int)}, "one for each sample"),
         ({"label": np.zeros(69)}, "label must hold whole numbers"),
@@ -278,11 +278,11 @@ def test_files_that_are_not_npz_get_the_right_cause(tmp_path) -> None:
     whole = saved_arrays(tmp_path).read_bytes()
     path = tmp_path / "cut.npz"
     for content, part in [
-        (b"", "damaged"),
+        (b"", "empty"),
         (whole[:50], "damaged"),
         (whole[: len(whole) // 2], "damaged"),
         (whole[:900] + b"XXXX" + whole[904:], "damaged"),
-        (b"not a zip", "damaged or not an npz file"),
+        (b"not a zip", "damaged or truncated, or not an npz file"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
         (b"\n<!DOCTYPE html><html>Sign in</html>", "a web page"),
     ]:

@@ -16,7 +16,16 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # every module imports only from those before it
 ORDER = (
     *("errors", "utils", "trigonometry", "geometry", "hyperbolicity", "trees"),
-    *("data.features", "data.simulated", "data.official", "data.yt8m", "data.yt8m_build", "data.load"),
+    *(
+        "data.files",
+        "data.features",
+        "data.simulated",
+        "data.vectors",
+        "data.official",
+        "data.yt8m",
+        "data.yt8m_build",
+        "data.load",
+    ),
     *("data.batches", "data.verify", "data"),
     *("embeddings", "stats", "avca", "losses", "alignment", "evaluation", "eszsl", "training", "processors"),
     *("experiments.paper", "experiments.configs", "experiments.runs", "experiments.effects"),

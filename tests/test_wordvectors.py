@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hypav.data.official import read_word_vectors, write_word_vectors
+from hypav.data.vectors import read_word_vectors, write_word_vectors
 from hypav.errors import DataError, RunError
 
 Read = Callable[[bytes], dict[str, np.ndarray]]
@@ -245,8 +245,8 @@ def test_damaged_files(read, tmp_path):
         refusal(read, whole[:length])
     assert "a web page" in refusal(read, b"<html>")
     assert "zip file" in refusal(read, b"PK\x03\x04 an npz file")
-    for path in (tmp_path / "nowhere.npy", tmp_path):
-        with pytest.raises(DataError, match="cannot be read"):
+    for path, part in ((tmp_path / "nowhere.npy", "no such file"), (tmp_path, "it is a directory")):
+        with pytest.raises(DataError, match=part):
             read_word_vectors(path)
 
 

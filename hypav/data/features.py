@@ -7,10 +7,8 @@ A class id is a row of `class_names` and of `text`. The splits are the five disj
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -22,8 +20,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hypav.data.files import files_in, npy_array, npz_arrays, plain_name, read_lines
 from hypav.errors import DataError, SettingError
-from hypav.utils import file_kind, replacing
+from hypav.utils import replacing
 
 SPLITS = (
     "stage_1_train",
@@ -220,7 +219,18 @@ def _union(parts: list[Tensor]) -> Tensor:
 
 def rows_not_finite(table: Tensor | NDArray[Any]) -> list[int]:
     """The rows of an (n, D) table that hold NaN or infinite values."""
-    return (~torch.isfinite(torch.as_tensor(table)).all(dim=1)).nonzero().flatten().tolist()
+    return torch.cat([~block.isfinite().all(dim=1) for block in _blocks(table)]).nonzero().flatten().tolist()
+
+
+def row_norms(table: Tensor | NDArray[Any]) -> Tensor:
+    """The norms of the rows of an (n, D) table, (n,) float64, without a float64 copy of the table."""
+    return torch.cat([torch.linalg.vector_norm(block.double(), dim=1) for block in _blocks(table)])
+
+
+def _blocks(table: Tensor | NDArray[Any]) -> tuple[Tensor, ...]:
+    """An (n, D) table in blocks of rows with about a million numbers; they are views."""
+    table = torch.as_tensor(table)
+    return table.split(max(1, 2**20 // max(1, table.shape[1])))
 
 
 def _array_problems(data: FeatureSet) -> Iterator[str]:
@@ -244,7 +254,7 @@ def _array_problems(data: FeatureSet) -> Iterator[str]:
                 f"{what} has NaN or infinite values in {len(bad)} rows, the first is row {bad[0]}; "
                 "remove or repair these samples."
             )
-        if len(table) > 1 and bool((table == table[0]).all()):
+        if len(table) > 1 and all(bool((block == table[0]).all()) for block in _blocks(table)):
             yield f"all rows of {what} are the same, so nothing can be learned; check the extractor."
     if len(data.text) != classes:
         yield f"there are {len(data.text)} text vectors for {classes} class names."
@@ -359,18 +369,28 @@ def from_arrays(
         video=_tensor("video", video),
         label=label,
         text=_tensor("text", text),
-        class_names=tuple(map(str, class_names)),
+        class_names=_names("class_names", class_names),
         splits={key: _tensor(f"split {key}", index, whole=True) for key, index in splits.items()},
-        groups=tuple(map(str, groups)),
-        super_groups=tuple(map(str, super_groups)),
-        ids=tuple(map(str, ids)),
+        groups=_names("groups", groups),
+        super_groups=_names("super_groups", super_groups),
+        ids=_names("ids", ids),
         source=source,
         simulated=simulated,
     )
 
 
+def _names(what: str, values: Iterable[Any]) -> tuple[str, ...]:
+    try:
+        names = tuple(map(plain_name, values.tolist() if isinstance(values, np.ndarray) else values))
+    except TypeError as error:
+        raise DataError(f"{what} must be a list of names.") from error
+    if what == "class_names" and "" in names:
+        raise DataError(f"the name of class {names.index('')} is empty; every class needs a name.")
+    return names
+
+
 def _tensor(what: str, values: Any, *, whole: bool = False) -> Tensor:
-    """A tensor of floats, or of whole numbers as int64."""
+    """A tensor of floats, or of whole numbers as int64. Tensors are not copied."""
     if not isinstance(values, Tensor):
         try:
             array = np.asarray(values)
@@ -385,6 +405,8 @@ def _tensor(what: str, values: Any, *, whole: bool = False) -> Tensor:
             raise DataError(f"{what} must hold floating-point or whole numbers, not {array.dtype}.")
         if not isinstance(values, np.ndarray) and not (whole and array.size):
             array = array.astype(np.int64 if whole else np.float32)
+        if array.dtype.itemsize > 8:
+            raise DataError(f"{what} has {array.dtype} numbers, which torch does not know; use float64.")
         values = torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("=")))
     integer = values.dtype != torch.bool and not (values.is_floating_point() or values.is_complex())
     if not (integer if whole else values.is_floating_point()):
@@ -395,7 +417,11 @@ def _tensor(what: str, values: Any, *, whole: bool = False) -> Tensor:
 
 def split_codes(codes: NDArray[Any], samples: int) -> dict[str, NDArray[np.int64]]:
     """The sample indices of each split, from (N,) positions in SPLITS; -1 is a sample in no split."""
-    if codes.shape != (samples,) or not np.isin(codes, range(-1, len(SPLITS))).all():
+    if (
+        codes.shape != (samples,)
+        or codes.dtype.kind not in "iuf"
+        or not np.isin(codes, range(-1, len(SPLITS))).all()
+    ):
         raise DataError(f"split must be a list of numbers from -1 to {len(SPLITS) - 1}, one for each sample.")
     return {name: np.flatnonzero(codes == code) for code, name in enumerate(SPLITS)}
 
@@ -424,7 +450,7 @@ def split_by_class(
     classes, counts = (values.tolist() for values in torch.unique(label, return_counts=True))
     shuffled = torch.randperm(len(classes), generator=generator, device=generator.device).tolist()
     free = [classes[position] for position in shuffled]
-    roles: dict[str, list[int]] = {}
+    roles: dict[str, set[int]] = {}
     # Named classes are removed first, so that they are not drawn again.
     wishes = [("unseen", unseen), ("val_unseen", val_unseen)]
     for role, wanted in sorted(wishes, key=lambda wish: isinstance(wish[1], int)):
@@ -435,16 +461,18 @@ def split_by_class(
             raise DataError(f"{role} names class {min(strange)}, which has no sample.")
         if both := set(chosen) - set(free):
             raise DataError(f"Class {min(both)} is both unseen and val_unseen; a class has one role.")
-        free, roles[role] = [row for row in free if row not in chosen], chosen
+        taken = set(chosen)
+        free, roles[role] = [row for row in free if row not in taken], taken
     if len(free) < 2:
         raise DataError(
             f"Of the {len(classes)} classes with samples, {len(free)} remain for training, which needs two; "
             "add classes, or make fewer of them unseen and val_unseen."
         )
     parts: dict[str, list[Tensor]] = {split: [] for split in SPLITS}
-    for row, count in zip(classes, counts, strict=True):
+    in_class = torch.argsort(label, stable=True).split(counts)
+    for row, count, samples in zip(classes, counts, in_class, strict=True):
         order = torch.randperm(count, generator=generator, device=generator.device)
-        members = (label == row).nonzero().squeeze(1)[order.to(label.device)]
+        members = samples[order.to(label.device)]
         if row in roles["unseen"]:
             parts["stage_2_test_unseen"].append(members)
             continue
@@ -465,6 +493,7 @@ def split_by_class(
 
 _REQUIRED = ("audio", "video", "label", "split", "class_names", "text")
 _LISTS = ("groups", "super_groups", "ids")
+_FACTS = ("name", "source", "simulated")
 
 
 def save_npz(data: FeatureSet, path: Path | str) -> None:
@@ -479,67 +508,61 @@ def save_npz(data: FeatureSet, path: Path | str) -> None:
         split[data.splits[name].cpu().numpy()] = code
     tables = {key: getattr(data, key).detach().cpu().numpy() for key in ("audio", "video", "label", "text")}
     lists = {key: np.array(getattr(data, key)) for key in ("class_names", *_LISTS) if getattr(data, key)}
-    facts = {key: np.array(getattr(data, key)) for key in ("name", "source", "simulated")}
+    facts = {key: np.array(getattr(data, key)) for key in _FACTS}
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, allow_pickle=False, split=split, **tables, **lists, **facts)
 
 
-def load_npz(path: Path | str) -> FeatureSet:
-    """Read a set from an npz file with the arrays that `save_npz` lists.
+def load_npz(path: Path | str, *, max_gb: float | None = None) -> FeatureSet:
+    """Read a set from an npz file with the arrays that `save_npz` lists; other arrays are not read.
+
+    Args:
+        max_gb: the largest size of the arrays in gigabytes; by default 20 times that of the file, and at least 1.
 
     Raises:
-        DataError: there is no such file, it is damaged or pickled, an array is missing or of the wrong type, or
-            `FeatureSet` rejects the arrays.
+        DataError: there is no such file, it is damaged or pickled, an array is missing or of the wrong type, the arrays
+            are larger than the limit or than the free memory, or `FeatureSet` rejects the arrays.
     """
     path = Path(path)
-    arrays = npz_arrays(path)
+    arrays = npz_arrays(path, (*_REQUIRED, *_LISTS, *_FACTS), max_gb=max_gb)
     try:
         if missing := [key for key in _REQUIRED if key not in arrays]:
             raise DataError(f"the array {missing[0]} is missing; an npz file needs {', '.join(_REQUIRED)}.")
         given: dict[str, Any] = {
-            key: arrays[key] for key in (*_REQUIRED, *_LISTS) if key in arrays and key != "split"
+            key: _shared(arrays[key]) for key in (*_REQUIRED, *_LISTS) if key in arrays and key != "split"
         }
         return from_arrays(
             **given,
-            name=str(arrays.get("name", path.stem)),
+            name=plain_name(arrays.get("name", path.stem)),
             splits=split_codes(arrays["split"], len(np.atleast_1d(arrays["label"]))),
-            source=str(arrays.get("source", f"Arrays of {path.name}.")),
+            source=plain_name(arrays.get("source", f"Arrays of {path.name}.")),
             simulated=bool(np.any(arrays.get("simulated", False))),
         )
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 
 
-def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of an npz file, by name; nothing is unpickled.
+def _shared(array: NDArray[Any]) -> NDArray[Any] | Tensor:
+    """Floats as a tensor with the same memory, since `from_arrays` copies numpy arrays."""
+    plain = array.dtype in (np.float16, np.float32, np.float64) and array.dtype.isnative
+    return torch.from_numpy(array) if plain else array
+
+
+def source_arrays(source: Path, wanted: Collection[str]) -> dict[str, Any]:
+    """The wanted arrays of an npz file, or of the .npy and .txt files in a folder; nothing is unpickled.
 
     Raises:
-        DataError: there is no such file, or it is not a complete npz file of plain arrays.
+        DataError: there is no such file, or one of them cannot be used.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file.")
-    kind = ""
-    try:
-        kind = file_kind(path)
-        if kind.startswith("a Git LFS pointer"):
-            raise DataError(f"{path} is a Git LFS pointer, not the data; fetch them with: git lfs pull.")
-        if kind == "a web page":
-            raise DataError(f"{path} is a web page, not the data; open it to see why, and download it again.")
-        archive = np.load(path, allow_pickle=False)
-        if isinstance(archive, np.ndarray):
-            raise DataError(f"{path} is a single array, not an npz file of several; save it with np.savez.")
-        with archive:
-            return {key: archive[key] for key in archive.files}
-    except (
-        OSError, EOFError, ValueError, LookupError, MemoryError, RuntimeError, SyntaxError, zlib.error,
-        zipfile.BadZipFile,
-    ) as error:  # fmt: skip
-        # numpy treats every unknown file as a pickle
-        if "pickle" in str(error) and kind in ("a zip file", "an npy file", "a Python pickle"):
-            raise DataError(
-                f"{path} holds pickled objects, which are not opened; save plain arrays."
-            ) from error
-        raise DataError(f"{path} is damaged or not an npz file; copy it again.") from error
+    if not source.is_dir():
+        return npz_arrays(source, wanted)
+    readers: dict[str, Callable[[Path], Any]] = {".npy": npy_array, ".txt": read_lines}
+    return {
+        path.stem: read(path)
+        for suffix, read in readers.items()
+        for path in files_in(source, suffix)
+        if path.stem in wanted
+    }
 
 
 def describe(data: FeatureSet) -> str:
@@ -551,7 +574,7 @@ def describe(data: FeatureSet) -> str:
         rows.append((split, f"{len(classes)}", f"{len(index)}", f"{int(counts.min())}-{int(counts.max())}"))
     rows += [("",), ("norms", "mean", "min", "max")]
     for what in ("audio", "video", "text"):
-        norm = torch.linalg.vector_norm(getattr(data, what), dim=1, dtype=torch.float64)
+        norm = row_norms(getattr(data, what))
         rows.append((what, *(f"{float(value):.3f}" for value in (norm.mean(), norm.min(), norm.max()))))
     lines = ["".join([f"{row[0]:<20}", *(f"{cell:>11}" for cell in row[1:])]).rstrip() for row in rows]
     for what, names in (("groups", data.groups), ("super-groups", data.super_groups)):

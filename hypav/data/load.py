@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 from hypav.data.features import FeatureSet, load_npz
+from hypav.data.files import regular_file
 from hypav.data.official import read_official
 from hypav.data.simulated import COUNTS, simulated
 from hypav.data.yt8m import YT8M_FILES, read_yt8m
 from hypav.errors import DataError
+from hypav.utils import file_kind
 
 DATA_VARIABLE = "HYPAV_DATA"
 COURSE_VARIABLE = "HYPAV_COURSE"
@@ -20,7 +22,12 @@ NAMES_HELP = (
 
 
 def load(
-    name: str | Path, *, features: str = "main", text_alignment: str = "correct", seed: int = 0
+    name: str | Path,
+    *,
+    features: str = "main",
+    text_alignment: str = "correct",
+    seed: int = 0,
+    max_gb: float | None = None,
 ) -> FeatureSet:
     """Load a feature set by its name or path; nothing is downloaded.
 
@@ -37,18 +44,25 @@ def load(
         features: "main" or "cls"; only for folders of the benchmark.
         text_alignment: "correct", or "official" for the shifted text rows of the released loader; for the same folders.
         seed: seed of the simulated features.
+        max_gb: the largest size of a set in memory, in gigabytes; by default 20 times that of its files, and at least 1.
 
     Raises:
         DataError: there is no such set, or its files cannot be used.
         SettingError: an unknown kind of simulated features, of features or of text alignment.
     """
-    data, name = _load(str(name), features, text_alignment, seed)
+    try:
+        data, name = _load(str(name), features, text_alignment, seed, max_gb)
+    except OSError as error:
+        raise DataError(f"{error.filename or name} cannot be read ({error.strerror or error}).") from error
     again = {"name": name, "features": features, "text_alignment": text_alignment, "seed": seed}
+    again |= {} if max_gb is None else {"max_gb": max_gb}
     object.__setattr__(data, "loaded_as", again)  # dataclasses.replace would check all features again
     return data
 
 
-def _load(name: str, features: str, text_alignment: str, seed: int) -> tuple[FeatureSet, str]:
+def _load(
+    name: str, features: str, text_alignment: str, seed: int, max_gb: float | None
+) -> tuple[FeatureSet, str]:
     """The set, and a name that loads it from any working directory."""
     kind, _, counts = name.partition(":")
     if kind == "simulated":
@@ -60,18 +74,20 @@ def _load(name: str, features: str, text_alignment: str, seed: int) -> tuple[Fea
                 f"{name} needs the environment variable {DATA_VARIABLE}, the folder that holds {YT8M_FILES[name]}; "
                 "get real features with: hypav data fetch yt8m."
             )
-        return read_yt8m(Path(folder) / YT8M_FILES[name]), name
+        return read_yt8m(Path(folder) / YT8M_FILES[name], max_gb=max_gb), name
     path = Path(name)
-    if not path.exists():
+    if "\0" in name or not path.exists():
         raise DataError(f"There is no set and no file {name!r}; choose {NAMES_HELP}.")
     absolute = str(path.resolve())
     if path.name in YT8M_FILES.values() or (path / YT8M_FILES["yt8m-mini"]).exists():
-        return read_yt8m(path), absolute
+        return read_yt8m(path, max_gb=max_gb), absolute
     if path.is_dir():
-        return read_official(path, features, text_alignment=text_alignment), absolute
+        return read_official(path, features, text_alignment=text_alignment, max_gb=max_gb), absolute
     if path.suffix != ".npz":
-        raise DataError(f"{name} is neither a folder nor a .npz file; choose {NAMES_HELP}.")
-    return load_npz(path), absolute
+        kind = file_kind(regular_file(path))
+        what = f" but {kind}" if kind else ""
+        raise DataError(f"{name} is neither a folder nor a .npz file{what}; choose {NAMES_HELP}.")
+    return load_npz(path, max_gb=max_gb), absolute
 
 
 def course_data() -> FeatureSet:

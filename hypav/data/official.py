@@ -13,18 +13,22 @@ A class file holds `data`, floats (n, D), and `video_urls`, n strings. Audio and
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
-import pickle
+import lzma
+import math
+import shutil
 import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import h5py
 import numpy as np
@@ -33,8 +37,21 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hypav.data.features import SPLITS, FeatureSet
+from hypav.data.files import (
+    check_size,
+    files_in,
+    gigabytes,
+    memory_for,
+    plain_name,
+    read_lines,
+    read_text,
+    regular_file,
+    stored_bytes,
+    unreadable,
+)
+from hypav.data.vectors import read_word_vectors, write_word_vectors
 from hypav.errors import DataError, RunError, SettingError
-from hypav.utils import file_kind, make_folder, replacing, write_json
+from hypav.utils import make_folder, replacing, write_json
 
 KINDS = ("main", "cls")
 # (audio, video, text): SeLaVi, SeLaVi and fastText; VGGish, C3D and fastText
@@ -97,7 +114,9 @@ class OfficialFolder(NamedTuple):
     files: list[tuple[str, int, Path, Path]]
 
 
-def read_official(root: Path | str, features: str = "main", *, text_alignment: str = "correct") -> FeatureSet:
+def read_official(
+    root: Path | str, features: str = "main", *, text_alignment: str = "correct", max_gb: float | None = None
+) -> FeatureSet:
     """Read a benchmark folder: a published one, or your own of the same form.
 
     Class ids are ranks in the sorted all_class.txt. In ucf and activitynet the case of names is ignored, as in the
@@ -110,20 +129,21 @@ def read_official(root: Path | str, features: str = "main", *, text_alignment: s
         features: "main" (SeLaVi) or "cls" (VGGish and C3D).
         text_alignment: "correct" gives each class its word vector. "official" repeats the released loader, which
             shifts the rows if manual and original names sort differently.
+        max_gb: the largest size of the features in gigabytes; by default 20 times that of the files, and at least 1.
 
     Returns:
         float32 features; `ids` are the video names, `groups` the categories in the csv file. `paper_key` is set if name,
         class counts and dimensions are those of the published set.
 
     Raises:
-        DataError: something is missing, damaged or contradictory; the message names its file.
+        DataError: something is missing, damaged, contradictory or too large; the message names its file.
         SettingError: unknown `features` or `text_alignment`.
     """
     folder = open_official(root, features)
     rows = text_rows(folder.manual, text_alignment)
     text = np.stack([folder.vectors[name] for name in rows]).astype(np.float32)
     noted_name, source, simulated = _read_note(_features_folder(folder.root, features) / NOTE_FILE)
-    audio, video, counts, ids = _read_features(folder)
+    audio, video, counts, ids = _read_features(folder, max_gb)
     label = torch.repeat_interleave(torch.tensor([row for _, row, _, _ in folder.files]), counts)
     split_code = torch.repeat_interleave(
         torch.tensor([SPLITS.index(file[0]) for file in folder.files]), counts
@@ -174,7 +194,7 @@ def open_official(root: Path | str, features: str = "main") -> OfficialFolder:
     lists = next((root / name for name in LIST_FOLDERS if (root / name).is_dir()), None)
     if lists is None:
         raise DataError(f"{root}: it contains no folder class-split; give the folder of one data set.")
-    tables = sorted(lists.glob(f"*{NAMES_FILE}"))
+    tables = files_in(lists, NAMES_FILE)
     if len(tables) != 1:
         raise DataError(f"{lists}: there must be one file DATASET{NAMES_FILE}, not {len(tables)}.")
     dataset = tables[0].name.removesuffix(NAMES_FILE)
@@ -219,20 +239,8 @@ def _key(dataset: str, name: str) -> str:
     return name.lower() if dataset.lower() in ("ucf", "activitynet") else name
 
 
-def _read_text(path: Path) -> str:
-    """The text of a file with any line ends, with or without a BOM; accents are composed."""
-    try:
-        return unicodedata.normalize("NFC", path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: the file is missing.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: the file is not UTF-8 text; save it as UTF-8.") from error
-    except OSError as error:
-        raise DataError(f"{path}: the file cannot be read ({error.strerror or error}).") from error
-
-
 def _lines(path: Path) -> list[str]:
-    entries = [line.strip() for line in _read_text(path).splitlines() if line.strip()]
+    entries = read_lines(path)
     if not entries:
         raise DataError(f"{path}: the class list is empty; write one class name per line.")
     return entries
@@ -241,17 +249,21 @@ def _lines(path: Path) -> list[str]:
 def _read_names(path: Path, dataset: str, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """Manual names, groups and super-groups of the classes."""
     try:
-        table = list(csv.DictReader(io.StringIO(_read_text(path))))
+        table = list(csv.DictReader(io.StringIO(read_text(path))))
     except csv.Error as error:
         raise DataError(f"{path}: the file is not a csv table ({error}).") from error
+    table = [
+        {(key or "").strip(): cell.strip() for key, cell in row.items() if isinstance(cell, str)}
+        for row in table
+    ]
     if not table or not {"original", "manual"} <= set(table[0]):
         raise DataError(f"{path}: the table of class names needs rows and the columns original and manual.")
-    by_name = {_key(dataset, (row["original"] or "").strip()): row for row in table if row["manual"]}
+    by_name = {_key(dataset, row.get("original", "")): row for row in table if row.get("manual")}
     if missing := [name for name in names if _key(dataset, name) not in by_name]:
         raise DataError(f"{path}: the class {missing[0]!r} of all_class.txt has no row with its manual name.")
     rows = [by_name[_key(dataset, name)] for name in names]
     columns = ("manual", "category", "super_category")
-    return tuple(tuple(row[key] or "" for row in rows) if key in table[0] else () for key in columns)
+    return tuple(tuple(row.get(key, "") for row in rows) if key in table[0] else () for key in columns)
 
 
 def _vectors_name(dataset: str) -> str:
@@ -261,10 +273,10 @@ def _vectors_name(dataset: str) -> str:
 
 def _read_vectors(base: Path, dataset: str, manual: Sequence[str]) -> dict[str, NDArray[Any]]:
     path = base / _vectors_name(dataset)
-    others = list(base.glob("*.npy"))
-    if not path.is_file() and len(others) == 1:
+    others = files_in(base, ".npy")
+    if path not in others and len(others) == 1:
         path = others[0]
-    vectors = {unicodedata.normalize("NFC", name): vector for name, vector in read_word_vectors(path).items()}
+    vectors = {plain_name(name): vector for name, vector in read_word_vectors(path).items()}
     if missing := [name for name in manual if name not in vectors]:
         raise DataError(f"{path}: there is no word vector for the manual name {missing[0]!r}.")
     if bad := [name for name, vector in vectors.items() if not np.isfinite(vector).all()]:
@@ -276,14 +288,15 @@ def _find_files(
     base: Path, dataset: str, names: Sequence[str], lists: Mapping[str, Sequence[int]]
 ) -> list[tuple[str, int, Path, Path]]:
     keys = [_key(dataset, name) for name in names]
+    known = set(keys)
     result = []
     for split in SPLITS:
         files: dict[str, dict[str, Path]] = {"audio": {}, "video": {}}
         for modality in files:
             folder = base / modality / split
-            for path in sorted(path for path in folder.glob("*.h5") if not path.name.startswith(".")):
+            for path in files_in(folder, ".h5"):
                 key = _key(dataset, path.stem)
-                if key not in keys:
+                if key not in known:
                     raise DataError(f"{path}: the file name is not a class of all_class.txt.")
                 if files[modality].setdefault(key, path) != path:
                     raise DataError(
@@ -296,12 +309,13 @@ def _find_files(
 
 
 def _read_features(
-    folder: OfficialFolder,
+    folder: OfficialFolder, max_gb: float | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], torch.Tensor, tuple[str, ...]]:
     """Audio (N, D_a), video (N, D_v), the number of samples of each pair of files (P,), and the N video names.
 
     The names are read first. They give the size of the tables, so that features are read into their final rows.
     """
+    needed = stored = 0.0
     ids: list[str] = []
     counts: list[int] = []
     dims: dict[str, int] = {}
@@ -313,7 +327,10 @@ def _read_features(
             for modality, path in zip(("audio", "video"), paths, strict=True):
                 with _class_file(path) as (data, urls):
                     dim = data.shape[1]
-                    names.append(urls.asstr("utf-8")[:].tolist())
+                    needed, stored = needed + _bytes(data) + _bytes(urls), stored + stored_bytes(path)
+                    check_size(path, needed, stored, max_gb, "its samples and those before it take")
+                    with memory_for(path, needed):
+                        names.append(_video_names(path, urls, max_gb))
                 if dims.setdefault(modality, dim) != dim:
                     raise DataError(
                         f"{path}: the features have {dim} dimensions but the first class's have {dims[modality]}."
@@ -329,12 +346,14 @@ def _read_features(
             ids += audio
             counts.append(len(audio))
             bar.update()
-        tables = [np.empty((len(ids), dims[modality]), np.float32) for modality in ("audio", "video")]
+        shapes = [(len(ids), dims[modality]) for modality in ("audio", "video")]
+        with memory_for(folder.root, needed):
+            tables = [np.empty(shape, np.float32) for shape in shapes]
         end = 0
         for (_, _, *paths), count in zip(folder.files, counts, strict=True):
             start, end = end, end + count
             for path, table in zip(paths, tables, strict=True):
-                with _class_file(path) as (data, _):
+                with memory_for(folder.root, needed), _class_file(path) as (data, _):
                     data.read_direct(table[start:end])
                 if len(bad := np.flatnonzero(~np.isfinite(table[start:end]).all(axis=1))):
                     raise DataError(
@@ -345,9 +364,28 @@ def _read_features(
     return tables[0], tables[1], torch.tensor(counts), tuple(ids)
 
 
+def _bytes(dataset: h5py.Dataset) -> float:
+    """The memory that reading a dataset takes: its values, but at least one chunk, with 100 bytes for a name."""
+    item = max(4, dataset.dtype.itemsize) if dataset.dtype.kind == "f" else 100 + dataset.dtype.itemsize
+    return float(item) * max(dataset.size, math.prod(dataset.chunks or ()))
+
+
+def _video_names(path: Path, urls: h5py.Dataset, max_gb: float | None) -> list[str]:
+    """All names, in blocks, since a small file can refer to one long name many times."""
+    names: list[str] = []
+    taken = 0
+    for start in range(0, len(urls), 256):
+        block = [plain_name(name) for name in urls.asstr("utf-8")[start : start + 256]]
+        taken += 4 * sum(map(len, block))
+        check_size(path, taken, stored_bytes(path), max_gb, "the names of its videos take")
+        names += block
+    return names
+
+
 @contextmanager
 def _class_file(path: Path) -> Iterator[tuple[h5py.Dataset, h5py.Dataset]]:
     """Open a class file and yield its datasets data (n, D) and video_urls (n,), both checked."""
+    regular_file(path)
     try:
         with h5py.File(path, "r") as file:
             data, urls = _dataset(path, file, "data"), _dataset(path, file, "video_urls")
@@ -361,8 +399,8 @@ def _class_file(path: Path) -> Iterator[tuple[h5py.Dataset, h5py.Dataset]]:
                     f"{path}: video_urls must hold one string for each of the {shape[0]} rows of data."
                 )
             yield data, urls
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        raise unreadable(path, "an h5 file") from error
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+        raise unreadable(path, "an h5 file", error) from error
 
 
 def _dataset(path: Path, file: h5py.File, key: str) -> h5py.Dataset:
@@ -384,156 +422,10 @@ def _read_note(path: Path) -> tuple[str, str, bool]:
     if not path.exists():
         return "", "", False
     try:
-        note = json.loads(_read_text(path))
+        note = json.loads(read_text(path))
         return str(note["name"]), str(note["source"]), bool(note["simulated"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: the file is damaged; write the folder again.") from error
-
-
-def unreadable(path: Path, wanted: str) -> DataError:
-    """The error for a file that its library could not read; the first bytes show the cause.
-
-    Args:
-        wanted: what the file should be, for example "an h5 file".
-    """
-    try:
-        kind = file_kind(path)
-    except OSError as error:
-        return DataError(f"{path}: the file cannot be read ({error.strerror or error}).")
-    if kind and kind not in wanted:
-        return DataError(f"{path}: {wanted} is needed, but this is {kind}; get the right file.")
-    return DataError(
-        f"{path}: the file is {'damaged or truncated' if path.stat().st_size else 'empty'}; copy it again."
-    )
-
-
-# --- word vectors ---------------------------------------------------------------------------------------------------
-
-
-class _Array:
-    """Stands in for numpy.ndarray and numpy's _reconstruct in a pickle: it keeps the state and allocates nothing.
-
-    numpy's are not safe: a pickle can set a dtype's flags so that numpy uses bytes as object pointers.
-    """
-
-    def __init__(self, *arguments: object) -> None:
-        self.state: Any = ()
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def floats(self) -> NDArray[Any]:
-        _, shape, dtype, _, data = self.state
-        if type(dtype) is not _Dtype or dtype.code not in ("f2", "f4", "f8") or type(data) is not bytes:
-            raise ValueError("a vector in it is not made of floats")
-        vector = np.frombuffer(data, f"{dtype.order}{dtype.code}")
-        if shape != vector.shape:
-            raise ValueError("a vector in it is not a list of as many numbers as it declares")
-        return vector.astype(dtype.code)
-
-
-class _Dtype:
-    """Stands in for numpy.dtype in a pickle."""
-
-    def __init__(self, code: Any, *arguments: object) -> None:
-        self.code, self.order = code, "<"
-
-    def __setstate__(self, state: Any) -> None:
-        self.order = ">" if state[1] == ">" else "<"
-
-
-_ALLOWED: Mapping[tuple[str, str], type] = {
-    ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): _Dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _Array,  # numpy 1
-    ("numpy._core.multiarray", "_reconstruct"): _Array,  # numpy 2
-}
-
-
-# The opcodes that np.save writes for a dict of arrays.
-_OPCODES = (  # noqa: SIM905
-    "PROTO FRAME STOP MARK GLOBAL STACK_GLOBAL REDUCE BUILD EMPTY_DICT SETITEM SETITEMS EMPTY_LIST APPEND APPENDS "
-    "EMPTY_TUPLE TUPLE1 TUPLE2 TUPLE3 TUPLE NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 BINUNICODE SHORT_BINUNICODE "
-    "BINBYTES SHORT_BINBYTES BINPUT LONG_BINPUT MEMOIZE BINGET LONG_BINGET"
-).split()
-_READER: Any = pickle._Unpickler  # type: ignore[attr-defined]
-
-
-class _Unpickler(_READER):
-    """The standard library's Python unpickler, restricted to four names and to the opcodes above.
-
-    The C unpickler is not safe: a file can make it reserve any amount of memory, or hash nested tuples until it crashes.
-    """
-
-    def find_class(self, module: str, name: str) -> type:
-        if (module, name) not in _ALLOWED:
-            raise ValueError(f"its pickle calls {f'{module}.{name}'[:80]!r}, which is never executed")
-        return _ALLOWED[module, name]
-
-    def load_setitems(self, start: int = 0) -> None:
-        if any(type(name) is not str for name in self.stack[start::2]):
-            raise ValueError("its names are not all plain strings")
-        (super().load_setitem if start else super().load_setitems)()
-
-    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
-        **{getattr(pickle, name)[0]: _READER.dispatch[getattr(pickle, name)[0]] for name in _OPCODES},
-        pickle.SETITEMS[0]: load_setitems,
-        pickle.SETITEM[0]: lambda self: self.load_setitems(start=-2),
-    }
-
-
-def read_word_vectors(path: Path | str) -> dict[str, NDArray[Any]]:
-    """Read the vectors from an npy file that `np.save` wrote for a dict, in the file's order.
-
-    Args:
-        path: for example word_embeddings_ucf_normed.npy of the AVCA benchmark, from numpy 1 or 2.
-
-    Returns:
-        {name: (D_w,) float16, float32 or float64 as stored}, all of the same length.
-
-    Raises:
-        DataError: no such file, not an npy file with one dict, or a pickle that holds anything other than strings and
-            float vectors. Nothing in the pickle is executed.
-    """
-    path = Path(path)
-    try:
-        with open(path, "rb") as file:
-            version, _ = np.lib.format.read_magic(file)
-            header = file.read(int.from_bytes(file.read(2 if version == 1 else 4), "little"))
-            program = file.read()
-    except (OSError, ValueError, MemoryError) as error:
-        raise unreadable(path, "an npy file") from error
-    try:
-        if b"O'" not in header:
-            raise ValueError("it is an array of numbers")
-        array = _Unpickler(io.BytesIO(program)).load()
-        (table,) = array.state[4]
-        if type(table) is not dict or any(type(vector) is not _Array for vector in table.values()):
-            raise ValueError("it is not one dict of arrays")
-        vectors = {name: vector.floats() for name, vector in table.items()}
-    except Exception as error:  # a broken pickle can raise almost anything
-        reason = str(error) if type(error) is ValueError else "it is damaged or holds something else"
-        raise DataError(
-            f"{path}: the word vectors cannot be used: {reason}; the file must be np.save of one dict "
-            "from class names to float vectors."
-        ) from error
-    lengths = {len(vector) for vector in vectors.values()}
-    if len(lengths) != 1 or lengths == {0}:
-        raise DataError(
-            f"{path}: all word vectors must have the same length above 0, not {sorted(lengths)[:3]}."
-        )
-    return vectors
-
-
-def write_word_vectors(vectors: Mapping[str, NDArray[Any]], path: Path | str) -> None:
-    """Write word vectors in the form of the released files, which `read_word_vectors` reads: np.save of a float32 dict.
-
-    Raises:
-        RunError: the file cannot be written.
-    """
-    plain = {str(name): np.array(vector, dtype=np.float32) for name, vector in vectors.items()}
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, np.array(plain, dtype=object))
 
 
 # --- writing --------------------------------------------------------------------------------------------------------
@@ -615,7 +507,8 @@ def _check_names(data: FeatureSet, dataset: str, manual: Sequence[str]) -> None:
         if "/" in name or "\0" in name or name.startswith(".") or name.strip().splitlines() != [name]:
             raise DataError(f"{data.name}: the class name {name!r} cannot be a file name; rename the class.")
     folded = [_key(dataset, name) for name in data.class_names]
-    if twice := [name for name, key in zip(data.class_names, folded, strict=True) if folded.count(key) > 1]:
+    counts = Counter(folded)
+    if twice := [name for name, key in zip(data.class_names, folded, strict=True) if counts[key] > 1]:
         names = " and ".join(map(repr, twice[:2]))
         raise DataError(
             f"{data.name}: {names} differ only in case, which {dataset} folders ignore; rename one."
@@ -648,31 +541,92 @@ def official_archive_help() -> str:
     )
 
 
-def unpack(archive: Path | str, folder: Path | str) -> Path:
+def unpack(
+    archive: Path | str,
+    folder: Path | str,
+    *,
+    max_gb: float | None = None,
+    say: Callable[[str], object] = lambda sentence: None,
+) -> Path:
     """Unpack a zip or tar archive into a folder, and return the folder. No member can be written outside it.
 
     Pickles in a zip, which are caches of the released loader, are left out.
 
+    Args:
+        max_gb: the largest size of the unpacked files in gigabytes; by default 20 times that of the archive, and at
+            least 1.
+        say: is given one sentence with the number and the size of the files before the first is written.
+
     Raises:
-        DataError: not an archive, a damaged one, or a tar member that would leave the folder.
-        RunError: the folder cannot be written to.
+        DataError: not an archive, a damaged one, files larger than the limit, or a tar member that would leave the
+            folder.
+        RunError: the folder cannot be written to, or its disk has too little space.
     """
-    archive, folder = Path(archive), make_folder(folder)
+    archive = regular_file(Path(archive))
     try:
         if zipfile.is_zipfile(archive):
             # zipfile removes "..", drives and leading slashes, and makes no links
             with zipfile.ZipFile(archive) as zipped:
-                names = [name for name in zipped.namelist() if not name.endswith((".pkl", ".pickle"))]
-                zipped.extractall(folder, names)
+                members = [
+                    member
+                    for member in zipped.infolist()
+                    if not member.filename.endswith((".pkl", ".pickle"))
+                ]
+                for member in members:
+                    if not member.filename.strip("./"):
+                        raise DataError(f"{archive}: a file in it has no name; get a clean archive.")
+                    if member.flag_bits & 1:
+                        raise DataError(f"{archive}: it is encrypted; unpack it with its password yourself.")
+                _prepare(archive, folder, [member.file_size for member in members], max_gb, say)
+                zipped.extractall(folder, members)
         else:
-            with tarfile.open(archive) as tar:
+            with tarfile.open(archive, tarinfo=_Member) as tar:
+                _prepare(archive, folder, (member.size for member in tar), max_gb, say)
                 tar.extractall(folder, filter="data")
     except tarfile.FilterError as error:
         raise DataError(f"{archive}: {error}; get a clean archive.") from error
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise unreadable(archive, "a zip file or a tar archive") from error
-    except FileNotFoundError as error:
-        raise DataError(f"{archive}: there is no such file.") from error
+    except (
+        tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError, LookupError,
+    ) as error:  # fmt: skip
+        raise unreadable(archive, "a zip file or a tar archive", error) from error
     except OSError as error:
+        if error.errno is None or (error.errno == errno.EINVAL and not error.filename):
+            raise unreadable(archive, "a zip file or a tar archive", error) from error
         raise RunError(f"{archive} cannot be unpacked into {folder}: {error.strerror or error}.") from error
-    return folder
+    return Path(folder)
+
+
+def _prepare(
+    archive: Path,
+    folder: Path | str,
+    sizes: Iterable[int],
+    max_gb: float | None,
+    say: Callable[[str], object],
+) -> None:
+    """Check the sizes of the unpacked files and say their sum, before the folder is made."""
+    count = needed = 0
+    for size in sizes:
+        count, needed = count + 1, needed + max(size, 0)
+        check_size(archive, needed, stored_bytes(archive), max_gb, "its files take")
+    if needed > (free := shutil.disk_usage(make_folder(folder)).free):
+        raise RunError(
+            f"{archive} unpacks to {gigabytes(needed)}, but {folder} has {gigabytes(free)} free; choose another folder."
+        )
+    say(f"{archive} unpacks to {count} files of {gigabytes(needed)} together.")
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a tar archive; long names and comments, which tarfile reads whole, are limited to a megabyte."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _LONG_HEADERS and member.size > 2**20:
+            raise tarfile.TarError("a name or a comment is longer than a megabyte")
+        return member
+
+
+_LONG_HEADERS = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)

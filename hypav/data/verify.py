@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hypav.data.features import SPLITS, FeatureSet, load_npz
+from hypav.data.files import npz_names
 from hypav.data.official import FEATURE_DIMS, KINDS, PUBLISHED, open_official, read_official
 from hypav.data.yt8m import YT8M_FILE, read_yt8m
 from hypav.errors import DataError
@@ -130,10 +130,7 @@ def _attempt(report: Report, kind: str = "") -> None:
 
 
 def _read_npz(path: Path) -> FeatureSet:
-    if path.is_file() and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return read_yt8m(path) if "parent.npy" in archive.namelist() else load_npz(path)
-    return read_yt8m(path) if path.is_dir() else load_npz(path)
+    return read_yt8m(path) if path.is_dir() or "parent" in npz_names(path) else load_npz(path)
 
 
 def _about_classes(data: FeatureSet) -> Iterator[str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -16,11 +17,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
-from hypav.data.features import FeatureSet, from_arrays, npz_arrays, split_codes
-from hypav.data.official import read_word_vectors
+from hypav.data.features import FeatureSet, from_arrays, split_codes
+from hypav.data.files import memory_for, npz_arrays, plain_name, regular_file, unreadable
+from hypav.data.vectors import read_word_vectors
 from hypav.errors import DataError, SettingError
+from hypav.utils import file_kind
 
 Role = Literal["seen", "val_unseen", "test_unseen"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -73,29 +77,35 @@ def quantise(values: ArrayLike) -> NDArray[np.uint8]:
 
 def dequantise(codes: ArrayLike) -> NDArray[np.float32]:
     """uint8 codes as float32, u8 / 255 * 4 - 2, within 2/255 of the quantised values. Any shape."""
-    return (np.asarray(codes, dtype=np.float64) / 255 * (_HIGH - _LOW) + _LOW).astype(np.float32)
+    values = (np.arange(256) / 255 * (_HIGH - _LOW) + _LOW).astype(np.float32)
+    return values[np.asarray(codes)]
 
 
-def read_yt8m(path: str | Path) -> FeatureSet:
+_NEEDED = ("audio", "video", "label", "split", "names", "parent", "super", "id")
+
+
+def read_yt8m(path: str | Path, *, max_gb: float | None = None) -> FeatureSet:
     """Read a YouTube-8M set: audio (N, 128), video (N, 1024) and text (C, D_w), all float32, with groups.
 
     Args:
         path: the npz file, or a folder with yt8m_gzsl_mini.npz.
+        max_gb: the largest size of the arrays in gigabytes; by default 20 times that of the file, and at least 1.
 
     Raises:
-        DataError: the file is missing, damaged or pickled, or an array is missing or has the wrong type or shape.
+        DataError: the file is missing, damaged, pickled or too large, or an array is missing or has the wrong type or
+            shape.
     """
     path = Path(path)
     path = path / YT8M_FILE if path.is_dir() else path
-    if not path.is_file():
+    if not path.exists():
         raise DataError(
             f"There is no YouTube-8M file at {path}; get one with `hypav data fetch yt8m`, "
             "or point HYPAV_DATA at the folder that holds it."
         )
-    arrays = npz_arrays(path)
+    arrays = npz_arrays(path, (*_NEEDED, "text", "text_minilm"), max_gb=max_gb)
     text = "text" if "text" in arrays else "text_minilm"
     try:
-        for name in ("audio", "video", "label", "split", "names", "parent", "super", "id", text):
+        for name in (*_NEEDED, text):
             if name not in arrays:
                 raise DataError(f"the array {name} is missing; build the file with `hypav data build-yt8m`.")
         for name, dim in (("audio", DIM_AUDIO), ("video", DIM_VIDEO)):
@@ -104,10 +114,14 @@ def read_yt8m(path: str | Path) -> FeatureSet:
                     f"{name} is {arrays[name].dtype} {arrays[name].shape} but should be uint8 (N, {dim}); "
                     "build the file again with `hypav data build-yt8m`."
                 )
+        if arrays[text].dtype.kind != "f":
+            raise DataError(f"{text} must hold floating-point numbers, not {arrays[text].dtype}.")
+        with memory_for(path, 5 * (arrays["audio"].nbytes + arrays["video"].nbytes)):
+            audio, video = (torch.from_numpy(dequantise(arrays[key])) for key in ("audio", "video"))
         return from_arrays(
             name="YT8M-GZSL" if path.name == YT8M_FILES["yt8m"] else YT8M_NAME,
-            audio=dequantise(arrays["audio"]),
-            video=dequantise(arrays["video"]),
+            audio=audio,
+            video=video,
             label=arrays["label"],
             text=arrays[text].astype(np.float32),
             class_names=arrays["names"],
@@ -148,9 +162,7 @@ def text_vectors(
         )
     if isinstance(source, Mapping):
         return "text", _unit_rows("the text vectors", classes, _by_name("the text vectors", classes, source))
-    path = Path(source)
-    if not path.is_file():
-        raise DataError(f"There is no file of text vectors at {path}.")
+    path = regular_file(Path(source))
     where = str(path)
     if path.suffix in (".vec", ".txt"):
         return "text", _unit_rows(where, classes, _by_words(path, classes))
@@ -160,13 +172,15 @@ def text_vectors(
         raise DataError(
             f"{path} is not a .npz, .npy, .vec or .txt file; give text vectors in one of these formats."
         )
-    arrays: Mapping[str, Any] = npz_arrays(path)
+    wanted = {key for c in classes for key in (c.name, c.w2v_key, c.phrase)}
+    arrays: Mapping[str, Any] = npz_arrays(path, {*wanted, "names", "text", "text_minilm"})
     kept = "text_minilm" if "names" in arrays and "text" not in arrays else ""
     if "names" in arrays:
         table = arrays.get(kept or "text")
-        if table is None or table.ndim != 2 or len(table) != len(arrays["names"]):
+        names = np.atleast_1d(arrays["names"]).tolist()
+        if table is None or table.ndim != 2 or len(table) != len(names):
             raise DataError(f"{path}: there is no array text or text_minilm with one row for each of names.")
-        arrays = dict(zip(arrays["names"].tolist(), table, strict=True))
+        arrays = dict(zip(map(plain_name, names), table, strict=True))
     vectors = _by_name(where, classes, arrays)
     unit = _unit_rows(where, classes, vectors)
     return (kept, np.stack(vectors)) if kept else ("text", unit)
@@ -185,17 +199,31 @@ def _by_words(path: Path, classes: Sequence[Yt8mClass]) -> list[NDArray[Any]]:
     """The mean vector of the words of each class, from a file whose lines are a word and its numbers."""
     wanted = {word for c in classes for text in (c.phrase, c.name) for word in _words(text)}
     table: dict[str, NDArray[np.float64]] = {}
-    try:
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            for number, line in enumerate(lines, start=1):
-                word, _, numbers = line.rstrip().partition(" ")
-                header = number == 1 and " " not in numbers  # "rows dimensions"
-                if word in wanted and word not in table and not header:
-                    table[word] = np.array(numbers.split(" "), dtype=np.float64)
-    except ValueError as error:
-        raise DataError(f"{path}, line {number}: a word must be followed by numbers.") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error}).") from error
+    declared, found, width = None, 0, 0
+    for number, line in enumerate(_vector_lines(path), start=1):
+        word, _, numbers = line.strip().partition(" ")
+        if number == 1 and word.isdecimal() and numbers.isdecimal():  # the first line: rows and dimensions
+            declared, width = int(word), int(numbers)
+            continue
+        found += bool(word)
+        count = numbers.count(" ") + 1 if numbers else 0
+        width = width or count
+        if word and count < width:
+            raise DataError(
+                f"{path}, line {number}: {count} numbers follow the word but the lines before have {width}, or the "
+                "first line says so; the file is cut off, copy it again."
+            )
+        word = unicodedata.normalize("NFC", word)
+        if word in wanted and word not in table:
+            try:
+                table[word] = np.array(numbers.split(" "), dtype=np.float64)
+            except ValueError as error:
+                raise DataError(f"{path}, line {number}: a word must be followed by numbers.") from error
+    if declared is not None and found != declared:
+        raise DataError(
+            f"{path}: its first line says {declared} words but {found} follow; the file is cut off or was edited, "
+            "copy it again."
+        )
     if len({len(vector) for vector in table.values()}) > 1:
         raise DataError(f"{path}: its vectors differ in length, so the file is damaged.")
     vectors = []
@@ -210,8 +238,31 @@ def _by_words(path: Path, classes: Sequence[Yt8mClass]) -> list[NDArray[Any]]:
     return vectors
 
 
+MAX_LINE = 1 << 20
+"""The longest line of a file of word vectors, in characters; 300 numbers take about 3,000."""
+
+
+def _vector_lines(path: Path) -> Iterator[str]:
+    """The lines of a file of word vectors, which may be larger than the memory."""
+    try:
+        with open(path, "rb") as file:
+            if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+                raise DataError(f"{path}: the file is UTF-16 text; save it as UTF-8.")
+        if kind := file_kind(path):
+            raise DataError(f"{path}: a text file of word vectors is needed, but this is {kind}.")
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            while line := file.readline(MAX_LINE):
+                if len(line) == MAX_LINE:
+                    raise DataError(
+                        f"{path}: a line is longer than {MAX_LINE} characters; get the right file."
+                    )
+                yield line
+    except OSError as error:
+        raise unreadable(path, "a text file", error) from error
+
+
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower())
+    return re.findall(r"\w+", unicodedata.normalize("NFC", text).lower())
 
 
 def _unit_rows(where: str, classes: Sequence[Yt8mClass], vectors: list[NDArray[Any]]) -> NDArray[np.float32]:

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from hypav.data.features import SPLITS
+from hypav.data.files import regular_file, unreadable
 from hypav.data.yt8m import (
     ATTRIBUTION,
     DIM_AUDIO,
@@ -165,39 +166,41 @@ def read_records(path: str | Path) -> Iterator[tuple[int, memoryview]]:
     Raises:
         DataError: the file cannot be read, ends inside a record, or has a wrong checksum; with name and offset.
     """
+    path = regular_file(Path(path))
     try:
-        data = memoryview(Path(path).read_bytes())
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            start = 0
+            while start < size:
+                head = file.read(12)
+                if len(head) == 12 and checksum(head[:8]) != head[8:]:
+                    if not start:
+                        raise unreadable(path, "a TFRecord file")
+                    raise DataError(
+                        f"{path}: the length of the record at byte {start} fails its CRC, so the file is damaged; "
+                        "download it again."
+                    )
+                length = int.from_bytes(head[:8], "little")
+                if len(head) == 12 and length > MAX_RECORD:
+                    raise DataError(
+                        f"{path}: the record at byte {start} says it is longer than {MAX_RECORD} bytes, "
+                        "but no video-level record of YouTube-8M is; give a video-level shard."
+                    )
+                end = start + 12 + length + 4
+                if len(head) < 12 or end > size:
+                    raise DataError(
+                        f"{path} is cut off: it ends inside the record at byte {start}, after {size} bytes; "
+                        "download it again."
+                    )
+                payload, crc = memoryview(file.read(length)), file.read(4)
+                if checksum(payload) != crc:
+                    raise DataError(
+                        f"{path}: the record at byte {start} fails its CRC, so the file is damaged; download it again."
+                    )
+                yield start, payload
+                start = end
     except OSError as error:
-        raise DataError(
-            f"{path} cannot be read ({error.strerror or error}); give a TFRecord file."
-        ) from error
-    start = 0
-    while start < len(data):
-        head = data[start : start + 12]
-        if len(head) == 12 and checksum(head[:8]) != head[8:]:
-            raise DataError(
-                f"{path}: the length of the record at byte {start} fails its CRC, "
-                "so this is not a TFRecord file or it is damaged; download it again."
-            )
-        length = int.from_bytes(head[:8], "little")
-        if len(head) == 12 and length > MAX_RECORD:
-            raise DataError(
-                f"{path}: the record at byte {start} says it is longer than {MAX_RECORD} bytes, "
-                "but no video-level record of YouTube-8M is; give a video-level shard."
-            )
-        end = start + 12 + length
-        if len(head) < 12 or end + 4 > len(data):
-            raise DataError(
-                f"{path} is cut off: it ends inside the record at byte {start}, after {len(data)} bytes; "
-                "download it again."
-            )
-        payload = data[start + 12 : end]
-        if checksum(payload) != data[end : end + 4]:
-            raise DataError(
-                f"{path}: the record at byte {start} fails its CRC, so the file is damaged; download it again."
-            )
-        yield start, payload
-        start = end + 4
+        raise unreadable(path, "a TFRecord file", error) from error
 
 
 def write_records(path: str | Path, payloads: Iterable[bytes]) -> None:
