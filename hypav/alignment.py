@@ -19,11 +19,11 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from hypav import geometry
 from hypav.avca import Embeddings, Linear, isolated_init
 from hypav.errors import DataError, SettingError
+from hypav.utils import ReverseMode, as_tensor
 
 
 def is_number(value: object) -> bool:
@@ -258,23 +258,31 @@ def _normalised(matrix: Tensor, kind: Normalise) -> Tensor:
     return F.normalize(matrix, dim=-1) if kind == "row" else matrix
 
 
-class _GramDifference(torch.autograd.Function):
-    """1/N^2 |u u^T - v v^T|_F^2 for u and v (H, N, D), shape (H,).
+class _GramDifference(ReverseMode):
+    """1/N^2 |u u^T - v v^T|_F^2 for u and v (H, N, D), shape (H,), and u u^T - v v^T, which has no gradient.
 
     It stores one N x N matrix per head. Autograd would store both products, their squares and all gradients.
     """
 
     @staticmethod
-    def forward(ctx: Any, u: Tensor, v: Tensor) -> Tensor:
+    def forward(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         difference = torch.bmm(u, u.mT).baddbmm_(v, v.mT, alpha=-1)
-        ctx.save_for_backward(difference, u, v)
-        return torch.linalg.vector_norm(difference, dim=(1, 2)).square() / u.shape[1] ** 2
+        return torch.linalg.vector_norm(difference, dim=(1, 2)).square() / u.shape[1] ** 2, difference
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
-        difference, u, v = ctx.saved_tensors
-        slope = (4 / u.shape[1] ** 2 * grads[0])[:, None, None]
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)  # no N x N zeros for the gradient that there is not
+        ctx.save_for_backward(*inputs, output[1])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor | None, _: None) -> tuple[Tensor | None, Tensor | None]:
+        if grad is None:
+            return None, None
+        u, v, difference = ctx.saved_tensors
+        if torch.is_grad_enabled():  # what was stored has no gradient, which a second derivative needs
+            difference = torch.baddbmm(torch.bmm(u, u.mT), v, v.mT, alpha=-1)
+        slope = (4 / u.shape[1] ** 2 * grad)[:, None, None]
         return torch.bmm(difference, u) * slope, torch.bmm(difference, v) * -slope
 
 
@@ -306,7 +314,7 @@ def head_losses(phi_v: Tensor, phi_a: Tensor, k: Tensor, config: AlignmentConfig
     else:
         u = _factor(_tangents(phi, k, config), config.similarity)
         if config.normalise != "row":
-            return _GramDifference.apply(*(u if config.normalise == "none" else _half_normalised(u)))
+            return _GramDifference.apply(*(u if config.normalise == "none" else _half_normalised(u)))[0]
         m_v, m_a = u @ u.mT
     # 1/N^2 |M_v - M_a|_F^2
     return (_normalised(m_v, config.normalise) - _normalised(m_a, config.normalise)).square().mean(dim=(1, 2))

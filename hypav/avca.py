@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from hypav.errors import DataError, SettingError
-from hypav.utils import normal, uniform
+from hypav.utils import ReverseMode, normal, uniform
 
 
 class isolated_init:
@@ -85,21 +85,30 @@ def dropout(x: Tensor, rate: float, masks: Masks | None) -> Tensor:
     return x * kept.mul_(scale)
 
 
-class _ReluDropout(torch.autograd.Function):
+class _ReluDropout(ReverseMode):
     """relu(x) * kept * scale in place. Its gradient needs only the sign of the output, so nothing else is saved."""
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:
-        ctx.mark_dirty(x)
-        ctx.scale = scale
-        out = x.relu_().mul_(kept.mul_(scale))
-        ctx.save_for_backward(out)
-        return out
+    generate_vmap_rule = False
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+    def vmap(*arguments: Any) -> Any:
+        """Refuse torch.func.vmap, which takes no function that works in place."""
+        raise SettingError("Dropout does not work in torch.func.vmap; call the network without a generator.")
+
+    @staticmethod
+    def forward(x: Tensor, kept: Tensor, scale: float) -> Tensor:
+        return x.relu_().mul_(kept.mul_(scale))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, float], output: Tensor) -> None:
+        ctx.mark_dirty(inputs[0])
+        ctx.scale = inputs[2]
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (out,) = ctx.saved_tensors
-        return torch.ops.aten.threshold_backward(grads[0] * ctx.scale, out, 0), None, None
+        return torch.ops.aten.threshold_backward(grad * ctx.scale, out, 0), None, None
 
 
 class EmbeddingNet(nn.Module):

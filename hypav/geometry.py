@@ -69,9 +69,10 @@ def project(
         raise SettingError(
             f"xi is {xi}, but the margin ξ of Eq. 1 lies in [0, 1); the released code has 1e-3."
         )
-    # 1e-5 as released: it protects the division, so that a zero row stays zero with a finite gradient
-    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-5)
-    clipped = ~(norm <= (1 - xi) * _radius(k.detach(), radius))  # true if k is NaN, which must stay NaN
+    length = torch.linalg.vector_norm(x.detach(), dim=-1, keepdim=True).clamp_min(1e-5)  # as released
+    clipped = ~(length <= (1 - xi) * _radius(k.detach(), radius))  # true if k is NaN, which must stay NaN
+    # a norm has no second derivative at 0, so it is taken of clipped rows only; the 1e-5 protects the division
+    norm = torch.linalg.vector_norm(torch.where(clipped, x, 1.0), dim=-1, keepdim=True).clamp_min(1e-5)
     limit = (1 - xi) * _radius(torch.where(clipped, k, -1.0), radius)  # the -1 keeps the gradient finite
     return (x * torch.where(clipped, limit / norm, 1.0)).to(dtype)
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from hypav.errors import SettingError
+from hypav.utils import ReverseMode, as_tensor
 
 # In this range of u the closed form (1/(1 + u) - g)/2u of g'(u) cancels, but g'(u) = -∫₀¹ t²/(1 + ut²)² dt does not.
 # Gauss-Legendre quadrature gives the integral. The tables hold t² and weight·t² of the 16 positive nodes of the 32-point
@@ -93,49 +93,58 @@ def rim_margin(dtype: torch.dtype) -> float:
     return 2 * torch.finfo(dtype).eps
 
 
-class _ArtanRatio(torch.autograd.Function):
+class _ArtanRatio(ReverseMode):
     @staticmethod
-    def forward(ctx: Any, u: Tensor, w: Tensor) -> Tensor:
+    def forward(u: Tensor, w: Tensor) -> Tensor:
         s = u.abs().sqrt()
         # artanh(s) = log((1 + s)²/(1 - s²))/2, with 1 - s² = w; the clamps only affect s > 1 and what where() discards
         near_rim = torch.log1p(s.clamp_max(1.0)) - w.clamp_max(1.0).log() / 2
         artanh = torch.where(u > NEAR[0], s.clamp_max(0.8).atanh(), near_rim)
-        g = torch.where(s == 0, 1.0, torch.where(u < 0, artanh, s.atan()) / s)
-        ctx.save_for_backward(u, w, g)
-        return g
+        return torch.where(s == 0, 1.0, torch.where(u < 0, artanh, s.atan()) / s)
 
     @staticmethod
-    @once_differentiable
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs, output)
+
+    @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         return grad * _artan_ratio_slope(*ctx.saved_tensors), None
 
 
-class _TanRatio(torch.autograd.Function):
+class _TanRatio(ReverseMode):
     @staticmethod
-    def forward(ctx: Any, v: Tensor) -> Tensor:
+    def forward(v: Tensor) -> Tensor:
         s = v.abs().sqrt()
-        h = torch.where(s == 0, 1.0, torch.where(v < 0, s.tanh(), s.tan()) / s)
-        ctx.save_for_backward(v, h)
-        return h
+        return torch.where(s == 0, 1.0, torch.where(v < 0, s.tanh(), s.tan()) / s)
 
     @staticmethod
-    @once_differentiable
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs, output)
+
+    @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        v, h = ctx.saved_tensors
-        s = v.abs().sqrt()
-        w = torch.where(v < 0, s.cosh() ** -2, 1 + v * h**2)  # the derivative of tan_k: sech² or sec²
-        near = v.abs() < 1.5
-        slope = 2 * w * _sine_gap(torch.where(near, v, 0.0))
-        return grad * torch.where(near, slope, (w - h) / (2 * torch.where(near, 1.0, v)))
-
+        return grad * _tan_ratio_slope(*ctx.saved_tensors)
 
 def _artan_ratio_slope(u: Tensor, w: Tensor, g: Tensor) -> Tensor:
     """g'(u), by quadrature near u = 0 and by the closed form elsewhere."""
+    if torch.is_grad_enabled():
+        w = w + (u - u.detach())  # w came without its gradient, but the slope of 1 + u is 1
     near = (u > NEAR[0]) & (u < NEAR[1])
     u_near, slope = torch.where(near, u, 0.0), torch.zeros_like(u)
     for square, weight in zip(_SQUARES, _WEIGHTS, strict=True):
-        slope.sub_((u_near * square).add_(1).square_().reciprocal_(), alpha=weight)
+        # square() is not in place, as its own derivative needs what it is applied to
+        slope.sub_((u_near * square).add_(1).square().reciprocal_(), alpha=weight)
     return torch.where(near, slope, (1 / w - g) / (2 * torch.where(near, 1.0, u)))
+
+
+def _tan_ratio_slope(v: Tensor, h: Tensor) -> Tensor:
+    """h'(v), by `_sine_gap` near v = 0 and by the closed form elsewhere."""
+    # The 1 keeps derivatives finite. sech² of 350 is 1e-303, and the derivative of what cosh overflows to is NaN.
+    s = torch.where(v < 0, -v, 1.0).sqrt().clamp_max(350.0)
+    w = torch.where(v < 0, s.cosh() ** -2, 1 + v * h**2)  # the derivative of tan_k: sech² or sec²
+    near = v.abs() < 1.5
+    slope = 2 * w * _sine_gap(torch.where(near, v, 0.0))
+    return torch.where(near, slope, (w - h) / (2 * torch.where(near, 1.0, v)))
 
 
 def _sine_gap(v: Tensor) -> Tensor:

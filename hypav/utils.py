@@ -1,4 +1,7 @@
-"""Safe file writing, the device and threads of torch, and random numbers that are the same on every machine."""
+"""Safe file writing, tensors from arrays and lists, derivatives, devices and threads of torch, random numbers.
+
+The random numbers are the same on every machine.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,17 @@ import re
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from hypav.errors import RunError, SettingError
+from hypav.errors import DataError, RunError, SettingError
 
 
 @contextmanager
@@ -175,6 +179,55 @@ def file_kind(path: Path) -> str:
 def slug(text: str) -> str:
     """`text` as a file name of a-z, 0-9, dot, plus and minus. It is never empty and never leaves its folder."""
     return re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).strip("-.") or "data"
+
+
+def as_tensor(what: str, values: Any, *, whole: bool = False) -> Tensor:
+    """`values` as a tensor: a tensor itself, an array with its dtype, a list of numbers in torch's default dtype.
+
+    Args:
+        what: the name of the values in messages.
+        whole: whether they are whole numbers, so that an empty list becomes int64 and a list of integers stays one.
+
+    Raises:
+        DataError: `values` is no array of numbers: rows of different lengths, strings, Python objects.
+    """
+    if isinstance(values, Tensor):
+        return values
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        tensors = isinstance(values, Sequence) and any(isinstance(row, Tensor) for row in values)
+        cure = "use torch.stack for a list of tensors" if tensors else "its rows must have equal lengths"
+        raise DataError(f"{what} is not a table of numbers; {cure}.") from error
+    if array.dtype == object:
+        raise DataError(
+            f"{what} is an array of Python objects; make it a plain array of numbers first, "
+            f"e.g. np.stack([np.asarray(row) for row in {what}])."
+        )
+    if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+        raise DataError(f"{what} must hold floating-point or whole numbers, not {array.dtype}.")
+    # a copy, as torch takes neither read-only arrays nor negative strides nor foreign byte orders
+    tensor = torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("=")))
+    if hasattr(values, "__array__") or (whole and array.size):
+        return tensor
+    return tensor.to(torch.int64 if whole else torch.get_default_dtype())
+
+
+class ReverseMode(torch.autograd.Function):
+    """A function whose backward is made of differentiable operations: derivatives of every order, torch.func.vmap, jacrev.
+
+    It has no forward mode: torch drops the derivatives of a jvp in nested forward mode without a word.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        """Refuse forward mode."""
+        raise SettingError(
+            "hypav has no forward-mode derivatives: take torch.func.jacrev instead of jacfwd and jvp, and "
+            "jacrev(jacrev(f)) instead of hessian(f)."
+        )
 
 
 def pick_device(name: str | torch.device = "auto") -> torch.device:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from hypav.data.files import files_in, npy_array, npz_arrays, plain_name, read_lines
 from hypav.errors import DataError, SettingError
-from hypav.utils import replacing
+from hypav.utils import as_tensor, replacing
 
 SPLITS = (
     "stage_1_train",
@@ -325,7 +325,7 @@ def from_arrays(
     source: str = "Your own arrays.",
     simulated: bool = False,
 ) -> FeatureSet:
-    """Make a FeatureSet from numpy arrays, tensors or lists. Floats keep their precision; lists become float32.
+    """Make a FeatureSet from numpy arrays, tensors or lists. Floats keep their precision; lists get torch's default dtype.
 
     >>> generator = torch.Generator().manual_seed(0)
     >>> label = torch.arange(60) % 6
@@ -391,23 +391,7 @@ def _names(what: str, values: Iterable[Any]) -> tuple[str, ...]:
 
 def _tensor(what: str, values: Any, *, whole: bool = False) -> Tensor:
     """A tensor of floats, or of whole numbers as int64. Tensors are not copied."""
-    if not isinstance(values, Tensor):
-        try:
-            array = np.asarray(values)
-        except ValueError as error:
-            raise DataError(f"{what} is not a table of numbers; its rows must have equal lengths.") from error
-        if array.dtype == object:
-            raise DataError(
-                f"{what} is an array of Python objects; make it a plain array of numbers first, "
-                f"e.g. np.stack([np.asarray(row) for row in {what}])."
-            )
-        if array.dtype.kind not in "fiub":
-            raise DataError(f"{what} must hold floating-point or whole numbers, not {array.dtype}.")
-        if not isinstance(values, np.ndarray) and not (whole and array.size):
-            array = array.astype(np.int64 if whole else np.float32)
-        if array.dtype.itemsize > 8:
-            raise DataError(f"{what} has {array.dtype} numbers, which torch does not know; use float64.")
-        values = torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("=")))
+    values = as_tensor(what, values, whole=whole)
     integer = values.dtype != torch.bool and not (values.is_floating_point() or values.is_complex())
     if not (integer if whole else values.is_floating_point()):
         wanted, dtype = ("whole", "int64") if whole else ("floating-point", "float32")
