@@ -9,6 +9,7 @@ import math
 import os
 import re
 import tempfile
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,8 +150,16 @@ def file_kind(path: Path) -> str:
 
 
 def slug(text: str) -> str:
-    """`text` as a file name of a-z, 0-9, dot, plus and minus. It is never empty and never leaves its folder."""
-    return re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).strip("-.") or "data"
+    """`text` as a file name of a-z, 0-9, dot, plus and minus. It is never empty and never leaves its folder.
+
+    If letters are lost, of another script or past the first 60, a digest of the text follows, so that names stay apart.
+    """
+    text = unicodedata.normalize("NFC", text)
+    name = re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).strip("-.")
+    if text.isascii() and len(name) <= 60:
+        return name or "data"
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return f"{name[:60].strip('-.') or 'data'}-{digest}"
 
 
 def pick_device(name: str | torch.device = "auto") -> torch.device:
