@@ -1,5 +1,17 @@
 """python -m hypav is the hypav command."""
 
-from hypav.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command; Ctrl-C while it is still being imported ends it without a traceback."""
+    try:
+        from hypav.cli import main as run
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(130)
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -5,8 +5,12 @@ Each command imports what it needs when it runs, so that `hypav --help` answers 
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial, reduce, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import hypav
-from hypav.errors import DataError, HypavError, RunError, SettingError
+from hypav.errors import DataError, HypavError, RunError, SettingError, one_line, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +31,18 @@ INTERRUPTED = "Interrupted. Run the same command again to resume."
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Load = Callable[[], Any]
 SEED = click.IntRange(0, 2**63 - 1)
-PATH = click.Path(path_type=Path)
 option = partial(click.option, show_default=True)
+
+
+class Expanded(click.Path):
+    """A path in which ~ is the home folder also where no shell expands it, as in --to=~/table.md."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return super().convert(os.path.expanduser(value), param, ctx)
+
+
+PATH = Expanded(path_type=Path)
+DATA = Expanded()  # the name of a set, or a path
 
 
 def options(*several: Decorator) -> Decorator:
@@ -51,7 +65,7 @@ max_gb_option = option(
 def data_options(default: str | None = "simulated") -> Decorator:
     """--data and the options for reading it. The command gets `load`, which loads the set, or None without --data."""
     several = options(
-        option("--data", "name", default=default, help=f"The features: {SETS}."),
+        option("--data", "name", type=DATA, default=default, help=f"The features: {SETS}."),
         choice("--features", ["main", "cls"], "Which features of a benchmark folder."),
         choice(
             "--text-alignment",
@@ -114,6 +128,11 @@ recipe_options = options(
 )
 
 
+def echo(text: object, err: bool = False) -> None:
+    """Print text in which names cannot steer the terminal."""
+    click.echo(printable(text), err=err)
+
+
 def split(text: str) -> list[str]:
     """The items of a comma-separated list."""
     return [part.strip() for part in text.split(",") if part.strip()]
@@ -157,18 +176,18 @@ def train(load: Load, method: str, folder: Path, **settings: Any) -> None:
     data = load()
     run = train_run(data, method, folder=folder, progress=True, **settings)
     preset = "" if run.config.alignment is None else f", preset {settings['preset']}"
-    click.echo(f"{method_name(run.config.alignment)} on {data.name}{preset}, seed {run.config.seed}")
-    click.echo("  test: " + metrics_text(run.metrics))
-    click.echo(
+    echo(f"{method_name(run.config.alignment)} on {marked(data)}{preset}, seed {run.config.seed}")
+    echo("  test: " + metrics_text(run.metrics))
+    echo(
         f"  epoch {run.best_epoch} and beta {run.metrics.beta:.1f} chosen on validation "
         f"(HM {100 * run.val.HM:.2f} there)"
     )
-    click.echo(f"  kept in {run_path(folder, data, run.config, pick_device(settings['device']).type)}")
+    echo(f"  kept in {run_path(folder, data, run.config, pick_device(settings['device']).type)}")
 
 
 def marked(data: Any) -> str:
-    """The name of a set, marked SIMULATED if its features are simulated."""
-    return data.name + (" (SIMULATED)" if data.simulated and "SIMULATED" not in data.name else "")
+    """The name of a set on one line, marked SIMULATED if its features are simulated."""
+    return one_line(data.name) + (" (SIMULATED)" if data.simulated and "SIMULATED" not in data.name else "")
 
 
 def metrics_text(metrics: Any) -> str:
@@ -207,24 +226,24 @@ def evaluate(run: Path, load: Load | None, phase: str, beta: float | None) -> No
                 f"The network takes {dim} {wanted}, but {data.name} has {given}; give other --data."
             )
     if data.digest != record["data_digest"]:
-        click.echo(f"Note: the run was trained on other features, {record['data']}.", err=True)
+        echo(f"Note: the run was trained on other features, {record['data']}.", err=True)
     samples = data.phase(phase)
     scores = score(trained, samples)
     beta = record["beta"] if beta is None else beta
-    click.echo(f"{record['method']} on {marked(data)}, {phase}: {len(samples)} samples, beta {beta:.2f}")
-    click.echo(f"  {metrics_text(scores.metrics(beta))}  AUSUC {100 * scores.ausuc():.2f}")
+    echo(f"{record['method']} on {marked(data)}, {phase}: {len(samples)} samples, beta {beta:.2f}")
+    echo(f"  {metrics_text(scores.metrics(beta))}  AUSUC {100 * scores.ausuc():.2f}")
     if data.super_groups:
         recall = scores.group_recall(beta, data.super_groups)
-        click.echo("  recall by super-group:")
+        echo("  recall by super-group:")
         for group, value in sorted(recall.items(), key=lambda item: -item[1]):
-            click.echo(f"    {100 * value:5.1f}  {group}")
+            echo(f"    {100 * value:5.1f}  {group}")
     wrong = scores.confusion(beta).fill_diagonal_(0)
     names = [data.class_names[i] for i in scores.classes.tolist()]
-    click.echo("  confused most often:")
+    echo("  confused most often:")
     for place in wrong.flatten().argsort(descending=True, stable=True)[:5].tolist():
         row, column = divmod(place, len(names))
         if wrong[row, column] > 0:
-            click.echo(f"    {int(wrong[row, column]):4d} x  {names[row]}  predicted as  {names[column]}")
+            echo(f"    {int(wrong[row, column]):4d} x  {names[row]}  predicted as  {names[column]}")
 
 
 @cli.command()
@@ -250,7 +269,7 @@ def compare(context: click.Context, load: Load, methods: str, to: Path | None, *
     data = load()
     table = compare_methods(data, split(methods), progress=True, **settings)
     text = comparison_text(table)
-    click.echo(text)
+    echo(text)
     if to is not None:
         write(to, table.to_csv() if to.suffix == ".csv" else text + "\n")
     context.exit(1 if table.attrs["failed"] else 0)
@@ -291,18 +310,18 @@ def reproduce(
         load(), tables, presets=split(presets), weights=split(weights), progress=True, **settings
     )
     for preset, weight in runs.attrs["tuned"].items():
-        click.echo(f"{preset}: validation chose weight {weight:g}.")
-    click.echo(f"{len(runs)} runs are in {settings['folder']}. See them with: hypav table N, hypav figure N.")
+        echo(f"{preset}: validation chose weight {weight:g}.")
+    echo(f"{len(runs)} runs are in {settings['folder']}. See them with: hypav table N, hypav figure N.")
     for line in runs.attrs["failed"]:
-        click.echo(line)
+        echo(line)
     if runs.attrs["failed"]:
-        click.echo("The same command tries the failed runs again.")
+        echo("The same command tries the failed runs again.")
     context.exit(1 if runs.attrs["failed"] else 0)
 
 
 @cli.command()
 @click.argument("number", metavar="1 … 7")
-@option("--data", "name", help="Which runs: by the data set's name, or as for hypav compare.")
+@option("--data", "name", type=DATA, help="Which runs: by the data set's name, or as for hypav compare.")
 @option("--folder", type=PATH, default=Path("runs"), help="The folder of the runs, or a .csv file of them.")
 @preset_option
 @option("--weight", default="1", help="Weight of the alignment loss; tuned: the one chosen on validation.")
@@ -335,7 +354,7 @@ def table(
     shown = paper_table(f"table{number.removeprefix('table')}", runs, preset=preset, weight=chosen)
     text = to_text(shown, form)
     if to is None:
-        click.echo(text)
+        echo(text)
     else:
         write(to, text + "\n")
 
@@ -362,7 +381,7 @@ def comparable(runs: pd.DataFrame, folder: Path) -> pd.DataFrame:
         raise RunError(f"{folder} has no such runs; hypav reproduce trains them.")
     name = max(parts, key=lambda part: len(parts[part]))
     if others := [other for other in parts if other != name]:
-        click.echo(
+        echo(
             f"These are the runs on {name}. Choose others with --data and --recipe: {'; '.join(others)}.",
             err=True,
         )
@@ -402,7 +421,7 @@ def figure(
     chosen = recipe_for(data, recipe, scale)
     number = f"figure{number.removeprefix('figure')}"
     paths = draw(number, folder, data, preset=preset, weight=weight, recipe=chosen, out=to)
-    click.echo("Wrote " + ", ".join(map(str, paths)))
+    echo("Wrote " + ", ".join(map(str, paths)))
 
 
 @cli.command()
@@ -454,14 +473,14 @@ def delta(load: Load, run: Path | None, phase: str, size: int, tries: int, seed:
         "noise",
         "released (without the 2)",
     ]
-    click.echo(f"delta_rel on {marked(data)}, {phase}")
-    click.echo(pd.DataFrame(rows, columns=header).to_markdown(index=False, disable_numparse=True))
+    echo(f"delta_rel on {marked(data)}, {phase}")
+    echo(pd.DataFrame(rows, columns=header).to_markdown(index=False, disable_numparse=True))
 
 
 @cli.command()
 @click.argument("folder", type=PATH)
 @option("--execute", is_flag=True, help="Run the notebooks first, so that they contain their outputs.")
-@option("--data", "name", default="simulated", help=f"The features that the notebooks use: {SETS}.")
+@option("--data", "name", type=DATA, default="simulated", help=f"The features that the notebooks use: {SETS}.")
 def course(folder: Path, execute: bool, name: str) -> None:
     """Write the course's notebooks into FOLDER: a copy for students, one with solutions, and the lecturer's page.
 
@@ -470,7 +489,7 @@ def course(folder: Path, execute: bool, name: str) -> None:
     from hypav.handouts import write_course
 
     for line in write_course(folder, execute=execute, data=name):
-        click.echo(line)
+        echo(line)
 
 
 @cli.group()
@@ -487,7 +506,7 @@ def describe(load: Load) -> None:
     """
     from hypav.data.features import describe as describe_set
 
-    click.echo(describe_set(load()))
+    echo(describe_set(load()))
 
 
 @data.command()
@@ -505,7 +524,7 @@ def verify(context: click.Context, path: Path) -> None:
     if not path.exists():
         raise DataError(f"There is no file or folder {str(path)!r} to verify.")
     report = verify_path(path)
-    click.echo(report)
+    echo(report)
     context.exit(0 if report.ok else 2)
 
 
@@ -543,7 +562,7 @@ def make(
         unseen=unseen, val_unseen=val_unseen, seed=seed,
     )  # fmt: skip
     save_npz(made, out)
-    click.echo(f"{made}\nWrote {out}. Use it: hypav compare --data {out}")
+    echo(f"{made}\nWrote {out}. Use it: hypav compare --data {out}")
 
 
 @data.command()
@@ -562,23 +581,33 @@ def fetch(what: str, folder: Path, shards: str, text: Path | None, url: str | No
     from hypav.data.yt8m_build import BASE_URL, PLAN_URL, fetch_yt8m
 
     if what == "official":
-        click.echo(official_archive_help())
+        echo(official_archive_help())
         return
     paths = fetch_yt8m(
         folder,
-        confirm=lambda question: yes or click.confirm(question, default=False),
+        confirm=lambda question: yes or agreed(question),
         shards=numbers(shards),
         base_url=url or BASE_URL,
         plan_url=None if url else PLAN_URL,
     )
     if not paths:
-        click.echo("Nothing was downloaded.")
+        echo("Nothing was downloaded.")
     elif text is not None:
         build(paths, folder, text)
     else:
-        click.echo(
+        echo(
             f"{len(paths)} shards are in {folder}. Build the set: hypav data build-yt8m {folder}/*.tfrecord"
         )
+
+
+def agreed(question: str) -> bool:
+    """The answer to a question of yes or no."""
+    try:
+        return click.confirm(printable(question), default=False)
+    except click.Abort as error:
+        if isinstance(error.__context__, EOFError):
+            raise SettingError("Nobody is here to answer; --yes downloads without a question.") from None
+        raise
 
 
 @data.command("build-yt8m")
@@ -599,11 +628,11 @@ def build(shards: Any, out: Path, text: Path) -> None:
     from hypav.data.yt8m_build import build_yt8m as build_set
 
     report = build_set(shards, out, text=text)
-    click.echo(f"{report.path}: {report.kept} of {report.videos} videos from {report.shards} shards")
+    echo(f"{report.path}: {report.kept} of {report.videos} videos from {report.shards} shards")
     for part, (videos, classes) in report.splits.items():
-        click.echo(f"  {part}: {videos} videos of {classes} classes")
+        echo(f"  {part}: {videos} videos of {classes} classes")
     if report.dropped:
-        click.echo(f"  too few videos, left out: {', '.join(report.dropped)}")
+        echo(f"  too few videos, left out: {', '.join(report.dropped)}")
 
 
 @data.command()
@@ -617,7 +646,7 @@ def unpack(archive: Path, folder: Path, max_gb: float | None) -> None:
     """
     from hypav.data.official import unpack as unpack_archive
 
-    click.echo(f"Unpacked into {unpack_archive(archive, folder, max_gb=max_gb, say=click.echo)}.")
+    echo(f"Unpacked into {unpack_archive(archive, folder, max_gb=max_gb, say=echo)}.")
 
 
 def numbers(text: str) -> list[int]:
@@ -635,13 +664,22 @@ def write(path: Path, text: str) -> None:
     """Write a text file, whole or not at all, and print its name."""
     from hypav.utils import replacing
 
+    word = written(path)
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    click.echo(f"Wrote {path}.")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+    echo(f"{word} {path}.")
+
+
+def written(*paths: Path) -> str:
+    """The word for files that are about to be written: nothing is replaced without a word."""
+    return "Replaced" if any(path.exists() for path in paths) else "Wrote"
 
 
 def main() -> None:
     """The entry point: run the command and print an error that a user can fix as one sentence."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names may hold what the output's encoding does not have
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
@@ -652,15 +690,18 @@ def main() -> None:
         fail(f"{error.format_message().rstrip('.')}. Try {command} --help.", 2)
     except HypavError as error:
         fail(str(error), 2)
-    except BrokenPipeError:  # the reader (head, less) has seen enough
-        sys.stderr.close()
-        sys.exit(0)
+    except SystemExit:  # click's own: whoever read the output (head, less) has seen enough
+        code = 0
     except OSError as error:
-        fail(f"{error.filename or 'A file'}: {error.strerror or error}.", 2)
+        # the outputs and files that libraries opened have no name
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        nameless = "Cannot write the output or a temporary file" if full else "Cannot read or write a file"
+        fail(f"{error.filename or nameless}: {error.strerror or error}.", 2)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def fail(sentence: str, code: int) -> None:
     """Print one sentence on the error stream and exit with a code."""
-    click.echo(f"Error: {sentence}" if code == 2 else sentence, err=True)
+    with suppress(OSError):  # nobody reads it
+        echo(f"Error: {sentence}" if code == 2 else sentence, err=True)
     sys.exit(code)

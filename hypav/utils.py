@@ -14,6 +14,7 @@ import os
 import re
 import stat
 import tempfile
+import unicodedata
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -177,8 +178,16 @@ def file_kind(path: Path) -> str:
 
 
 def slug(text: str) -> str:
-    """`text` as a file name of a-z, 0-9, dot, plus and minus. It is never empty and never leaves its folder."""
-    return re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).strip("-.") or "data"
+    """`text` as a file name of a-z, 0-9, dot, plus and minus. It is never empty and never leaves its folder.
+
+    If letters are lost, of another script or past the first 60, a digest of the text follows, so that names stay apart.
+    """
+    text = unicodedata.normalize("NFC", text)
+    name = re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).strip("-.")
+    if text.isascii() and len(name) <= 60:
+        return name or "data"
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return f"{name[:60].strip('-.') or 'data'}-{digest}"
 
 
 def as_tensor(what: str, values: Any, *, whole: bool = False) -> Tensor:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import tempfile
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,14 @@ def test_a_slug_never_leaves_its_folder() -> None:
     assert [slug(text) for text in ("UCF-GZSL (main)", "../../etc", "..", "", "k=-0.2")] == [
         "ucf-gzsl-main", "etc", "data", "data", "k--0.2",
     ]  # fmt: skip
+
+
+def test_slugs_of_different_names_differ() -> None:
+    names = ["音楽", "中文数据", "Δεδομένα", "Δεδομενα", "بيانات", "🎵", "🎶", "Käse", "Kse", "x" * 300, "x" * 299]
+    slugs = {slug(name) for name in names}
+    assert len(slugs) == len(names)
+    assert all(re.fullmatch("[a-z0-9.+-]{1,69}", text) for text in slugs), "a folder's name on every disk"
+    assert slug(unicodedata.normalize("NFD", "Käse")) == slug("Käse"), "macOS decomposes"
 
 
 def test_a_digest_depends_on_every_value_and_type() -> None:
