@@ -9,6 +9,9 @@ READY := $(VENV)/.ready
 endif
 BIN := $(VENV)/bin
 THREADS ?= 1
+DEVICE ?= cpu
+# only training has a GPU's code
+BENCHMARKS = tests/benchmarks$(if $(filter cpu,$(DEVICE)),,/test_training_bench.py)
 COURSE := course
 DIR ?= tests/golden
 
@@ -23,7 +26,7 @@ help:
 	@echo "make pages            write the course for a class into $(COURSE)/: pages, notebooks to fill in, solutions, instructor's page"
 	@echo "make notebooks        for authors: run all notebooks, also on emulated processors, and store those that agree on all"
 	@echo "make parity           compare with numbers recorded from the released code; DIR=... for another folder of them"
-	@echo "make bench            run the benchmarks on one thread; THREADS=2 for two"
+	@echo "make bench            run the benchmarks on one thread; THREADS=2 for two, DEVICE=cuda for training on a GPU"
 	@echo "make clean            remove .venv and build; keep runs/ and $(COURSE)/"
 
 run: $(READY)
@@ -72,7 +75,7 @@ parity: $(READY)
 	$(BIN)/python -m tests.parity $(DIR)
 
 bench: $(READY)
-	OMP_NUM_THREADS=$(THREADS) $(BIN)/pytest tests/benchmarks --benchmark-enable --benchmark-only
+	OMP_NUM_THREADS=$(THREADS) DEVICE=$(DEVICE) $(BIN)/pytest $(BENCHMARKS) --benchmark-enable --benchmark-only
 
 ifneq ($(READY),pyproject.toml)
 # requirements.lock only constrains the versions; pip chooses the build of torch (README, Install)

@@ -107,7 +107,7 @@ def data_options(default: str | None = "simulated") -> Decorator:
 
 folder_option = option("--folder", type=PATH, default=Path("runs"), help="The folder of the runs.")
 device_option = option("--device", default="auto", help="auto, cpu, cuda or cuda:1.")
-jobs_option = option("--jobs", type=int, help="Runs at a time; by default one per core, or one on a GPU.")
+jobs_option = option("--jobs", type=int, help="Runs at a time; by default one per core, or four on a GPU.")
 seeds_option = option("--seeds", default=3, help="How many seeds. Fewer than three give no interval.")
 scale_option = choice(
     "--scale", ["course", "full"], "A schedule of seconds per run, or the published one, which takes hours."

@@ -8,12 +8,13 @@ All methods trained with one seed share initial weights, batches and dropout mas
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -24,15 +25,17 @@ from tqdm.auto import tqdm
 
 from hypav.alignment import Alignment, AlignmentConfig
 from hypav.avca import AVCA, AVCAConfig, Embeddings, build_avca
+from hypav.capture import GRAPHS, Captured, Turns, finish
 from hypav.data.batches import TripletBatch, TripletSampler, make_batch
 from hypav.data.features import FeatureSet, Phase
 from hypav.errors import DataError, RunError, SettingError
 from hypav.evaluation import Metrics, Scores, class_distances
 from hypav.losses import avca_terms, total
-from hypav.utils import load_checked, make_folder, pick_device, save_checked
+from hypav.utils import load_checked, make_folder, pick_device, save_checked, threads
 
 CHECKPOINT = "checkpoint.pt"
 _UNFINISHED = re.compile(r"\.checkpoint\.pt\.[a-z0-9_]{8}\.tmp")  # the temporary names of `replacing`
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,35 @@ class Learner:
             optimizer, mode="max", factor=0.1, patience=config.train.patience, threshold=1e-4
         )
         return cls(model, alignment, optimizer, scheduler, sampling, masks)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors that a step changes, by name; not copies. Adam's exist from its first step on."""
+        modules = (
+            {"model": self.model}
+            if self.alignment is None
+            else {"model": self.model, "alignment": self.alignment}
+        )
+        adam = self.optimizer.state_dict()["state"]
+        parts = {name: module.state_dict() for name, module in modules.items()}
+        parts |= {f"adam {number}": values for number, values in adam.items()}
+        return {f"{part} {name}": x for part, values in parts.items() for name, x in values.items()}
+
+    def captured(self, step: Callable[..., Mapping[str, Tensor]], example: Sequence[Tensor]) -> Captured:
+        """A step of this learner, recorded with the shapes of a batch; see `hypav.capture`.
+
+        Raises:
+            RuntimeError: the device cannot record the step. The learner is as before.
+        """
+        drawn = self.masks.get_state()
+        try:
+            return Captured(
+                step, example, tensors=self.tensors, optimizer=self.optimizer, generator=self.masks
+            )
+        except RuntimeError:
+            # a generator whose recording was cut off may refuse to draw
+            self.masks = Generator(self.masks.device)
+            self.masks.set_state(drawn)
+            raise
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which `restore` continues."""
@@ -260,6 +292,7 @@ def train(
     progress: bool | None = None,
     label: str = "run",
     checkpoint_seconds: float = 0.0,
+    capture: bool | Literal["auto"] = "auto",
 ) -> Run:
     """Train in two stages, test, and return the run.
 
@@ -272,24 +305,41 @@ def train(
         progress: show a bar; None shows it if the error stream is a terminal.
         label: the name of the run on the bar.
         checkpoint_seconds: minimum seconds between checkpoints; 0 saves after every epoch.
+        capture: record the training step once per stage as a CUDA graph and replay it. "auto" does so on a GPU; where it
+            fails, one sentence is logged and the steps run as on a CPU. True raises an error instead.
 
     Raises:
-        SettingError: the network does not fit the data; no such device.
-        RunError: the loss or the embeddings became NaN or infinite; the checkpoint cannot be written or read.
+        SettingError: the network does not fit the data; no such device; capture=True without a GPU.
+        RunError: the loss or the embeddings became NaN or infinite; the checkpoint cannot be written or read; with
+            capture=True, the step cannot be recorded.
     """
+    return finish(train_in_turns(data, config, folder, device, progress, label, checkpoint_seconds, capture))
+
+
+def train_in_turns(
+    data: FeatureSet,
+    config: RunConfig,
+    folder: Path | None = None,
+    device: str | torch.device = "auto",
+    progress: bool | None = None,
+    label: str = "run",
+    checkpoint_seconds: float = 0.0,
+    capture: bool | Literal["auto"] = "auto",
+) -> Turns[Run]:
+    """`train` as a generator, which yields in each epoch when all its steps are started, before it waits for them."""
     for name in ("dim_audio", "dim_video", "dim_text"):
         wanted, given = getattr(config.network, name), getattr(data, name)
         if wanted != given:
             raise SettingError(f"The network takes {name} {wanted} but {data.name} has {given}.")
     path = None if folder is None else make_folder(folder) / CHECKPOINT
-    stages = _Stages(data, config, pick_device(device), path, checkpoint_seconds)
+    stages = _Stages(data, config, pick_device(device), path, checkpoint_seconds, capture)
     stages.resume()
     hidden = None if progress is None else not progress
     with tqdm(total=2 * config.train.epochs, desc=label, unit="epoch", disable=hidden) as bar:
         bar.update(len(stages.epochs))
-        stages.run(1, config.train.epochs, bar)
+        yield from stages.run(1, config.train.epochs, bar)
         bar.total = config.train.epochs + stages.best_epoch
-        stages.run(2, stages.best_epoch, bar)
+        yield from stages.run(2, stages.best_epoch, bar)
     learner, val = stages.learner, stages.val
     metrics = score(learner.model, stages.phase("test")).metrics(val.beta)
     network = (learner.model.eval(), learner.alignment)
@@ -306,6 +356,7 @@ class _Stages:
     device: torch.device
     path: Path | None
     checkpoint_seconds: float
+    capture: bool | Literal["auto"] = "auto"
     epochs: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
     val: Metrics = field(default_factory=lambda: Metrics(S=0.0, U=0.0, HM=0.0, ZSL=0.0, beta=0.0))
@@ -314,15 +365,23 @@ class _Stages:
     def __post_init__(self) -> None:
         self.saved = self.started
         self.learner = Learner.fresh(self.config, self.device)
+        self.captured: Captured | None = None
+        if self.capture not in ("auto", True, False):
+            raise SettingError(f'capture is {self.capture!r}; choose "auto", True or False.')
+        if self.capture is True and self.device.type not in GRAPHS:
+            raise SettingError(
+                f'capture=True needs a GPU, not device {self.device.type!r}; choose "auto" or False.'
+            )
 
     def phase(self, name: str) -> Phase:
         return self.data.phase(name).to(self.device, getattr(torch, self.config.train.dtype))
 
-    def run(self, stage: int, until: int, bar: tqdm) -> None:
-        """Train the epochs of a stage that are still missing."""
+    def run(self, stage: int, until: int, bar: tqdm) -> Turns[None]:
+        """Train the epochs of a stage that are still missing; yields before each wait for the device."""
         done = sum(row["stage"] == stage for row in self.epochs)
         if done >= until:
             return
+        self.captured = None
         if stage == 2 and not done:
             self.learner = Learner.fresh(self.config, self.device)
         phase, val = self.phase("train" if stage == 1 else "train_val"), self.phase("val")
@@ -330,7 +389,9 @@ class _Stages:
             phase.label, batch_size=self.config.train.batch_size, generator=self.learner.sampling
         )
         for epoch in range(done + 1, until + 1):
-            means: dict[str, Any] = {name: mean.tolist() for name, mean in self.steps(phase, sampler).items()}
+            started = self.steps(phase, sampler)
+            yield
+            means: dict[str, Any] = {name: mean.tolist() for name, mean in started.items()}
             problem = None if math.isfinite(means["total"]) else f"The loss became {means['total']}"
             try:
                 best = None if problem else score(self.learner.model, val).curve().best()
@@ -354,12 +415,38 @@ class _Stages:
     def steps(self, phase: Phase, sampler: TripletSampler) -> dict[str, Tensor]:
         """Train one epoch and return its mean losses, on the device. Nothing here waits for the device."""
         indices, negatives = sampler.draw(self.config.train.batches)
+        learner, autocast = self.learner, self.config.train.autocast
+
+        def step(index: Tensor, negative: Tensor) -> dict[str, Tensor]:
+            return train_step(learner, make_batch(phase, index, negative), autocast=autocast)
+
+        if self.captured is None:
+            self._record(step, (indices[0], negatives[0]))
+        batches = zip(indices, negatives, strict=True)
         sums: dict[str, Tensor] = {}
-        for index, negative in zip(indices, negatives, strict=True):
-            batch = make_batch(phase, index, negative)
-            for name, value in train_step(self.learner, batch, autocast=self.config.train.autocast).items():
-                sums[name] = sums[name] + value if name in sums else value
+        if self.captured is not None:
+            sums = self.captured.epoch(batches)
+        else:
+            for index, negative in batches:
+                for name, value in step(index, negative).items():
+                    sums[name] = sums[name] + value if name in sums else value
         return {name: value / len(indices) for name, value in sums.items()}
+
+    def _record(self, step: Callable[..., dict[str, Tensor]], example: Sequence[Tensor]) -> None:
+        """Record the step, if this run is to replay it."""
+        if self.capture is False or self.device.type not in GRAPHS:
+            return
+        try:
+            self.captured = self.learner.captured(step, example)
+        except RuntimeError as error:
+            reason = (str(error).strip().splitlines() or ["no message"])[0].rstrip(".")
+            problem = (
+                f"The training step cannot be recorded as a CUDA graph ({type(error).__name__}: {reason})"
+            )
+            if self.capture is True:
+                raise RunError(f"{problem}; train with capture=False.") from error
+            _log.warning("%s; this run is trained without.", problem)
+            self.capture = False
 
     def save(self) -> None:
         now = time.perf_counter()
@@ -416,6 +503,22 @@ def discard_checkpoint(folder: Path, data: FeatureSet, config: RunConfig, device
             if _UNFINISHED.fullmatch(part.name):
                 part.unlink()
         folder.rmdir()
+
+
+def step_seconds(data: FeatureSet, config: RunConfig, device: torch.device, steps: int = 5) -> float:
+    """Seconds per training step of a run, measured on one thread."""
+    config = replace(config, train=replace(config.train, batches=steps))
+    with threads(1):
+        stages = _Stages(data, config, device, None, 0.0)
+        phase = stages.phase("train")
+        sampler = TripletSampler(
+            phase.label, batch_size=config.train.batch_size, generator=stages.learner.sampling
+        )
+        start = 0.0
+        for _ in range(2):  # the first steps import, allocate and record
+            start = time.perf_counter()
+            stages.steps(phase, sampler)["total"].item()
+        return (time.perf_counter() - start) / steps
 
 
 def save_model(path: Path, run: Run) -> None:

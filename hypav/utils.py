@@ -256,8 +256,11 @@ def pick_device(name: str | torch.device = "auto") -> torch.device:
     return device
 
 
+RUNS_ON_A_GPU = 4  # a step of batch 256 uses a small part of a GPU
+
+
 def side_by_side(jobs: int | None, device: str | torch.device, most: int | None = None) -> int:
-    """How many runs to train at once: `jobs`, but at most `most`. The default is one per core, or one on a GPU.
+    """How many runs to train at once: `jobs`, but at most `most`. The default is one per core, or four on a GPU.
 
     Raises:
         SettingError: jobs is less than 1, or there is no such device.
@@ -265,7 +268,7 @@ def side_by_side(jobs: int | None, device: str | torch.device, most: int | None 
     if jobs is not None and jobs < 1:
         raise SettingError(f"jobs is {jobs}; it must be at least 1.")
     on_cpu = pick_device(device).type == "cpu"
-    count = jobs or (joblib.cpu_count() if on_cpu else 1)
+    count = jobs or (joblib.cpu_count() if on_cpu else RUNS_ON_A_GPU)
     return count if most is None else min(count, most)
 
 

@@ -1,8 +1,9 @@
-"""The order of the tests."""
+"""The order of the tests, and those that need a GPU."""
 
 from __future__ import annotations
 
 import pytest
+import torch
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -10,6 +11,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     pytest-xdist gives each worker an equal part of the list. Each part begins with its share of the long tests.
     """
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="no GPU that CUDA can use on this machine"))
     long = [item for item in items if item.get_closest_marker("long")]
     short = [item for item in items if not item.get_closest_marker("long")]
     workers = getattr(config, "workerinput", {}).get("workercount", 1)

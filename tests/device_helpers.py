@@ -1,15 +1,50 @@
-"""Find on the CPU what makes the host wait for a GPU: operations whose result the host must know to continue."""
+"""A GPU's behaviour on the CPU: a stand-in for a CUDA graph, and what would make the host wait for the device."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from hypav.capture import WARM_UP
+
+
+class HostGraph:
+    """In place of a CUDA graph: keeps the step and runs it again, on the tensors that it was recorded with.
+
+    Recording runs the step too, which a GPU does not; so a test fails if recording leaves a trace.
+    """
+
+    made: ClassVar[list[HostGraph]] = []
+    fails_at: ClassVar[str] = ""
+
+    def __init__(self, device: torch.device) -> None:
+        self.replays = 0
+        self.made.append(self)
+
+    def warm_up(self, step: Callable[[], None]) -> None:
+        for _ in range(WARM_UP):
+            step()
+        self._fail("warm_up")
+
+    def record(self, step: Callable[[], None], generator: torch.Generator) -> None:
+        self.step, self.generator = step, generator
+        step()
+        self._fail("record")
+
+    def replay(self) -> None:
+        self.replays += 1
+        self.step()
+
+    def _fail(self, name: str) -> None:
+        if name == self.fails_at:
+            raise RuntimeError("operation not permitted when stream is capturing.\nMore lines follow.")
+
 
 # read a value, have a shape that depends on values, or copy from the host
 WAITING = {

@@ -19,6 +19,7 @@ from grid_helpers import (
 )
 from training_helpers import assert_same_run, interrupted_after, killed_at, small, start, train_tiny
 
+from hypav import training
 from hypav.data.features import FeatureSet
 from hypav.errors import RunError
 from hypav.experiments import grid, runs
@@ -141,10 +142,8 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path: Path, monkeypatch
     assert len(list(tmp_path.rglob("checkpoint.pt"))) == 1
     with pytest.MonkeyPatch.context() as patched:
         steps: list[int] = []
-        step = runs.train.__globals__["train_step"]
-        patched.setitem(
-            runs.train.__globals__, "train_step", lambda *a, **b: steps.append(1) or step(*a, **b)
-        )
+        step = training.train_step
+        patched.setattr(training, "train_step", lambda *a, **b: steps.append(1) or step(*a, **b))
         run = train(small(), "hyper-single", folder=tmp_path, **settings)
     assert len(steps) == 2 * (4 + run.best_epoch - 3), "two steps per epoch, without the first three epochs"
     assert_same_run(run, train_tiny(run.config))

@@ -213,7 +213,7 @@ def test_a_finished_run_is_read_and_not_trained_again(
     first = train(small(), "hyper-alignment", k=-0.5, **settings)
     (path,) = record_files(tmp_path)
     assert sorted(p.suffix for p in path.parent.iterdir()) == [".json", ".pt"], "the checkpoint is gone"
-    monkeypatch.setattr(runs, "train", None)  # training would fail
+    monkeypatch.setattr(runs, "train_in_turns", None)  # training would fail
     assert_same_run(first, train(small(), "hyper-alignment:-0.5", **settings))
     with pytest.raises(TypeError):
         train(small(), "hyper-alignment:-0.4", **settings)

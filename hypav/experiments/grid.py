@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm.auto import tqdm
 
 from hypav import training, utils
-from hypav.data.batches import TripletSampler, make_batch
+from hypav.capture import GRAPHS, Turns, in_turns
 from hypav.data.features import FeatureSet
 from hypav.errors import HypavError, RunError, SettingError
 from hypav.experiments.configs import (
@@ -47,6 +46,7 @@ from hypav.experiments.runs import (
     METRICS,
     Job,
     do_job,
+    do_job_in_turns,
     eszsl_record,
     frame,
     load_run,
@@ -57,7 +57,7 @@ from hypav.experiments.runs import (
     write_record,
 )
 from hypav.stats import t_interval
-from hypav.training import Learner, Run, RunConfig, discard_checkpoint, train_step
+from hypav.training import Run, RunConfig, discard_checkpoint, step_seconds
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +83,7 @@ def train(
     folder: Path | str | None = None,
     device: str = "auto",
     threads: int = 1,
+    capture: bool | Literal["auto"] = "auto",
     progress: bool | None = None,
     **settings: Any,
 ) -> Run:
@@ -100,10 +101,11 @@ def train(
             trained again. None saves nothing.
         device: "auto" is the first GPU if there is one, else the CPU.
         threads: CPU threads; the same number gives the same results bit for bit.
+        capture: replay the training step as a CUDA graph; see `hypav.training.train`.
         progress: print the expected time and show a bar; None does so only in a terminal.
 
     Raises:
-        SettingError: an invalid name or value; ESZSL, which has no training run.
+        SettingError: an invalid name or value; ESZSL, which has no training run; capture=True without a GPU.
         RunError: the run diverged, another process trains it in this folder, or the folder cannot be written.
 
     >>> import hypav as hv
@@ -125,7 +127,9 @@ def train(
     if folder is None:
         label = method_name(config.alignment)
         with utils.threads(threads):
-            return training.train(data, config, device=grid.device, progress=progress, label=label)
+            return training.train(
+                data, config, device=grid.device, progress=progress, label=label, capture=capture
+            )
     if not todo:
         try:
             return load_run(grid.path(job))[0]
@@ -133,7 +137,10 @@ def train(
             _log.warning("%s It is trained again.", error)
     job = todo[0] if todo else job
     with only_one(grid.path(job)):
-        return do_job(job, data, grid.folder, device=grid.device, thread_count=threads, progress=progress)[0]
+        return do_job(
+            job, data, grid.folder,
+            device=grid.device, thread_count=threads, progress=progress, capture=capture,
+        )[0]  # fmt: skip
 
 
 def compare(
@@ -160,7 +167,7 @@ def compare(
         seeds: the number of seeds (0, 1, …), or a list of them.
         preset, weight, recipe, settings: as in `train`, the same for all methods.
         folder: the folder of the runs.
-        jobs: runs at a time; by default one per core, or one on a GPU.
+        jobs: runs at a time; by default one per core, or four on a GPU.
 
     Returns:
         One row per method: the means; "S ±" etc., half of Student's 95 % interval, NaN for fewer than three seeds;
@@ -237,7 +244,7 @@ def reproduce(
         scale: "course" for a short schedule, "full" for the published one.
         recipe: network and schedule by name, instead of a scale.
         folder: the folder of the runs. On a cluster all machines should share it.
-        jobs: runs at a time; by default one per core, or one on a GPU.
+        jobs: runs at a time; by default one per core, or four on a GPU.
         cluster: the address of a dask scheduler whose workers train the runs.
 
     Returns:
@@ -423,7 +430,7 @@ class Grid:
         if past:
             return sum(past) / len(past), f"as in {len(past)} earlier runs"
         schedule = job.config.train
-        step = _step_seconds(self.data, job.config, self.device)
+        step = step_seconds(self.data, job.config, torch.device(self.device))
         return 2 * schedule.epochs * schedule.batches * step, "from a few measured steps"
 
     def run(self, jobs: Sequence[Job], label: str) -> None:
@@ -439,20 +446,30 @@ class Grid:
         if not todo:
             return
         utils.make_folder(self.folder)
-        workers = -1 if self.cluster else min(self.workers, len(todo))
-        source = self.data if self.cluster or workers == 1 else _arrays(self.data)
-        tasks = (delayed(_attempt)(job, source, self.folder, self.device) for job in todo)
         with (
             _backend(self.cluster, self.data),
-            closing(
-                Parallel(workers, return_as="generator_unordered", batch_size=1, mmap_mode="c")(tasks)
-            ) as results,
+            closing(self._results(todo)) as results,
             tqdm(total=len(todo), desc=label, unit="run", disable=not self.shown) as bar,
         ):
             for job, result in results:
                 self._settle(job, result)
                 bar.set_postfix_str(job.name)
                 bar.update()
+
+    def _results(self, todo: Sequence[Job]) -> Generator[tuple[Job, dict[str, Any] | str], None, None]:
+        """Each job with its result. Runs on one GPU share this process: processes would take turns on the device."""
+        device = torch.device(self.device)
+        workers = -1 if self.cluster else min(self.workers, len(todo))
+        if device.type in GRAPHS and not self.cluster:
+            turns = (_attempt_in_turns(job, self.data, self.folder, self.device) for job in todo)
+            with utils.threads(1):
+                yield from in_turns(turns, workers, device)
+            return
+        source = self.data if self.cluster or workers == 1 else _arrays(self.data)
+        tasks = (delayed(_attempt)(job, source, self.folder, self.device) for job in todo)
+        parallel = Parallel(workers, return_as="generator_unordered", batch_size=1, mmap_mode="c")
+        with closing(parallel(tasks)) as results:
+            yield from results
 
     def _settle(self, job: Job, result: dict[str, Any] | str) -> None:
         path = self.path(job)
@@ -472,11 +489,26 @@ def _attempt(
     try:
         return job, do_job(job, data, folder, device=device)[1]
     except Exception as error:  # one run's error does not stop the others
-        with suppress(RunError):  # meanwhile another grid may have finished it and removed its checkpoint
-            return job, read_record(run_path(folder, data, job.config, device))
-        if isinstance(error, HypavError):
-            return job, str(error)
-        return job, f"{_in_one_line(error)} Run hypav train with these settings to see the traceback."
+        return job, _after(error, run_path(folder, data, job.config, device))
+
+
+def _attempt_in_turns(
+    job: Job, data: FeatureSet, folder: Path, device: str
+) -> Turns[tuple[Job, dict[str, Any] | str]]:
+    """`_attempt` as a generator, which yields before it waits for the device."""
+    try:
+        return job, (yield from do_job_in_turns(job, data, folder, device))[1]
+    except Exception as error:
+        return job, _after(error, run_path(folder, data, job.config, device))
+
+
+def _after(error: Exception, path: Path) -> dict[str, Any] | str:
+    """The result of a run that ended with an error: one sentence, or the record if there is one all the same."""
+    with suppress(RunError):  # meanwhile another grid may have finished it and removed its checkpoint
+        return read_record(path)
+    if isinstance(error, HypavError):
+        return str(error)
+    return f"{_in_one_line(error)} Run hypav train with these settings to see the traceback."
 
 
 def _arrays(data: FeatureSet) -> dict[str, Any]:
@@ -528,20 +560,6 @@ def _backend(cluster: str | None, data: FeatureSet) -> Iterator[None]:
 def _in_one_line(error: Exception) -> str:
     first = (str(error).strip().splitlines() or ["no message"])[0]
     return f"{type(error).__name__}: {first.rstrip('.')}."
-
-
-def _step_seconds(data: FeatureSet, config: RunConfig, device: str, steps: int = 5) -> float:
-    """Seconds per training step of a run, on one thread."""
-    with utils.threads(1):
-        learner = Learner.fresh(config, torch.device(device))
-        phase = data.phase("train").to(device, getattr(torch, config.train.dtype))
-        sampler = TripletSampler(phase.label, batch_size=config.train.batch_size, generator=learner.sampling)
-        start = 0.0
-        for number, (index, negative) in enumerate(zip(*sampler.draw(steps + 1), strict=True)):
-            if number == 1:  # the first step imports and allocates
-                start = time.perf_counter()
-            train_step(learner, make_batch(phase, index, negative))["total"].item()
-        return (time.perf_counter() - start) / steps
 
 
 def _duration(seconds: float) -> str:

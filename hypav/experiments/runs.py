@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ from torch import Generator
 
 import hypav
 from hypav.alignment import Adaptive, AlignmentConfig
+from hypav.capture import Turns, finish
 from hypav.data.features import FeatureSet
 from hypav.errors import RunError
 from hypav.eszsl import eszsl_reference
@@ -37,7 +38,7 @@ from hypav.evaluation import Metrics, Scores
 from hypav.experiments.configs import TUNING_SEEDS, WEIGHTS, Recipe, method_name, table_rows
 from hypav.experiments.paper import Key
 from hypav.hyperbolicity import covariance_matched_null, gaussian_null, sampled_delta_rel
-from hypav.training import Run, RunConfig, discard_checkpoint, load_model, save_model, score, train
+from hypav.training import Run, RunConfig, discard_checkpoint, load_model, save_model, score, train_in_turns
 from hypav.utils import check_regular, content_digest, make_folder, slug, threads, write_json
 
 _log = logging.getLogger(__name__)
@@ -106,20 +107,34 @@ def do_job(
     device: str = "cpu",
     thread_count: int = 1,
     progress: bool | None = False,
+    capture: bool | Literal["auto"] = "auto",
 ) -> tuple[Run, dict[str, Any]]:
     """Train, test and record one run in `folder`, and return the run and its record. An interrupted run resumes.
 
     Raises:
         RunError: the run diverged, or the folder cannot be written.
     """
+    return finish(do_job_in_turns(job, data, folder, device, thread_count, progress, capture))
+
+
+def do_job_in_turns(
+    job: Job,
+    data: FeatureSet,
+    folder: Path,
+    device: str = "cpu",
+    thread_count: int = 1,
+    progress: bool | None = False,
+    capture: bool | Literal["auto"] = "auto",
+) -> Turns[tuple[Run, dict[str, Any]]]:
+    """`do_job` as a generator, which yields before it waits for the device."""
     path = run_path(folder, data, job.config, device)
     checkpoints = path.with_suffix("")
     alignment = job.config.alignment
     try:
         with threads(thread_count):
-            run = train(
+            run = yield from train_in_turns(
                 data, job.config, folder=checkpoints, device=device, progress=progress,
-                label=method_name(alignment), checkpoint_seconds=CHECKPOINT_SECONDS,
+                label=method_name(alignment), checkpoint_seconds=CHECKPOINT_SECONDS, capture=capture,
             )  # fmt: skip
             measured = measure(data, run, delta=job.delta)
         record = {

@@ -1,6 +1,7 @@
 """Each benchmark times hypav and its reference in turns within one run; the ratios are printed in one table.
 
 Compare the ratios: a busy machine slows both, and absolute times depend on the machine. Nothing here asserts a time.
+DEVICE in the environment (make bench DEVICE=cuda) is the device of the training benchmarks.
 """
 
 from __future__ import annotations
@@ -34,6 +35,33 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[ROWS], config.stash[NOTES] = [], []
 
 
+@pytest.fixture(scope="session")
+def device() -> torch.device:
+    """The device of the training benchmarks."""
+    chosen = torch.device(os.environ.get("DEVICE", "cpu"))
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU that CUDA can use on this machine")
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def seconds(device: torch.device) -> Callable[[Callable[[], Any]], float]:
+    """seconds(call): how long a call takes, until the device has done its work."""
+
+    def wait() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    def measure(call: Callable[[], Any]) -> float:
+        wait()
+        start = time.perf_counter()
+        call()
+        wait()
+        return time.perf_counter() - start
+
+    return measure
+
+
 @pytest.fixture
 def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Adds a line below the table."""
@@ -56,7 +84,9 @@ def goal(request: pytest.FixtureRequest) -> Callable[..., None]:
 
 
 @pytest.fixture
-def side_by_side(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., float]:
+def side_by_side(
+    benchmark: Any, request: pytest.FixtureRequest, seconds: Callable[..., float]
+) -> Callable[..., float]:
     """side_by_side(what, ours, reference, at_least= or at_most=, rounds=): the ratio reference / ours."""
 
     def measure(
@@ -72,9 +102,7 @@ def side_by_side(benchmark: Any, request: pytest.FixtureRequest) -> Callable[...
         times: dict[str, list[float]] = {"ours": [], "reference": []}
 
         def timed(name: str, call: Callable[[], Any]) -> None:
-            start = time.perf_counter()
-            call()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(seconds(call))
 
         rounds = 1 if benchmark.disabled else rounds
         warm = 0 if benchmark.disabled else 1
@@ -110,6 +138,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, threads {torch.get_num_threads()} of "
         f"{os.cpu_count()} cores; load {os.getloadavg()[0]:.1f}"
     )
+    if torch.cuda.is_available():
+        terminalreporter.write_line(
+            f"GPU {torch.cuda.get_device_name()}, DEVICE {os.environ.get('DEVICE', 'cpu')}"
+        )
     if rows:
         width = max(len(row.what) for row in rows)
         head = f"{'what':{width}}  {'reference':>11}  {'ours':>11}  {'ratio':>8}  goal"

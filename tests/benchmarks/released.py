@@ -49,7 +49,7 @@ class _Attention(nn.Module):
 class ReleasedStep:
     """Hyper-AVZSL's step at UCF-GZSL (main) sizes. adaptive: N_c; fixed: k = -0.2; neither: the AVCA baseline."""
 
-    def __init__(self, *, adaptive: int = 0, fixed: bool = False) -> None:
+    def __init__(self, *, adaptive: int = 0, fixed: bool = False, device: torch.device | str = "cpu") -> None:
         self.a_enc, self.v_enc = _net(512, 300, 0.2, 512), _net(512, 300, 0.2, 512)
         self.a_proj, self.v_proj = _net(300, 64, 0.3, 512), _net(300, 64, 0.3, 512)
         self.w_proj, self.decoder = _net(300, 64, 0.5), _net(64, 300, 0.5)
@@ -57,7 +57,8 @@ class ReleasedStep:
         self.attention, self.position = _Attention(0.2), torch.randn(2, 300)
         self.curvature = nn.Linear(600, adaptive) if adaptive else None
         self.fixed = fixed
-        modules = [value for value in vars(self).values() if isinstance(value, nn.Module)]
+        modules = [value.to(device) for value in vars(self).values() if isinstance(value, nn.Module)]
+        self.position = self.position.to(device)
         self.optimizer = torch.optim.Adam([p for m in modules for p in m.parameters()], weight_decay=1e-5)
         self.modules = modules
 

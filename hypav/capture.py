@@ -1,0 +1,186 @@
+"""A training step recorded once as a CUDA graph and replayed, and several such runs on one GPU.
+
+A step of this network is thousands of small kernels, and a GPU waits for Python to start each of them. A CUDA graph
+starts them all at once. A replay repeats exactly what was recorded, in the same memory. So each batch is copied into
+tensors that stay, losses are added up in place, and the learning rate is a tensor. Only the generator of the dropout
+masks moves on. See "CUDA Graphs" in PyTorch's notes on CUDA semantics.
+
+`GRAPHS` has one kind of graph per type of device, so that a test can put a stand-in there for the CPU.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+T = TypeVar("T")
+Turns = Generator[None, None, T]
+WARM_UP = 3  # PyTorch asks for a few steps on a side stream, in which libraries initialise and the optimiser allocates
+
+
+class Graph(Protocol):
+    """What a device must be able to do: run a step before it is recorded, record it, and replay the recording."""
+
+    def __init__(self, device: torch.device) -> None: ...
+
+    def warm_up(self, step: Callable[[], None]) -> None:
+        """Run the step WARM_UP times."""
+
+    def record(self, step: Callable[[], None], generator: torch.Generator) -> None:
+        """Record one step, which draws from `generator`."""
+
+    def replay(self) -> None:
+        """Start what was recorded, on the current stream."""
+
+
+class CudaGraph:
+    """The `Graph` of a GPU. The step runs and is recorded on one side stream."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.graph, self.stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)
+
+    def warm_up(self, step: Callable[[], None]) -> None:
+        """Run the step WARM_UP times."""
+        here = torch.cuda.current_stream(self.stream.device)
+        self.stream.wait_stream(here)
+        with torch.cuda.stream(self.stream):
+            for _ in range(WARM_UP):
+                step()
+        here.wait_stream(self.stream)
+
+    def record(self, step: Callable[[], None], generator: torch.Generator) -> None:
+        """Record one step, which draws from `generator`."""
+        gc.collect()  # during a recording, freeing another graph would end it
+        self.graph.register_generator_state(generator)
+        # torch.cuda.graph returns to the stream before it only if the recording succeeds, the outer context always
+        with torch.cuda.stream(self.stream), torch.cuda.graph(self.graph, stream=self.stream):
+            step()
+
+    def replay(self) -> None:
+        """Start what was recorded, on the current stream."""
+        self.graph.replay()
+
+
+GRAPHS: dict[str, type[Graph]] = {"cuda": CudaGraph}
+
+
+class Captured:
+    """A recorded training step. Calling it with a batch replays it, and adds its losses to `sums`.
+
+    Recording leaves no trace: what the warm-up changed is put back in place, also if recording fails.
+
+    Args:
+        step: takes the tensors of a batch, trains, and returns the losses without gradients. Nothing in it makes the host
+            wait, and it allocates no lasting memory but the optimiser's.
+        example: a batch; all later ones have its shapes.
+        tensors: all tensors that the step changes, by name (not copies). Those that the warm-up creates start at zero.
+        optimizer: the fused Adam of the step, with one group. Its learning rate may change between epochs.
+        generator: the only source of random numbers in the step.
+
+    Raises:
+        RuntimeError: the device cannot record the step.
+    """
+
+    def __init__(
+        self,
+        step: Callable[..., Mapping[str, Tensor]],
+        example: Sequence[Tensor],
+        *,
+        tensors: Callable[[], Mapping[str, Tensor]],
+        optimizer: torch.optim.Optimizer,
+        generator: torch.Generator,
+    ) -> None:
+        device = example[0].device
+        self.step = step  # a replay reads the tensors that it holds
+        self.inputs = [x.clone() for x in example]
+        self.sums: dict[str, Tensor] = {}
+        (self.group,) = optimizer.param_groups
+        # on a GPU torch's fused Adam reads the learning rate as float32
+        exact = torch.float32 if device.type == "cuda" else torch.float64
+        self.lr = torch.tensor(self.group["lr"], dtype=exact, device=device)
+
+        def add_step() -> None:
+            for name, value in step(*self.inputs).items():
+                if name in self.sums:
+                    self.sums[name].add_(value)
+                else:
+                    self.sums[name] = value.clone()
+
+        before, drawn = {name: x.clone() for name, x in tensors().items()}, generator.get_state()
+        number, capturable = self.group["lr"], self.group["capturable"]
+        self.graph = GRAPHS[device.type](device)
+        self.group["lr"] = self.lr
+        try:
+            self.graph.warm_up(add_step)
+            self.group["capturable"] = True  # not earlier: Adam warns of it outside a recording
+            self.graph.record(add_step, generator)
+        finally:
+            # checkpoints, history and schedule keep a plain number
+            self.group.update(lr=number, capturable=capturable)
+            for name, x in tensors().items():
+                if name in before:
+                    x.copy_(before[name])
+                else:
+                    x.zero_()
+            generator.set_state(drawn)
+
+    def __call__(self, *batch: Tensor) -> None:
+        """Take one step on a batch."""
+        for place, x in zip(self.inputs, batch, strict=True):
+            place.copy_(x)
+        self.graph.replay()
+
+    def epoch(self, batches: Iterable[Sequence[Tensor]]) -> dict[str, Tensor]:
+        """Take a step on each batch, and return the sums of the losses; the next epoch overwrites them."""
+        self.lr.fill_(self.group["lr"])
+        for total in self.sums.values():
+            total.zero_()
+        for batch in batches:
+            self(*batch)
+        return self.sums
+
+
+def finish(turns: Turns[T]) -> T:
+    """Run a generator to its end, and return its result."""
+    while True:
+        try:
+            next(turns)
+        except StopIteration as end:
+            return end.value
+
+
+def in_turns(tasks: Iterable[Turns[T]], at_once: int, device: torch.device) -> Iterator[T]:
+    """The results of generators, in the order in which they end; `at_once` of them take turns in this thread.
+
+    A task yields when it has given the device work and would next wait for it. On a GPU each has a stream of its own, so
+    that the device works for the others meanwhile.
+    """
+    waiting = iter(tasks)
+    cuda = device.type == "cuda"
+    free = [torch.cuda.Stream(device) if cuda else None for _ in range(at_once)]
+    active: list[tuple[Turns[T], torch.cuda.Stream | None]] = []
+    try:
+        while True:
+            while free and (task := next(waiting, None)) is not None:
+                active.append((task, free.pop()))
+            if not active:
+                return
+            task, stream = active.pop(0)
+            with torch.cuda.stream(stream) if cuda else nullcontext():
+                try:
+                    next(task)
+                except StopIteration as end:
+                    free.append(stream)
+                    result = end.value
+                else:
+                    active.append((task, stream))
+                    continue
+            yield result
+    finally:
+        for task, _ in active:
+            task.close()
