@@ -129,7 +129,7 @@ def train(load: Load, method: str, folder: Path, **settings: Any) -> None:
 
     Example: hypav train --data yt8m-mini --method hyper-single --preset curved
     """
-    from hypav.experiments.configs import method_name
+    from hypav.experiments.configs import name_of
     from hypav.experiments.grid import train as train_run
     from hypav.experiments.runs import run_path
     from hypav.utils import pick_device
@@ -137,7 +137,7 @@ def train(load: Load, method: str, folder: Path, **settings: Any) -> None:
     data = load()
     run = train_run(data, method, folder=folder, progress=True, **settings)
     preset = "" if run.config.alignment is None else f", preset {settings['preset']}"
-    click.echo(f"{method_name(run.config.alignment)} on {data.name}{preset}, seed {run.config.seed}")
+    click.echo(f"{name_of(run.config)} on {data.name}{preset}, seed {run.config.seed}")
     click.echo("  test: " + metrics_text(run.metrics))
     click.echo(
         f"  epoch {run.best_epoch} and beta {run.metrics.beta:.1f} chosen on validation "
@@ -209,7 +209,11 @@ def evaluate(run: Path, load: Load | None, phase: str, beta: float | None) -> No
 
 @cli.command()
 @data_options()
-@option("--methods", default=METHODS, help="Comma-separated; alignment:-0.2+0.4 mixes geometries.")
+@option(
+    "--methods",
+    default=METHODS,
+    help="Comma-separated; also cjme, avgzslnet; alignment:-0.2+0.4 mixes geometries.",
+)
 @seeds_option
 @recipe_options
 @folder_option
@@ -237,7 +241,9 @@ def compare(context: click.Context, load: Load, methods: str, to: Path | None, *
 
 
 @cli.command()
-@click.argument("tables", nargs=-1, required=True, metavar="table1 … table7 | figure3 | figure4 | all")
+@click.argument(
+    "tables", nargs=-1, required=True, metavar="table1 … table7 | figure3 | figure4 | baselines | all"
+)
 @data_options()
 @seeds_option
 @scale_option
