@@ -83,8 +83,8 @@ def choose_ridge(
 
     Args:
         quality: maps the scores on val to a number; by default the highest HM over all real betas.
-        gammas, lams: the grid. By default it starts with START and is widened by the next of RIDGES, until the choice has a
-            neighbour on each side.
+        gammas, lams: the grid. By default it starts as START and is widened by the next of RIDGES until the choice is
+            inside it.
     """
     axes = [list(START if given is None else given) for given in (gammas, lams)]
     if not all(axes):
@@ -97,11 +97,12 @@ def choose_ridge(
     def on_val(ridge: Ridge) -> float:
         return quality(Scores.of(val, -compatibility(features, solver.solve(*ridge), text)))
 
+    free = [i for i, given in enumerate((gammas, lams)) if given is None]
     found: dict[Ridge, float] = {}
     while True:
         found |= {pair: on_val(pair) for pair in map(Ridge._make, product(*axes)) if pair not in found}
         best = max(found, key=lambda pair: found[pair])
-        if not any([_widen(a, r) for a, r, given in zip(axes, best, (gammas, lams)) if given is None]):
+        if not sum(_widen(axes[i], best[i]) for i in free):
             return best
 
 

@@ -94,7 +94,7 @@ def test_a_seed_gives_the_weights_and_torchs_own_stream_stays() -> None:
 @pytest.mark.parametrize("weights", ["batch", "sample"])
 def test_every_term_of_cjme_is_its_definition(weights: str) -> None:
     model, e, batch = forward(CJMEConfig, weights=weights)
-    terms = model.terms(e, batch.text)
+    terms = {name: term.detach() for name, term in model.terms(e, batch.text).items()}
     L_a, L_v = hinge(e.theta_w, e.theta_a, e.theta_a_neg), hinge(e.theta_w, e.theta_v, e.theta_v_neg)
     alpha = e.alpha.tolist()
     pairs = list(zip(alpha, L_a, L_v, strict=True))
@@ -160,7 +160,7 @@ def test_every_term_of_avgzslnet_is_its_definition() -> None:
         "tv": mean(hinge(e.theta_w, e.theta_v, e.theta_v_neg)),
         "vt": mean(hinge(e.theta_v, e.theta_w, e.theta_w_neg)),
     }
-    assert {name: float(term) for name, term in terms.items()} == pytest.approx(expected, rel=1e-12)
+    assert {name: term.item() for name, term in terms.items()} == pytest.approx(expected, rel=1e-12)
     for rho in (e.rho_a, e.rho_v, e.rho_w, e.rho_a_neg, e.rho_v_neg):
         torch.testing.assert_close(rho.norm(dim=1), torch.ones(9, dtype=torch.float64))
 
@@ -279,6 +279,8 @@ def test_the_schedule_is_the_recipes_without_weight_decay() -> None:
         assert cjme.network.hidden == avgzslnet.network.hidden == 1024
     course = config_for(small(), RECIPES["course"].changed({"weight_decay": 1e-4}, ["CJME"]), "CJME", None, 0)
     assert (course.network.hidden, course.train.weight_decay) == (256, 1e-4)
+    course = config_for(small(), RECIPES["yt8m-mini-course"], "AVGZSLNet", None, 0)
+    assert (course.network.hidden, course.network.dropout_enc, course.train.weight_decay) == (256, 0.2, 0)
 
 
 def test_compare_and_the_papers_table_have_their_rows(tmp_path: Path) -> None:
