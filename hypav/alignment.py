@@ -23,7 +23,7 @@ from torch import Generator, Tensor, nn
 from hypav import geometry
 from hypav.avca import Embeddings, Linear, isolated_init
 from hypav.errors import DataError, SettingError
-from hypav.utils import ReverseMode, as_tensor
+from hypav.utils import ReverseMode
 
 
 def is_number(value: object) -> bool:

@@ -176,6 +176,7 @@ class AVCAConfig:
     momentum: momentum of the last batch norm in encoders and projectors with a hidden layer; all others have torch's 0.1.
     """
 
+    method = "AVCA"
     dim_audio: int
     dim_video: int
     dim_text: int = 300

@@ -168,7 +168,7 @@ def train(load: Load, method: str, folder: Path, **settings: Any) -> None:
 
     Example: hypav train --data yt8m-mini --method hyper-single --preset curved
     """
-    from hypav.experiments.configs import method_name
+    from hypav.experiments.configs import name_of
     from hypav.experiments.grid import train as train_run
     from hypav.experiments.runs import run_path
     from hypav.utils import pick_device
@@ -176,7 +176,7 @@ def train(load: Load, method: str, folder: Path, **settings: Any) -> None:
     data = load()
     run = train_run(data, method, folder=folder, progress=True, **settings)
     preset = "" if run.config.alignment is None else f", preset {settings['preset']}"
-    echo(f"{method_name(run.config.alignment)} on {marked(data)}{preset}, seed {run.config.seed}")
+    echo(f"{name_of(run.config)} on {marked(data)}{preset}, seed {run.config.seed}")
     echo("  test: " + metrics_text(run.metrics))
     echo(
         f"  epoch {run.best_epoch} and beta {run.metrics.beta:.1f} chosen on validation "
@@ -248,7 +248,11 @@ def evaluate(run: Path, load: Load | None, phase: str, beta: float | None) -> No
 
 @cli.command()
 @data_options()
-@option("--methods", default=METHODS, help="Comma-separated; alignment:-0.2+0.4 mixes geometries.")
+@option(
+    "--methods",
+    default=METHODS,
+    help="Comma-separated; also cjme, avgzslnet; alignment:-0.2+0.4 mixes geometries.",
+)
 @seeds_option
 @recipe_options
 @folder_option
@@ -276,7 +280,9 @@ def compare(context: click.Context, load: Load, methods: str, to: Path | None, *
 
 
 @cli.command()
-@click.argument("tables", nargs=-1, required=True, metavar="table1 … table7 | figure3 | figure4 | all")
+@click.argument(
+    "tables", nargs=-1, required=True, metavar="table1 … table7 | figure3 | figure4 | baselines | all"
+)
 @data_options()
 @seeds_option
 @scale_option
@@ -480,7 +486,9 @@ def delta(load: Load, run: Path | None, phase: str, size: int, tries: int, seed:
 @cli.command()
 @click.argument("folder", type=PATH)
 @option("--execute", is_flag=True, help="Run the notebooks first, so that they contain their outputs.")
-@option("--data", "name", type=DATA, default="simulated", help=f"The features that the notebooks use: {SETS}.")
+@option(
+    "--data", "name", type=DATA, default="simulated", help=f"The features that the notebooks use: {SETS}."
+)
 def course(folder: Path, execute: bool, name: str) -> None:
     """Write the course's notebooks into FOLDER: a copy for students, one with solutions, and the lecturer's page.
 
@@ -595,9 +603,7 @@ def fetch(what: str, folder: Path, shards: str, text: Path | None, url: str | No
     elif text is not None:
         build(paths, folder, text)
     else:
-        echo(
-            f"{len(paths)} shards are in {folder}. Build the set: hypav data build-yt8m {folder}/*.tfrecord"
-        )
+        echo(f"{len(paths)} shards are in {folder}. Build the set: hypav data build-yt8m {folder}/*.tfrecord")
 
 
 def agreed(question: str) -> bool:

@@ -22,8 +22,9 @@ from hypav.errors import DataError, SettingError
 from hypav.evaluation import Metrics, Scores
 
 MODALITIES = ("audio", "video", "both")
-GAMMAS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-LAMBDAS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+# 1e-6, 3e-6, 1e-5, ..., 3e6: where the grid may widen to. Beyond, one ridge is as good as none, or as any larger one.
+RIDGES = tuple(float(f"{digit}e{power}") for power in range(-6, 7) for digit in (1, 3))
+START = RIDGES[10:16]  # .1 to 30
 
 
 class Ridge(NamedTuple):
@@ -50,8 +51,8 @@ def eszsl_reference(
     data: FeatureSet,
     modality: str = "both",
     *,
-    gammas: Sequence[float] = GAMMAS,
-    lams: Sequence[float] = LAMBDAS,
+    gammas: Sequence[float] | None = None,
+    lams: Sequence[float] | None = None,
 ) -> Reference:
     """ESZSL by the protocol of the benchmark: all choices on val, then one fit on train_val and one test.
 
@@ -75,15 +76,18 @@ def choose_ridge(
     modality: str = "both",
     quality: Callable[[Scores], float] = lambda scores: scores.exact_optimum().HM,
     *,
-    gammas: Sequence[float] = GAMMAS,
-    lams: Sequence[float] = LAMBDAS,
+    gammas: Sequence[float] | None = None,
+    lams: Sequence[float] | None = None,
 ) -> Ridge:
     """The ridges with the highest quality on val after a fit on train; of equals the first.
 
     Args:
         quality: maps the scores on val to a number; by default the highest HM over all real betas.
+        gammas, lams: the grid. By default it starts as START and is widened by the next of RIDGES until the choice is
+            inside it.
     """
-    if not gammas or not lams:
+    axes = [list(START if given is None else given) for given in (gammas, lams)]
+    if not all(axes):
         raise SettingError("gammas and lams must each name at least one ridge.")
     train, val = data.phase("train"), data.phase("val")
     row = torch.searchsorted(train.classes, train.label)
@@ -93,7 +97,25 @@ def choose_ridge(
     def on_val(ridge: Ridge) -> float:
         return quality(Scores.of(val, -compatibility(features, solver.solve(*ridge), text)))
 
-    return max((Ridge(*pair) for pair in product(gammas, lams)), key=on_val)
+    free = [i for i, given in enumerate((gammas, lams)) if given is None]
+    found: dict[Ridge, float] = {}
+    while True:
+        found |= {pair: on_val(pair) for pair in map(Ridge._make, product(*axes)) if pair not in found}
+        best = max(found, key=lambda pair: found[pair])
+        if not sum(_widen(axes[i], best[i]) for i in free):
+            return best
+
+
+def _widen(axis: list[float], chosen: float) -> bool:
+    """Add the next ridge beyond the end of `axis` that was chosen; False if it is not at an end, or at that of RIDGES."""
+    low, high = RIDGES.index(axis[0]), RIDGES.index(axis[-1])
+    if chosen == axis[0] and low > 0:
+        axis.insert(0, RIDGES[low - 1])
+    elif chosen == axis[-1] and high + 1 < len(RIDGES):
+        axis.append(RIDGES[high + 1])
+    else:
+        return False
+    return True
 
 
 def fit_eszsl(features: Tensor, label: Tensor, text: Tensor, *, gamma: float, lam: float) -> Tensor:

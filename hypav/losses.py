@@ -6,6 +6,7 @@ T(x; p; n) is torch's triplet margin loss: mean_i max(0, |x_i - p_i| - |x_i - n_
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,8 +26,8 @@ TERM_GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 
 # each triplet term T(x; p; n) as (x, p, n)
-_WORDS = {"cta": ("rho_w", "rho_a", "rho_a_neg"), "ctv": ("rho_w", "rho_v", "rho_v_neg")}
-_THETAS = {
+WORDS = {"cta": ("rho_w", "rho_a", "rho_a_neg"), "ctv": ("rho_w", "rho_v", "rho_v_neg")}
+THETAS = {
     "ta": ("theta_w", "theta_a", "theta_a_neg"),
     "at": ("theta_a", "theta_w", "theta_w_neg"),
     "tv": ("theta_w", "theta_v", "theta_v_neg"),
@@ -38,16 +39,27 @@ _THETAS = {
 }
 
 
-def _triplets(e: Embeddings, wanted: Mapping[str, tuple[str, str, str]]) -> dict[str, Tensor]:
-    """Triplet terms by name, over embeddings of one width. All distances are computed together, each only once."""
+def hinges(e: Any, wanted: Mapping[str, tuple[str, str, str]]) -> Tensor:
+    """The triplet term of each sample, (len(wanted), B), before the mean over the batch.
+
+    All distances are computed together, each only once.
+
+    Args:
+        e: has the embeddings as attributes.
+        wanted: by name, the attributes (x, p, n) of a term T(x; p; n); they are of one width.
+    """
     pairs = list(dict.fromkeys((x, y) for x, p, n in wanted.values() for y in (p, n)))
     left, right = (torch.stack([getattr(e, pair[side]) for pair in pairs]) for side in (0, 1))
     # torch's triplet loss adds 1e-6 to every difference, so that the gradient of a zero distance is finite
     distance = dict(zip(pairs, torch.linalg.vector_norm(left - right + 1e-6, dim=2).unbind(), strict=True))
     near = torch.stack([distance[x, p] for x, p, _ in wanted.values()])
     far = torch.stack([distance[x, n] for x, _, n in wanted.values()])
-    terms = (near - far + MARGIN).clamp_min(0).mean(dim=1)
-    return dict(zip(wanted, terms.unbind(), strict=True))
+    return (near - far + MARGIN).clamp_min(0)
+
+
+def triplets(e: Any, wanted: Mapping[str, tuple[str, str, str]]) -> dict[str, Tensor]:
+    """The scalar triplet terms by name: the means of `hinges`."""
+    return dict(zip(wanted, hinges(e, wanted).mean(dim=1).unbind(), strict=True))
 
 
 def avca_terms(e: Embeddings, text: Tensor) -> dict[str, Tensor]:
@@ -58,9 +70,9 @@ def avca_terms(e: Embeddings, text: Tensor) -> dict[str, Tensor]:
         "rec_a": F.mse_loss(e.rho_a, text),
         "rec_w": F.mse_loss(e.rho_w, text),
         # l_ct: decoded words must be nearer to the decoded positive than to the decoded negative
-        **_triplets(e, _WORDS),
+        **triplets(e, WORDS),
         # l_w: words or a modality as the anchor; l_t: the negative has the modality of the anchor
-        **_triplets(e, _THETAS),
+        **triplets(e, THETAS),
         # l_r: theta must reconstruct phi and lie near its word; gradients flow to both sides
         "reg_phi_v": F.mse_loss(e.phi_v_rec, e.phi_v),
         "reg_phi_a": F.mse_loss(e.phi_a_rec, e.phi_a),

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
@@ -24,7 +25,8 @@ from torch import Generator, Tensor
 from tqdm.auto import tqdm
 
 from hypav.alignment import Alignment, AlignmentConfig
-from hypav.avca import AVCA, AVCAConfig, Embeddings, build_avca
+from hypav.avca import AVCA, AVCAConfig, Embeddings
+from hypav.baselines import NETWORKS, Network, NetworkConfig, build_network
 from hypav.capture import GRAPHS, Captured, Turns, finish
 from hypav.data.batches import TripletBatch, TripletSampler, make_batch
 from hypav.data.features import FeatureSet, Phase
@@ -71,9 +73,13 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that determines a run, apart from the data. alignment=None is the AVCA baseline."""
+    """Everything that determines a run, apart from the data. The network without an alignment is a baseline.
 
-    network: AVCAConfig
+    Raises:
+        SettingError: the seed is no whole number from 0 to 2^63 - 1; CJME or AVGZSLNet with an alignment.
+    """
+
+    network: NetworkConfig
     train: TrainConfig = TrainConfig()
     alignment: AlignmentConfig | None = None
     seed: int = 42
@@ -81,17 +87,22 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
             raise SettingError(f"seed is {self.seed}; it must be a whole number from 0 to 2^63 - 1.")
+        if self.alignment is not None and not isinstance(self.network, AVCAConfig):
+            raise SettingError(f"{self.network.method} takes no alignment loss: it belongs to AVCA.")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, which `from_dict` reads."""
-        return asdict(self)
+        """Plain values for JSON, which `from_dict` reads. The network has its "method" if it is not AVCA."""
+        values = asdict(self)
+        if not isinstance(self.network, AVCAConfig):
+            values["network"]["method"] = self.network.method
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
         """The inverse of `to_dict`."""
-        alignment = values["alignment"]
+        alignment, network = values["alignment"], dict(values["network"])
         return cls(
-            network=AVCAConfig(**values["network"]),
+            network=NETWORKS[network.pop("method", AVCAConfig.method)](**network),
             train=TrainConfig(**values["train"]),
             alignment=None if alignment is None else AlignmentConfig.from_dict(alignment),
             seed=values["seed"],
@@ -100,14 +111,18 @@ class RunConfig:
 
 @dataclass
 class Learner:
-    """A network in training, with everything that its next step depends on."""
+    """A network in training, with everything that its next step depends on.
 
-    model: AVCA
+    words: (K, D_w), the word vectors of all training classes, which only CJME needs.
+    """
+
+    model: Network
     alignment: Alignment | None
     optimizer: torch.optim.Adam
     scheduler: torch.optim.lr_scheduler.ReduceLROnPlateau
     sampling: Generator
     masks: Generator
+    words: Tensor | None = None
 
     @classmethod
     def fresh(cls, config: RunConfig, device: torch.device) -> Learner:
@@ -117,10 +132,11 @@ class Learner:
         weights, curvatures = (Generator().manual_seed(s) for s in seeds[:2])
         sampling, masks = (Generator(device).manual_seed(s) for s in seeds[2:])
         dtype = getattr(torch, config.train.dtype)
-        model = build_avca(config.network, weights).to(device, dtype)
+        model = build_network(config.network, weights).to(device, dtype)
         learned = list(model.parameters())
         alignment = None
         if config.alignment is not None:
+            assert isinstance(config.network, AVCAConfig)
             alignment = Alignment(config.alignment, config.network.dim_phi, curvatures).to(device, dtype)
             learned += alignment.parameters()
         optimizer = torch.optim.Adam(
@@ -187,18 +203,28 @@ def train_step(learner: Learner, batch: TripletBatch, *, autocast: bool = False)
 
     Returns:
         The detached losses: the 17 terms of L_avca, their sum "avca", and "total". With an alignment also "align", and
-        "k" (H,), the mean curvature of each head.
+        "k" (H,), the mean curvature of each head. Of CJME and AVGZSLNet their terms and "total".
     """
     learner.model.train()
-    with torch.autocast(batch.audio.device.type, torch.bfloat16, enabled=autocast):
-        e = learner.model(*batch, generator=learner.masks)
-    if autocast:
-        e = Embeddings(*(x.to(batch.text.dtype) for x in e))
-    report = losses(avca_terms(e, batch.text), learner.alignment, e)
+    report = _losses(learner, batch, autocast)
     learner.optimizer.zero_grad()
     report["total"].backward()
     learner.optimizer.step()
     return {name: value.detach() for name, value in report.items()}
+
+
+def _losses(learner: Learner, batch: TripletBatch, autocast: bool) -> dict[str, Tensor]:
+    model, dtype = learner.model, batch.text.dtype
+    with torch.autocast(batch.audio.device.type, torch.bfloat16, enabled=autocast):
+        if isinstance(model, AVCA):
+            e = model(*batch, generator=learner.masks)
+        else:
+            joint = vars(model(*batch, words=learner.words, generator=learner.masks))
+    if isinstance(model, AVCA):
+        e = Embeddings(*(x.to(dtype) for x in e)) if autocast else e
+        return losses(avca_terms(e, batch.text), learner.alignment, e)
+    terms = model.terms(SimpleNamespace(**{name: x.to(dtype) for name, x in joint.items()}), batch.text)
+    return terms | {"total": total(terms)}
 
 
 def losses(terms: dict[str, Tensor], alignment: Alignment | None, e: Embeddings) -> dict[str, Tensor]:
@@ -220,9 +246,15 @@ class Embedded(NamedTuple):
     theta_w: Tensor
 
 
-def embed_phase(model: AVCA, phase: Phase, *, chunk: int = 4096) -> Embedded:
+def embed_phase(model: Network, phase: Phase, *, chunk: int = 4096) -> Embedded:
     """The thetas of a phase in evaluation mode, on the model's device and in its dtype; `chunk` samples at a time."""
-    phase = phase.to(model.positional.device, model.positional.dtype)
+    return Embedded(*_embed(model, phase, chunk)[:3])
+
+
+def _embed(model: Network, phase: Phase, chunk: int = 4096) -> list[Tensor]:
+    """The thetas; of CJME also its alpha."""
+    like = next(model.parameters())
+    phase = phase.to(like.device, like.dtype)
     was_training = model.training
     model.eval()
     parts = []
@@ -231,8 +263,8 @@ def embed_phase(model: AVCA, phase: Phase, *, chunk: int = 4096) -> Embedded:
             rows = slice(start, start + chunk)
             parts.append(model.embed(phase.audio[rows], phase.video[rows], phase.text))
     model.train(was_training)
-    theta_a, theta_v, theta_w = zip(*parts, strict=True)
-    return Embedded(torch.cat(theta_a), torch.cat(theta_v), theta_w[0])
+    theta_a, theta_v, theta_w, *alpha = zip(*parts, strict=True)
+    return [torch.cat(theta_a), torch.cat(theta_v), theta_w[0], *map(torch.cat, alpha)]
 
 
 @dataclass
@@ -251,7 +283,7 @@ class Run:
     val: Metrics
     best_epoch: int
     epochs: list[dict[str, Any]]
-    model: AVCA
+    model: Network
     alignment: Alignment | None
     seconds: float
 
@@ -265,8 +297,10 @@ class Run:
         return embed_phase(self.model, phase)
 
 
-def score(run: Run | AVCA, phase: Phase) -> Scores:
-    """The distances of every sample of a phase to every class word, by theta_v alone as in the released code.
+def score(run: Run | Network, phase: Phase) -> Scores:
+    """The distances of every sample of a phase to every class word, as the released code has them.
+
+    AVCA goes by theta_v alone, CJME by the modality that its alpha chooses, AVGZSLNet by the sum over both.
 
     Raises:
         DataError: the embeddings hold NaN or infinite values.
@@ -279,8 +313,9 @@ def score(run: Run | AVCA, phase: Phase) -> Scores:
     True
     """
     model = run.model if isinstance(run, Run) else run
-    _, theta_v, theta_w = embed_phase(model, phase)
-    return Scores.of(phase.to(theta_v.device), class_distances(theta_v, theta_w))
+    thetas = _embed(model, phase)
+    distances = class_distances(*thetas[1:]) if isinstance(model, AVCA) else model.distances(*thetas)
+    return Scores.of(phase.to(distances.device), distances)
 
 
 def train(
@@ -385,6 +420,7 @@ class _Stages:
         if stage == 2 and not done:
             self.learner = Learner.fresh(self.config, self.device)
         phase, val = self.phase("train" if stage == 1 else "train_val"), self.phase("val")
+        self.learner.words = phase.text
         sampler = TripletSampler(
             phase.label, batch_size=self.config.train.batch_size, generator=self.learner.sampling
         )
@@ -528,7 +564,7 @@ def save_model(path: Path, run: Run) -> None:
     save_checked(path, content)
 
 
-def load_model(path: Path, config: RunConfig) -> tuple[AVCA, Alignment | None]:
+def load_model(path: Path, config: RunConfig) -> tuple[Network, Alignment | None]:
     """The network that `save_model` wrote and its alignment module, in evaluation mode, on the CPU.
 
     Raises:

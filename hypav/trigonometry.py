@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from hypav.errors import SettingError
-from hypav.utils import ReverseMode, as_tensor
+from hypav.utils import ReverseMode
 
 # In this range of u the closed form (1/(1 + u) - g)/2u of g'(u) cancels, but g'(u) = -∫₀¹ t²/(1 + ut²)² dt does not.
 # Gauss-Legendre quadrature gives the integral. The tables hold t² and weight·t² of the 16 positive nodes of the 32-point
@@ -124,6 +124,7 @@ class _TanRatio(ReverseMode):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         return grad * _tan_ratio_slope(*ctx.saved_tensors)
+
 
 def _artan_ratio_slope(u: Tensor, w: Tensor, g: Tensor) -> Tensor:
     """g'(u), by quadrature near u = 0 and by the closed form elsewhere."""

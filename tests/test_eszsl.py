@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import astuple
 
@@ -10,11 +11,14 @@ import torch
 from linear_reference import YT8M_MINI_REFERENCE, linear_reference
 from torch import Tensor
 
+from hypav import eszsl
 from hypav.data.simulated import simulated
 from hypav.data.yt8m import read_yt8m
 from hypav.errors import DataError, SettingError
 from hypav.eszsl import (
     MODALITIES,
+    RIDGES,
+    START,
     Ridge,
     choose_ridge,
     compatibility,
@@ -87,6 +91,34 @@ def test_choose_ridge_sees_val_only_and_takes_the_best() -> None:
 
     assert choose_ridge(data, "audio", quality, gammas=(0.5, 5.0), lams=(0.2, 2.0)) == wanted
     assert phases == ["val"] * 4
+
+
+@pytest.mark.parametrize("goal", [Ridge(1000.0, 0.03), Ridge(0.1, 30.0), Ridge(1.0, 1.0), Ridge(3e6, 1e-6)])
+def test_the_grid_is_widened_until_the_choice_is_inside_it(
+    goal: Ridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Ridge] = []
+    solve = eszsl._Solver.solve
+    monkeypatch.setattr(
+        eszsl._Solver, "solve", lambda self, *ridge: tried.append(Ridge(*ridge)) or solve(self, *ridge)
+    )
+
+    def nearness(_: Scores) -> float:
+        return -sum(abs(math.log(a / b)) for a, b in zip(tried[-1], goal, strict=True))
+
+    assert choose_ridge(simulated("small"), "audio", nearness) == goal
+    assert len(tried) == len(set(tried)), "no pair is fitted twice"
+    for axis, chosen in enumerate(goal):
+        values = sorted({ridge[axis] for ridge in tried})
+        assert values == list(RIDGES[RIDGES.index(values[0]) : RIDGES.index(values[-1]) + 1])
+        assert set(START) <= set(values)
+        assert values[0] < chosen < values[-1] or chosen in (RIDGES[0], RIDGES[-1])
+
+
+def test_of_equal_ridges_the_first_is_taken_and_a_given_grid_stays() -> None:
+    data = simulated("small")
+    assert choose_ridge(data, "audio", lambda scores: 0.0) == Ridge(START[0], START[0])
+    assert choose_ridge(data, "audio", lambda scores: 0.0, gammas=(2.0,)) == Ridge(2.0, START[0])
 
 
 def test_the_reference_chooses_on_val_and_tests_once() -> None:

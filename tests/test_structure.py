@@ -36,6 +36,7 @@ ORDER = (
         "evaluation",
         "eszsl",
         "capture",
+        "baselines",
         "training",
         "processors",
     ),

@@ -18,16 +18,15 @@ import torch
 from pandas import DataFrame
 from torch import Tensor
 
-from hypav.avca import AVCA
 from hypav.data.features import FeatureSet, Phase
 from hypav.embeddings import pick, separation, tsne
 from hypav.errors import DataError, RunError, SettingError
-from hypav.experiments.configs import FIGURES, Recipe, network_for, recipe_for, table_rows
+from hypav.experiments.configs import FIGURES, Recipe, config_for, recipe_for, table_rows
 from hypav.experiments.paper import paper_tables
 from hypav.experiments.runs import load_run, run_path
 from hypav.figures.seeing_embeddings import TsnePanel, plot_super_classes
 from hypav.figures.style import DescribedFigure, use_style
-from hypav.training import RunConfig, embed_phase
+from hypav.training import Network, embed_phase
 from hypav.utils import make_folder, pick_device, replacing, slug
 
 
@@ -77,7 +76,7 @@ def draw(
     chosen, kind = recipe_for(data, recipe), pick_device(device).type
     networks = {}
     for row in table_rows(name, data.reference_key, preset, weight):
-        config = RunConfig(network_for(data, chosen), chosen.train, row.alignment, seed)
+        config = config_for(data, chosen, row.method, row.alignment, seed)
         try:
             networks[row.method] = load_run(run_path(folder, data, config, kind))[0].model
         except RunError as error:
@@ -102,7 +101,7 @@ def draw(
 def drawing(
     number: int,
     data: FeatureSet,
-    networks: Mapping[str, AVCA],
+    networks: Mapping[str, Network],
     *,
     phase_name: str = "test",
     most: int = 60,

@@ -26,6 +26,7 @@ from hypav.capture import GRAPHS, Turns, in_turns
 from hypav.data.features import FeatureSet
 from hypav.errors import HypavError, RunError, SettingError
 from hypav.experiments.configs import (
+    BASELINES,
     FIGURES,
     METHODS,
     TABLES,
@@ -34,8 +35,8 @@ from hypav.experiments.configs import (
     Method,
     Recipe,
     Row,
-    method_name,
-    network_for,
+    config_for,
+    name_of,
     parse_method,
     recipe_for,
     run_config,
@@ -90,13 +91,14 @@ def train(
     """Train one method with one seed in two stages, test it, and return the run.
 
     Args:
-        method: avca, hyper-alignment, hyper-single, hyper-multiple or alignment. The curvatures may be part of the name:
-            "hyper-multiple:3:-0.4", or "alignment:0+-0.2" for two heads, flat and hyperbolic.
+        method: cjme, avgzslnet, avca, hyper-alignment, hyper-single, hyper-multiple or alignment. The curvatures may be
+            part of the name: "hyper-multiple:3:-0.4", or "alignment:0+-0.2" for two heads, flat and hyperbolic.
         k, N_c, c_0: curvatures; by default the paper's. k < 0 is hyperbolic.
         preset: the alignment loss: printed, released, released-2023 or curved.
         weight: weight of the alignment loss; by default the preset's.
         recipe: network and schedule by name; the default depends on the data.
-        epochs, batches, batch_size, lr, settings: replace settings of the recipe, e.g. dtype="float64".
+        epochs, batches, batch_size, lr, settings: replace settings of the recipe, e.g. dtype="float64", or of the
+            network, e.g. weights="sample" of CJME.
         folder: the record and the network are saved there. An interrupted run resumes; a finished run is read, not
             trained again. None saves nothing.
         device: "auto" is the first GPU if there is one, else the CPU.
@@ -114,7 +116,8 @@ def train(
     ((-0.5,), 2)
     """
     changes = {"epochs": epochs, "batches": batches, "batch_size": batch_size, "lr": lr, **settings}
-    plan = recipe_for(data, recipe).changed(changes)
+    name = parse_method(method, preset, paper_settings(data.reference_key), k=k, N_c=N_c, c_0=c_0).name
+    plan = recipe_for(data, recipe).changed(changes, [name])
     config = run_config(
         data, method, k=k, N_c=N_c, c_0=c_0, preset=preset, weight=weight, recipe=plan, seed=seed
     )
@@ -125,7 +128,7 @@ def train(
     todo = [job] if folder is None else grid.missing([job])
     grid.announce([job], todo)
     if folder is None:
-        label = method_name(config.alignment)
+        label = name_of(config)
         with utils.threads(threads):
             return training.train(
                 data, config, device=grid.device, progress=progress, label=label, capture=capture
@@ -159,11 +162,12 @@ def compare(
 ) -> pd.DataFrame:
     """Train several methods with several seeds, and return a table of S, U, HM and ZSL in per cent.
 
-    All runs with the same seed share initial weights, batches and dropout masks, so methods are compared per seed.
-    Finished runs in `folder` are used again, and interrupted runs resume.
+    All runs with the same seed share initial weights, batches and dropout masks, so methods are compared per seed. CJME
+    and AVGZSLNet share only the batches. Finished runs in `folder` are used again, and interrupted runs resume.
 
     Args:
-        methods: as in `train`; also eszsl, the linear reference in closed form.
+        methods: as in `train`; also eszsl, the linear reference in closed form. CJME and AVGZSLNet have the schedule of
+            the others without weight decay.
         seeds: the number of seeds (0, 1, …), or a list of them.
         preset, weight, recipe, settings: as in `train`, the same for all methods.
         folder: the folder of the runs.
@@ -188,15 +192,14 @@ def compare(
         raise SettingError("A comparison needs at least one method.")
     same: dict[Any, Method] = {}
     for method in chosen:
-        other = same.setdefault((method.name == "ESZSL", method.alignment), method)
+        other = same.setdefault(method.alignment or method.name, method)
         if other is not method:
             raise SettingError(
                 f"The methods {other.spec} and {method.spec} are the same here; leave one out."
             )
-    plan = recipe_for(data, recipe).changed(settings)
-    network = network_for(data, plan)
+    plan = recipe_for(data, recipe).changed(settings, [method.name for method in chosen])
     planned = {
-        (method.spec, seed): Job(RunConfig(network, plan.train, method.alignment, seed), preset, plan)
+        (method.spec, seed): Job(config_for(data, plan, method.name, method.alignment, seed), preset, plan)
         for seed in seeds
         for method in chosen
         if method.name != "ESZSL"
@@ -237,7 +240,7 @@ def reproduce(
     """Train all runs that the paper's tables and figures need, each of them once, and return them as a table.
 
     Args:
-        tables: table1 to table7, figure3, figure4, or all.
+        tables: table1 to table7, figure3, figure4, baselines (CJME and AVGZSLNet), or all.
         seeds: the number of seeds (0, 1, …), or a list of them.
         presets: the alignment losses.
         weights: weights of the alignment loss; "tuned" is the one of WEIGHTS with the highest HM on validation.
@@ -262,7 +265,7 @@ def reproduce(
     """
     seeds, key = _seeds(seeds), data.reference_key
     names = dict.fromkeys(
-        name for table in tables for name in ((*TABLES, *FIGURES) if table == "all" else (table,))
+        name for table in tables for name in ((*TABLES, *FIGURES, BASELINES) if table == "all" else (table,))
     )
     numbers = dict.fromkeys(parsed_weight(weight) for weight in weights)
     if not names or not presets or not numbers:
@@ -270,7 +273,7 @@ def reproduce(
     plan = recipe_for(data, recipe, scale)
 
     def rows(preset: str, weight: float | str) -> list[Row]:
-        """The rows of all tables. While the weight is to be tuned, only AVCA's, which needs none."""
+        """The rows of all tables. While the weight is to be tuned, only those that need none."""
         every = [
             r for n in names for r in table_rows(n, key, preset, 1.0 if weight == TUNED else float(weight))
         ]
@@ -324,10 +327,9 @@ def _jobs(data: FeatureSet, rows: Sequence[Row], seeds: Sequence[int], recipe: R
 
     The networks for the figures are saved for the first seed; Table 7 needs delta_rel.
     """
-    network = network_for(data, recipe)
     return [
         Job(
-            RunConfig(network, recipe.train, row.alignment, seed), row.preset, recipe,
+            config_for(data, recipe, row.method, row.alignment, seed), row.preset, recipe,
             keep=row.table in FIGURES and seed == seeds[0], delta=row.table == "table7",
         )
         for seed in seeds

@@ -35,7 +35,7 @@ from hypav.data.features import FeatureSet
 from hypav.errors import RunError
 from hypav.eszsl import eszsl_reference
 from hypav.evaluation import Metrics, Scores
-from hypav.experiments.configs import TUNING_SEEDS, WEIGHTS, Recipe, method_name, table_rows
+from hypav.experiments.configs import TUNING_SEEDS, WEIGHTS, Recipe, name_of, table_rows
 from hypav.experiments.paper import Key
 from hypav.hyperbolicity import covariance_matched_null, gaussian_null, sampled_delta_rel
 from hypav.training import Run, RunConfig, discard_checkpoint, load_model, save_model, score, train_in_turns
@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 NUMERICS_VERSION = "005af793418a"
 CHECKPOINT_SECONDS = 30.0
 NOISE_TRIES = 3  # sets of noise per run for delta_rel; a table takes the mean over seeds
-ESZSL = {"method": "eszsl", "modality": "both"}  # instead of a configuration
+ESZSL = {"method": "eszsl", "modality": "both", "grid": "widened"}  # instead of a configuration
 
 METRICS = ("S", "U", "HM", "ZSL")
 DELTAS = ("delta_rel", "delta_noise", "delta_covariance")
@@ -75,7 +75,7 @@ class Job:
     @property
     def name(self) -> str:
         """A readable name such as "Hyper-single seed 3"."""
-        return f"{method_name(self.config.alignment)} seed {self.config.seed}"
+        return f"{name_of(self.config)} seed {self.config.seed}"
 
 
 def run_key(config: Mapping[str, Any], data_digest: str, device: str = "cpu") -> str:
@@ -94,7 +94,7 @@ def run_path(folder: Path | str, data: FeatureSet, config: RunConfig | None, dev
         name = f"eszsl-seed0-{run_key(ESZSL, data.digest)}.json"
     else:
         key = run_key(config.to_dict(), data.digest, device)
-        name = f"{slug(method_name(config.alignment))}-seed{config.seed}-{key}.json"
+        name = f"{slug(name_of(config))}-seed{config.seed}-{key}.json"
     # a name in another script may have no ASCII letters; the digest distinguishes such sets
     return Path(folder) / f"{slug(data.name)}-{data.digest[:8]}" / name
 
@@ -134,12 +134,12 @@ def do_job_in_turns(
         with threads(thread_count):
             run = yield from train_in_turns(
                 data, job.config, folder=checkpoints, device=device, progress=progress,
-                label=method_name(alignment), checkpoint_seconds=CHECKPOINT_SECONDS, capture=capture,
+                label=name_of(job.config), checkpoint_seconds=CHECKPOINT_SECONDS, capture=capture,
             )  # fmt: skip
             measured = measure(data, run, delta=job.delta)
         record = {
             **_origin(data, path, device, thread_count),
-            "method": method_name(alignment),
+            "method": name_of(job.config),
             "preset": "" if alignment is None else job.preset,
             **alignment_columns(alignment),
             "recipe": job.recipe.name,

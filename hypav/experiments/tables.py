@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 from pandas import DataFrame, Series
 
+from hypav.baselines import NETWORKS
 from hypav.errors import SettingError
 from hypav.experiments.configs import AVCA, TABLES, table_rows
 from hypav.experiments.effects import (
@@ -83,6 +84,8 @@ def paper_table(
     scale = 1 if compared == "delta_rel" else 100
     own = {row.label: runs_of(runs, row.alignment).dropna(subset=list(paper.metrics)) for row in configured}
     linear = runs_of(runs, None, ESZSL).dropna(subset=list(paper.metrics))
+    earlier = [name for name in NETWORKS if name in paper.rows and name not in own]
+    own = {name: runs_of(runs, None, name) for name in earlier} | own
     own |= {} if linear.empty else {ESZSL: linear}
     labels = [*(label for label in paper.rows if label not in own), *own]
     noise = [
