@@ -588,10 +588,10 @@ def unpack(
     except (
         tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError, LookupError,
     ) as error:  # fmt: skip
-        raise unreadable(archive, "a zip file or a tar archive", error) from error
+        raise unreadable(archive, "a zip file, a tar archive or a gzip file of one", error) from error
     except OSError as error:
         if error.errno is None or (error.errno == errno.EINVAL and not error.filename):
-            raise unreadable(archive, "a zip file or a tar archive", error) from error
+            raise unreadable(archive, "a zip file, a tar archive or a gzip file of one", error) from error
         raise RunError(f"{archive} cannot be unpacked into {folder}: {error.strerror or error}.") from error
     return Path(folder)
 
