@@ -427,6 +427,19 @@ def test_names_are_the_same_however_an_editor_wrote_them(tmp_path) -> None:
         from_arrays(**arrays(class_names=[*names[:-1], " "]))
 
 
+def test_a_folder_of_arrays_is_read_as_people_have_it(tmp_path) -> None:
+    names = "Übung\r\nb \r\n\r\n"
+    (tmp_path / "class_names.txt").write_bytes(b"\xef\xbb\xbf" + unicodedata.normalize("NFD", names).encode())
+    np.save(tmp_path / "label.npy", np.arange(3))
+    (tmp_path / "notes.txt").write_bytes(b"\xff")
+    np.save(tmp_path / "mine.npy", np.array([None]))
+    given = source_arrays(tmp_path, ["class_names", "label"])
+    assert given.pop("label").tolist() == [0, 1, 2]
+    assert given == {"class_names": ["Übung", "b"]}
+    with pytest.raises(DataError, match="the array 'mine' holds Python objects"):
+        source_arrays(tmp_path, ["mine"])
+
+
 # --- loading by name ------------------------------------------------------------------------------------------------
 
 
@@ -449,10 +462,16 @@ def test_the_course_uses_the_set_that_the_variable_names(monkeypatch) -> None:
 def test_names_that_cannot_be_loaded_are_one_sentence(tmp_path, monkeypatch) -> None:
     monkeypatch.delenv("HYPAV_DATA", raising=False)
     (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "a.npz.gz").write_bytes(gzip.compress(b""))
+    os.mkfifo(tmp_path / "pipe")
     for name, part in [
         ("yt8m-mini", "environment variable HYPAV_DATA"),
         ("nowhere", "no set and no file 'nowhere'"),
         (tmp_path / "notes.txt", "neither a folder nor a .npz file"),
+        (tmp_path / "a.npz.gz", "neither a folder nor a .npz file but a gzip file"),
+        (tmp_path / "pipe", "it is a pipe, and only regular files are opened"),
+        ("n" * 300, "cannot be read (File name too long)"),
+        ("a\0b", "no set and no file 'a\\x00b'"),
     ]:
         with pytest.raises(DataError) as caught:
             load(name)
