@@ -498,7 +498,23 @@ def test_declared_sizes_of_an_h5_file_are_checked_before_memory_is_reserved(own)
         with memory_left(100):
             refused(own, "Class001.h5", "take", "GB", "--max-gb")
     with memory_left(100):
-        refused(own, "takes 7.0 GB of memory, which is not free here", max_gb=100)
+        refused(own, "a compressed part has a wrong size", max_gb=100)
+
+
+def test_compressed_parts_of_an_h5_file_have_the_declared_size(own):
+    path = h5_file(own, "audio", *TRAIN)
+    with h5py.File(path) as file:
+        values = file["data"][:]
+    rewrite(path, data=None)
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("data", data=values, chunks=(2, 8), compression="gzip", shuffle=True)
+    assert_equal_sets(read_official(own), small_set(groups=True))
+    bomb = zlib.compress(bytes(200_000_000), 1)  # less than a megabyte
+    for chunk in (bomb, zlib.compress(b"few"), b"no zlib"):
+        with h5py.File(path, "r+") as file:
+            file["data"].id.write_direct_chunk((0, 0), chunk)
+        with memory_left(50):
+            refused(own, "Class001.h5", "damaged")
 
 
 def test_one_long_name_referred_to_many_times_is_noticed(own):
