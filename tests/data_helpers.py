@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import resource
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -107,3 +109,22 @@ def _roles(counts: Mapping[str, tuple[int, int]]) -> dict[str, range]:
 def _spread(classes: Sequence[int], samples: int) -> torch.Tensor:
     """Class ids of `samples` samples, as even as can be, sorted."""
     return torch.arange(samples).remainder(len(classes)).sort().values + classes[0]
+
+
+@contextmanager
+def memory_left(megabytes: float) -> Iterator[None]:
+    """Context in which this process can reserve so much more memory; a larger array is a MemoryError."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * resource.getpagesize() + int(megabytes * 1e6)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def declared(archive: bytes, size: int) -> bytes:
+    """A zip file whose first member says that it unpacks to `size` bytes."""
+    at = archive.index(b"PK\x01\x02") + 24
+    return archive[:at] + size.to_bytes(4, "little") + archive[at + 4 :]

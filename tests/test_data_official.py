@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import io
+import os
 import shutil
 import tarfile
+import time
 import unicodedata
 import zipfile
+import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 import torch
-from data_helpers import UCF_COUNTS, official_folder, small_set
+from click.testing import CliRunner
+from data_helpers import UCF_COUNTS, declared, memory_left, official_folder, small_set
 
+from hypav.cli import cli
 from hypav.data import SPLITS, FeatureSet, read_official, write_official
 from hypav.data.official import official_archive_help, text_rows, unpack
-from hypav.data.vectors import write_word_vectors
+from hypav.data.vectors import read_word_vectors, write_word_vectors
 from hypav.errors import DataError, RunError, SettingError
 
 TRAIN = ("stage_1_train", "Class001")
@@ -253,6 +260,50 @@ def test_settings(own, tmp_path):
         read_official(own, text_alignment="best")
 
 
+def test_texts_of_every_system_are_read(own):
+    """Old Mac line ends, trailing blanks, empty last lines, two files put together with their BOMs."""
+    texts = [*own.glob("class-split/**/*.txt"), *own.glob("class-split/*.csv")]
+    whole = {path: path.read_text(encoding="utf-8") for path in texts}
+    for change in (
+        lambda text: text.replace("\n", "\r").encode(),
+        lambda text: text.replace("\n", " \t\r\n").encode() + b"\r\n \r\n",
+        lambda text: text.replace("\n", "\n\ufeff").encode(),
+    ):
+        for path, text in whole.items():
+            path.write_bytes(change(text))
+        assert_equal_sets(read_official(own), small_set(groups=True))
+
+
+def test_a_text_that_is_not_utf_8_says_what_it_is(own):
+    for victim in ("all_class.txt", "main_split/stage_1_train.txt", "own_w2v_class_names.csv"):
+        path = own / "class-split" / victim
+        whole = path.read_text(encoding="utf-8")
+        for content, part in (
+            (whole.encode("utf-16"), "the file is UTF-16 text; save it as UTF-8."),
+            (whole.encode("utf-16-le"), "zero bytes"),
+            ("é".encode("latin-1"), "not UTF-8 text; save it as UTF-8."),
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS pointer"),
+            (b"<!DOCTYPE html><html>", "a web page"),
+        ):
+            path.write_bytes(content)
+            refused(own, path.name, part)
+        path.write_text(whole, encoding="utf-8")
+
+
+def test_thirty_thousand_classes_take_a_second(own):
+    """Work that grows as the square would take ten."""
+    more = [f"More {row}" for row in range(30_000)]
+    with (own / "class-split/all_class.txt").open("a") as file:
+        file.writelines(f"{name}\n" for name in more)
+    with (own / "class-split/own_w2v_class_names.csv").open("a") as file:
+        file.writelines(f"{name},{name},x,y\n" for name in more)
+    vectors = {name: np.ones(6, np.float32) for name in more}
+    write_word_vectors(read_word_vectors(own / VECTORS) | vectors, own / VECTORS)
+    start = time.process_time()
+    assert len(read_official(own).class_names) == 30_009
+    assert time.process_time() - start < 5
+
+
 # --- faults -------------------------------------------------------------------------------------------------------
 
 
@@ -426,6 +477,74 @@ def test_nothing_is_overwritten(own):
         write_official(other, own, "cls")
 
 
+def test_declared_sizes_of_an_h5_file_are_checked_before_memory_is_reserved(own):
+    """Files of a few kilobytes whose chunks, most of them never written, would fill gigabytes."""
+    path = h5_file(own, "audio", *TRAIN)
+    whole = path.read_bytes()
+    for shape, chunks, names in [
+        ((4_300_000, 512), (1, 8), ((4_300_000,), "S8")),
+        ((7, 8), (100_000, 8_000), ((7,), "S8")),
+        ((7, 8), (7, 8), ((7,), "S1000000000")),
+    ]:
+        path.write_bytes(whole)
+        rewrite(path, data=None, video_urls=None)
+        with h5py.File(path, "r+") as file:
+            data = file.create_dataset(
+                "data", shape, "f4", chunks=chunks, maxshape=(None, None), compression="gzip"
+            )
+            file.create_dataset("video_urls", *names, chunks=(1,), maxshape=(None,), compression="gzip")
+            data.id.write_direct_chunk((0, 0), zlib.compress(b"few"))
+            file["video_urls"].id.write_direct_chunk((0,), zlib.compress(b"few"))
+        with memory_left(100):
+            refused(own, "Class001.h5", "take", "GB", "--max-gb")
+    with memory_left(100):
+        refused(own, "a compressed part has a wrong size", max_gb=100)
+
+
+def test_compressed_parts_of_an_h5_file_have_the_declared_size(own):
+    path = h5_file(own, "audio", *TRAIN)
+    with h5py.File(path) as file:
+        values = file["data"][:]
+    rewrite(path, data=None)
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("data", data=values, chunks=(2, 8), compression="gzip", shuffle=True)
+    assert_equal_sets(read_official(own), small_set(groups=True))
+    bomb = zlib.compress(bytes(200_000_000), 1)  # less than a megabyte
+    for chunk in (bomb, zlib.compress(b"few"), b"no zlib"):
+        with h5py.File(path, "r+") as file:
+            file["data"].id.write_direct_chunk((0, 0), chunk)
+        with memory_left(50):
+            refused(own, "Class001.h5", "damaged")
+
+
+def test_one_long_name_referred_to_many_times_is_noticed(own):
+    path = h5_file(own, "audio", *TRAIN)
+    rewrite(path, video_urls=["x" * 300_000] * 7)
+    refused(own, "Class001.h5", "names of its videos take 8.4 MB", "--max-gb", max_gb=0.005)
+
+
+def test_too_little_memory_for_a_folder_is_not_called_damage(own, monkeypatch):
+    def fail(*args: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("hypav.data.official.np.empty", fail)
+    refused(own, f"{own}: reading it takes", "MB of memory, which is not free here")
+
+
+def test_a_file_or_folder_that_may_not_be_read_is_neither_damaged_nor_missing(own, monkeypatch):
+    def deny(*args: object, **options: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    for target, part in (
+        ("hypav.data.official.h5py.File", "Class000.h5: the file cannot be read (Input/output error)."),
+        ("pathlib.Path.iterdir", "the folder cannot be read (Input/output error)."),
+        ("pathlib.Path.read_bytes", "all_class.txt: the file cannot be read (Input/output error)."),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(target, deny)
+            refused(own, part)
+
+
 # --- the archive ----------------------------------------------------------------------------------------------------
 
 
@@ -503,3 +622,50 @@ def test_what_is_not_an_archive(tmp_path):
         is_clear(caught.value, "a.zip", part)
     with pytest.raises(DataError, match="no such file"):
         unpack(tmp_path / "gone.zip", tmp_path / "out")
+
+
+def test_an_archive_says_its_size_and_has_a_limit(tmp_path, monkeypatch):
+    said = []
+    path, out = tmp_path / "a.zip", tmp_path / "out"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("big.txt", b"x" * 3000)
+        file.writestr("small.txt", b"y" * 1000)
+    unpack(path, out, say=said.append)
+    assert said == [f"{path} unpacks to 2 files of 0.0 MB together."]
+    path.write_bytes(declared(path.read_bytes(), 2_100_000_000))
+    shutil.rmtree(out)
+    with pytest.raises(
+        DataError, match=r"its files take 2\.1 GB, but .* limit is 1\.0 GB; .*\(--max-gb\)\.$"
+    ):
+        unpack(path, out, say=said.append)
+    result = CliRunner().invoke(cli, ["data", "unpack", str(path), str(out)])
+    assert "--max-gb" in str(result.exception)
+    assert not out.exists()
+    assert len(said) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr("hypav.data.official.shutil.disk_usage", lambda folder: SimpleNamespace(free=10**9))
+        with pytest.raises(RunError, match=r"unpacks to 2\.1 GB, but .* has 1\.0 GB free"):
+            unpack(path, out, max_gb=3, say=said.append)
+    unpack(path, out, max_gb=3, say=said.append)
+    assert said[1] == f"{path} unpacks to 2 files of 2.1 GB together."
+
+
+def test_long_headers_of_a_tar_archive_are_not_read(tmp_path):
+    """A name of a gigabyte is some kilobytes in a compressed archive, and tarfile reads it whole."""
+    for kind in (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE):
+        with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as file:
+            info = tarfile.TarInfo("x")
+            info.type, info.size = kind, 2_000_000
+            file.addfile(info, io.BytesIO(b"n" * info.size))
+        with pytest.raises(DataError, match="damaged"):
+            unpack(tmp_path / "a.tar.gz", tmp_path / "out")
+
+
+def test_an_encrypted_archive_is_not_called_damaged(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("a", b"secret")
+    content = (tmp_path / "a.zip").read_bytes()
+    at = content.index(b"PK\x01\x02") + 8
+    (tmp_path / "a.zip").write_bytes(content[:at] + b"\x01" + content[at + 1 :])
+    with pytest.raises(DataError, match="it is encrypted"):
+        unpack(tmp_path / "a.zip", tmp_path / "out")

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import gzip
+import io
+import os
+import unicodedata
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from data_helpers import small_set
+from data_helpers import declared, memory_left, small_set
 
 from hypav.data import (
     SPLITS,
@@ -20,6 +26,8 @@ from hypav.data import (
     split_by_class,
     write_official,
 )
+from hypav.data.features import row_norms, rows_not_finite, source_arrays
+from hypav.data.files import npz_arrays
 from hypav.data.load import course_data, load
 from hypav.errors import DataError, SettingError
 
@@ -264,6 +272,10 @@ def test_wrong_npz_files_are_one_sentence(tmp_path) -> None:
     for changes, part in [
         ({"audio": None}, "array audio is missing"),
         ({"class_names": np.array([{"a": 1}], dtype=object)}, "the array 'class_names' holds Python objects"),
+        (
+            {"audio": np.array([None] * 69)},
+            "save names as np.array(audio, dtype=str), and rows of numbers as np.stack",
+        ),
         ({"split": np.full(69, 5)}, "from -1 to 4"),
         ({"split": np.zeros(3, int)}, "one for each sample"),
         ({"label": np.zeros(69)}, "label must hold whole numbers"),
@@ -285,6 +297,10 @@ def test_files_that_are_not_npz_get_the_right_cause(tmp_path) -> None:
         (b"not a zip", "damaged or truncated, or not an npz file"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
         (b"\n<!DOCTYPE html><html>Sign in</html>", "a web page"),
+        (gzip.compress(whole), "a gzip file"),
+        (b"\x89HDF\r\n\x1a\n", "an h5 file"),
+        (b"\x80\x04]\x94.", "a Python pickle"),
+        ((100).to_bytes(8, "little") + b"x" * 108, "a TFRecord file"),
     ]:
         path.write_bytes(content)
         with pytest.raises(DataError) as caught:
@@ -295,6 +311,133 @@ def test_files_that_are_not_npz_get_the_right_cause(tmp_path) -> None:
         load_npz(tmp_path / "single.npy")
     with pytest.raises(DataError, match="no such file"):
         load_npz(tmp_path / "nowhere.npz")
+
+
+def with_member(path: Path, name: str, content: bytes) -> Path:
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, content)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_repeated_array_is_refused_and_what_is_not_used_is_not_read(tmp_path) -> None:
+    objects = np.array([{"a": 1}], dtype=object)
+    path = with_member(saved_arrays(tmp_path, mine=objects, big=np.zeros(99)), "notes.txt", b"mine")
+    assert same(load_npz(path), small_set())
+    for name in ("audio", "audio.npy"):
+        path = with_member(saved_arrays(tmp_path), name, b"again")
+        with pytest.raises(DataError) as caught:
+            load_npz(path)
+        one_sentence(str(caught.value), "bad.npz holds 2 arrays named 'audio'")
+
+
+def test_the_arrays_of_a_file_are_used_without_a_copy(tmp_path, monkeypatch) -> None:
+    read: dict[str, np.ndarray] = {}
+
+    def spy(*args: object, **options: object) -> dict[str, np.ndarray]:
+        read.update(npz_arrays(*args, **options))
+        return read
+
+    monkeypatch.setattr("hypav.data.features.npz_arrays", spy)
+    data = load_npz(saved_arrays(tmp_path, unused=np.ones(3)))
+    assert "unused" not in read
+    for key in ("audio", "video", "text"):
+        assert getattr(data, key).data_ptr() == read[key].ctypes.data
+
+
+def test_norms_and_checks_need_no_second_table() -> None:
+    table = torch.ones(20_000, 800)  # 64 MB
+    table[7, 3] = torch.inf
+    with memory_left(40):
+        assert rows_not_finite(table) == [7]
+        norms = row_norms(table)
+    assert norms[:2].tolist() == [800**0.5] * 2
+
+
+def test_too_little_memory_is_not_called_damage(tmp_path) -> None:
+    rows = np.zeros((10_000, 2_500), np.float32)  # 100 MB
+    path = saved_arrays(tmp_path, audio=rows)
+    np.save(tmp_path / "audio.npy", rows)
+    for read in (lambda: load_npz(path), lambda: source_arrays(tmp_path, ["audio"])):
+        with memory_left(50), pytest.raises(DataError) as caught:
+            read()
+        one_sentence(str(caught.value), "audio.npy" if "audio.npy" in str(caught.value) else "bad.npz")
+        one_sentence(
+            str(caught.value), "takes 0.1 GB of memory, which is not free here; close other programs"
+        )
+
+
+def test_declared_sizes_are_checked_before_memory_is_reserved(tmp_path) -> None:
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 850), }"
+    npy = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("audio.npy", npy + b"few")
+    path, single = tmp_path / "bad.npz", tmp_path / "audio.npy"
+    for size, part in (
+        (len(npy) + 3, "declares (1000000, 850) values of float32"),
+        (
+            len(npy) + 3_400_000_000,
+            "its arrays take 3.4 GB, but the file has only 0.0 MB and the limit is 1.0 GB",
+        ),
+    ):
+        path.write_bytes(declared(file.getvalue(), size))
+        with memory_left(50), pytest.raises(DataError) as caught:
+            load_npz(path)
+        one_sentence(str(caught.value), "bad.npz", part)
+    one_sentence(str(caught.value), "raise the limit with max_gb (--max-gb)")
+    with memory_left(50), pytest.raises(DataError, match=r"takes 3\.4 GB of memory"):
+        load(path, max_gb=4)
+    with single.open("wb") as sparse:
+        sparse.write(npy)
+        sparse.truncate(len(npy) + 3_400_000_000)
+    with memory_left(50), pytest.raises(DataError, match=r"the file is sparse: 3\.4 GB long"):
+        source_arrays(tmp_path, ["audio"])
+    assert load(saved_arrays(tmp_path), max_gb=1).loaded_as["max_gb"] == 1
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch) -> None:
+    path = saved_arrays(tmp_path)
+    for number in (errno.EACCES, errno.EIO):
+
+        def deny(*args: object, number: int = number, **options: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr("zipfile.ZipFile", deny)  # root may read every file
+        with pytest.raises(DataError) as caught:
+            load_npz(path)
+        one_sentence(str(caught.value), f"bad.npz: the file cannot be read ({os.strerror(number)}).")
+
+
+def test_names_are_the_same_however_an_editor_wrote_them(tmp_path) -> None:
+    names = ["Übung", "b", "c", "d", "e", "f", "g", "h", "x y"]
+    expected = from_arrays(**arrays(class_names=names)).digest
+    for given in (
+        [unicodedata.normalize("NFD", name) for name in names],
+        ["\ufeffÜbung", *(f"{name} \r\n" for name in names[1:])],
+        [name.encode() for name in names],
+        np.array([name.encode() for name in names]),
+    ):
+        assert from_arrays(**arrays(class_names=given)).digest == expected
+        path = saved_arrays(tmp_path, class_names=np.array(given))
+        assert load_npz(path).class_names == tuple(names)
+    with pytest.raises(DataError, match="'Übung' appears twice"):
+        from_arrays(**arrays(class_names=[*names[:-1], unicodedata.normalize("NFD", "Übung")]))
+    with pytest.raises(DataError, match="the name of class 8 is empty"):
+        from_arrays(**arrays(class_names=[*names[:-1], " "]))
+
+
+def test_a_folder_of_arrays_is_read_as_people_have_it(tmp_path) -> None:
+    names = "Übung\r\nb \r\n\r\n"
+    (tmp_path / "class_names.txt").write_bytes(b"\xef\xbb\xbf" + unicodedata.normalize("NFD", names).encode())
+    np.save(tmp_path / "label.npy", np.arange(3))
+    (tmp_path / "notes.txt").write_bytes(b"\xff")
+    np.save(tmp_path / "mine.npy", np.array([None]))
+    given = source_arrays(tmp_path, ["class_names", "label"])
+    assert given.pop("label").tolist() == [0, 1, 2]
+    assert given == {"class_names": ["Übung", "b"]}
+    with pytest.raises(DataError, match="the array 'mine' holds Python objects"):
+        source_arrays(tmp_path, ["mine"])
 
 
 # --- loading by name ------------------------------------------------------------------------------------------------
@@ -319,10 +462,16 @@ def test_the_course_uses_the_set_that_the_variable_names(monkeypatch) -> None:
 def test_names_that_cannot_be_loaded_are_one_sentence(tmp_path, monkeypatch) -> None:
     monkeypatch.delenv("HYPAV_DATA", raising=False)
     (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "a.npz.gz").write_bytes(gzip.compress(b""))
+    os.mkfifo(tmp_path / "pipe")
     for name, part in [
         ("yt8m-mini", "environment variable HYPAV_DATA"),
         ("nowhere", "no set and no file 'nowhere'"),
         (tmp_path / "notes.txt", "neither a folder nor a .npz file"),
+        (tmp_path / "a.npz.gz", "neither a folder nor a .npz file but a gzip file"),
+        (tmp_path / "pipe", "it is a pipe, and only regular files are opened"),
+        ("n" * 300, "cannot be read (File name too long)"),
+        ("a\0b", "no set and no file 'a\\x00b'"),
     ]:
         with pytest.raises(DataError) as caught:
             load(name)

@@ -183,11 +183,13 @@ def npz(tmp_path_factory) -> bytes:
     return path.read_bytes()
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_npz_files(tmp_path, npz) -> None:
     survives(load_npz, tmp_path / "a.npz", damaged(npz, 1))
     survives(load_npz, tmp_path / "a.npz", hostile_npz())
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_files_to_verify(tmp_path, npz) -> None:
     """Problems of the data are reported and never raised."""
     for content in (*islice(damaged(npz, 2), 40), *islice(hostile_npz(), 40)):

@@ -1,12 +1,16 @@
 """YouTube-8M features: reading the npz, TFRecord files, and building the npz from video-level shards."""
 
+import dataclasses
+import gzip
 import os
 import struct
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from data_helpers import memory_left
 
 from hypav.data.features import SPLITS
 from hypav.data.load import load
@@ -204,6 +208,17 @@ def test_the_set_is_loaded_from_the_folder_that_the_variable_names(tmp_path, mon
     assert load("yt8m").name == "YT8M-GZSL"
 
 
+def test_arrays_that_training_does_not_use_are_not_read(tmp_path):
+    data = read_yt8m(save(tmp_path, mine=np.array([None]), vertical=np.zeros(99)))
+    assert len(data) == 10
+
+
+def test_quantised_features_take_no_memory_in_float64():
+    codes = np.zeros((5_000, 1_000), np.uint8)  # 20 MB as float32, 40 MB as float64
+    with memory_left(35):
+        assert dequantise(codes)[0, 0] == -2
+
+
 # ---------------------------------------------------------------- TFRecord
 
 
@@ -227,6 +242,7 @@ def test_a_damaged_record_names_file_and_offset(tmp_path):
         (lambda d: flipped(d, 13), "record at byte 0 fails its CRC"),
         (lambda d: flipped(d, 45), "record at byte 24 fails its CRC"),
         (lambda d: flipped(d, len(d) - 1), "record at byte 24 fails its CRC"),
+        (lambda d: b"PK\x03\x04" + d, "a TFRecord file is needed, but this is a zip file"),
         (lambda d: b"<html>404 Not Found</html>", "a TFRecord file is needed, but this is a web page"),
         (lambda d: long_record(), "longer than 1048576 bytes"),
     ]:
@@ -236,6 +252,14 @@ def test_a_damaged_record_names_file_and_offset(tmp_path):
         with pytest.raises(DataError, match=message) as error:
             list(read_records(path))
         assert str(path) in one_sentence(error)
+
+
+def test_a_shard_is_read_record_by_record(tmp_path):
+    """A file of any size takes the memory of one record."""
+    path = tmp_path / "a.tfrecord"
+    write_records(path, [b"x" * 1_000_000] * 60)
+    with memory_left(30):
+        assert sum(1 for _ in read_records(path)) == 60
 
 
 def flipped(data, position):
@@ -439,6 +463,47 @@ def test_unusable_word_vectors_are_one_sentence(tmp_path):
         one_sentence(error)
 
 
+def test_word_vectors_in_any_text_form_are_read(tmp_path):
+    path = tmp_path / "wiki.vec"
+    text = "3 2\nbanjo 0 2\ndog 1 0\nsoup 0 -3\n"
+    expected = text_vectors(write(path, text.encode()), THREE)[1]
+    for content in (
+        b"\xef\xbb\xbf" + text.encode(),
+        text.replace("\n", "\r\n").encode(),
+        text.replace("\n", "\r").encode(),
+        text.replace("\n", " \n").encode() + b"\n \n",
+        text.partition("\n")[2].encode(),  # GloVe's files have no first line
+    ):
+        assert np.array_equal(text_vectors(write(path, content), THREE)[1], expected)
+    accents = [dataclasses.replace(THREE[0], name=unicodedata.normalize("NFD", "Übung"), w2v_key="")]
+    for form in ("NFC", "NFD"):
+        content = unicodedata.normalize(form, "übung 1 0\n").encode()
+        assert text_vectors(write(path, content), accents)[1].tolist() == [[1, 0]]
+
+
+def write(path, content):
+    path.write_bytes(content)
+    return path
+
+
+def test_a_cut_or_wrong_file_of_word_vectors_is_refused(tmp_path):
+    for content, message in [
+        (b"4 2\nbanjo 0 2\ndog 1 0\nsoup 0 -3\n", "first line says 4 words but 3 follow"),
+        (b"2 2\nbanjo 0 2\ndog 1 0\nsoup 0 -3\n", "first line says 2 words but 3 follow"),
+        (b"4 2\nbanjo 0 2\ndog 1 0\nsoup 0 -3\nother 1", "line 5: 1 numbers follow the word"),
+        (b"banjo 0 2\ndog 1 0\nsoup 0 -3\noth", "line 4: 0 numbers follow the word"),
+        (b"1000000000 1000000000\n", "first line says 1000000000 words but 0 follow"),
+        ("banjo 0 2\n".encode("utf-16"), "UTF-16 text"),
+        (b"x" * 1_100_000, "a line is longer than 1048576 characters"),
+        (gzip.compress(b"banjo 0 2"), "a text file of word vectors is needed, but this is a gzip file"),
+        (b"\xba\x16O/" + bytes(50), "this is a fastText .bin model"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+    ]:
+        with pytest.raises(DataError, match=message) as error:
+            text_vectors(write(tmp_path / "wiki.vec", content), THREE)
+        one_sentence(error)
+
+
 def test_unusable_npz_text_is_one_sentence(tmp_path):
     np.savez(tmp_path / "a.npz", Banjo=np.ones(2), Dog=np.ones(2))
     with pytest.raises(DataError, match="no vector for 1 classes, the first is 'Soup'"):
@@ -446,6 +511,8 @@ def test_unusable_npz_text_is_one_sentence(tmp_path):
     np.savez(tmp_path / "a.npz", Banjo=np.ones(2), Dog=np.ones(3), Soup=np.ones(2))
     with pytest.raises(DataError, match="of class 'Dog' is float64"):
         text_vectors(tmp_path / "a.npz", THREE)
+    np.savez(tmp_path / "a.npz", Banjo=np.ones(2), Dog=np.ones(2), Soup=np.ones(2), mine=np.array([None]))
+    text_vectors(tmp_path / "a.npz", THREE)  # what no class needs is not read
     np.savez(tmp_path / "a.npz", names=np.array(["Banjo"]), text=np.ones((2, 2)))
     with pytest.raises(DataError, match="one row for each of names"):
         text_vectors(tmp_path / "a.npz", THREE)

@@ -228,9 +228,9 @@ def row_norms(table: Tensor | NDArray[Any]) -> Tensor:
 
 
 def _blocks(table: Tensor | NDArray[Any]) -> tuple[Tensor, ...]:
-    """An (n, D) table in blocks of rows with about a million numbers; they are views."""
+    """An (n, D) table in blocks of rows with about 260,000 numbers; they are views."""
     table = torch.as_tensor(table)
-    return table.split(max(1, 2**20 // max(1, table.shape[1])))
+    return table.split(max(1, 2**18 // max(1, table.shape[1])))
 
 
 def _array_problems(data: FeatureSet) -> Iterator[str]:

@@ -330,6 +330,8 @@ def _read_features(
                     needed, stored = needed + _bytes(data) + _bytes(urls), stored + stored_bytes(path)
                     check_size(path, needed, stored, max_gb, "its samples and those before it take")
                     with memory_for(path, needed):
+                        _check_chunks(path, data)
+                        _check_chunks(path, urls)
                         names.append(_video_names(path, urls, max_gb))
                 if dims.setdefault(modality, dim) != dim:
                     raise DataError(
@@ -370,6 +372,20 @@ def _bytes(dataset: h5py.Dataset) -> float:
     return float(item) * max(dataset.size, math.prod(dataset.chunks or ()))
 
 
+def _check_chunks(path: Path, dataset: h5py.Dataset) -> None:
+    """Refuse compressed chunks of another size than declared: HDF5 inflates the longer ones whole and reads past the end
+    of the shorter ones."""
+    if dataset.compression != "gzip" or dataset.fletcher32:
+        return
+    size = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    for number in range(dataset.id.get_num_chunks()):
+        skipped, chunk = dataset.id.read_direct_chunk(dataset.id.get_chunk_info(number).chunk_offset)
+        if not skipped and len(zlib.decompressobj().decompress(chunk, size + 1)) != size:
+            raise DataError(
+                f"{path}: {dataset.name} is damaged: a compressed part has a wrong size; copy it again."
+            )
+
+
 def _video_names(path: Path, urls: h5py.Dataset, max_gb: float | None) -> list[str]:
     """All names, in blocks, since a small file can refer to one long name many times."""
     names: list[str] = []
@@ -399,7 +415,7 @@ def _class_file(path: Path) -> Iterator[tuple[h5py.Dataset, h5py.Dataset]]:
                     f"{path}: video_urls must hold one string for each of the {shape[0]} rows of data."
                 )
             yield data, urls
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, zlib.error) as error:
         raise unreadable(path, "an h5 file", error) from error
 
 
@@ -588,10 +604,10 @@ def unpack(
     except (
         tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError, LookupError,
     ) as error:  # fmt: skip
-        raise unreadable(archive, "a zip file or a tar archive", error) from error
+        raise unreadable(archive, "a zip file, a tar archive or a gzip file of one", error) from error
     except OSError as error:
         if error.errno is None or (error.errno == errno.EINVAL and not error.filename):
-            raise unreadable(archive, "a zip file or a tar archive", error) from error
+            raise unreadable(archive, "a zip file, a tar archive or a gzip file of one", error) from error
         raise RunError(f"{archive} cannot be unpacked into {folder}: {error.strerror or error}.") from error
     return Path(folder)
 
