@@ -418,6 +418,10 @@ def discard_checkpoint(folder: Path, data: FeatureSet, config: RunConfig, device
         folder.rmdir()
 
 
+def _sizes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+
 def save_model(path: Path, run: Run) -> None:
     """Write the trained network and its curvature layer. torch.load(path, weights_only=True) can read the file too."""
     alignment = None if run.alignment is None else run.alignment.state_dict()
@@ -435,10 +439,17 @@ def load_model(path: Path, config: RunConfig) -> tuple[AVCA, Alignment | None]:
     if saved.get("config") != config.to_dict():
         raise RunError(f"{path} is not the network of this configuration; train again, or give another file.")
     try:
+        with torch.device("meta"):  # the sizes of the configuration are compared before they are allocated
+            bare: dict[str, torch.nn.Module] = {"model": AVCA(config.network)}
+            if config.alignment is not None:
+                bare["alignment"] = Alignment(config.alignment, config.network.dim_phi, Generator("cpu"))
+        for part, module in bare.items():
+            if _sizes(module.state_dict()) != _sizes(saved[part]):
+                raise ValueError(f"the sizes of {part} are not those of the configuration")
         learner = Learner.fresh(config, torch.device("cpu"))
         learner.model.load_state_dict(saved["model"])
         if learner.alignment is not None:
             learner.alignment.load_state_dict(saved["alignment"])
-    except (LookupError, TypeError, RuntimeError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError, AttributeError) as error:
         raise RunError(f"{path} is not a network of hypav; remove it and train again.") from error
     return learner.model.eval(), learner.alignment

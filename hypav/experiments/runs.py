@@ -304,6 +304,7 @@ def _is_run(record: Mapping[str, Any]) -> bool:
         and all(value is None or type(value) is str for value in texts)
         and type(record["method"]) is str
         and type(record["simulated"]) is bool
+        and type(record["epochs"]) is list
         and all(type(record[name]) is dict for name in ("config", "loaded_as", "per_class"))
     )
 
@@ -413,6 +414,8 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     for name in COLUMNS:
         if name in NUMBERS:
             numbers = pd.to_numeric(table[name].replace("", None))
+            if name in WHOLE and not ((numbers % 1 == 0) & numbers.between(0, 2**63 - 1)).all():
+                raise ValueError(f"{name} is not a whole number everywhere")
             table[name] = numbers.astype("int64" if name in WHOLE else "float64")
         elif name == "simulated":
             table[name] = table[name].isin([True, "True", "1"])
