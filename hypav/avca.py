@@ -44,7 +44,7 @@ class Linear(nn.Linear):
         if self.weight.dtype != torch.float32:
             super().reset_parameters()
             return
-        bound = torch.tensor(self.in_features**-0.5, dtype=torch.float32).item()
+        bound = torch.tensor(self.in_features**-0.5, dtype=torch.float32, device="cpu").item()
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.copy_(bound * (2 * uniform(*parameter.shape) - 1))

@@ -420,7 +420,6 @@ class _Stages:
         if stage == 2 and not done:
             self.learner = Learner.fresh(self.config, self.device)
         phase, val = self.phase("train" if stage == 1 else "train_val"), self.phase("val")
-        self.learner.words = phase.text
         sampler = TripletSampler(
             phase.label, batch_size=self.config.train.batch_size, generator=self.learner.sampling
         )
@@ -452,6 +451,7 @@ class _Stages:
         """Train one epoch and return its mean losses, on the device. Nothing here waits for the device."""
         indices, negatives = sampler.draw(self.config.train.batches)
         learner, autocast = self.learner, self.config.train.autocast
+        learner.words = phase.text
 
         def step(index: Tensor, negative: Tensor) -> dict[str, Tensor]:
             return train_step(learner, make_batch(phase, index, negative), autocast=autocast)
@@ -557,6 +557,10 @@ def step_seconds(data: FeatureSet, config: RunConfig, device: torch.device, step
         return (time.perf_counter() - start) / steps
 
 
+def _sizes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+
 def save_model(path: Path, run: Run) -> None:
     """Write the trained network and its curvature layer. torch.load(path, weights_only=True) can read the file too."""
     alignment = None if run.alignment is None else run.alignment.state_dict()
@@ -574,10 +578,17 @@ def load_model(path: Path, config: RunConfig) -> tuple[Network, Alignment | None
     if saved.get("config") != config.to_dict():
         raise RunError(f"{path} is not the network of this configuration; train again, or give another file.")
     try:
+        with torch.device("meta"):  # the sizes of the configuration are compared before they are allocated
+            bare: dict[str, torch.nn.Module] = {"model": AVCA(config.network)}
+            if config.alignment is not None:
+                bare["alignment"] = Alignment(config.alignment, config.network.dim_phi, Generator("cpu"))
+        for part, module in bare.items():
+            if _sizes(module.state_dict()) != _sizes(saved[part]):
+                raise ValueError(f"the sizes of {part} are not those of the configuration")
         learner = Learner.fresh(config, torch.device("cpu"))
         learner.model.load_state_dict(saved["model"])
         if learner.alignment is not None:
             learner.alignment.load_state_dict(saved["alignment"])
-    except (LookupError, TypeError, RuntimeError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError, AttributeError) as error:
         raise RunError(f"{path} is not a network of hypav; remove it and train again.") from error
     return learner.model.eval(), learner.alignment

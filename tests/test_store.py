@@ -6,6 +6,8 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -15,13 +17,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from grid_helpers import tiny_grid, tiny_jobs
+from grid_helpers import tiny_grid, tiny_jobs, tiny_recipe
 from training_helpers import assert_same_run, small, tiny, train_tiny
 
+from hypav import cli
 from hypav.alignment import Adaptive, AlignmentConfig, preset
 from hypav.avca import AVCAConfig
 from hypav.errors import RunError
 from hypav.experiments import runs
+from hypav.experiments.figures import draw
 from hypav.experiments.grid import train
 from hypav.experiments.runs import (
     COLUMNS,
@@ -31,6 +35,7 @@ from hypav.experiments.runs import (
     eszsl_record,
     load_run,
     load_runs,
+    only_one,
     read_record,
     record_files,
     run_key,
@@ -38,6 +43,7 @@ from hypav.experiments.runs import (
 )
 from hypav.hyperbolicity import gaussian_null
 from hypav.training import RunConfig, TrainConfig, score
+from hypav.utils import content_digest, load_checked, save_checked
 
 
 def one_sentence(error: pytest.ExceptionInfo[BaseException]) -> bool:
@@ -293,6 +299,202 @@ def test_a_record_that_is_not_as_it_was_written_is_named(spoil: Callable[[Path],
     assert one_sentence(error)
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the runs of Figure 3 and their networks."""
+    folder = tmp_path_factory.mktemp("kept")
+    assert tiny_grid(folder, tiny_jobs((0,), "figure3")).failed == []
+    return folder
+
+
+READERS = {
+    "load_run": lambda path: load_run(path),
+    "evaluate": lambda path: command("evaluate", path),
+    "delta": lambda path: command("delta", "--data", "simulated:small", "--run", path),
+    "figure": lambda path: draw(
+        "figure3", path.parents[1], small(), recipe=tiny_recipe(), device="cpu", out=path.parent
+    ),
+}
+TABLES = {
+    "load_runs": lambda path: load_runs(path.parents[1]),
+    "table": lambda path: command("table", "1", "--folder", path.parents[1]),
+}
+
+
+def command(*arguments: Any) -> None:
+    cli.cli.main(list(map(str, arguments)), standalone_mode=False)
+
+
+@pytest.mark.parametrize("read", (READERS | TABLES).values(), ids=READERS | TABLES)
+def test_every_reader_of_a_record_refuses_an_edited_one(
+    read: Callable[[Path], Any], kept: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(kept, tmp_path / "runs"))
+    path = next(path for path in record_files(folder) if path.name.startswith("avca"))
+    edited(path, HM=0.99)
+    with pytest.raises(RunError, match=r"avca.*\.json is damaged, was edited") as error:
+        read(path)
+    assert one_sentence(error)
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+def test_every_reader_of_a_network_refuses_a_flipped_bit(
+    read: Callable[[Path], Any], kept: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(kept, tmp_path / "runs"))
+    path = next(path for path in record_files(folder) if path.name.startswith("avca"))
+    network = path.with_suffix(".pt")
+    weights = load_run(path)[0].model.decode.out.weight.detach().numpy().tobytes()
+    content = bytearray(network.read_bytes())
+    content[content.index(weights) + 5] ^= 8
+    network.write_bytes(content)
+    with pytest.raises(RunError, match=r"avca.*\.pt is damaged") as error:
+        read(path)
+    assert one_sentence(error)
+
+
+def test_an_edited_record_of_eszsl_is_computed_again_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = eszsl_record(small(), tmp_path)
+    assert eszsl_record(small(), tmp_path) == record
+    assert caplog.messages == []
+    path = run_path(tmp_path, small(), None)
+    edited(path, HM=0.99)
+    assert eszsl_record(small(), tmp_path)["HM"] == record["HM"]
+    (line,) = caplog.messages
+    assert line.startswith(f"{path} is damaged, was edited")
+    assert read_record(path)["HM"] == record["HM"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"beta": None}, {"HM": "high"}, {"HM": float("nan")}, {"seed": 10**400}, {"seed": 10**30}, {"method": 3},
+        {"epochs": [{"HM": 1}]}, {"epochs": [3]}, {"epochs": {}}, {"per_class": []}, {"config": 5}, {"loaded_as": "/etc"},
+        {"simulated": "yes"}, {"cpu": ["a"]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_record_of_another_shape_is_refused_even_with_its_digest(
+    change: dict[str, Any], made: Path, tmp_path: Path
+) -> None:
+    path = record_files(made)[0]
+    record = read_record(path) | change
+    path = tmp_path / path.name
+    path.write_text(json.dumps({**record, "digest": content_digest(record)}))
+    with pytest.raises(RunError, match="is not a run of hypav") as error:
+        read_record(path)
+    assert one_sentence(error)
+
+
+@pytest.mark.parametrize("change", [{"best_epoch": 99}, {"config": {}}, {"config": {"network": 5}}], ids=str)
+def test_a_run_of_another_version_has_no_network_here(
+    change: dict[str, Any], kept: Path, tmp_path: Path
+) -> None:
+    path = record_files(kept)[0]
+    shutil.copyfile(path.with_suffix(".pt"), tmp_path / f"{path.stem}.pt")
+    runs.write_record(tmp_path / path.name, read_record(path) | change)
+    with pytest.raises(RunError, match="another version of hypav") as error:
+        load_run(tmp_path / path.name)
+    assert one_sentence(error)
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("network", {"hidden_enc": 10**9}),
+        ("network", {"dim_phi": 10**30}),
+        ("alignment", {"curvatures": {"N_c": 10**9, "c_0": -0.4}}),
+    ],
+)
+def test_sizes_that_a_network_claims_are_not_allocated(
+    part: str, change: dict[str, Any], kept: Path, tmp_path: Path
+) -> None:
+    """A billion units in the record and in the file, with right digests."""
+    path = record_files(kept)[-1]
+    record, network = read_record(path), load_checked(path.with_suffix(".pt"))
+    for config in (record["config"], network["config"]):
+        config[part] |= change
+    runs.write_record(tmp_path / path.name, record)
+    save_checked(tmp_path / f"{path.stem}.pt", network)
+    with pytest.raises(RunError, match="is not a network of hypav") as error:
+        load_run(tmp_path / path.name)
+    assert one_sentence(error)
+
+
+# --- what a run removes, and two at once ---
+
+
+def test_a_run_removes_only_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder for checkpoints is a link, or holds other files; a grid that finds the finished run is as careful."""
+    monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", 0.0)
+    one, two, *_ = tiny_jobs()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    foreign = {".notes.tmp", "my-checkpoint.txt"}
+    for job, place in ((one, elsewhere), (two, None)):
+        checkpoints = run_path(tmp_path / "runs", small(), job.config).with_suffix("")
+        checkpoints.parent.mkdir(parents=True, exist_ok=True)
+        if place is None:
+            checkpoints.mkdir()
+        else:
+            checkpoints.symlink_to(place, target_is_directory=True)
+        for name in foreign:
+            (checkpoints / name).write_text("mine")
+        for _ in range(2):
+            assert tiny_grid(tmp_path / "runs", [job]).failed == []
+            assert {path.name for path in checkpoints.iterdir()} == foreign
+        assert checkpoints.is_symlink() == (place is not None)
+    (elsewhere / "checkpoint.pt").write_text("of another program")
+    tiny_grid(tmp_path / "runs", [one])
+    assert (elsewhere / "checkpoint.pt").read_text() == "of another program"
+
+
+def test_a_foreign_checkpoint_is_refused_and_kept(tmp_path: Path) -> None:
+    (job, *_) = tiny_jobs()
+    checkpoints = run_path(tmp_path, small(), job.config).with_suffix("")
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "checkpoint.pt").write_text("of another program")
+    (line,) = tiny_grid(tmp_path, [job]).failed
+    assert "is damaged or not a file of hypav" in line
+    assert (checkpoints / "checkpoint.pt").read_text() == "of another program"
+
+
+# what `train` holds while it trains, in a process that does nothing else
+HOLD = """
+import filelock, sys, time
+lock = filelock.FileLock(sys.argv[1])
+lock.acquire()
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_second_train_of_a_run_says_so_and_a_grid_does_not_mind(tmp_path: Path) -> None:
+    settings = {"recipe": tiny_recipe(), "folder": tmp_path, "device": "cpu", "progress": False}
+    (job, *_) = tiny_jobs()
+    path = run_path(tmp_path, small(), job.config)
+    with pytest.raises(RunError, match="Another process"), only_one(path), only_one(path):
+        pass
+    held = str(path.with_suffix(".lock"))
+    child = subprocess.Popen([sys.executable, "-c", HOLD, held], stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "held\n"
+    with pytest.raises(
+        RunError, match=r"Another process is training .*avca-seed0-.*\.json; wait until"
+    ) as error:
+        train(small(), **settings)
+    assert one_sentence(error)
+    train(small(), seed=1, **settings)  # another run is no matter
+    child.kill()
+    child.communicate()
+    assert Path(held).exists()
+    train(small(), **settings)  # what a killed process leaves is no matter either
+    assert sorted({path.suffix for path in tmp_path.rglob("*") if path.is_file()}) == [".json", ".pt"]
+    with only_one(run_path(tmp_path, small(), tiny_jobs((2,))[0].config)):
+        assert tiny_grid(tmp_path, tiny_jobs((2,))[:1]).failed == []
+
+
 def test_files_that_are_not_named_as_runs_are_left_alone(folder: Path) -> None:
     (folder / "notes.json").write_text("not JSON")
     (record_files(folder)[0].parent / "notes-seed.json").write_text("{}")
@@ -317,6 +519,48 @@ def test_a_file_that_is_not_a_table_of_runs(text: str | None, match: str, tmp_pa
     with pytest.raises(RunError, match=match) as error:
         load_runs(tmp_path / "runs.csv")
     assert one_sentence(error)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"HM": "1.5"},
+        {"S": "-0.1"},
+        {"weight": "inf"},
+        {"seed": ""},
+        {"seed": "1e99"},
+        {"seed": "0.5"},
+        {"HM": "high"},
+    ],
+    ids=str,
+)
+def test_a_table_with_impossible_numbers_is_refused(
+    change: dict[str, str], made: Path, tmp_path: Path
+) -> None:
+    table = load_runs(made).astype(str)
+    for name, value in change.items():
+        table.loc[2, name] = value
+    table.to_csv(tmp_path / "runs.csv", index=False)
+    with pytest.raises(RunError, match=r"runs\.csv is not a table of runs") as error:
+        load_runs(tmp_path / "runs.csv")
+    assert one_sentence(error)
+
+
+def test_a_table_of_runs_from_another_program_is_read(made: Path, tmp_path: Path) -> None:
+    """A spreadsheet writes a byte-order mark and Windows line ends."""
+    table = load_runs(made)
+    text = table.to_csv(index=False, lineterminator="\r\n")
+    (tmp_path / "runs.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    pd.testing.assert_frame_equal(load_runs(tmp_path / "runs.csv"), table)
+
+
+def test_a_table_of_runs_is_a_file_and_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("urllib.request.urlopen", None)
+    with pytest.raises(RunError, match="no runs in"):
+        load_runs("http://127.0.0.1/runs.csv")
+    os.mkfifo(tmp_path / "runs.csv")
+    with pytest.raises(RunError, match=r"Cannot read .*not a regular file"):
+        load_runs(tmp_path / "runs.csv")
 
 
 def test_the_recorded_runs_of_the_course_are_read() -> None:

@@ -319,6 +319,7 @@ def _is_run(record: Mapping[str, Any]) -> bool:
         and all(value is None or type(value) is str for value in texts)
         and type(record["method"]) is str
         and type(record["simulated"]) is bool
+        and type(record["epochs"]) is list
         and all(type(record[name]) is dict for name in ("config", "loaded_as", "per_class"))
     )
 
@@ -424,16 +425,22 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     groups = dict.fromkeys(tuple(row[name] for name in shared) for row in rows)
     rows += [{**linear[g[:2]], **dict(zip(shared, g, strict=True))} for g in groups if g[:2] in linear]
     rows += [record for names, record in linear.items() if names not in {g[:2] for g in groups}]
-    table = pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows], columns=list(COLUMNS))
+    table = {}
     for name in COLUMNS:
+        values = [row.get(name) for row in rows]
+        column = pd.Series(values, dtype=object)
         if name in NUMBERS:
-            numbers = pd.to_numeric(table[name].replace("", None))
+            numbers = pd.to_numeric(
+                pd.Series([None if value == "" else value for value in values], dtype=object)
+            )
+            if name in WHOLE and not ((numbers % 1 == 0) & numbers.between(0, 2**63 - 1)).all():
+                raise ValueError(f"{name} is not a whole number everywhere")
             table[name] = numbers.astype("int64" if name in WHOLE else "float64")
         elif name == "simulated":
-            table[name] = table[name].isin([True, "True", "1"])
+            table[name] = column.isin([True, "True", "1"])
         else:
-            table[name] = table[name].fillna("").astype(str)
-    return table
+            table[name] = column.fillna("").astype(str)
+    return pd.DataFrame(table)
 
 
 def tuned_weight(runs: pd.DataFrame, key: Key | None, preset: str) -> float | None:

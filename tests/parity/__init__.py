@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +23,12 @@ from .evaluation import delta, metrics, sampler
 from .network import forward, gradients, masks, same_torch, steps
 from .records import TOLERANCE, Arrays, Row, load_arrays, load_json
 
-__all__ = ["TOLERANCE", "Row", "not_compared", "run_parity"]
+__all__ = ["TOLERANCE", "Row", "missing", "not_compared", "run_parity"]
+
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+INPUTS = {"state.npz", "batch.npz"}
+RECORDS = sorted(p.name for p in GOLDEN.iterdir() if p.suffix in (".npz", ".json") and p.name not in INPUTS)
 
 
 def run_parity(folder: Path | str) -> Iterator[Row]:
@@ -59,11 +65,28 @@ def not_compared(folder: Path | str) -> list[str]:
     skipped = []
     for path in sorted(Path(folder).iterdir()):
         known = any(re.fullmatch(pattern, path.name) for pattern in _CHECKS)
-        if path.suffix in (".npz", ".json") and not known and path.name not in ("state.npz", "batch.npz"):
+        if path.suffix in (".npz", ".json") and not known and path.name not in INPUTS:
             skipped.append(f"{path.name}: unknown name")
         elif path.name == "dropout_seq.json" and not same_torch(load_json(path)):
             skipped.append(f"{path.name}: its random stream is that of another torch version")
     return skipped
+
+
+def missing(folder: Path | str) -> list[str]:
+    """The records that a complete folder has and this one lacks, and the terms that each forward pass must have."""
+    folder = Path(folder)
+    lacking = []
+    for record in RECORDS:
+        found = [p for p in folder.iterdir() if re.fullmatch(record.replace("steps3", r"steps\d+"), p.name)]
+        if not found:
+            lacking.append(record)
+        elif record.startswith("forward"):
+            with np.load(GOLDEN / record) as complete, np.load(found[0], allow_pickle=False) as own:
+                terms = [
+                    term for term in complete.files if not term.startswith("after_")
+                ]  # depends on the layers
+                lacking += [f"{record}: {term}" for term in terms if term not in own.files]
+    return lacking
 
 
 _CHECKS: Mapping[str, Callable[[Path, Mapping[str, Tensor], Arrays], Iterator[Row]]] = {

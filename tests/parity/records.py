@@ -50,7 +50,7 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
 def load_json(path: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"Cannot read {path}: {error}.") from error
 
 

@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from hypav.hyperbolicity import gromov_delta
 from hypav.losses import avca_terms, total
 from hypav.training import RunConfig, TrainConfig, train_step
 
-from . import TOLERANCE, Row, run_parity
+from . import GOLDEN, INPUTS, RECORDS, TOLERANCE, Row, missing, run_parity
 from .__main__ import main
 from .released import (
     load_curvature_layer,
@@ -32,10 +33,6 @@ from .released import (
     released_learner,
     released_step,
 )
-
-GOLDEN = Path(__file__).parent.parent / "golden"
-INPUTS = {"state.npz", "batch.npz"}
-RECORDS = sorted(p.name for p in GOLDEN.iterdir() if p.suffix in (".npz", ".json") and p.name not in INPUTS)
 
 # the input in each record; everything else in it is compared
 GIVEN = {
@@ -267,9 +264,34 @@ def test_a_folder_of_other_sizes_and_seeds_is_read_and_passes(case: str, tmp_pat
 # the command
 
 
+def test_a_missing_record_or_term_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copied(tmp_path, *RECORDS)
+    assert len(RECORDS) == 12
+    assert missing(tmp_path) == []
+    for name in RECORDS:
+        (tmp_path / name).rename(tmp_path / "away")
+        assert missing(tmp_path) == [name]
+        (tmp_path / "away").rename(tmp_path / name)
+    (tmp_path / "steps3_f64.npz").rename(tmp_path / "steps2_f64.npz")
+    assert missing(tmp_path) == []
+    path = tmp_path / "forward_eval_f64.npz"
+    np.savez(path, **{name: array for name, array in arrays(path).items() if name != "loss_total"})
+    assert missing(tmp_path) == ["forward_eval_f64.npz: loss_total"]
+    for name in RECORDS:
+        if name != "sampler.json":
+            (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / "steps2_f64.npz").unlink()
+    assert main([str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "FAIL" not in out
+    assert "missing: metrics.npz\n" in out
+    assert "0 past their tolerance, 11 records missing." in out
+
+
 def test_the_command_prints_every_term_and_tells_by_its_exit_code(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys.modules[missing.__module__], "RECORDS", ["dropout_seq.json", "sampler.json"])
     copied(tmp_path, "sampler.json", "dropout_seq.json")
     (tmp_path / "surprise.npz").touch()
     record = json.loads((tmp_path / "dropout_seq.json").read_text())
@@ -342,6 +364,7 @@ def test_nothing_is_unpickled(name: str, whole: bool, tmp_path: Path) -> None:
     ("name", "text"),
     [
         ("sampler.json", "{"),
+        ("sampler.json", "[" * 100_000),
         ("sampler.json", '{"weights": [1.0]}'),
         ("invariance.json", '{"f64": {"total_Hyper-cubic": 1}}'),
         ("invariance.json", "[]"),
