@@ -158,8 +158,10 @@ def _artan_ratio_slope(u: Tensor, w: Tensor, g: Tensor) -> Tensor:
 def _tan_ratio_slope(v: Tensor, h: Tensor) -> Tensor:
     """h'(v), by `_sine_gap` near v = 0 and by the closed form elsewhere."""
     # The 1 keeps derivatives finite. sech² of 350 is 1e-303, and the derivative of what cosh overflows to is NaN.
-    s = torch.where(v < 0, -v, 1.0).sqrt().clamp_max(350.0)
-    w = torch.where(v < 0, s.cosh() ** -2, 1 + v * h**2)  # the derivative of tan_k: sech² or sec²
+    # Near 0 the second derivative of cosh(√-v) cancels, so that only a first derivative of h is taken from it there.
+    far = v < (-1.5 if torch.is_grad_enabled() else 0.0)
+    s = torch.where(far, -v, 1.0).sqrt().clamp_max(350.0)
+    w = torch.where(far, s.cosh() ** -2, 1 + v * h**2)  # the derivative of tan_k: sech² or sec²
     near = v.abs() < 1.5
     slope = 2 * w * _sine_gap(torch.where(near, v, 0.0))
     return torch.where(near, slope, (w - h) / (2 * torch.where(near, 1.0, v)))

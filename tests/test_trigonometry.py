@@ -6,10 +6,10 @@ import mpmath as mp
 import numpy as np
 import pytest
 import torch
+from geoopt.manifolds.stereographic import math as stereographic
 
 from hypav import trigonometry
 from hypav.errors import SettingError
-from hypav.geometry import stereographic
 from hypav.trigonometry import artan_k, artan_ratio, tan_k, tan_ratio
 
 mp.mp.dps = 60
