@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from numbers import Real
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
@@ -23,7 +24,8 @@ from torch import Generator, Tensor, nn
 from hypav import geometry
 from hypav.avca import Embeddings, Linear, isolated_init
 from hypav.errors import DataError, SettingError
-from hypav.utils import ReverseMode
+from hypav.trigonometry import finite_curvature
+from hypav.utils import ReverseMode, as_tensor, device_of
 
 
 def is_number(value: object) -> bool:
@@ -244,6 +246,7 @@ def similarity_matrix(x: Tensor, kind: Similarity, k: Tensor | float = 0.0) -> T
     The rows are tangent vectors, or for "distance" and "kernel" points of the space with curvature k. A zero row has
     cosine 0 with all others.
     """
+    x = as_tensor("x", x, device=device_of(k))
     if kind not in ("distance", "kernel"):
         u = _factor(x, kind)
         return u @ u.mT
@@ -335,23 +338,31 @@ def alignment_loss(
     curved 6.852 6.737 6.622
 
     Args:
-        phi_v, phi_a: (N, D) embeddings of the same N samples.
+        phi_v, phi_a: (N, D) embeddings of the same N samples: tensors, arrays (which keep their dtype) or lists.
         k: the sectional curvature; or a tensor (1, H) with one per head, or (N, H) with one per sample and head.
         preset: the name of a preset, or a configuration; the curvatures in it are not used.
 
+    Second derivatives are right too. They are NaN if a row of phi is zero, as a length has none there.
+
     Raises:
-        DataError: phi_v and phi_a are not tables of the same shape.
+        DataError: phi_v and phi_a are not tables of real numbers of the same shape.
         SettingError: k is not a finite number or has another shape; there is no such preset.
     """
     config = preset if isinstance(preset, AlignmentConfig) else _preset(preset)
+    device = device_of(phi_v, phi_a, k)
+    phi_v, phi_a = as_tensor("phi_v", phi_v, device=device), as_tensor("phi_a", phi_a, device=device)
+    if not (phi_v.is_floating_point() and phi_a.is_floating_point()):
+        raise DataError(f"phi_v is {phi_v.dtype} and phi_a {phi_a.dtype}; call .float() first.")
     if phi_v.ndim != 2 or phi_v.shape != phi_a.shape:
         raise DataError(
             f"phi_v is {tuple(phi_v.shape)} and phi_a {tuple(phi_a.shape)}; give two (N, D) tables of the same shape."
         )
-    if not isinstance(k, Tensor):
-        if not is_number(k):
-            raise SettingError(f"k is {k!r}; give a finite number, e.g. -0.2, or a tensor (1, H) or (N, H).")
-        k = phi_v.new_full((1, 1), k)
+    if isinstance(k, str) or (isinstance(k, Real) and not math.isfinite(k)):
+        raise SettingError(f"k is {k!r}; give a finite number, e.g. -0.2, or a tensor (1, H) or (N, H).")
+    if isinstance(k, Real):
+        k = phi_v.new_full((1, 1), float(k))
+    k = as_tensor("k", k, dtype=phi_v.dtype).to(phi_v.device)
+    finite_curvature(k)
     if k.ndim != 2 or len(k) not in (1, len(phi_v)):
         raise SettingError(f"k is {tuple(k.shape)}; it must be (1, H) or ({len(phi_v)}, H).")
     return head_losses(phi_v, phi_a, k, config).mean()

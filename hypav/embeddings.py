@@ -18,6 +18,7 @@ from torch import Tensor
 from hypav import geometry
 from hypav.data.features import FeatureSet
 from hypav.errors import DataError, SettingError
+from hypav.utils import as_tensor
 
 GRID = 1e-4  # as a share of the diameter, see tsne
 
@@ -100,8 +101,9 @@ def pick(label: Tensor, classes: Sequence[int], most: int) -> Tensor:
     """
     if most < 1:
         raise SettingError(f"most is {most}, but must be at least 1.")
+    label = _labels(label)
     chosen = []
-    for c in classes:
+    for c in as_tensor("classes", classes, whole=True).tolist():
         rows = (label == c).nonzero().squeeze(1)
         if not len(rows):
             raise DataError(f"Class {c} has no sample among the {len(label)}; choose classes of this phase.")
@@ -118,7 +120,7 @@ def separation(points: Tensor, label: Tensor) -> Tensor:
     Raises:
         DataError: NaN or infinite numbers, labels of another length, a single class, or classes without spread.
     """
-    x = _table(points, least=2)
+    x, label = _table(points, least=2), _labels(label)
     if len(label) != len(x):
         raise DataError(f"There are {len(x)} points but {len(label)} labels.")
     classes, place = label.unique(return_inverse=True)
@@ -136,6 +138,7 @@ def neighbour_agreement(points: Tensor, names: Sequence[str], *, neighbours: int
 
     The points are (n, D), the names n.
     """
+    names = list(names)
     shares = neighbour_shares(points, names, neighbours=neighbours)
     weights = {name: names.count(name) / len(names) for name in shares}
     share, chance = (sum(weights[name] * shares[name][part] for name in shares) for part in (0, 1))
@@ -151,7 +154,7 @@ def neighbour_shares(
         DataError: NaN or infinite numbers, or the number of names is not that of the points.
         SettingError: neighbours is not between 1 and n - 1.
     """
-    x = _table(points, least=2)
+    x, names = _table(points, least=2), list(names)
     if len(names) != len(x):
         raise DataError(f"There are {len(x)} points but {len(names)} names.")
     if not 1 <= neighbours < len(x):
@@ -172,6 +175,7 @@ def rank_correlation(x: Tensor, y: Tensor) -> float:
     Raises:
         DataError: not two vectors of the same length, fewer than two numbers, NaN, or a constant vector.
     """
+    x, y = (as_tensor(name, values).detach().double().cpu() for name, values in (("x", x), ("y", y)))
     if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
         shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
         raise DataError(f"A rank correlation needs two vectors of the same length, not {shapes}.")
@@ -179,9 +183,7 @@ def rank_correlation(x: Tensor, y: Tensor) -> float:
         raise DataError("A rank correlation needs finite numbers, but some are NaN or infinite.")
     if bool((x == x[0]).all() or (y == y[0]).all()):
         raise DataError("All numbers of a vector are equal, so they have no order.")
-    return float(
-        stats.spearmanr(x.detach().double().cpu().numpy(), y.detach().double().cpu().numpy()).statistic
-    )
+    return float(stats.spearmanr(x.numpy(), y.numpy()).statistic)
 
 
 def excess(value: float, nulls: Sequence[float]) -> float:
@@ -192,7 +194,7 @@ def excess(value: float, nulls: Sequence[float]) -> float:
     Raises:
         DataError: fewer than two sets of noise, or all with the same δ_rel.
     """
-    noise = torch.as_tensor(nulls, dtype=torch.float64)
+    noise = as_tensor("nulls", nulls, dtype=torch.float64).double()
     if noise.ndim != 1 or len(noise) < 2 or float(noise.std()) == 0:
         raise DataError("A spread of the noise needs the δ_rel of at least two different sets of noise.")
     return float((value - noise.mean()) / noise.std())
@@ -208,6 +210,7 @@ def class_tree_distances(data: FeatureSet, classes: Tensor) -> Tensor:
     """
     if not data.super_groups:
         raise DataError(f"{data.name} names no super-groups of its classes, so they form no tree.")
+    classes = _labels(classes)
     shared = torch.ones(len(classes), len(classes))
     depth = torch.zeros(len(classes), len(classes))
     levels = [names for names in (data.super_groups, data.groups, data.class_names) if names]
@@ -225,8 +228,15 @@ def _codes(names: Sequence[str]) -> Tensor:
     return torch.tensor([order[name] for name in names])
 
 
+def _labels(label: Tensor | Sequence[int]) -> Tensor:
+    label = as_tensor("label", label, whole=True).cpu()
+    if label.ndim != 1 or label.is_floating_point():
+        raise DataError(f"label must be whole numbers (n,), not {label.dtype} of shape {tuple(label.shape)}.")
+    return label
+
+
 def _table(points: Tensor, *, least: int) -> Tensor:
-    x = points.detach().double().cpu()
+    x = as_tensor("The points", points).detach().double().cpu()
     if x.ndim != 2 or len(x) < least:
         raise DataError(f"The points must be a table (n, D) with n >= {least}, not {tuple(x.shape)}.")
     if not bool(x.isfinite().all()):

@@ -20,6 +20,7 @@ from torch import Tensor
 from hypav.data.features import FeatureSet, Phase
 from hypav.errors import DataError, SettingError
 from hypav.evaluation import Metrics, Scores
+from hypav.utils import as_tensor, device_of
 
 MODALITIES = ("audio", "video", "both")
 # 1e-6, 3e-6, 1e-5, ..., 3e6: where the grid may widen to. Beyond, one ridge is as good as none, or as any larger one.
@@ -137,6 +138,9 @@ def compatibility(features: Tensor, V: Tensor, text: Tensor) -> Tensor:
     The plain products grow with the sample's length and with the number of classes that V was fitted on. Without the
     scaling each sample would need another beta.
     """
+    tables = {"features": features, "V": V, "text": text}
+    device = device_of(*tables.values())
+    features, V, text = (as_tensor(name, table, device=device) for name, table in tables.items())
     products = features @ V @ text.T
     centred = products - products.mean(dim=1, keepdim=True)
     tiny = torch.finfo(products.dtype).tiny  # a zero sample has spread 0; its row stays 0
@@ -155,6 +159,10 @@ class _Solver:
     """The eigenvectors of X^T X and W^T W, computed once for all ridges. In their basis, V is one division per entry."""
 
     def __init__(self, features: Tensor, label: Tensor, text: Tensor) -> None:
+        device = device_of(features, label, text)
+        features = as_tensor("features", features, device=device)
+        label = as_tensor("label", label, whole=True, device=device)
+        text = as_tensor("text", text, device=device)
         shapes = [tuple(table.shape) for table in (features, label, text)]
         if features.ndim != 2 or text.ndim != 2 or label.shape != features.shape[:1] or not len(label):
             raise DataError(

@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from hypav.errors import DataError, SettingError
+from hypav.utils import as_tensor, device_of
 
 if TYPE_CHECKING:
     from hypav.data.features import Phase
@@ -78,6 +79,9 @@ def class_distances(theta_v: Tensor, theta_w: Tensor) -> Tensor:
     Raises:
         DataError: different D, NaN or infinite values.
     """
+    device = device_of(theta_v, theta_w)
+    theta_v = as_tensor("theta_v", theta_v, device=device)
+    theta_w = as_tensor("theta_w", theta_w, device=device)
     if theta_v.ndim != 2 or theta_w.ndim != 2 or theta_v.shape[1] != theta_w.shape[1]:
         shapes = f"theta_v {tuple(theta_v.shape)} and theta_w {tuple(theta_w.shape)}"
         raise DataError(f"{shapes} must be tables of the same width.")
@@ -88,6 +92,7 @@ def class_distances(theta_v: Tensor, theta_w: Tensor) -> Tensor:
 
 def harmonic_mean(S: Tensor, U: Tensor) -> Tensor:
     """HM = 2 S U / (S + U), in the shape of S and U. The released code's 2.2e-16 makes it 0 at S = U = 0."""
+    S, U = as_tensor("S", S), as_tensor("U", U)
     return 2 * S * U / (S + U + 2.2e-16)
 
 
@@ -96,6 +101,7 @@ def predict(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor, be
 
     Arguments and errors are those of `Scores`, but no labels are needed. A beta of NaN raises SettingError.
     """
+    distances, classes, seen, unseen = _tensors(distances, classes=classes, seen=seen, unseen=unseen)
     _check_columns(distances, classes, seen, unseen)
     return _predict(_nearest(distances.detach(), classes, unseen), classes, beta)
 
@@ -103,6 +109,8 @@ def predict(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor, be
 @dataclass(frozen=True, eq=False, repr=False)
 class Scores:
     """The distances of every sample of a phase to every class, and the metrics that follow from them.
+
+    Tables and ids may be tensors, arrays (which keep their dtype) or lists.
 
     Args:
         distances: (N, K), smaller is nearer. For compatibilities, whose larger values are nearer, pass the negative.
@@ -133,6 +141,10 @@ class Scores:
     phase: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        names = ("label", "classes", "seen", "unseen")
+        values = _tensors(self.distances, **{name: getattr(self, name) for name in names})
+        for name, value in zip(("distances", *names), values, strict=True):
+            object.__setattr__(self, name, value)
         _check_columns(self.distances, self.classes, self.seen, self.unseen)
         _check_labels(self.distances, self.label, self.classes)
         object.__setattr__(self, "distances", self.distances.detach())
@@ -157,7 +169,7 @@ class Scores:
         Raises:
             SettingError: betas is empty or holds NaN.
         """
-        values = torch.as_tensor(betas, dtype=torch.float64, device=self.distances.device)
+        values = as_tensor("betas", betas, dtype=torch.float64).to(self.distances.device, torch.float64)
         if values.ndim != 1 or values.numel() == 0 or bool(values.isnan().any()):
             raise SettingError("betas must be a list of at least one number, without NaN.")
         return self._look_up(values)
@@ -282,6 +294,17 @@ def _predict(nearest: Nearest, classes: Tensor, beta: float) -> Tensor:
     if beta != beta:
         raise SettingError("beta is NaN; choose it on validation samples or give a number.")
     return classes[torch.where(nearest.last_seen < beta, nearest.unseen, nearest.seen)]
+
+
+def _tensors(distances: Any, **ids: Any) -> list[Tensor]:
+    """Distances and class ids as tensors, all on the same device."""
+    device = device_of(distances, *ids.values())
+    tensors = [as_tensor("distances", distances, device=device)]
+    for name, values in ids.items():
+        tensors.append(as_tensor(name, values, whole=True, device=device))
+        if tensors[-1].is_floating_point():
+            raise DataError(f"{name} must hold whole numbers, the ids of classes, not {tensors[-1].dtype}.")
+    return tensors
 
 
 def _check_columns(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor) -> None:

@@ -5,18 +5,27 @@ takes k by keyword: a number, or a tensor that broadcasts against (..., 1), such
 Gradients flow to k. Everything is computed in float64 and rounded once, to the dtype of the points: near the rim all
 results depend on 1 + k|x|², which loses most of its digits in float32.
 
-The model: Bachmann, Bécigneul, Ganea, "Constant Curvature Graph Convolutional Networks", ICML 2020. Möbius addition
-and parallel transport are geoopt's; tan_k and artan_k are those of `hypav.trigonometry`, which says why.
+The model: Bachmann, Bécigneul, Ganea, "Constant Curvature Graph Convolutional Networks", ICML 2020. The formulas are those
+of geoopt, but its compiled functions give wrong second derivatives in torch.func. tan_k and artan_k are those of
+`hypav.trigonometry`, which says why.
 
 With sync=False the host does not wait for the device; training steps use this. Then k is not checked, and a k of NaN
 gives NaN. The training loop checks its losses once per epoch.
 
-Every function raises SettingError if k is NaN or infinite, if shapes do not broadcast, or if points are integers.
+Points, k, t and weights may also be arrays or lists: arrays keep their dtype, lists get torch's default dtype. A tensor
+among the points decides the device.
+
+Every function raises SettingError if k is NaN or infinite, if points differ in D, if shapes do not broadcast, or if
+points are integers, and DataError if they are not tables of numbers.
+
+Derivatives of every order are right, by autograd or torch.func.jacrev; there is no forward mode (jvp, jacfwd, hessian).
+torch.func.vmap works too. Inside it k is not checked, and pairwise_distance needs sync=False.
 """
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -25,11 +34,7 @@ from hypav.errors import SettingError
 from hypav.trigonometry import artan_k as artan_k  # users look for it here
 from hypav.trigonometry import artan_ratio, finite_curvature, rim_margin, tan_ratio
 from hypav.trigonometry import tan_k as tan_k
-
-with warnings.catch_warnings():
-    # geoopt 0.5.1 compiles each function with torch.jit.script, for which torch 2.13 warns of deprecation
-    warnings.filterwarnings("ignore", message=r".*torch\.jit\.", category=DeprecationWarning)
-    import geoopt.manifolds.stereographic.math as stereographic
+from hypav.utils import as_tensor, device_of, holds
 
 
 def ball_radius(k: float | Tensor, radius: str = "ball") -> Tensor:
@@ -43,7 +48,8 @@ def ball_radius(k: float | Tensor, radius: str = "ball") -> Tensor:
     Raises:
         SettingError: `radius` is unknown.
     """
-    dtype = k.dtype if isinstance(k, Tensor) and k.is_floating_point() else torch.get_default_dtype()
+    dtype = as_tensor("k", k).dtype
+    dtype = dtype if dtype.is_floating_point else torch.get_default_dtype()
     return _radius(finite_curvature(k), radius).to(dtype)
 
 
@@ -65,9 +71,9 @@ def project(
     """
     (x,), k, dtype = _prepare(x, k=k, sync=sync)
     xi = (1e-5 if dtype == torch.float64 else 4e-3) if xi is None else xi
-    if not 0 <= xi < 1:
+    if not (isinstance(xi, Real) and 0 <= xi < 1):
         raise SettingError(
-            f"xi is {xi}, but the margin ξ of Eq. 1 lies in [0, 1); the released code has 1e-3."
+            f"xi is {xi!r}, but the margin ξ of Eq. 1 lies in [0, 1); the released code has 1e-3."
         )
     length = torch.linalg.vector_norm(x.detach(), dim=-1, keepdim=True).clamp_min(1e-5)  # as released
     clipped = ~(length <= (1 - xi) * _radius(k.detach(), radius))  # true if k is NaN, which must stay NaN
@@ -89,7 +95,9 @@ def mobius_add(x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
     x ⊕_k y = [(1 - 2k<x,y> - k|y|²)x + (1 + k|x|²)y] / [1 - 2k<x,y> + k²|x|²|y|²]
     """
     (x, y), k, dtype = _prepare(x, y, k=k)
-    return stereographic.mobius_add(x, y, k=k).to(dtype)
+    xx, yy, xy = _square(x), _square(y), (x * y).sum(-1, keepdim=True)
+    numerator = (1 - 2 * k * xy - k * yy) * x + (1 + k * xx) * y
+    return (numerator / (1 - 2 * k * xy + k**2 * xx * yy).clamp_min(1e-15)).to(dtype)  # protects the division
 
 
 def expmap0(v: Tensor, *, k: float | Tensor, sync: bool = True) -> Tensor:
@@ -141,6 +149,7 @@ def distance(x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
 
 def distance0(x: Tensor, *, k: float | Tensor) -> Tensor:
     """Distance of (..., D) points to the origin, 2 artan_k(|x|), shape (...)."""
+    x = as_tensor("points", x, device=device_of(k))
     return distance(x, torch.zeros_like(x), k=k)
 
 
@@ -153,8 +162,10 @@ def pairwise_distance(x: Tensor, y: Tensor | None = None, *, k: float | Tensor, 
     Raises:
         SettingError: x or y is not a matrix, or k is not a single number.
     """
-    y = x if y is None else y
-    k = torch.as_tensor(k, dtype=torch.float64)
+    device = device_of(x, y, k)
+    x = as_tensor("x", x, device=device)
+    y = x if y is None else as_tensor("y", y, device=device)
+    k = as_tensor("k", k, dtype=torch.float64)
     if x.ndim != 2 or y.ndim != 2 or k.numel() != 1:
         raise SettingError(
             f"pairwise_distance takes (N, D) and (M, D) points and one number k, but got {tuple(x.shape)}, "
@@ -166,13 +177,24 @@ def pairwise_distance(x: Tensor, y: Tensor | None = None, *, k: float | Tensor, 
 
 
 def geodesic(t: float | Tensor, x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
-    """The point (..., D) at fraction t of the way from x to y: x at t = 0, y at t = 1. t broadcasts against (..., 1)."""
+    """The point (..., D) at fraction t of the way from x to y: x at t = 0, y at t = 1.
+
+    t is a number or broadcasts against (..., 1), as k does: n points of one geodesic have t of shape (n, 1).
+
+    Raises:
+        SettingError: t has another shape, is NaN or infinite.
+    """
     (x, y), k, dtype = _prepare(x, y, k=k)
-    t = torch.as_tensor(t, dtype=x.dtype, device=x.device)
+    t = as_tensor("t", t, dtype=torch.float64).to(x)
+    _require_fit("t", t, x, y, *([k] if k.ndim else []))
+    if not holds(t.isfinite().all()):
+        raise SettingError("t holds NaN or an infinite number, but is a fraction of the way from x to y.")
     return expmap(x, t * logmap(x, y, k=k), k=k).to(dtype)
 
 
-def midpoint(x: Tensor, *, k: float | Tensor, weights: Tensor | None = None, sync: bool = True) -> Tensor:
+def midpoint(
+    x: Tensor, *, k: float | Tensor, weights: Sequence[float] | Tensor | None = None, sync: bool = True
+) -> Tensor:
     """Gyro-midpoint of (N, D) points, shape (D,): 1/2 ⊗_k [Σ w_i λ_i x_i / Σ w_i(λ_i - 1)] (Ungar 2010).
 
     It is the mean on the hyperboloid or sphere, scaled back onto it. In flat space it is the mean.
@@ -193,8 +215,8 @@ def midpoint(x: Tensor, *, k: float | Tensor, weights: Tensor | None = None, syn
             f"midpoint takes (N, D) points and one curvature for them all, but got {tuple(x.shape)} and "
             f"{tuple(k.shape)}; points of different curvature lie in different spaces."
         )
-    weights = x.new_ones(n) if weights is None else weights.to(x.dtype)
-    if weights.shape != (n,) or (sync and not bool((weights >= 0).all() & (weights.sum() > 0))):
+    weights = x.new_ones(n) if weights is None else as_tensor("weights", weights, dtype=x.dtype).to(x)
+    if weights.shape != (n,) or (sync and not holds((weights >= 0).all() & (weights.sum() > 0))):
         raise SettingError(f"The weights must be {n} numbers, one per point, not negative and not all zero.")
     share = (weights / weights.sum()).unsqueeze(-1)
     factor = 2 / _one_plus(x, k, dtype)
@@ -208,7 +230,13 @@ def midpoint(x: Tensor, *, k: float | Tensor, weights: Tensor | None = None, syn
 def parallel_transport(x: Tensor, y: Tensor, v: Tensor, *, k: float | Tensor) -> Tensor:
     """Tangent vectors v (..., D) at x, carried along the geodesic to y: gyr[y, -x]v λ_k(x)/λ_k(y). λ|v| is kept."""
     (x, y, v), k, dtype = _prepare(x, y, v, k=k)
-    return stereographic.parallel_transport(x, y, v, k=k).to(dtype)
+    xx, yy, xy = _square(x), _square(y), (x * y).sum(-1, keepdim=True)
+    xv, yv = (x * v).sum(-1, keepdim=True), (y * v).sum(-1, keepdim=True)
+    # gyr[y, -x]v = v + 2(ay - bx)/d, d the denominator of y ⊕ -x
+    a = k * xv - k**2 * (yv * xx - 2 * xy * xv)
+    b = k * yv + k**2 * xv * yy
+    gyration = v + 2 * (a * y - b * x) / (1 + 2 * k * xy + k**2 * xx * yy).clamp_min(1e-15)
+    return (gyration * _one_plus(y, k, dtype) / _one_plus(x, k, dtype)).to(dtype)
 
 
 def _radius(k: Tensor, radius: str) -> Tensor:
@@ -251,7 +279,12 @@ def _pairwise_square(x: Tensor, y: Tensor, sync: bool) -> Tensor:
     square = total - 2 * x @ y.mT
     if not sync:  # the host cannot know which pairs cancel; their remainder is rounding and gets no gradient
         return torch.where(square <= 1e-13 * total, 0.0, square)
-    i, j = (square <= 1e-3 * total).nonzero(as_tuple=True)
+    try:
+        i, j = (square <= 1e-3 * total).nonzero(as_tuple=True)
+    except RuntimeError as error:
+        if "Batching rule" not in str(error):
+            raise
+        raise SettingError("Inside torch.func.vmap pairwise_distance needs sync=False.") from error
     if len(i) > 4 * (len(x) + len(y)):  # close points: differences for all pairs, slower, still O(NM) memory
         return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square()
     return square.index_put((i, j), (x[i] - y[j]).square().sum(-1))
@@ -261,22 +294,37 @@ def _prepare(
     *points: Tensor, k: float | Tensor, sync: bool = True
 ) -> tuple[tuple[Tensor, ...], Tensor, torch.dtype]:
     """The points and k in float64, and the dtype to round the result to."""
+    device = device_of(*points, k)
+    points = tuple(as_tensor("points", point, device=device) for point in points)
     dtype = points[0].dtype
     for point in points[1:]:
         dtype = torch.promote_types(dtype, point.dtype)
     if not dtype.is_floating_point:
         raise SettingError(f"The points are {dtype}, but geometry needs real numbers; call .float() first.")
-    k = torch.as_tensor(k, dtype=torch.float64, device=points[0].device)
-    k = finite_curvature(k) if sync else k
+    shapes = " and ".join(str(tuple(point.shape)) for point in points)
     try:
-        if k.ndim > 0 and k.shape[-1] != 1:
+        if 0 in {point.ndim for point in points} or len({point.shape[-1] for point in points}) > 1:
             raise RuntimeError
         torch.broadcast_shapes(*(point.shape for point in points))
-        torch.broadcast_shapes(k.shape, *((*point.shape[:-1], 1) for point in points))
+    except RuntimeError:
+        raise SettingError(
+            f"Points of shape {shapes} do not fit; points are (..., D), with the same number D of coordinates."
+        ) from None
+    k = as_tensor("k", k, dtype=torch.float64).to(points[0].device, torch.float64)
+    k = finite_curvature(k) if sync else k
+    _require_fit("k", k, *points)
+    return tuple(point.double() for point in points), k, dtype
+
+
+def _require_fit(name: str, value: Tensor, *points: Tensor) -> None:
+    """Check that a value per point broadcasts against (..., 1), so that it cannot be spread over coordinates."""
+    try:
+        if value.ndim > 0 and value.shape[-1] != 1:
+            raise RuntimeError
+        torch.broadcast_shapes(value.shape, *((*point.shape[:-1], 1) for point in points))
     except RuntimeError:
         shapes = " and ".join(str(tuple(point.shape)) for point in points)
         raise SettingError(
-            f"k of shape {tuple(k.shape)} does not fit points of shape {shapes}; "
+            f"{name} of shape {tuple(value.shape)} does not fit points of shape {shapes}; "
             "pass a number or a tensor that broadcasts against (..., 1), such as (N, 1) for N points."
         ) from None
-    return tuple(point.double() for point in points), k, dtype

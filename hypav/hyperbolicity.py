@@ -17,6 +17,7 @@ import torch
 from torch import Generator, Tensor
 
 from hypav.errors import DataError, SettingError
+from hypav.utils import as_tensor
 
 BLOCK = 2**17  # numbers processed at a time, which fit into a core's cache
 CELLS = 96  # more cells make the bounds tighter but slower
@@ -105,7 +106,7 @@ def search(distance: Tensor, base: int, best: Tensor | None = None, cell: Tensor
 
 def distances(matrix: Any) -> Tensor:
     """The (n, n) distance matrix as a symmetric float32 or float64 tensor; DataError if it is not one."""
-    d = torch.as_tensor(matrix).detach()
+    d = as_tensor("The distance matrix", matrix).detach()
     d = d if d.dtype in (torch.float32, torch.float64) else d.double()
     if d.ndim != 2 or d.shape[0] != d.shape[1]:
         raise DataError(f"A distance matrix is square, but this has shape {tuple(d.shape)}.")
@@ -379,7 +380,7 @@ def _euclidean(features: Tensor) -> Tensor:
 
 
 def _features(points: Any) -> Tensor:
-    x = torch.as_tensor(points).detach().double()
+    x = as_tensor("The features", points).detach().double()
     if x.ndim != 2 or len(x) < 4:
         raise DataError(f"δ needs the features (n, D) of at least 4 points, but got shape {tuple(x.shape)}.")
     if not bool(x.isfinite().all()):

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hypav.avca import Embeddings
+from hypav.utils import as_tensor
 
 MARGIN = 1.0  # fixed in the released model, which ignores its --margin flag
 
@@ -64,6 +65,7 @@ def triplets(e: Any, wanted: Mapping[str, tuple[str, str, str]]) -> dict[str, Te
 
 def avca_terms(e: Embeddings, text: Tensor) -> dict[str, Tensor]:
     """The 17 scalar terms of L_avca for a batch, by name; text (B, D_w) holds the word vectors of its classes."""
+    text = as_tensor("text", text).to(e.rho_v)
     return {
         # l_rec: the decoder reconstructs the word vector from every modality
         "rec_v": F.mse_loss(e.rho_v, text),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from scipy import optimize, stats
 from torch import Tensor
 
 from hypav.errors import DataError, SettingError
+from hypav.utils import as_tensor
 
 FEWEST = 3  # values for an interval: with two values Student's t is 12.7, so the interval would say nothing
 
@@ -98,6 +100,7 @@ def holm_adjusted(p_values: Sequence[float]) -> list[float]:
     The r-th smallest of m is multiplied by m - r + 1, and no result is below that of a smaller p (Wright, Biometrics 48,
     1992).
     """
+    p_values = _numbers(p_values).tolist()
     m = len(p_values)
     adjusted, least = [0.0] * m, 0.0
     for rank, index in enumerate(sorted(range(m), key=lambda i: p_values[i])):
@@ -219,8 +222,12 @@ def _require(level: float, power: float = 0.5) -> None:
         raise SettingError(f"level is {level} and power {power}; 0.95 and 0.8 are usual.")
 
 
+def _numbers(values: Any) -> NDArray[np.float64]:
+    return as_tensor("values", values, dtype=torch.float64).detach().cpu().double().numpy()
+
+
 def _runs(values: Sequence[float] | Tensor) -> NDArray[np.float64]:
-    x = torch.as_tensor(values, dtype=torch.float64).detach().cpu().numpy()
+    x = _numbers(values)
     if x.ndim != 1 or len(x) == 0 or not np.isfinite(x).all():
         raise DataError(
             "The values must be a list of one finite number per run, not empty; leave out failed runs."
@@ -230,8 +237,8 @@ def _runs(values: Sequence[float] | Tensor) -> NDArray[np.float64]:
 
 def _grid(values: Sequence[Sequence[float]] | Tensor) -> NDArray[np.float64]:
     try:
-        x = torch.as_tensor(values, dtype=torch.float64).detach().cpu().numpy()
-    except (ValueError, TypeError) as error:
+        x = _numbers(values)
+    except DataError as error:
         raise DataError("Every setting needs a value for each of the same seeds.") from error
     if x.ndim != 2 or min(x.shape) < 2 or not np.isfinite(x).all():
         raise DataError(

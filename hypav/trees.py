@@ -8,6 +8,7 @@ Distortion is the mean relative error, D_avg of Sala et al., "Representation Tra
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +16,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hypav import geometry  # before geoopt, whose warnings it silences
+from hypav import geometry
 from hypav.errors import DataError, SettingError
+from hypav.trigonometry import finite_curvature
+from hypav.utils import as_tensor, device_of
 
-from geoopt import ManifoldParameter, Stereographic  # isort: skip
-from geoopt.optim import RiemannianAdam  # isort: skip
+with warnings.catch_warnings():
+    # geoopt 0.5.1 compiles each function with torch.jit.script, for which torch 2.13 warns of deprecation
+    warnings.filterwarnings("ignore", message=r".*torch\.jit\.", category=DeprecationWarning)
+    from geoopt import ManifoldParameter, Stereographic
+    from geoopt.optim import RiemannianAdam
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def tree_distances(parents: Tensor) -> Tensor:
     Raises:
         DataError: vertex 0 is not the root, or a vertex comes before its parent.
     """
-    _require_tree(parents)
+    parents = _require_tree(parents)
     distance = torch.zeros(len(parents), len(parents), dtype=torch.float64)
     for v, parent in enumerate(parents.tolist()[1:], 1):
         distance[v, :v] = distance[parent, :v] + 1
@@ -108,7 +114,7 @@ def radial_layout(parents: Tensor) -> Tensor:
 
     The rows are tangent vectors at the origin. Their lengths are half the depths, as the conformal factor there is 2.
     """
-    _require_tree(parents)
+    parents = _require_tree(parents)
     above, n = parents.tolist(), len(parents)
     leaves, depth, first, free = [0] * n, [0] * n, [0] * n, [0] * n
     for v in range(n - 1, -1, -1):
@@ -130,7 +136,7 @@ def equal_angles_layout(parents: Tensor, *, k: float) -> Tensor:
     Its distortion goes to 0 for k -> -∞ (Sarkar, "Low Distortion Delaunay Embedding of Trees in Hyperbolic Plane", Graph
     Drawing 2011). The rows are tangent vectors at the origin, log_0 of the points.
     """
-    _require_tree(parents)
+    parents = _require_tree(parents)
     points = torch.zeros(len(parents), 2, dtype=torch.float64)
     above = parents.tolist()
     for v, point in enumerate(points):
@@ -149,6 +155,9 @@ def distortion(embedded: Tensor, wanted: Tensor) -> Tensor:
     Raises:
         DataError: the shapes differ, or two points have the wanted distance 0.
     """
+    device = device_of(embedded, wanted)
+    embedded = as_tensor("embedded", embedded, device=device)
+    wanted = as_tensor("wanted", wanted, device=device)
     if embedded.shape[-2:] != wanted.shape:
         raise DataError(f"The distances have shapes {tuple(embedded.shape)} and {tuple(wanted.shape)}.")
     i, j = _pairs(wanted)
@@ -179,12 +188,13 @@ def embed(
         DataError: distances are not square and positive, or start has another n.
         SettingError: fewer than one step, or the number of curvatures is not S.
     """
+    distances, start = as_tensor("distances", distances), as_tensor("start", start)
     pairs = _pairs(distances)
     if start.ndim not in (2, 3) or start.shape[-2] != len(distances):
         raise DataError(f"start has shape {tuple(start.shape)}, but there are {len(distances)} points.")
     if steps < 1:
         raise SettingError(f"steps is {steps}, but there must be at least one.")
-    given = torch.as_tensor(k, dtype=torch.float64)
+    given = finite_curvature(as_tensor("k", k, dtype=torch.float64))
     if given.ndim and given.shape != start.shape[:-2]:
         raise SettingError(f"k holds {given.numel()} curvatures, but start has shape {tuple(start.shape)}.")
     curvatures = given.expand(start.shape[:-2])
@@ -204,8 +214,9 @@ def embed_tree(parents: Tensor, *, k: Sequence[float], steps: int = 100, lr: flo
     Raises:
         SettingError: no curvature, or fewer than one step.
     """
-    if not k:
-        raise SettingError("embed_tree needs at least one curvature.")
+    k = as_tensor("k", k, dtype=torch.float64).tolist()
+    if not isinstance(k, list) or not k:
+        raise SettingError("embed_tree needs a list of at least one curvature.")
     radial = radial_layout(parents)
     starts = torch.stack([drawing for c in k for drawing in (radial, equal_angles_layout(parents, k=c))])
     both = embed(tree_distances(parents), starts, k=[c for c in k for _ in range(2)], steps=steps, lr=lr)
@@ -262,9 +273,11 @@ def _pairs(distances: Tensor) -> tuple[Tensor, Tensor]:
     return i, j
 
 
-def _require_tree(parents: Tensor) -> None:
+def _require_tree(parents: Tensor | Sequence[int]) -> Tensor:
+    parents = as_tensor("parents", parents, whole=True)
     if parents.ndim != 1 or len(parents) == 0 or int(parents[0]) != -1:
         raise DataError("The parents of a tree must be a vector that begins with -1 for the root.")
     order = torch.arange(1, len(parents))
     if not bool(((parents[1:] >= 0) & (parents[1:] < order)).all()):
         raise DataError("Every vertex except the root needs a parent before it.")
+    return parents

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from hypav.errors import SettingError
-from hypav.utils import ReverseMode
+from hypav.utils import ReverseMode, as_tensor, device_of, holds
 
 # In this range of u the closed form (1/(1 + u) - g)/2u of g'(u) cancels, but g'(u) = -∫₀¹ t²/(1 + ut²)² dt does not.
 # Gauss-Legendre quadrature gives the integral. The tables hold t² and weight·t² of the 16 positive nodes of the 32-point
@@ -42,12 +42,15 @@ _WEIGHTS = (
 def artan_k(x: Tensor, *, k: float | Tensor) -> Tensor:
     """artan_k(x), elementwise; k broadcasts against x. It is computed in float64 and rounded to x's dtype.
 
+    x and k may also be arrays, lists or numbers.
+
     Outside the ball, for √-k|x| >= 1, the argument is clamped to 1 - eps of x's dtype, which protects artanh.
 
     Raises:
-        SettingError: k is NaN or infinite.
+        SettingError: k is NaN or infinite, k does not broadcast against x, or x holds integers.
     """
-    wide, k = x.double(), finite_curvature(k, x.device)
+    x, k = _prepare(x, k)
+    wide = x.double()
     square, square_low = _two_product(wide, wide)
     u, u_low = _two_product(k, square)
     w = ((1 + u) + (u_low + k * square_low)).clamp_min(rim_margin(x.dtype))
@@ -57,10 +60,10 @@ def artan_k(x: Tensor, *, k: float | Tensor) -> Tensor:
 def tan_k(x: Tensor, *, k: float | Tensor) -> Tensor:
     """tan_k(x), the inverse of artan_k: tanh(√-k x)/√-k, x or tan(√k x)/√k; elementwise, k broadcasts against x.
 
-    Raises:
-        SettingError: k is NaN or infinite.
+    Arguments and errors are those of `artan_k`.
     """
-    wide, k = x.double(), finite_curvature(k, x.device)
+    x, k = _prepare(x, k)
+    wide = x.double()
     return (wide * tan_ratio(k * wide**2)).to(x.dtype)
 
 
@@ -72,18 +75,19 @@ def artan_ratio(u: Tensor, w: Tensor) -> Tensor:
         w: 1 + u > 0. It is a separate argument because near the rim, u = -1, it has more digits than u. If the caller
             has clamped it, g has the slope 1/w of the clamped point, as artanh in the released code does.
     """
+    u, w = (as_tensor("kx²", value, dtype=torch.float64).double() for value in (u, w))
     return _ArtanRatio.apply(u, w.detach())
 
 
 def tan_ratio(v: Tensor) -> Tensor:
     """h(v) = tanh(√-v)/√-v, 1 or tan(√v)/√v, in float64; v = kx²."""
-    return _TanRatio.apply(v)
+    return _TanRatio.apply(as_tensor("kx²", v, dtype=torch.float64).double())
 
 
 def finite_curvature(k: float | Tensor, device: torch.device | None = None) -> Tensor:
     """k as a float64 tensor that gradients flow through; SettingError if it is NaN or infinite."""
-    k = torch.as_tensor(k, dtype=torch.float64, device=device)
-    if not bool(k.isfinite().all()):
+    k = as_tensor("k", k, dtype=torch.float64).to(device, torch.float64)
+    if not holds(k.isfinite().all()):
         raise SettingError("The curvature k holds NaN or an infinite number; check what computed it.")
     return k
 
@@ -91,6 +95,19 @@ def finite_curvature(k: float | Tensor, device: torch.device | None = None) -> T
 def rim_margin(dtype: torch.dtype) -> float:
     """1 - (1 - eps)², the smallest value of 1 + k|x|² for a point in the open ball."""
     return 2 * torch.finfo(dtype).eps
+
+
+def _prepare(x: Tensor, k: float | Tensor) -> tuple[Tensor, Tensor]:
+    """x, and k in float64."""
+    x = as_tensor("x", x, device=device_of(k))
+    if not x.is_floating_point():
+        raise SettingError(f"x is {x.dtype}, but artan_k and tan_k need real numbers; call .float() first.")
+    k = finite_curvature(k, x.device)
+    try:
+        torch.broadcast_shapes(x.shape, k.shape)
+    except RuntimeError:
+        raise SettingError(f"k of shape {tuple(k.shape)} does not fit x of shape {tuple(x.shape)}.") from None
+    return x, k
 
 
 class _ArtanRatio(ReverseMode):
@@ -141,8 +158,10 @@ def _artan_ratio_slope(u: Tensor, w: Tensor, g: Tensor) -> Tensor:
 def _tan_ratio_slope(v: Tensor, h: Tensor) -> Tensor:
     """h'(v), by `_sine_gap` near v = 0 and by the closed form elsewhere."""
     # The 1 keeps derivatives finite. sech² of 350 is 1e-303, and the derivative of what cosh overflows to is NaN.
-    s = torch.where(v < 0, -v, 1.0).sqrt().clamp_max(350.0)
-    w = torch.where(v < 0, s.cosh() ** -2, 1 + v * h**2)  # the derivative of tan_k: sech² or sec²
+    # Near 0 the second derivative of cosh(√-v) cancels, so that only a first derivative of h is taken from it there.
+    far = v < (-1.5 if torch.is_grad_enabled() else 0.0)
+    s = torch.where(far, -v, 1.0).sqrt().clamp_max(350.0)
+    w = torch.where(far, s.cosh() ** -2, 1 + v * h**2)  # the derivative of tan_k: sech² or sec²
     near = v.abs() < 1.5
     slope = 2 * w * _sine_gap(torch.where(near, v, 0.0))
     return torch.where(near, slope, (w - h) / (2 * torch.where(near, 1.0, v)))

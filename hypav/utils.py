@@ -190,12 +190,21 @@ def slug(text: str) -> str:
     return f"{name[:60].strip('-.') or 'data'}-{digest}"
 
 
-def as_tensor(what: str, values: Any, *, whole: bool = False) -> Tensor:
+def as_tensor(
+    what: str,
+    values: Any,
+    *,
+    whole: bool = False,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+) -> Tensor:
     """`values` as a tensor: a tensor itself, an array with its dtype, a list of numbers in torch's default dtype.
 
     Args:
         what: the name of the values in messages.
         whole: whether they are whole numbers, so that an empty list becomes int64 and a list of integers stays one.
+        dtype: the dtype of a list, if not the default.
+        device: where arrays and lists are put; `device_of` gives that of the other arguments.
 
     Raises:
         DataError: `values` is no array of numbers: rows of different lengths, strings, Python objects.
@@ -217,13 +226,28 @@ def as_tensor(what: str, values: Any, *, whole: bool = False) -> Tensor:
         raise DataError(f"{what} must hold floating-point or whole numbers, not {array.dtype}.")
     # a copy, as torch takes neither read-only arrays nor negative strides nor foreign byte orders
     tensor = torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("=")))
-    if hasattr(values, "__array__") or (whole and array.size):
-        return tensor
-    return tensor.to(torch.int64 if whole else torch.get_default_dtype())
+    if not hasattr(values, "__array__") and not (whole and array.size):
+        tensor = tensor.to(dtype or (torch.int64 if whole else torch.get_default_dtype()))
+    return tensor.to(device)
+
+
+def device_of(*values: Any) -> torch.device | None:
+    """The device of the first tensor among the values; None if there is none."""
+    return next((value.device for value in values if isinstance(value, Tensor)), None)
+
+
+def holds(condition: Tensor) -> bool:
+    """Whether a condition is true. Inside torch.func.vmap it has no single value, and nothing is checked."""
+    try:
+        return bool(condition)
+    except RuntimeError as error:
+        if "vmap" not in str(error):
+            raise
+        return True
 
 
 class ReverseMode(torch.autograd.Function):
-    """A function whose backward is made of differentiable operations: derivatives of every order, torch.func.vmap, jacrev.
+    """A function whose backward is differentiable, for derivatives of every order, torch.func.jacrev and vmap.
 
     It has no forward mode: torch drops the derivatives of a jvp in nested forward mode without a word.
     """

@@ -23,6 +23,7 @@ from hypav.alignment import (
     Alignment,
     AlignmentConfig,
     FixedCurvature,
+    _GramDifference,
     alignment_loss,
     preset,
     similarity_matrix,
@@ -510,6 +511,80 @@ def test_arguments_that_make_no_sense_are_refused() -> None:
         alignment_loss(v, a[:3])
     with pytest.raises(SettingError, match="'hyper'; choose printed, released, released-2023, curved"):
         alignment_loss(v, a, preset="hyper")
+
+
+# second derivatives
+
+
+@pytest.mark.parametrize("k", [-0.7, 0.0, 0.3])
+@pytest.mark.parametrize("base", ["origin", "midpoint"])
+@pytest.mark.parametrize("similarity", [*TANGENT, "distance", "kernel"])
+def test_hessian_vector_products_are_difference_quotients_of_the_gradient(
+    similarity: str, base: str, k: float
+) -> None:
+    v, a = phis(40, n=4, dim=3, length=0.8)
+    steps = [
+        torch.randn(x.shape, generator=generator(41 + i)).double() for i, x in enumerate((v, a, one_k(k)))
+    ]
+    for normalise, to_ball in itertools.product(NORMALISATIONS, ("project", "expmap0")):
+        config = AlignmentConfig(similarity, normalise, base, to_ball)  # type: ignore[arg-type]
+        at = [x.requires_grad_() for x in (v.clone(), a.clone(), one_k(k))]
+        slopes = torch.autograd.grad(
+            alignment_loss(*at, config), at, create_graph=True, materialize_grads=True
+        )
+        along = sum((slope * step).sum() for slope, step in zip(slopes, steps, strict=True))
+        products = torch.autograd.grad(along, at, materialize_grads=True)
+
+        def gradient(t: float, at=at, config=config) -> list[Tensor]:
+            moved = [x.detach() + t * step for x, step in zip(at, steps, strict=True)]
+            _, slopes, of_k = loss_and_gradients(config, moved[:2], moved[2])
+            return [*slopes, of_k]
+
+        h = 1e-5
+        for product, ahead, behind in zip(products, gradient(h), gradient(-h), strict=True):
+            quotient = (ahead - behind) / (2 * h)
+            size = max(1e-3, float(quotient.abs().max()))
+            torch.testing.assert_close(product, quotient, rtol=0, atol=1e-5 * size)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_gradgradcheck_of_the_presets(name: str) -> None:
+    v, a, k = (x.requires_grad_() for x in (*phis(42, n=3, dim=2, length=1.0), one_k(-0.3)))
+    assert torch.autograd.gradgradcheck(lambda v, a, k: alignment_loss(v, a, k, name), (v, a, k), atol=1e-5)
+
+
+def test_gradgradcheck_and_torch_func_of_the_gram_difference() -> None:
+    u, v = (torch.randn(2, 2, 4, 3, generator=generator(43), dtype=torch.float64)).requires_grad_()
+
+    def difference(u: Tensor, v: Tensor) -> Tensor:
+        return _GramDifference.apply(u, v)[0]
+
+    assert torch.autograd.gradcheck(difference, (u, v))
+    assert torch.autograd.gradgradcheck(difference, (u, v))
+    plain = (u @ u.mT - v @ v.mT).square().mean((1, 2))
+    torch.testing.assert_close(difference(u, v), plain)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_torch_func_takes_the_loss(name: str) -> None:
+    v, a = phis(44, n=4, dim=3, length=1.0)
+
+    def loss(v: Tensor, a: Tensor = a, k: float = -0.3) -> Tensor:
+        return alignment_loss(v, a, k, name)
+
+    hessian = torch.autograd.functional.hessian(loss, v)
+    torch.testing.assert_close(torch.func.jacrev(torch.func.jacrev(loss))(v), hessian)
+    both = torch.func.vmap(loss)(torch.stack((v, a)), torch.stack((a, v)))
+    torch.testing.assert_close(both, torch.stack((loss(v), loss(a, v))))
+    if name != "released-2023":  # made of lengths alone
+        with pytest.raises(SettingError, match="no forward-mode"):
+            torch.func.hessian(loss)(v)
+
+
+def test_second_derivatives_at_a_zero_row_are_nan_not_wrong() -> None:
+    v, a = phis(45, n=4, dim=3)
+    v[0] = 0
+    assert torch.autograd.functional.hessian(lambda v: alignment_loss(v, a), v).isnan().any()
 
 
 # where the curvatures come from

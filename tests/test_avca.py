@@ -15,6 +15,7 @@ from hypav.avca import (
     AVCAConfig,
     Embeddings,
     Masks,
+    _ReluDropout,
     build_avca,
     dropout,
     load_official_state,
@@ -269,6 +270,27 @@ def test_relu_and_dropout_together_have_the_gradient_of_one_after_the_other() ->
     plain = module.out_norm(module.out(x)).relu()
     (expected,) = torch.autograd.grad((dropout(plain, 0.4, Masks(generator(1))) * factor).sum(), x)
     torch.testing.assert_close(gradient, expected)
+
+
+def test_second_derivatives_through_relu_and_dropout() -> None:
+    x = torch.randn(4, 5, generator=generator(2), dtype=torch.float64, requires_grad=True)
+    kept, scale = Masks(generator(1)).keep(x, 0.3)
+
+    def once(x: torch.Tensor) -> torch.Tensor:
+        return _ReluDropout.apply(x * 1, kept.clone(), scale)
+
+    assert torch.autograd.gradgradcheck(once, x)
+    assert torch.autograd.gradgradcheck(lambda x: once(x) ** 3, x)
+    expected = torch.diag_embed((6 * once(x) * (kept * scale) ** 2).flatten())
+    for hessian in (
+        torch.autograd.functional.hessian(lambda x: (once(x) ** 3).sum(), x),
+        torch.func.jacrev(torch.func.jacrev(lambda x: (once(x) ** 3).sum()))(x),
+    ):
+        torch.testing.assert_close(hessian.reshape(20, 20), expected)
+    with pytest.raises(SettingError, match="no forward-mode"):
+        torch.func.hessian(lambda x: (once(x) ** 3).sum())(x)
+    with pytest.raises(SettingError, match=r"does not work in torch\.func\.vmap"):
+        torch.func.vmap(lambda row: _ReluDropout.apply(row * 1, torch.ones(5), 1.0))(x)
 
 
 def test_rows_together_compute_what_call_after_call_computes() -> None:

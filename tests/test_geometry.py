@@ -312,7 +312,7 @@ X = torch.ones(5, 3) / 4
         (lambda: G.project(X, k=torch.tensor([[-1.0]] * 4 + [[math.inf]])), "curvature k holds NaN"),
         (lambda: G.logmap0(X, k=torch.ones(5)), "does not fit"),
         (lambda: G.logmap0(X[:, :1].expand(5, 5), k=torch.ones(5)), "does not fit"),
-        (lambda: G.distance(X, X[:4], k=-1.0), "does not fit"),
+        (lambda: G.distance(X, X[:4], k=-1.0), "do not fit"),
         (lambda: G.expmap0(X.long(), k=-1.0), "call .float"),
         (lambda: G.project(X, k=-1.0, xi=1.0), "xi is 1.0"),
         (lambda: G.project(X, k=-1.0, radius="big"), "radius is 'big'"),

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from hypav import geometry as G
+from hypav.errors import SettingError
 
 mp.mp.dps = 60
 KS = [-1.0, -0.2, -1e-3, -1e-9, -1e-16, 0.0, 1e-16, 1e-9, 1e-3, 0.3, 1.0]
@@ -255,3 +256,90 @@ def test_a_zero_row_stays_zero_and_its_gradient_finite():
     (slope,) = torch.autograd.grad(projected.sum(), x)
     assert torch.equal(projected, torch.zeros(2, 3))
     assert torch.equal(slope, torch.ones(2, 3))
+
+
+TWICE = FUNCTIONS | {
+    "conformal_factor": lambda x, y, k: G.conformal_factor(x, k=k),
+    "distance0": lambda x, y, k: G.distance0(x, k=k),
+    "expmap": lambda x, y, k: G.expmap(x, y, k=k),
+    "parallel_transport": lambda x, y, k: G.parallel_transport(x, y, x * y, k=k),
+    "midpoint": lambda x, y, k: G.midpoint(torch.stack((x, y)), k=k),
+    "pairwise_distance": lambda x, y, k: G.pairwise_distance(torch.stack((x, y)), k=k),
+    "pairwise_distance without waiting": lambda x, y, k: G.pairwise_distance(
+        torch.stack((x, y)), k=k, sync=False
+    ),
+}
+
+
+@pytest.mark.parametrize("k", [-0.7, 0.0, 1e-7, 0.5])
+@pytest.mark.parametrize("name", sorted(TWICE.keys() - {"logmap0 of the printed project"}))  # beyond the rim
+def test_gradgradcheck(name, k):
+    x, y, k = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (X, Y, k))
+    assert torch.autograd.gradgradcheck(TWICE[name], (x, y, k))
+
+
+def test_gradgradcheck_of_clipped_points():
+    x, y, k = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (X, Y, -1.7))
+    for name in ("project", "project as printed"):
+        assert torch.autograd.gradgradcheck(FUNCTIONS[name], (x, y, k))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_finite_second_derivatives_everywhere(name):
+    for k_value in (-1.0, -1e-8, 0.0, 0.5):
+        for place, x, y in places(k_value, torch.float64):
+            x, y = (p.double().requires_grad_() for p in (x, y))
+            k = torch.tensor(k_value, dtype=torch.float64, requires_grad=True)
+            slopes = torch.autograd.grad(
+                FUNCTIONS[name](x, y, k).sum(), (x, y, k), create_graph=True, materialize_grads=True
+            )
+            total = sum(slope.sum() for slope in slopes)
+            if total.requires_grad:
+                seconds = torch.autograd.grad(total, (x, y, k), materialize_grads=True)
+                assert all(second.isfinite().all() for second in seconds), (place, k_value)
+
+
+@pytest.mark.parametrize("k", [-1, 0.5])
+@pytest.mark.parametrize("gap", [1e-6, 1e-2, 1.0])
+@pytest.mark.parametrize("start", [(0.3, 0.2), (0.999, 0.0)])
+def test_hessian_of_the_distance_near_coincident_points_and_near_the_rim(start, gap, k):
+    x = torch.tensor(start, dtype=torch.float64)
+    y = x - torch.tensor([gap, gap / 2], dtype=torch.float64)
+    found = torch.autograd.functional.hessian(lambda x: G.distance(x, y, k=k), x)
+
+    def exact(*p):
+        return exact_distance(list(p), exact_numbers(y), mp.mpf(k))[0]
+
+    for i, j in ((0, 0), (0, 1), (1, 1)):
+        order = ((i == 0) + (j == 0), (i == 1) + (j == 1))
+        wanted = float(mp.diff(exact, tuple(exact_numbers(x)), order))
+        assert found[i, j].item() == pytest.approx(wanted, rel=1e-6, abs=1e-6 * found.abs().max().item())
+
+
+def test_close_points_whose_second_derivative_torch_lacks_are_an_error():
+    """torch.cdist, which many close points need, has no second derivative; it says so, whatever is asked for."""
+    x = (0.3 + 1e-3 * torch.rand(20, 3, dtype=torch.float64)).requires_grad_()
+    (slope,) = torch.autograd.grad(G.pairwise_distance(x, k=-1.0).sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="_cdist_backward"):
+        torch.autograd.grad(slope.sum(), x)
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_torch_func(name):
+    x, y = (torch.tensor([v, [t / 3 for t in v]], dtype=torch.float64) for v in (X, Y))
+    k = torch.tensor([-0.7, 0.4], dtype=torch.float64)
+    function = TWICE[name]
+    first = torch.func.jacrev(lambda x: function(x, y[0], k[0]))(x[0])
+    torch.testing.assert_close(
+        first, torch.autograd.functional.jacobian(lambda x: function(x, y[0], k[0]), x[0])
+    )
+    second = torch.func.jacrev(torch.func.jacrev(lambda x: function(x, y[0], k[0]).sum()))(x[0])
+    torch.testing.assert_close(
+        second, torch.autograd.functional.hessian(lambda x: function(x, y[0], k[0]).sum(), x[0])
+    )
+    if name == "pairwise_distance":
+        with pytest.raises(SettingError, match="needs sync=False"):
+            torch.func.vmap(function)(x, y, k)
+        return
+    rows = torch.stack([function(*row) for row in zip(x, y, k, strict=True)])
+    torch.testing.assert_close(torch.func.vmap(function)(x, y, k), rows)

@@ -325,7 +325,7 @@ def from_arrays(
     source: str = "Your own arrays.",
     simulated: bool = False,
 ) -> FeatureSet:
-    """Make a FeatureSet from numpy arrays, tensors or lists. Floats keep their precision; lists get torch's default dtype.
+    """Make a FeatureSet from numpy arrays, tensors or lists. Arrays keep their precision; lists get torch's default.
 
     >>> generator = torch.Generator().manual_seed(0)
     >>> label = torch.arange(60) % 6
@@ -431,6 +431,7 @@ def split_by_class(
             that is too small: training classes need 4 samples, val-unseen classes 2.
         SettingError: no unseen or no val-unseen class is requested.
     """
+    label = _tensor("label", label, whole=True)
     classes, counts = (values.tolist() for values in torch.unique(label, return_counts=True))
     shuffled = torch.randperm(len(classes), generator=generator, device=generator.device).tolist()
     free = [classes[position] for position in shuffled]
