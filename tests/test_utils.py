@@ -133,7 +133,19 @@ def test_a_slug_never_leaves_its_folder() -> None:
 
 
 def test_slugs_of_different_names_differ() -> None:
-    names = ["音楽", "中文数据", "Δεδομένα", "Δεδομενα", "بيانات", "🎵", "🎶", "Käse", "Kse", "x" * 300, "x" * 299]
+    names = [
+        "音楽",
+        "中文数据",
+        "Δεδομένα",
+        "Δεδομενα",
+        "بيانات",
+        "🎵",
+        "🎶",
+        "Käse",
+        "Kse",
+        "x" * 300,
+        "x" * 299,
+    ]
     slugs = {slug(name) for name in names}
     assert len(slugs) == len(names)
     assert all(re.fullmatch("[a-z0-9.+-]{1,69}", text) for text in slugs), "a folder's name on every disk"
