@@ -31,6 +31,8 @@ INTERRUPTED = "Interrupted. Run the same command again to resume."
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Load = Callable[[], Any]
 SEED = click.IntRange(0, 2**63 - 1)
+COUNT = click.IntRange(max=10**6)
+AT_LEAST_4, AT_LEAST_1 = click.IntRange(4, 10**6), click.IntRange(1, 10**6)
 option = partial(click.option, show_default=True)
 
 
@@ -107,8 +109,10 @@ def data_options(default: str | None = "simulated") -> Decorator:
 
 folder_option = option("--folder", type=PATH, default=Path("runs"), help="The folder of the runs.")
 device_option = option("--device", default="auto", help="auto, cpu, cuda or cuda:1.")
-jobs_option = option("--jobs", type=int, help="Runs at a time; by default one per core, or four on a GPU.")
-seeds_option = option("--seeds", default=3, help="How many seeds. Fewer than three give no interval.")
+jobs_option = option("--jobs", type=COUNT, help="Runs at a time; by default one per core, or four on a GPU.")
+seeds_option = option(
+    "--seeds", type=COUNT, default=3, help="How many seeds. Fewer than three give no interval."
+)
 scale_option = choice(
     "--scale", ["course", "full"], "A schedule of seconds per run, or the published one, which takes hours."
 )
@@ -118,9 +122,9 @@ recipe_options = options(
     preset_option,
     recipe_option,
     option("--weight", type=float, help="Weight of the alignment loss; by default the preset's."),
-    option("--epochs", type=int, help="Maximum epochs per stage; by default the recipe's."),
-    option("--batches", type=int, help="Batches per epoch; by default the recipe's."),
-    option("--batch-size", type=int, help="Samples per batch; by default the recipe's."),
+    option("--epochs", type=COUNT, help="Maximum epochs per stage; by default the recipe's."),
+    option("--batches", type=COUNT, help="Batches per epoch; by default the recipe's."),
+    option("--batch-size", type=COUNT, help="Samples per batch; by default the recipe's."),
     option("--lr", type=float, help="Learning rate; by default the recipe's."),
     option(
         "--autocast", is_flag=True, default=None, help="Compute the network's matrix products in bfloat16."
@@ -159,7 +163,12 @@ def cli() -> None:
 @recipe_options
 @folder_option
 @device_option
-@option("--threads", default=1, help="CPU threads; the same number gives the same results bit for bit.")
+@option(
+    "--threads",
+    type=click.IntRange(max=1024),
+    default=1,
+    help="CPU threads; the same number gives the same results bit for bit.",
+)
 def train(load: Load, method: str, folder: Path, **settings: Any) -> None:
     """Train one method with one seed in two stages, test it, and save its network.
 
@@ -212,6 +221,8 @@ def evaluate(run: Path, load: Load | None, phase: str, beta: float | None) -> No
     from hypav.experiments.runs import load_run
     from hypav.training import score
 
+    if beta is not None and not 0 <= beta < float("inf"):
+        raise SettingError(f"--beta is {beta:g}; it must be a finite number of at least 0.")
     trained, record = load_run(run)
     if load is not None:
         data = load()
@@ -236,9 +247,9 @@ def evaluate(run: Path, load: Load | None, phase: str, beta: float | None) -> No
         recall = scores.group_recall(beta, data.super_groups)
         echo("  recall by super-group:")
         for group, value in sorted(recall.items(), key=lambda item: -item[1]):
-            echo(f"    {100 * value:5.1f}  {group}")
+            echo(f"    {100 * value:5.1f}  {one_line(group)}")
     wrong = scores.confusion(beta).fill_diagonal_(0)
-    names = [data.class_names[i] for i in scores.classes.tolist()]
+    names = [one_line(data.class_names[i]) for i in scores.classes.tolist()]
     echo("  confused most often:")
     for place in wrong.flatten().argsort(descending=True, stable=True)[:5].tolist():
         row, column = divmod(place, len(names))
@@ -269,13 +280,14 @@ def compare(context: click.Context, load: Load, methods: str, to: Path | None, *
     """
     from hypav.experiments.grid import compare as compare_methods
     from hypav.experiments.grid import comparison_text
+    from hypav.experiments.tables import csv_text
 
     data = load()
     table = compare_methods(data, split(methods), progress=True, **settings)
     text = comparison_text(table)
     echo(text)
     if to is not None:
-        write(to, table.to_csv() if to.suffix == ".csv" else text + "\n")
+        write(to, csv_text(table) if to.suffix == ".csv" else text + "\n")
     context.exit(1 if table.attrs["failed"] else 0)
 
 
@@ -436,8 +448,13 @@ def figure(
     "--run", type=PATH, help="A run (.json, from hypav train), whose theta_v and theta_a are measured too."
 )
 @choice("--phase", ["test", "val", "train", "train_val"], "Which samples.")
-@option("--size", default=500, help="Points per sub-sample (released code: 1500).")
-@option("--tries", default=10, help="Number of sub-samples, over which the interval is taken.")
+@option("--size", type=AT_LEAST_4, default=500, help="Points per sub-sample (released code: 1500).")
+@option(
+    "--tries",
+    type=click.IntRange(1, 10**6),
+    default=10,
+    help="Number of sub-samples, over which the interval is taken.",
+)
 @option("--seed", type=SEED, default=0, help="Seed of the sub-samples and the noise.")
 def delta(load: Load, run: Path | None, phase: str, size: int, tries: int, seed: int) -> None:
     """Measure Gromov's delta_rel of features: 0 for a tree, at most 1. Gaussian noise is shown next to it.
@@ -539,9 +556,9 @@ def verify(context: click.Context, path: Path) -> None:
 @data.command()
 @click.argument("source", type=PATH)
 @click.argument("out", type=PATH)
-@option("--unseen", type=int, help="Number of test-unseen classes to draw; by default a fifth of all.")
+@option("--unseen", type=COUNT, help="Number of test-unseen classes to draw; by default a fifth of all.")
 @option(
-    "--val-unseen", type=int, help="Number of validation-unseen classes to draw; by default a fifth of all."
+    "--val-unseen", type=COUNT, help="Number of validation-unseen classes to draw; by default a fifth of all."
 )
 @option("--seed", type=SEED, default=0, help="Seed of the draw.")
 @option("--name", help="The name of the set in tables; by default the name of SOURCE.")
@@ -569,8 +586,9 @@ def make(
         name=name or source.stem, **{key: arrays[key] for key in known if key in arrays},
         unseen=unseen, val_unseen=val_unseen, seed=seed,
     )  # fmt: skip
+    word = written(out)
     save_npz(made, out)
-    echo(f"{made}\nWrote {out}. Use it: hypav compare --data {out}")
+    echo(f"{made}\n{word} {out}. Use it: hypav compare --data {out}")
 
 
 @data.command()
@@ -660,7 +678,7 @@ def numbers(text: str) -> list[int]:
     whole: list[int] = []
     for part in split(text):
         first, dash, last = part.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        if not first.isdecimal() or (dash and not last.isdecimal()) or len(first + last) > 12:
             raise SettingError(f"--shards is {text!r}; write 0-139 or 0,5,7.")
         whole += range(int(first), int(last or first) + 1)
     return whole
@@ -698,6 +716,10 @@ def main() -> None:
         fail(str(error), 2)
     except SystemExit:  # click's own: whoever read the output (head, less) has seen enough
         code = 0
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "memory" not in str(error):
+            raise
+        fail("There is not enough memory for this; take smaller data or settings, or fewer --jobs.", 2)
     except OSError as error:
         # the outputs and files that libraries opened have no name
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)

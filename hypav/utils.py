@@ -39,6 +39,8 @@ def replacing(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     temporary: Path | None = None
     try:
+        if path.exists() and not path.is_file():  # a rename would put a file in the place of /dev/null
+            raise OSError("it is not a file")
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         os.close(handle)
         temporary = Path(name)

@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import reduce
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -26,7 +28,7 @@ import hypav
 from hypav import cli as command_line
 from hypav.alignment import PRESETS
 from hypav.cli import cli, main
-from hypav.data import load_npz, write_official
+from hypav.data import load_npz, save_npz, write_official
 from hypav.experiments.configs import METHODS
 from hypav.experiments.runs import read_record, record_files
 
@@ -34,6 +36,8 @@ REAL_DATA = os.environ.get("HYPAV_DATA")
 COURSE_RUNS = Path(__file__).parents[1] / "notebooks" / "results" / "course_runs.csv"
 QUICK = ("--epochs", "2", "--batches", "2", "--batch-size", "16")
 SMALL = ("--data", "simulated:small")
+FEW = {"stage_1_train": (4, 80), "stage_1_val_seen": (4, 20), "stage_1_val_unseen": (2, 30),
+       "stage_2_test_seen": (6, 24), "stage_2_test_unseen": (3, 30)}  # fmt: skip
 
 
 class Done(NamedTuple):
@@ -87,9 +91,10 @@ def test_every_command_explains_itself() -> None:
             assert not re.fullmatch(r"\s+--?[a-z-]+( [A-Z]+)?", line), f"{line.strip()} says nothing"
 
 
-def test_help_imports_no_torch() -> None:
-    """So that it answers at once."""
-    program = "import sys; from hypav.cli import cli; cli(['compare', '-h'], standalone_mode=False)"
+def test_help_and_version_import_no_torch() -> None:
+    """So that they answer at once."""
+    lines = [["--version"], *([*path, "-h"] for path in walk(cli))]
+    program = f"import sys; from hypav.cli import cli; [cli(a, standalone_mode=False) for a in {lines}]"
     program += "; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
@@ -377,6 +382,122 @@ def test_ctrl_c_says_how_to_resume(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert err.splitlines()[-1] == "Interrupted. Run the same command again to resume."
     assert "Traceback" not in err
+
+
+NASTY = "中文\x1b[31m\r\x9b\u202e|b"
+
+
+@pytest.fixture
+def nasty(tmp_path: Path) -> Path:
+    """A set whose name is in another script and holds escapes for terminals."""
+    path = tmp_path / "nasty.npz"
+    save_npz(small_set(name=NASTY, counts=FEW), path)
+    return path
+
+
+def in_child(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[bytes]:
+    program = [sys.executable, "-m", "hypav", *map(str, arguments)]
+    return subprocess.run(program, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options})
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
+def test_names_reach_no_terminal_as_escapes_and_fit_every_encoding(encoding: str, nasty: Path) -> None:
+    plain = {"PYTHONIOENCODING": encoding, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = in_child("data", "describe", "--data", nasty, env={**os.environ, **plain})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"\u4e2d\u6587\x1b[31m\r\x9b\u202e|b" in done.stdout
+    assert not re.search(rb"[\x1b\x9b\r]", done.stdout)
+
+
+def test_names_in_every_output(tmp_path: Path, nasty: Path, command: Command) -> None:
+    folder = ("--folder", tmp_path / "runs")
+    done = command(
+        "compare", "--data", nasty, *QUICK, "--methods", "eszsl,avca", "--seeds", "1", "--jobs", "1", *folder
+    )
+    assert r"Data: 中文\\x1b\[31m" in done.stdout
+    errors = command("figure", "3", "--data", nasty, *folder)
+    for text in (done.stdout, re.sub(r"\r(?=compare)", "", done.stderr), errors.stderr):
+        assert not re.search("[\x1b\x9b\u202e]", text)
+
+
+def test_replacing_a_file_is_said(tmp_path: Path, nasty: Path, command: Command) -> None:
+    to = tmp_path / "table.csv"
+    arguments = ("table", "1", "--folder", COURSE_RUNS, "--data", "simulated", "--to", to)
+    assert [command(*arguments).stdout for _ in range(2)] == [f"Wrote {to}.\n", f"Replaced {to}.\n"]
+    make = ("data", "make", nasty, tmp_path / "made.npz", "--unseen", "2")
+    assert [word in command(*make).stdout for word in ("Wrote", "Replaced")] == [True, True]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "{file}/below"])
+def test_paths_that_the_system_refuses_are_one_sentence(name: str, tmp_path: Path, command: Command) -> None:
+    (tmp_path / "file").write_text("in the way")
+    bad = name.format(file=tmp_path / "file")
+    for line in (
+        ("train", "--data", bad), ("evaluate", bad), ("delta", *SMALL, "--run", bad), ("table", "1", "--folder", bad),
+        ("figure", "3", *SMALL, "--folder", bad), ("course", bad), ("data", "describe", "--data", bad),
+        ("data", "verify", bad), ("data", "make", bad, tmp_path / "o.npz"), ("data", "unpack", bad, tmp_path / "u"),
+        ("data", "build-yt8m", bad, "--text", bad),
+    ):  # fmt: skip
+        assert bad in sentence(command(*line)), line
+
+
+def test_senseless_numbers_are_one_sentence(tmp_path: Path, command: Command) -> None:
+    huge = "9" * 20
+    for line, words in (
+        *((f"evaluate x.json --beta {beta}", "--beta is") for beta in ("inf", "nan", "-1", "1e400")),
+        *((f"train --{name} {huge}", f"--{name}") for name in ("epochs", "batches", "batch-size", "threads")),
+        *((f"compare --{name} {huge}", f"--{name}") for name in ("seeds", "jobs")),
+        ("delta --tries 0", "--tries"), ("delta --size 3", "--size"), (f"data make a b --unseen {huge}", "--unseen"),
+        ("data fetch yt8m --yes --shards 0-99999999999999", "--shards"),
+        ("train --data simulated:small --lr nan", "lr is nan"), ("train --data simulated:small --lr inf", "lr is inf"),
+    ):  # fmt: skip
+        assert words in sentence(command(*line.split())), line
+
+
+def test_a_full_or_closed_output(tmp_path: Path) -> None:
+    if Path("/dev/full").exists():
+        with open("/dev/full", "w") as full:
+            done = in_child("data", "describe", *SMALL, stdout=full)
+        assert done.returncode == 2
+        assert (
+            done.stderr == b"Error: Cannot write the output or a temporary file: No space left on device.\n"
+        )
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = in_child("data", "describe", *SMALL, stdout=writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_home_folder_is_known_in_every_path(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert str(tmp_path / "x.npz") in sentence(command("data", "describe", "--data=~/x.npz"))
+    command("table", "1", "--folder", COURSE_RUNS, "--data", "simulated", "--to=~/t.md")
+    assert (tmp_path / "t.md").exists()
+    options = [p for path in walk(cli) for p in reduce(lambda c, name: c.commands[name], path, cli).params]
+    paths = [p for p in options if isinstance(p.type, click.Path)]
+    assert all(isinstance(p.type, command_line.Expanded) for p in paths)
+    assert all(isinstance(p.type, command_line.Expanded) for p in options if "--data" in p.opts)
+
+
+@pytest.mark.parametrize("name", ["click", "hypav.cli", "torch"])
+def test_ctrl_c_while_starting(name: str) -> None:
+    program = f"""
+import os, runpy, signal, sys
+class Press:
+    def find_spec(self, name, *_):
+        if name == {name!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Press())
+sys.argv = ["hypav", "data", "describe", "--data", "simulated:small"]
+runpy.run_module("hypav", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr.strip().startswith("Interrupted.")
+    assert "Traceback" not in done.stderr
 
 
 # --- whole paths ---

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,12 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     assert reproduce_tiny(folder, ["figure3"], seeds=1).attrs["failed"] == []
     return folder
+
+
+def kept_other(folder: Path) -> Path:
+    """A folder of runs with another learning rate."""
+    reproduce_tiny(folder / "other", ["figure3"], seeds=1, recipe=tiny_recipe(lr=2e-2))
+    return folder / "other"
 
 
 def networks(folder: Path) -> dict[str, AVCA]:
@@ -123,10 +130,19 @@ def test_the_same_networks_give_the_same_files(kept: Path, tmp_path: Path) -> No
     settings = {"recipe": tiny_recipe(), "device": "cpu"}
     first = figures.draw("figure3", kept, small(), out=tmp_path / "one", **settings)
     second = figures.draw("figure3", kept, small(), out=tmp_path / "two", **settings)
-    assert [path.name for path in first] == [
-        "figure3-simulated-small-printed-1.svg",
-        "figure3-simulated-small-printed-1.csv",
-    ]
+    other = figures.draw(
+        "figure3",
+        kept_other(tmp_path),
+        small(),
+        out=tmp_path / "two",
+        recipe=tiny_recipe(lr=2e-2),
+        device="cpu",
+    )
+    assert not set(other) & set(second), "another learning rate replaces no file"
+    stem = r"figure3-simulated-small-printed-1-[0-9a-f]{12}"
+    assert [
+        bool(re.fullmatch(stem + end, path.name)) for path, end in zip(first, (".svg", ".csv"), strict=True)
+    ] == [True, True]
     assert [a.read_bytes() for a in first] == [b.read_bytes() for b in second]
     with open(first[1], newline="", encoding="utf-8") as file:
         assert {"AVCA", "Hyper-multiple"} == {line["method"] for line in csv.DictReader(file)}

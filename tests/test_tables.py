@@ -24,6 +24,7 @@ from hypav.experiments.tables import (
     as_text,
     caption,
     course_tables,
+    csv_text,
     number,
     overview,
     paper_table,
@@ -183,6 +184,13 @@ def test_names_break_no_format() -> None:
     assert latex[-1] == r"\end{tabular}"
     assert not re.search(r"(?<!\\)[_%#]", "\n".join(latex[1:]))
     assert len(list(csv.reader(io.StringIO(to_text(nasty, "csv"))))) == 1 + 6
+
+
+def test_no_cell_of_a_csv_is_a_formula() -> None:
+    cells = ["=1+1", "+x", "-x", "@x", "-0.5", "E+S", "a\nb"]
+    read = pd.read_csv(io.StringIO(csv_text(pd.DataFrame({"a": cells, "n": [-0.25] * len(cells)}))))
+    assert read["a"].tolist() == ["'=1+1", "'+x", "'-x", "'@x", "-0.5", "E+S", "a\nb"]
+    assert read["n"].tolist() == [-0.25] * len(cells)
 
 
 def test_text_of_some_rows_has_no_column_for_their_numbers(runs: pd.DataFrame) -> None:

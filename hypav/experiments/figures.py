@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib
 import torch
 from pandas import DataFrame
 from torch import Tensor
@@ -24,8 +23,9 @@ from hypav.errors import DataError, RunError, SettingError
 from hypav.experiments.configs import FIGURES, Recipe, config_for, recipe_for, table_rows
 from hypav.experiments.paper import paper_tables
 from hypav.experiments.runs import load_run, run_path
+from hypav.experiments.tables import csv_text
 from hypav.figures.seeing_embeddings import TsnePanel, plot_super_classes
-from hypav.figures.style import DescribedFigure, use_style
+from hypav.figures.style import DescribedFigure
 from hypav.training import Network, embed_phase
 from hypav.utils import make_folder, pick_device, replacing, slug
 
@@ -64,7 +64,8 @@ def draw(
         out: folder for the files.
 
     Returns:
-        The paths of an SVG with its alt text and of a CSV with the drawn points.
+        The paths of an SVG with its alt text and of a CSV with the drawn points. Their names end in the key of the run of
+        Hyper-multiple, so figures of other data, losses, recipes or seeds have other names.
 
     Raises:
         SettingError: there is no such figure.
@@ -74,27 +75,32 @@ def draw(
     if name not in FIGURES:
         raise SettingError(f"There is no {name!r}; choose {' or '.join(FIGURES)}.")
     chosen, kind = recipe_for(data, recipe), pick_device(device).type
-    networks = {}
+    networks, key = {}, ""
     for row in table_rows(name, data.reference_key, preset, weight):
         config = config_for(data, chosen, row.method, row.alignment, seed)
+        path = run_path(folder, data, config, kind)
+        key = path.stem.rpartition("-")[
+            2
+        ]  # of the last network: it stands for data, loss, recipe, seed and device
         try:
-            networks[row.method] = load_run(run_path(folder, data, config, kind))[0].model
+            networks[row.method] = load_run(path)[0].model
         except RunError as error:
             raise RunError(
                 f"{error} For this figure run hypav reproduce {name} with these settings."
             ) from error
     drawn = drawing(int(name[-1]), data, networks, about=f"{preset}, weight {weight:g}, seed {seed}")
-    stem = make_folder(out) / f"{name}-{slug(data.name)}-{preset}-{weight:g}"
+    stem = make_folder(out) / f"{name}-{slug(data.name)}-{preset}-{weight:g}-{key}"
     picture, points = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.csv")
     buffer = io.BytesIO()
-    # no date and no random ids, so that equal figures are equal files
-    with use_style(), matplotlib.rc_context({"svg.hashsalt": "hypav"}):
-        about = {"Date": None, "Creator": None, "Description": drawn.figure.alt_text}
-        drawn.figure.savefig(buffer, format="svg", metadata=about)
+    # no date, so that equal figures are equal files
+    about = {"Date": None, "Creator": None, "Description": drawn.figure.alt_text}
+    drawn.figure.savefig(buffer, format="svg", metadata=about)
     with replacing(picture) as temporary:
         temporary.write_bytes(buffer.getvalue())
     with replacing(points) as temporary:
-        drawn.rows.to_csv(temporary, index=False, float_format="%.4f", lineterminator="\n")
+        temporary.write_text(
+            csv_text(drawn.rows, digits=4), encoding="utf-8", errors="backslashreplace", newline=""
+        )
     return picture, points
 
 

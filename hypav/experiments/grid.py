@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 from hypav import training, utils
 from hypav.capture import GRAPHS, Turns, in_turns
 from hypav.data.features import FeatureSet
-from hypav.errors import HypavError, RunError, SettingError
+from hypav.errors import HypavError, RunError, SettingError, one_line, printable
 from hypav.experiments.configs import (
     BASELINES,
     FIGURES,
@@ -57,6 +57,7 @@ from hypav.experiments.runs import (
     tuned_weight,
     write_record,
 )
+from hypav.experiments.tables import markdown
 from hypav.stats import t_interval
 from hypav.training import Run, RunConfig, discard_checkpoint, step_seconds
 
@@ -121,8 +122,8 @@ def train(
     config = run_config(
         data, method, k=k, N_c=N_c, c_0=c_0, preset=preset, weight=weight, recipe=plan, seed=seed
     )
-    if threads < 1:
-        raise SettingError(f"threads is {threads}; it must be at least 1.")
+    if not 1 <= threads <= 1024:
+        raise SettingError(f"threads is {threads}; it must be at least 1 and at most 1024.")
     job = Job(config, preset, plan, keep=True)
     grid = Grid(data, folder or "runs", device=device, workers=1, progress=progress)
     todo = [job] if folder is None else grid.missing([job])
@@ -404,7 +405,7 @@ class Grid:
             "; this is the short recipe, choose another for a long run" if recipe.scale == "course" else ""
         )
         lines = [
-            f"{self.data.name}: {count} run{'s' * (count > 1)}{there}, {len(todo)} to do.",
+            f"{one_line(self.data.name)}: {count} run{'s' * (count > 1)}{there}, {len(todo)} to do.",
             f"Recipe {recipe.name}: up to {2 * schedule.epochs * schedule.batches} steps of {schedule.batch_size} "
             f"samples per run{short}.",
         ]
@@ -419,7 +420,7 @@ class Grid:
     def say(self, lines: Sequence[str]) -> None:
         """Print lines on the error stream, if progress is shown."""
         if self.shown:
-            print(*lines, sep="\n", file=sys.stderr, flush=True)
+            print(*map(printable, lines), sep="\n", file=sys.stderr, flush=True)
 
     def estimate(self, job: Job) -> tuple[float, str]:
         """Seconds per run, and the source of the number: earlier runs of the recipe, or a few steps measured now."""
@@ -647,7 +648,7 @@ def comparison_text(table: pd.DataFrame) -> str:
         shown[name] = ["" if pd.isna(value) else f"{value:.2f}" for value in table[name]]
     return "\n".join(
         [
-            f"Data: {about['data']}{marked}, digest {about['digest'][:8]}. {about['source']}",
+            f"Data: {markdown(about['data'])}{marked}, digest {about['digest'][:8]}. {markdown(about['source'])}",
             f"Preset {about['preset']}{weight}; recipe {about['recipe']}; seeds {seeds}.",
             "",
             shown.to_markdown(disable_numparse=True),

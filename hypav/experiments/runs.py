@@ -330,7 +330,8 @@ def load_run(path: Path | str) -> tuple[Run, dict[str, Any]]:
     Raises:
         RunError: the record or the network is missing or damaged.
     """
-    path = Path(path).with_suffix(".json")
+    path = Path(path)
+    path = path.with_suffix(".json") if path.name else path
     record = read_record(path)
     if record["method"] == "ESZSL":
         raise RunError(f"{path} is of ESZSL, which has no network; give a run of another method.")

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pandas import DataFrame, Series
 
 from hypav.baselines import NETWORKS
-from hypav.errors import SettingError
+from hypav.errors import SettingError, one_line
 from hypav.experiments.configs import AVCA, TABLES, table_rows
 from hypav.experiments.effects import (
     ABLATIONS,
@@ -162,7 +163,7 @@ def as_text(table: DataFrame, digits: int | None = None) -> DataFrame:
             if f"{name} ±" in table and "n" in table and not signed:
                 result.loc[table["n"] == 0, name] = NOT_RUN
         else:
-            result[name] = column.map(_one_line)
+            result[name] = column.map(one_line)
     result.attrs = dict(table.attrs)
     return result
 
@@ -211,10 +212,8 @@ def to_text(table: DataFrame, form: str = "markdown", *, digits: int | None = No
     if form not in FORMATS:
         raise SettingError(f"There is no format {form!r}; choose {', '.join(FORMATS)}.")
     if form == "csv":
-        return (
-            table.assign(**table.attrs).to_csv(index=bool(table.index.name), lineterminator="\n").rstrip("\n")
-        )
-    text, head = as_text(table, digits), _one_line(caption(table))
+        return csv_text(table.assign(**table.attrs)).rstrip("\n")
+    text, head = as_text(table, digits), one_line(caption(table))
     text = text.reset_index() if text.index.name else text
     if form == "html":
         title = f"<caption>{escape(head)}</caption>\n  <thead>" if head else "<thead>"
@@ -222,19 +221,34 @@ def to_text(table: DataFrame, form: str = "markdown", *, digits: int | None = No
     if form == "latex":
         body = text.to_latex(index=False, escape=True).rstrip("\n")
         return (f"% {head}\n" if head else "") + re.sub("[±−<>]", lambda found: _LATEX[found.group()], body)
-    body = text.rename(columns=_markdown).map(_markdown).to_markdown(index=False, disable_numparse=True)
-    return f"**{_markdown(head)}**\n\n{body}" if head else body
+    body = text.rename(columns=markdown).map(markdown).to_markdown(index=False, disable_numparse=True)
+    return f"**{markdown(head)}**\n\n{body}" if head else body
 
 
 _LATEX = {"±": r"$\pm$", "−": "$-$", "<": "$<$", ">": "$>$"}
 
 
-def _one_line(text: str) -> str:
-    return " ".join(str(text).split())
+def csv_text(table: DataFrame, digits: int | None = None) -> str:
+    """A table as CSV. A text that a spreadsheet would take for a formula gets an apostrophe before it.
+
+    Args:
+        digits: decimals; by default all that a number has.
+    """
+    table = table.reset_index() if table.index.name else table
+    form = None if digits is None else f"%.{digits}f"
+    return table.map(_no_formula).to_csv(index=False, float_format=form, lineterminator="\n")
 
 
-def _markdown(text: str) -> str:
-    return re.sub(r"([\\|$*`<\[\]])", r"\\\1", _one_line(text))
+def _no_formula(cell: Any) -> Any:
+    """The cell, with an apostrophe before a text that begins like a formula and is no number (OWASP, CSV injection)."""
+    if not isinstance(cell, str) or cell[:1] not in tuple("=+-@\t\r") or re.fullmatch(r"[+-]?[\d.]+", cell):
+        return cell
+    return f"'{cell}"
+
+
+def markdown(text: object) -> str:
+    """A text on one line, with the signs escaped that mean something in Markdown."""
+    return re.sub(r"([\\|$*`<\[\]])", r"\\\1", one_line(text))
 
 
 def processors(folder: Path) -> tuple[DataFrame, DataFrame]:

@@ -9,10 +9,10 @@ import io
 import math
 import textwrap
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from itertools import cycle
 from typing import Any
@@ -23,9 +23,10 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, fontManager, get_font
 from matplotlib.patches import Circle
 from matplotlib.text import Text
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -67,7 +68,8 @@ CUES: tuple[Cue, ...] = (
 _VARIANTS = ("AVCA", "Hyper-alignment", "Hyper-single", "Hyper-multiple")
 
 _SETTINGS: Any = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so figures are the same everywhere
+    "font.family": ["sans-serif"],
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so figures are the same everywhere
     "font.size": 10,
     "axes.titlesize": 10,
     "axes.titleweight": "regular",
@@ -84,6 +86,7 @@ _SETTINGS: Any = {
     "legend.fontsize": 9,
     "savefig.dpi": 100,
     "figure.dpi": 100,
+    "svg.hashsalt": "hypav",  # instead of random ids, so that the same figure is the same file
 }
 
 # rcParams belong to the process, and JupyterLab updates widgets in another thread than cells
@@ -127,6 +130,13 @@ class DescribedFigure(Figure):
     """
 
     alt_text: str = ""
+    fonts: Sequence[str] = ()  # besides DejaVu Sans, for names in other scripts
+
+    def savefig(self, *args: Any, **options: Any) -> None:
+        """As matplotlib's, in the course's style."""
+        with use_style():
+            matplotlib.rcParams["font.sans-serif"] = ["DejaVu Sans", *self.fonts]
+            super().savefig(*args, **options)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
         png = base64.b64encode(_fewer_colors(png_bytes(self))).decode("ascii")
@@ -163,6 +173,7 @@ def canvas(
         grid = figure.subplots(rows, columns, squeeze=False, **options)
         yield figure, grid if isinstance(panels, tuple) else grid[0] if panels else grid[0, 0]
         _take_dollars_literally(figure)
+        _draw_no_boxes(figure)
 
 
 def _take_dollars_literally(figure: Figure) -> None:
@@ -176,15 +187,60 @@ def _take_dollars_literally(figure: Figure) -> None:
         text.set_parse_math(text in powers)
 
 
+def _draw_no_boxes(figure: DescribedFigure) -> None:
+    """Find a font for the characters that DejaVu Sans lacks; those of no installed font are drawn as codes: \\u97f3.
+
+    The alt text keeps the names. Right-to-left scripts are joined and ordered by matplotlib 3.11 or later.
+    """
+    texts = figure.findobj(Text)
+    missing = (
+        frozenset("".join(text.get_text() for text in texts)) - _characters(findfont("DejaVu Sans")) - {"\n"}
+    )
+    if not missing:
+        return
+    figure.fonts, nowhere = _fonts_with(missing)
+
+    def coded(name: str) -> str:
+        return "".join(c.encode("unicode_escape").decode() if c in nowhere else c for c in name)
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):  # drawing writes the labels of ticks anew
+            if any(nowhere & set(label.get_text()) for label in axis.get_ticklabels()):
+                write = axis.get_major_formatter()
+                axis.set_major_formatter(
+                    FuncFormatter(lambda value, at, write=write: coded(write(value, at)))
+                )
+    for text in texts:
+        text.set_text(coded(text.get_text()))
+
+
+@cache
+def _characters(path: str) -> frozenset[str]:
+    """The characters of a font file."""
+    return frozenset(map(chr, get_font(path).get_charmap()))
+
+
+@cache
+def _fonts_with(wanted: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Installed fonts that together have the wanted characters, and the characters that none has."""
+    chosen = []
+    for entry in sorted(fontManager.ttflist, key=lambda entry: (entry.name, abs(int(entry.weight) - 400))):
+        # the last resort has a box for everything, and matplotlib draws no coloured glyphs
+        if not wanted or "Last Resort" in entry.name or "Color" in entry.name:
+            continue
+        with suppress(OSError, RuntimeError, ValueError):  # a font file that is gone or damaged
+            if found := wanted & _characters(entry.fname):
+                chosen.append(entry.name)
+                wanted -= found
+    return tuple(chosen), wanted
+
+
 def png_bytes(figure: Figure) -> bytes:
     """Return the figure as a PNG in the course's style, with its alt text inside."""
     buffer = io.BytesIO()
     # without matplotlib's version, so that the same figure is the same bytes
     metadata = {"Software": None, "Description": getattr(figure, "alt_text", "") or None}
-    with use_style(), warnings.catch_warnings():
-        # DejaVu Sans has no Chinese, Japanese or Korean: such a name is drawn as boxes, and read in the alt text
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-        figure.savefig(buffer, format="png", metadata=metadata)
+    figure.savefig(buffer, format="png", metadata=metadata)
     return buffer.getvalue()
 
 

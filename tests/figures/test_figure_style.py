@@ -121,6 +121,16 @@ def test_names_with_dollars_and_of_other_scripts_are_drawn_as_text(recwarn: pyte
     assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
 
 
+def test_letters_of_no_font_are_drawn_as_codes_and_never_as_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hypav.figures.style, "_fonts_with", lambda wanted: ((), wanted))
+    figure = difference("音 a")
+    assert png_bytes(figure)
+    assert figure.axes[0].get_yticklabels()[0].get_text() == r"\u97f3 a"
+    assert "音 a" in figure.alt_text
+    monkeypatch.setattr(hypav.figures.style, "_fonts_with", lambda wanted: (("STIXGeneral",), frozenset()))
+    assert difference("音 a").fonts == ("STIXGeneral",), "an installed font that has the letter"
+
+
 def test_powers_of_ten_stay_formulas() -> None:
     with canvas(3, 2) as (figure, axes):
         axes.semilogy([1, 2], [1e-3, 1e3])
