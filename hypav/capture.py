@@ -39,10 +39,16 @@ class Graph(Protocol):
 
 
 class CudaGraph:
-    """The `Graph` of a GPU. The step runs and is recorded on one side stream."""
+    """The `Graph` of a GPU. The step is recorded on the current stream, or on a side stream if that is the default one.
+
+    A recording keeps the workspace that cuBLAS has for its stream. So graphs that replay side by side must be recorded on
+    the streams on which they replay, as `in_turns` has it.
+    """
 
     def __init__(self, device: torch.device) -> None:
-        self.graph, self.stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)
+        here = torch.cuda.current_stream(device)
+        self.stream = torch.cuda.Stream(device) if here == torch.cuda.default_stream(device) else here
+        self.graph = torch.cuda.CUDAGraph()
 
     def warm_up(self, step: Callable[[], None]) -> None:
         """Run the step WARM_UP times."""
