@@ -20,6 +20,7 @@ from torch import Tensor
 
 T = TypeVar("T")
 Turns = Generator[None, None, T]
+STREAMS = 32  # so many streams of a GPU PyTorch has; then it hands out the first again
 WARM_UP = 3  # PyTorch asks for a few steps on a side stream, in which libraries initialise and the optimiser allocates
 
 
@@ -41,8 +42,8 @@ class Graph(Protocol):
 class CudaGraph:
     """The `Graph` of a GPU. The step is recorded on the current stream, or on a side stream if that is the default one.
 
-    A recording keeps the workspace that cuBLAS has for its stream. So graphs that replay side by side must be recorded on
-    the streams on which they replay, as `in_turns` has it.
+    A recording keeps the workspace that cuBLAS has for its stream, and where one graph ends, PyTorch may free it for all
+    (pytorch issue 193402). So no two graphs that live at the same time are recorded on one stream: `in_turns` sees to it.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -161,14 +162,15 @@ def finish(turns: Turns[T]) -> T:
 
 
 def in_turns(tasks: Iterable[Turns[T]], at_once: int, device: torch.device) -> Iterator[T]:
-    """The results of generators, in the order in which they end; `at_once` of them take turns in this thread.
+    """The results of generators, in the order in which they end; `at_once` of them (on a GPU at most STREAMS) take turns.
 
     A task yields when it has given the device work and would next wait for it. On a GPU each has a stream of its own, so
     that the device works for the others meanwhile.
     """
     waiting = iter(tasks)
     cuda = device.type == "cuda"
-    free = [torch.cuda.Stream(device) if cuda else None for _ in range(at_once)]
+    count = min(at_once, STREAMS) if cuda else at_once
+    free = [torch.cuda.Stream(device) if cuda else None for _ in range(count)]
     active: list[tuple[Turns[T], torch.cuda.Stream | None]] = []
     try:
         while True:
