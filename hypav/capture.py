@@ -112,23 +112,26 @@ class Captured:
         self.lr = torch.tensor(self.group["lr"], dtype=exact, device=device)
 
         def add_step() -> None:
-            for name, value in step(*self.inputs).items():
+            number, self.group["lr"] = self.group["lr"], self.lr
+            try:
+                losses = step(*self.inputs)
+            finally:
+                self.group["lr"] = number  # checkpoints, history and schedule keep a plain number
+            for name, value in losses.items():
                 if name in self.sums:
                     self.sums[name].add_(value)
                 else:
                     self.sums[name] = value.clone()
 
         before, drawn = {name: x.clone() for name, x in tensors().items()}, generator.get_state()
-        number, capturable = self.group["lr"], self.group["capturable"]
+        capturable = self.group["capturable"]
         self.graph = GRAPHS[device.type](device)
-        self.group["lr"] = self.lr
         try:
             self.graph.warm_up(add_step)
             self.group["capturable"] = True  # not earlier: Adam warns of it outside a recording
             self.graph.record(add_step, generator)
         finally:
-            # checkpoints, history and schedule keep a plain number
-            self.group.update(lr=number, capturable=capturable)
+            self.group["capturable"] = capturable
             for name, x in tensors().items():
                 if name in before:
                     x.copy_(before[name])
