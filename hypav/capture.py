@@ -20,6 +20,7 @@ from torch import Tensor
 
 T = TypeVar("T")
 Turns = Generator[None, None, T]
+STREAMS = 32  # so many streams of a GPU PyTorch has; then it hands out the first again
 WARM_UP = 3  # PyTorch asks for a few steps on a side stream, in which libraries initialise and the optimiser allocates
 
 
@@ -39,10 +40,16 @@ class Graph(Protocol):
 
 
 class CudaGraph:
-    """The `Graph` of a GPU. The step runs and is recorded on one side stream."""
+    """The `Graph` of a GPU. The step is recorded on the current stream, or on a side stream if that is the default one.
+
+    A recording keeps the workspace that cuBLAS has for its stream, and where one graph ends, PyTorch may free it for all
+    (pytorch issue 193402). So no two graphs that live at the same time are recorded on one stream: `in_turns` sees to it.
+    """
 
     def __init__(self, device: torch.device) -> None:
-        self.graph, self.stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)
+        here = torch.cuda.current_stream(device)
+        self.stream = torch.cuda.Stream(device) if here == torch.cuda.default_stream(device) else here
+        self.graph = torch.cuda.CUDAGraph()
 
     def warm_up(self, step: Callable[[], None]) -> None:
         """Run the step WARM_UP times."""
@@ -105,23 +112,26 @@ class Captured:
         self.lr = torch.tensor(self.group["lr"], dtype=exact, device=device)
 
         def add_step() -> None:
-            for name, value in step(*self.inputs).items():
+            number, self.group["lr"] = self.group["lr"], self.lr
+            try:
+                losses = step(*self.inputs)
+            finally:
+                self.group["lr"] = number  # checkpoints, history and schedule keep a plain number
+            for name, value in losses.items():
                 if name in self.sums:
                     self.sums[name].add_(value)
                 else:
                     self.sums[name] = value.clone()
 
         before, drawn = {name: x.clone() for name, x in tensors().items()}, generator.get_state()
-        number, capturable = self.group["lr"], self.group["capturable"]
+        capturable = self.group["capturable"]
         self.graph = GRAPHS[device.type](device)
-        self.group["lr"] = self.lr
         try:
             self.graph.warm_up(add_step)
             self.group["capturable"] = True  # not earlier: Adam warns of it outside a recording
             self.graph.record(add_step, generator)
         finally:
-            # checkpoints, history and schedule keep a plain number
-            self.group.update(lr=number, capturable=capturable)
+            self.group["capturable"] = capturable
             for name, x in tensors().items():
                 if name in before:
                     x.copy_(before[name])
@@ -155,14 +165,15 @@ def finish(turns: Turns[T]) -> T:
 
 
 def in_turns(tasks: Iterable[Turns[T]], at_once: int, device: torch.device) -> Iterator[T]:
-    """The results of generators, in the order in which they end; `at_once` of them take turns in this thread.
+    """The results of generators, in the order in which they end; `at_once` of them (on a GPU at most STREAMS) take turns.
 
     A task yields when it has given the device work and would next wait for it. On a GPU each has a stream of its own, so
     that the device works for the others meanwhile.
     """
     waiting = iter(tasks)
     cuda = device.type == "cuda"
-    free = [torch.cuda.Stream(device) if cuda else None for _ in range(at_once)]
+    count = min(at_once, STREAMS) if cuda else at_once
+    free = [torch.cuda.Stream(device) if cuda else None for _ in range(count)]
     active: list[tuple[Turns[T], torch.cuda.Stream | None]] = []
     try:
         while True:

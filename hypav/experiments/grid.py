@@ -410,8 +410,8 @@ class Grid:
             f"samples per run{short}.",
         ]
         if todo:
-            seconds, source = self.estimate(todo[0])
             workers = 1 if self.cluster else min(self.workers, len(todo))
+            seconds, source = self.estimate(todo[0], workers)
             where = "for one worker of the cluster" if self.cluster else f"with {workers} at a time"
             total = _duration(len(todo) * seconds / workers)
             lines.append(f"About {total} {where} ({seconds:.1f} s per run, {source}).")
@@ -422,8 +422,11 @@ class Grid:
         if self.shown:
             print(*map(printable, lines), sep="\n", file=sys.stderr, flush=True)
 
-    def estimate(self, job: Job) -> tuple[float, str]:
-        """Seconds per run, and the source of the number: earlier runs of the recipe, or a few steps measured now."""
+    def estimate(self, job: Job, at_once: int) -> tuple[float, str]:
+        """Seconds per run, and the source of the number: earlier runs of the recipe, or a few steps measured now.
+
+        Steps are measured in one run alone. On a GPU the estimate is an upper limit: that runs at once gain nothing.
+        """
         past = []
         for path in self.path(job).parent.glob("*.json"):
             with suppress(RunError):
@@ -434,7 +437,9 @@ class Grid:
             return sum(past) / len(past), f"as in {len(past)} earlier runs"
         schedule = job.config.train
         step = step_seconds(self.data, job.config, torch.device(self.device))
-        return 2 * schedule.epochs * schedule.batches * step, "from a few measured steps"
+        alone = 2 * schedule.epochs * schedule.batches * step
+        shared = at_once if torch.device(self.device).type in GRAPHS else 1
+        return shared * alone, "from a few measured steps"
 
     def run(self, jobs: Sequence[Job], label: str) -> None:
         """Train the missing runs. A run that fails is added to `failed` and does not stop the others.
