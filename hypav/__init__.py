@@ -40,7 +40,7 @@ _NAMES = {
         name: f"hypav.{name}"
         for name in (
             "geometry", "trigonometry", "hyperbolicity", "trees", "embeddings", "stats", "avca", "losses", "alignment",
-            "evaluation", "eszsl", "training", "processors", "utils", "data", "figures", "errors", "handouts",
+            "evaluation", "eszsl", "baselines", "training", "processors", "utils", "data", "figures", "errors", "handouts",
         )
     },
     **{

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from hypav.experiments.effects import (
     runs_of,
     tuning,
 )
+from hypav.experiments.paper import reported
 from hypav.experiments.runs import frame
 from hypav.stats import detectable_difference, holm_adjusted, paired_p, t_interval
 
@@ -198,6 +200,35 @@ def test_small_gains_of_the_paper_need_many_seeds() -> None:
 
 
 # --- curvature ---
+
+
+def test_the_papers_table_3_is_not_chance_on_activitynet() -> None:
+    table = effects_module.paper_curvature().set_index(["set", "metric"])
+    hm = reported("table3", ("ActivityNet-GZSL", "cls")).rows
+    below = [hm[k]["HM"] for k in hm if k != "AVCA" and float(k) < 0]
+    others = [hm[k]["HM"] for k in hm if k != "AVCA" and float(k) >= 0]
+    assert min(below) > max(others)
+    # by hand: how many of the ways to name six of the 13 rows give at least this sum
+    everything = below + others
+    reach = [sum(six) >= sum(below) - 1e-9 for six in combinations(everything, 6)]
+    assert (sum(reach), len(reach)) == (1, 1716)
+    assert (table["p"] * 1716).round(6).tolist() == [170, 116, 1, 3]
+    assert (table["p two-sided"] * 1716).round(6).tolist() == [340, 232, 2, 6]
+    assert table["p two-sided"].round(2).tolist() == [0.20, 0.14, 0.00, 0.00]
+    assert table["k<0 minus the rest"].round(2).tolist() == [1.80, 2.32, 2.40, 1.85]
+    assert table["p smooth"].tolist() == pytest.approx([0.144, 0.061, 0.0003, 0.0015], abs=0.005)
+
+
+def test_two_rows_of_one_objective_tell_how_large_chance_is_in_the_paper() -> None:
+    flat = preset("printed", curvatures=(0.0,))
+    assert effects_module.objective(preset("printed", curvatures=(0.0, 0.0))) == effects_module.objective(
+        flat
+    )
+    table = effects_module.paper_curvature().set_index(["set", "metric"])
+    assert table["E+E minus E"].round(2).tolist() == [0.44, 1.04, -0.64, -0.65]
+    hm = table.xs("HM", level="metric")
+    assert (hm["sd over k"] / hm["sd by chance"]).round(1).tolist() == [7.7, 3.1]
+    assert hm["p scatter"].round(2).tolist() == [0.10, 0.25]
 
 
 def test_the_grid_has_the_seeds_that_every_curvature_has() -> None:

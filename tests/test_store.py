@@ -67,6 +67,13 @@ def folder(made: Path, tmp_path: Path) -> Path:
 # --- keys and names ---
 
 
+def test_of_two_records_of_eszsl_the_newest_counts(tmp_path: Path) -> None:
+    new = runs.eszsl_record(small(), tmp_path)
+    old = {**new, "key": "0" * 12, "HM": 0.0, "created": "2020-01-01T00:00:00+00:00"}
+    for records in ([new, old], [old, new]):
+        assert runs.frame(records)["HM"].tolist() == [new["HM"]]
+
+
 def changed(value: Any, kind: Any) -> Any:
     """Another value of the same setting."""
     if isinstance(value, bool):

@@ -420,7 +420,9 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     for record in records:
         bare = record["method"] == "ESZSL" and not record["recipe"]
         if bare:
-            linear[record["data_digest"], record["code"]] = record
+            place = record["data_digest"], record["code"]
+            # ridges were once chosen from a grid that was not widened; such a record has another key
+            linear[place] = max(record, linear.get(place, record), key=lambda r: str(r["created"]))
         else:
             rows.append(record)
     groups = dict.fromkeys(tuple(row[name] for name in shared) for row in rows)

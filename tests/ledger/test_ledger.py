@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from hypav import geometry
 from hypav.alignment import PRESETS, Adaptive, Alignment, AlignmentConfig, alignment_loss, preset
 from hypav.avca import AVCAConfig, Embeddings, build_avca
+from hypav.baselines import AVGZSLNetConfig, CJMEConfig
 from hypav.data.batches import TripletBatch
 from hypav.data.official import text_rows
 from hypav.data.simulated import COUNTS, simulated
@@ -21,7 +22,9 @@ from hypav.errors import DataError, SettingError
 from hypav.evaluation import RELEASED_BETAS, predict
 from hypav.experiments.configs import (
     MIXTURES,
+    RECIPES,
     SOURCES,
+    config_for,
     curvature_settings,
     parse_method,
     published_settings,
@@ -32,7 +35,7 @@ from hypav.experiments.ledger import LEDGER, ledger
 from hypav.experiments.paper import paper_settings, reported
 from hypav.hyperbolicity import delta_rel, sampled_delta_rel
 from hypav.losses import avca_terms
-from hypav.training import Learner, RunConfig, TrainConfig, train_step
+from hypav.training import Learner, RunConfig, TrainConfig, train, train_step
 
 SETS = tuple(
     (f"{name}-GZSL", kind) for kind in ("main", "cls") for name in ("VGGSound", "UCF", "ActivityNet")
@@ -341,6 +344,33 @@ def test_beta_has_16_values_and_0_stays_0() -> None:
     assert predict(distances, classes, classes[:1], classes[1:], 0.0).tolist() == [0]
 
 
+@row("β of CJME and AVGZSLNet")
+def test_their_beta_is_the_best_on_val_of_the_reported_distance() -> None:
+    data = simulated("small")
+    for name in ("CJME", "AVGZSLNet"):
+        plan = RECIPES["course"].changed({"epochs": 1, "batches": 2, "hidden": 8}, [name])
+        run = train(data, config_for(data, plan, name, None, 0), device="cpu", progress=False)
+        assert run.metrics.beta == run.val.beta
+        assert run.metrics.beta in RELEASED_BETAS
+
+
+@row("weights of CJME's triplets")
+def test_the_released_weight_of_a_triplet_is_the_mean_alpha() -> None:
+    alpha, to_audio, to_video = torch.rand(3, 7, generator=Generator().manual_seed(0), dtype=torch.float64)
+    square = (1 - alpha[:, None]) * to_audio + alpha[:, None] * to_video
+    assert square.shape == (7, 7)
+    close(square.mean(), ((1 - alpha.mean()) * to_audio + alpha.mean() * to_video).mean())
+    assert CJMEConfig(8, 8).weights == "batch"  # tests/test_baselines.py has both losses
+
+
+@row("settings of CJME and AVGZSLNet")
+def test_the_settings_of_the_earlier_networks_are_the_benchmarks() -> None:
+    network = AVGZSLNetConfig(512, 512)
+    assert (network.hidden, network.dropout_enc, network.dropout_dec) == (1024, 0.8, 0.5)
+    assert (CJMEConfig(512, 512).hidden, CJMEConfig(512, 512).dropout) == (1024, 0.2)
+    assert RECIPES["course"].baseline == {"hidden": 256, "dropout_enc": 0.2}
+
+
 # --- tables ---
 
 
@@ -373,7 +403,7 @@ def test_two_equal_heads_are_the_run_with_one() -> None:
 
 
 def test_every_row_is_whole_and_has_its_test() -> None:
-    assert len(LEDGER) == 32
+    assert len(LEDGER) == 35
     assert {deviation.item for deviation in LEDGER} == checked
     assert all(all(deviation) for deviation in LEDGER)
     assert ledger("tables")["item"].tolist() == ["H+H in Table 4", "E+E, S+S, H+H in Table 4"]
