@@ -15,6 +15,15 @@ from hypav.handouts import kernel_environment, read, run
 from hypav.processors import HERE, Processor
 
 CELL_SECONDS = 120
+# what a kernel says of itself, without its version; nbconvert takes from it how a script is called
+PYTHON = {
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+}
 
 
 def run_on(path: Path, processor: Processor = HERE) -> tuple[Any, float]:
@@ -50,7 +59,7 @@ def normalise(notebook: Any) -> Any:
         {
             "hypav": notebook.metadata.get("hypav", {}),
             "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},
+            "language_info": PYTHON,
         }
     )
     for cell in notebook.cells:

@@ -26,6 +26,7 @@ from hypav.handouts import (
     student_source,
 )
 from tests.notebooks.compare import TOLERANCE
+from tests.notebooks.execute import PYTHON
 
 # the headings `## ` that come first and last, in this order; between them are the numbered sections, `## 1 ...`
 OPENING = ("You will be able to", "You need", "Time", "Setup")
@@ -120,6 +121,8 @@ def _metadata(notebook: Any) -> Iterator[str]:
         yield "widget state is stored: run `make notebooks`"
     if notebook.metadata.get("kernelspec", {}).get("name") != "python3":
         yield "the kernel is not python3: run `make notebooks`"
+    if notebook.metadata.get("language_info") != PYTHON:
+        yield "metadata.language_info is not Python's, so no script can be made of it: run `make notebooks`"
     if not isinstance(notebook.metadata.get("hypav", {}).get("max_seconds"), int):
         yield 'metadata.hypav.max_seconds, the seconds it may take to run, is missing: "hypav": {"max_seconds": 30}'
     for number, cell in enumerate(notebook.cells, 1):

@@ -101,6 +101,7 @@ FAULTS: dict[str, Change] = {
     "not a PNG": lambda n: figure(n).data.update({"image/svg+xml": "<svg/>"}),
     "widget state": lambda n: n.metadata.update(widgets={}),
     "widget's id": lambda n: figure(n).data.update({WIDGET_VIEW: {"model_id": "1"}}),
+    "no script can be made of it": lambda n: n.metadata.update(language_info={"name": "python"}),
     "kernel is not python3": lambda n: n.metadata.kernelspec.update(name=".venv"),
     "at most 31 s": lambda n: n.metadata.hypav.update(max_seconds=31),
     "needs both tags or neither": ignores(1),

@@ -19,6 +19,7 @@ import nbformat
 import pytest
 import torch
 from bs4 import BeautifulSoup
+from nbconvert import ScriptExporter
 
 import hypav.figures.style
 from hypav import handouts
@@ -164,6 +165,14 @@ def test_the_instructors_page_has_notes_answers_and_all_named_mistakes(path: Pat
     assert len(called) == text.count("#### Exercise ") >= 3
     for name in called:
         assert all(f"- {sentence}" in text for sentence in getattr(checks, name).mistakes)
+
+
+def test_nbconvert_makes_a_python_script_of_a_students_copy(course: Path) -> None:
+    """As `jupyter nbconvert --to script` does, which looks up the exporter in the notebook."""
+    for folder in ("students", "solutions"):
+        script, resources = ScriptExporter().from_filename(str(course / folder / SITE[0].name))
+        assert resources["output_extension"] == ".py"
+        ast.parse(script)
 
 
 # --- folders ---
