@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -26,13 +27,17 @@ PYTHON = {
 }
 
 
-def run_on(path: Path, processor: Processor = HERE) -> tuple[Any, float]:
+def run_on(path: Path, processor: Processor = HERE, *, again: bool = False) -> tuple[Any, float]:
     """Run a stored notebook, which stays as it is: the new one, normalised, and the seconds it took.
+
+    Args:
+        processor: what the kernel runs as.
+        again: as `twice` has it, each cell a second time.
 
     Raises:
         RunError: a cell failed or took longer than CELL_SECONDS.
     """
-    notebook = read(path)
+    notebook = twice(read(path)) if again else read(path)
     for cell in notebook.cells:
         cell.source = with_threads(cell.source, processor.threads)
     with emulated(processor) as variables:
@@ -43,6 +48,21 @@ def run_on(path: Path, processor: Processor = HERE) -> tuple[Any, float]:
     for cell in fresh.cells:
         cell.source = cell.source.replace(with_threads(THREADS, processor.threads), THREADS)
     return normalise(fresh), seconds
+
+
+def twice(notebook: Any) -> Any:
+    """The notebook with each code cell a second time after it, as a reader runs it who presses Shift-Enter again.
+
+    Not repeated is a cell whose metadata.hypav.once gives a reason: it trains for long, from seeds of its own.
+    """
+    cells = []
+    for cell in notebook.cells:
+        cells.append(cell)
+        if cell.cell_type == "code" and "once" not in cell.metadata.get("hypav", {}):
+            cells.append(copy.deepcopy(cell))
+            cells[-1].id += "-again"
+    notebook.cells = cells
+    return notebook
 
 
 THREADS = "torch.set_num_threads(1)"

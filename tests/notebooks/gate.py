@@ -54,6 +54,8 @@ FORBIDDEN = {
     r"urllib|requests\.|urlretrieve|wget|pip install": "uses the network",
 }
 
+_DRAWS = re.compile(r"generator\b|Generator\(|rng\b|\.sampling|\.masks|\brand\w*\(|Learner")
+
 
 def problems(path: Path | str) -> list[str]:
     """All that is wrong with a notebook, one sentence each. Empty if nothing is."""
@@ -151,6 +153,32 @@ def _ignored(notebook: Any) -> Iterator[str]:
             or not all(v > 0 for v in within.values())
         ):
             yield f"code cell {number} has no tolerance: metadata.hypav.tolerance is absolute, relative or both"
+
+
+def _generators(notebook: Any) -> Iterator[str]:
+    """What a cell draws must not depend on how often it or another cell was run before."""
+    trees = [ast.parse(cell.source if _parses(cell.source) else "") for cell in code_cells(notebook)]
+    makers = [
+        node
+        for tree in trees
+        for node in tree.body
+        if isinstance(node, ast.Assign) and re.search(r"\bGenerator\(|default_rng\(", ast.unparse(node))
+    ]
+    made = set().union(*map(_bound, makers))
+    for number, (cell, tree) in enumerate(zip(code_cells(notebook), trees, strict=True), 1):
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        for name in sorted(made & used - _bound(tree)):
+            yield f"code cell {number} draws from {name}, which another cell has made: seed one in the cell"
+        reason = cell.metadata.get("hypav", {}).get("once")
+        if reason is not None and (not reason or _DRAWS.search(cell.source)):
+            yield f"code cell {number} is run once only: that needs a reason, and a cell that draws from no generator"
+
+
+def _bound(tree: ast.AST) -> set[str]:
+    """The names that are assigned in a piece of code, arguments of functions included."""
+    nodes = list(ast.walk(tree))
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return names | {node.arg for node in nodes if isinstance(node, ast.arg)}
 
 
 def _length(notebook: Any) -> Iterator[str]:
@@ -262,6 +290,7 @@ RULES: tuple[Rule, ...] = (
     _figures,
     _metadata,
     _ignored,
+    _generators,
     _length,
     _sections,
     _setup,
