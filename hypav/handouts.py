@@ -24,6 +24,7 @@ from html import escape
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import joblib
 from joblib import Parallel, delayed
@@ -50,6 +51,9 @@ except ImportError as error:
 BEGIN_SOLUTION, END_SOLUTION = "### BEGIN SOLUTION", "### END SOLUTION"
 RUNS = Path("results") / "course_runs.csv"  # recorded runs, which notebooks read from their folder
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+# for a page: its own styles and pictures. No script runs, whatever an output holds, and nothing is fetched
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SOLUTION = re.compile(rf"^([ \t]*){BEGIN_SOLUTION}\n.*?^[ \t]*{END_SOLUTION}$", re.MULTILINE | re.DOTALL)
@@ -108,7 +112,8 @@ def write_course(folder: Path | str, *, execute: bool = False, data: str = "simu
 
 
 def build_pages(notebooks: Sequence[Path | str], folder: Path | str) -> list[Path]:
-    """Write executed notebooks as HTML pages with an index. The pages need no network and run no script.
+    """Write executed notebooks as HTML pages with an index. The pages need no network and run no script: a
+    Content-Security-Policy keeps those in outputs from running.
 
     The results and explanations of predictions and all solutions are folded. A page links to the notebook of the same
     name in the folder, if there is one.
@@ -333,7 +338,9 @@ def kernel_environment(
 
 def _page(notebook: Any, title: str, links: Mapping[str, Any]) -> str:
     """A notebook as a complete HTML page: the template, with ids for headings and scrolling for wide parts."""
-    html, _ = _exporter().from_notebook_node(notebook, resources={"title": title, "links": links})
+    html, _ = _exporter().from_notebook_node(
+        notebook, resources={"title": title, "links": links, "policy": POLICY}
+    )
     page = BeautifulSoup(html, "html.parser")
     contents, ids = [], set()
     for heading in page.find_all(["h1", "h2", "h3", "h4"]):
@@ -373,10 +380,10 @@ def _index(sources: Mapping[str, Any], folder: Path) -> Any:
     """The index as a notebook: title, promise and link of each page."""
     parts = ["# Hyperbolic audio-visual zero-shot learning: the course"]
     for stem, notebook in sources.items():
-        parts.append(f"## [{_title(notebook)}]({stem}.html)\n\n{_promise(notebook)}")
+        parts.append(f"## [{_title(notebook)}]({quote(stem)}.html)\n\n{_promise(notebook)}")
         if (folder / f"{stem}.ipynb").exists():
             parts.append(
-                f'<a href="{stem}.ipynb" download>Notebook to fill in: {escape(_title(notebook))}</a>'
+                f'<a href="{quote(stem)}.ipynb" download>Notebook to fill in: {escape(_title(notebook))}</a>'
             )
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text) for text in parts])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,15 +16,28 @@ from hypav.handouts import kernel_environment, read, run
 from hypav.processors import HERE, Processor
 
 CELL_SECONDS = 120
+# what a kernel says of itself, without its version; nbconvert takes from it how a script is called
+PYTHON = {
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+}
 
 
-def run_on(path: Path, processor: Processor = HERE) -> tuple[Any, float]:
+def run_on(path: Path, processor: Processor = HERE, *, again: bool = False) -> tuple[Any, float]:
     """Run a stored notebook, which stays as it is: the new one, normalised, and the seconds it took.
+
+    Args:
+        processor: what the kernel runs as.
+        again: as `twice` has it, each cell a second time.
 
     Raises:
         RunError: a cell failed or took longer than CELL_SECONDS.
     """
-    notebook = read(path)
+    notebook = twice(read(path)) if again else read(path)
     for cell in notebook.cells:
         cell.source = with_threads(cell.source, processor.threads)
     with emulated(processor) as variables:
@@ -34,6 +48,21 @@ def run_on(path: Path, processor: Processor = HERE) -> tuple[Any, float]:
     for cell in fresh.cells:
         cell.source = cell.source.replace(with_threads(THREADS, processor.threads), THREADS)
     return normalise(fresh), seconds
+
+
+def twice(notebook: Any) -> Any:
+    """The notebook with each code cell a second time after it, as a reader runs it who presses Shift-Enter again.
+
+    Not repeated is a cell whose metadata.hypav.once gives a reason: it trains for long, from seeds of its own.
+    """
+    cells = []
+    for cell in notebook.cells:
+        cells.append(cell)
+        if cell.cell_type == "code" and "once" not in cell.metadata.get("hypav", {}):
+            cells.append(copy.deepcopy(cell))
+            cells[-1].id += "-again"
+    notebook.cells = cells
+    return notebook
 
 
 THREADS = "torch.set_num_threads(1)"
@@ -50,7 +79,7 @@ def normalise(notebook: Any) -> Any:
         {
             "hypav": notebook.metadata.get("hypav", {}),
             "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},
+            "language_info": PYTHON,
         }
     )
     for cell in notebook.cells:

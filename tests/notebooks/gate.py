@@ -26,6 +26,7 @@ from hypav.handouts import (
     student_source,
 )
 from tests.notebooks.compare import TOLERANCE
+from tests.notebooks.execute import PYTHON
 
 # the headings `## ` that come first and last, in this order; between them are the numbered sections, `## 1 ...`
 OPENING = ("You will be able to", "You need", "Time", "Setup")
@@ -52,6 +53,8 @@ FORBIDDEN = {
     ),
     r"urllib|requests\.|urlretrieve|wget|pip install": "uses the network",
 }
+
+_DRAWS = re.compile(r"generator\b|Generator\(|rng\b|\.sampling|\.masks|\brand\w*\(|Learner")
 
 
 def problems(path: Path | str) -> list[str]:
@@ -120,6 +123,8 @@ def _metadata(notebook: Any) -> Iterator[str]:
         yield "widget state is stored: run `make notebooks`"
     if notebook.metadata.get("kernelspec", {}).get("name") != "python3":
         yield "the kernel is not python3: run `make notebooks`"
+    if notebook.metadata.get("language_info") != PYTHON:
+        yield "metadata.language_info is not Python's, so no script can be made of it: run `make notebooks`"
     if not isinstance(notebook.metadata.get("hypav", {}).get("max_seconds"), int):
         yield 'metadata.hypav.max_seconds, the seconds it may take to run, is missing: "hypav": {"max_seconds": 30}'
     for number, cell in enumerate(notebook.cells, 1):
@@ -148,6 +153,32 @@ def _ignored(notebook: Any) -> Iterator[str]:
             or not all(v > 0 for v in within.values())
         ):
             yield f"code cell {number} has no tolerance: metadata.hypav.tolerance is absolute, relative or both"
+
+
+def _generators(notebook: Any) -> Iterator[str]:
+    """What a cell draws must not depend on how often it or another cell was run before."""
+    trees = [ast.parse(cell.source if _parses(cell.source) else "") for cell in code_cells(notebook)]
+    makers = [
+        node
+        for tree in trees
+        for node in tree.body
+        if isinstance(node, ast.Assign) and re.search(r"\bGenerator\(|default_rng\(", ast.unparse(node))
+    ]
+    made = set().union(*map(_bound, makers))
+    for number, (cell, tree) in enumerate(zip(code_cells(notebook), trees, strict=True), 1):
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        for name in sorted(made & used - _bound(tree)):
+            yield f"code cell {number} draws from {name}, which another cell has made: seed one in the cell"
+        reason = cell.metadata.get("hypav", {}).get("once")
+        if reason is not None and (not reason or _DRAWS.search(cell.source)):
+            yield f"code cell {number} is run once only: that needs a reason, and a cell that draws from no generator"
+
+
+def _bound(tree: ast.AST) -> set[str]:
+    """The names that are assigned in a piece of code, arguments of functions included."""
+    nodes = list(ast.walk(tree))
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return names | {node.arg for node in nodes if isinstance(node, ast.arg)}
 
 
 def _length(notebook: Any) -> Iterator[str]:
@@ -259,6 +290,7 @@ RULES: tuple[Rule, ...] = (
     _figures,
     _metadata,
     _ignored,
+    _generators,
     _length,
     _sections,
     _setup,

@@ -8,28 +8,30 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hypav.handouts import kernel_environment
+from hypav.handouts import kernel_environment, read, write
 from hypav.processors import HERE, Processor
-from tests.notebooks.execute import CELL_SECONDS, emulated, with_threads
+from tests.notebooks.execute import CELL_SECONDS, emulated, twice, with_threads
 
 ROOT = Path(__file__).parents[2]
 
 
 def strict_nbval(
-    path: Path, *, processor: Processor = HERE, alone: bool = False, seconds: float = 900
+    path: Path, *, processor: Processor = HERE, again: bool = False, alone: bool = False, seconds: float = 900
 ) -> tuple[bool, str]:
     """Whether every output of a notebook comes out again, and nbval's report.
 
     Args:
         processor: what the kernel runs as.
+        again: each cell is run a second time, and the outputs of both runs are compared with the stored ones.
         alone: without the plugin `tests.notebooks.compare`, which checks the cells that nbval ignores.
         seconds: after which the run is stopped; a cell may take CELL_SECONDS.
     """
     path = path.resolve()
     with tempfile.TemporaryDirectory(prefix="hypav-nbval-") as folder, emulated(processor) as variables:
-        if processor.threads != 1:
+        if processor.threads != 1 or again:
             copy = Path(folder) / path.name
-            copy.write_text(with_threads(path.read_text(encoding="utf-8"), processor.threads), "utf-8")
+            write(twice(read(path)) if again else read(path), copy)
+            copy.write_text(with_threads(copy.read_text(encoding="utf-8"), processor.threads), "utf-8")
             if (path.parent / "results").is_dir():
                 (Path(folder) / "results").symlink_to(path.parent / "results")
             path = copy

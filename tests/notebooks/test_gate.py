@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from hypav.handouts import WIDGET_VIEW, code_cells, has_tag
-from tests.notebooks.execute import normalise
+from tests.notebooks.execute import normalise, twice
 from tests.notebooks.gate import problems
 
 PAGE = Path(__file__).parents[2] / "notebooks" / "01_poincare_ball.ipynb"
@@ -101,6 +101,7 @@ FAULTS: dict[str, Change] = {
     "not a PNG": lambda n: figure(n).data.update({"image/svg+xml": "<svg/>"}),
     "widget state": lambda n: n.metadata.update(widgets={}),
     "widget's id": lambda n: figure(n).data.update({WIDGET_VIEW: {"model_id": "1"}}),
+    "no script can be made of it": lambda n: n.metadata.update(language_info={"name": "python"}),
     "kernel is not python3": lambda n: n.metadata.kernelspec.update(name=".venv"),
     "at most 31 s": lambda n: n.metadata.hypav.update(max_seconds=31),
     "needs both tags or neither": ignores(1),
@@ -130,6 +131,15 @@ FAULTS: dict[str, Change] = {
     "not plain Python": runs("!ls"),
     "draws with pyplot": runs("import matplotlib.pyplot as plt"),
     "uses interact": runs("interact(f, k=(0, 1))"),
+    "code cell 3 draws from stream, which another cell has made": lambda n: (
+        runs("stream = torch.Generator().manual_seed(1)")(n),
+        code_cells(n)[2].update(source=code_cells(n)[2].source + "\ntorch.rand(2, generator=stream)"),
+    ),
+    "run once only: that needs a reason": lambda n: code_cells(n)[1].metadata.update(hypav={"once": ""}),
+    "a cell that draws from no generator": lambda n: (
+        runs("torch.rand(2, generator=g)")(n),
+        code_cells(n)[1].metadata.update(hypav={"once": "long"}),
+    ),
     "global random state": runs("torch.manual_seed(1)"),
     "steers nbval in a comment": runs("# NBVAL_IGNORE_OUTPUT"),
     "uses the network": runs("import urllib.request"),
@@ -174,6 +184,14 @@ def test_a_cell_that_depends_on_the_machine_says_why_and_by_how_much(
     faults = problems(edited(tmp_path / "page.ipynb", change))
     assert len(faults) == bool(sentence)
     assert all(sentence in fault for fault in faults)
+
+
+def test_a_cell_is_repeated_unless_it_says_why_not() -> None:
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_markdown_cell("x"), *map(nbformat.v4.new_code_cell, "ab")]
+    notebook.cells[2].metadata["hypav"] = {"once": "long"}
+    assert [cell.source for cell in twice(notebook).cells] == ["x", "a", "a", "b"]
+    nbformat.validate(notebook)
 
 
 def test_normalising_keeps_tags_and_reasons() -> None:

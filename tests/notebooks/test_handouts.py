@@ -13,12 +13,14 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from zipfile import ZipFile
 
 import nbformat
 import pytest
 import torch
 from bs4 import BeautifulSoup
+from nbconvert import ScriptExporter
 
 import hypav.figures.style
 from hypav import handouts
@@ -166,6 +168,14 @@ def test_the_instructors_page_has_notes_answers_and_all_named_mistakes(path: Pat
         assert all(f"- {sentence}" in text for sentence in getattr(checks, name).mistakes)
 
 
+def test_nbconvert_makes_a_python_script_of_a_students_copy(course: Path) -> None:
+    """As `jupyter nbconvert --to script` does, which looks up the exporter in the notebook."""
+    for folder in ("students", "solutions"):
+        script, resources = ScriptExporter().from_filename(str(course / folder / SITE[0].name))
+        assert resources["output_extension"] == ".py"
+        ast.parse(script)
+
+
 # --- folders ---
 
 
@@ -281,6 +291,44 @@ def test_pages_need_no_network_and_can_be_read_by_everyone(pages: dict[Path, Bea
         identifiers = [tag["id"] for tag in page.select("[id]")]
         assert len(identifiers) == len(set(identifiers))
         assert_good_prose(page)
+
+
+def test_every_page_has_a_policy_that_lets_no_script_run(pages: dict[Path, BeautifulSoup]) -> None:
+    for page in pages.values():
+        assert page.head is not None
+        first, policy, *_ = page.head.find_all("meta")
+        assert first["charset"] == "utf-8"
+        assert policy["http-equiv"] == "Content-Security-Policy"
+        rules = dict(rule.strip().split(" ", 1) for rule in str(policy["content"]).split(";"))
+        assert rules == {
+            "default-src": "'none'",  # scripts too: no rule of their own lets them in
+            "style-src": "'unsafe-inline'",
+            "img-src": "data:",
+            "base-uri": "'none'",
+            "form-action": "'none'",
+        }
+
+
+def test_names_of_files_and_text_outputs_are_text_in_a_page(tmp_path: Path) -> None:
+    """What a file is called, and what a cell prints, opens no tag and ends no attribute."""
+    bad = "<img src=x onerror=f()>"
+    printed = nbformat.v4.new_output("stream", text=bad)
+    shown = nbformat.v4.new_output("display_data", data={"text/plain": bad})
+    picture = nbformat.v4.new_output(
+        "display_data", data={"image/png": ""}, metadata={"image/png": {"alt": f'">{bad}'}}
+    )
+    failed = nbformat.v4.new_output("error", ename=bad, evalue=bad, traceback=[bad])
+    cells = [
+        nbformat.v4.new_markdown_cell("# Title"),
+        nbformat.v4.new_code_cell(f"# {bad}", outputs=[printed, shown, picture, failed]),
+    ]
+    for stem in ('"><img src=x onerror=f()>', "b #1"):
+        handouts.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{stem}.ipynb")
+    for written in build_pages(sorted(tmp_path.glob("*.ipynb")), tmp_path):
+        page = BeautifulSoup(written.read_text(encoding="utf-8"), "html.parser")
+        assert not page.select("[onerror], [src=x]")
+        for link in page.select("nav a[href]:not([href^='#']), h2 a[href], a[download]"):
+            assert (tmp_path / unquote(str(link["href"]))).is_file(), link
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -113,6 +113,22 @@ def test_nbval_catches_a_changed_digit_and_one_beyond_the_tolerance(tmp_path: Pa
     assert (same, "took longer" in report) == (False, True)
 
 
+@pytest.mark.long
+def test_a_cell_that_run_again_gives_another_number_is_caught(tmp_path: Path) -> None:
+    draws = "print(round(torch.rand(1, generator=g).item(), 2))"
+    page = page_of(
+        tmp_path / "page.ipynb",
+        ("import torch\ng = torch.Generator().manual_seed(0)", [], {}),
+        (draws, printed("0.5\n"), {}),
+        (f"g = torch.Generator().manual_seed(0)\n{draws}", printed("0.5\n"), {}),
+    )
+    assert strict_nbval(page)[0]
+    same, report = strict_nbval(page, again=True)
+    failed = [line for line in report.splitlines() if line.startswith("FAILED")]
+    assert not same
+    assert [line.split("::Cell ")[1][0] for line in failed] == ["3"]  # the second cell's second run
+
+
 # --- execution ---
 
 
