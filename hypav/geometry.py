@@ -5,9 +5,8 @@ takes k by keyword: a number, or a tensor that broadcasts against (..., 1), such
 Gradients flow to k. Everything is computed in float64 and rounded once, to the dtype of the points: near the rim all
 results depend on 1 + k|x|², which loses most of its digits in float32.
 
-The model: Bachmann, Bécigneul, Ganea, "Constant Curvature Graph Convolutional Networks", ICML 2020. The formulas are those
-of geoopt, but its compiled functions give wrong second derivatives in torch.func. tan_k and artan_k are those of
-`hypav.trigonometry`, which says why.
+The model: Bachmann, Bécigneul, Ganea, "Constant Curvature Graph Convolutional Networks", ICML 2020. Möbius addition
+and parallel transport are geoopt's; tan_k and artan_k are those of `hypav.trigonometry`, which says why.
 
 With sync=False the host does not wait for the device; training steps use this. Then k is not checked, and a k of NaN
 gives NaN. The training loop checks its losses once per epoch.
@@ -24,7 +23,9 @@ torch.func.vmap works too. Inside it k is not checked, and pairwise_distance nee
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from numbers import Real
 
 import torch
@@ -35,6 +36,16 @@ from hypav.trigonometry import artan_k as artan_k  # users look for it here
 from hypav.trigonometry import artan_ratio, finite_curvature, rim_margin, tan_ratio
 from hypav.trigonometry import tan_k as tan_k
 from hypav.utils import as_tensor, device_of, holds
+
+with warnings.catch_warnings():
+    # geoopt 0.5.1 compiles each function with torch.jit.script, for which torch 2.13 warns of deprecation
+    warnings.filterwarnings("ignore", message=r".*torch\.jit\.", category=DeprecationWarning)
+    import geoopt.manifolds.stereographic.math as stereographic
+
+
+def _plain() -> AbstractContextManager[None]:
+    """torch.jit's optimised code of geoopt's functions gives wrong second derivatives in torch.func; the plain does not."""
+    return torch.jit.optimized_execution(False)
 
 
 def ball_radius(k: float | Tensor, radius: str = "ball") -> Tensor:
@@ -95,9 +106,8 @@ def mobius_add(x: Tensor, y: Tensor, *, k: float | Tensor) -> Tensor:
     x ⊕_k y = [(1 - 2k<x,y> - k|y|²)x + (1 + k|x|²)y] / [1 - 2k<x,y> + k²|x|²|y|²]
     """
     (x, y), k, dtype = _prepare(x, y, k=k)
-    xx, yy, xy = _square(x), _square(y), (x * y).sum(-1, keepdim=True)
-    numerator = (1 - 2 * k * xy - k * yy) * x + (1 + k * xx) * y
-    return (numerator / (1 - 2 * k * xy + k**2 * xx * yy).clamp_min(1e-15)).to(dtype)  # protects the division
+    with _plain():
+        return stereographic.mobius_add(x, y, k=k).to(dtype)
 
 
 def expmap0(v: Tensor, *, k: float | Tensor, sync: bool = True) -> Tensor:
@@ -230,13 +240,8 @@ def midpoint(
 def parallel_transport(x: Tensor, y: Tensor, v: Tensor, *, k: float | Tensor) -> Tensor:
     """Tangent vectors v (..., D) at x, carried along the geodesic to y: gyr[y, -x]v λ_k(x)/λ_k(y). λ|v| is kept."""
     (x, y, v), k, dtype = _prepare(x, y, v, k=k)
-    xx, yy, xy = _square(x), _square(y), (x * y).sum(-1, keepdim=True)
-    xv, yv = (x * v).sum(-1, keepdim=True), (y * v).sum(-1, keepdim=True)
-    # gyr[y, -x]v = v + 2(ay - bx)/d, d the denominator of y ⊕ -x
-    a = k * xv - k**2 * (yv * xx - 2 * xy * xv)
-    b = k * yv + k**2 * xv * yy
-    gyration = v + 2 * (a * y - b * x) / (1 + 2 * k * xy + k**2 * xx * yy).clamp_min(1e-15)
-    return (gyration * _one_plus(y, k, dtype) / _one_plus(x, k, dtype)).to(dtype)
+    with _plain():
+        return stereographic.parallel_transport(x, y, v, k=k).to(dtype)
 
 
 def _radius(k: Tensor, radius: str) -> Tensor:

@@ -8,7 +8,6 @@ Distortion is the mean relative error, D_avg of Sala et al., "Representation Tra
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,16 +15,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hypav import geometry
+from hypav import geometry  # before geoopt, whose warnings it silences
 from hypav.errors import DataError, SettingError
 from hypav.trigonometry import finite_curvature
 from hypav.utils import as_tensor, device_of
 
-with warnings.catch_warnings():
-    # geoopt 0.5.1 compiles each function with torch.jit.script, for which torch 2.13 warns of deprecation
-    warnings.filterwarnings("ignore", message=r".*torch\.jit\.", category=DeprecationWarning)
-    from geoopt import ManifoldParameter, Stereographic
-    from geoopt.optim import RiemannianAdam
+from geoopt import ManifoldParameter, Stereographic  # isort: skip
+from geoopt.optim import RiemannianAdam  # isort: skip
 
 
 @dataclass(frozen=True)
