@@ -5,8 +5,8 @@ takes k by keyword: a number, or a tensor that broadcasts against (..., 1), such
 Gradients flow to k. Everything is computed in float64 and rounded once, to the dtype of the points: near the rim all
 results depend on 1 + k|x|², which loses most of its digits in float32.
 
-The model: Bachmann, Bécigneul, Ganea, "Constant Curvature Graph Convolutional Networks", ICML 2020. The formulas are those
-of geoopt, but its compiled functions give wrong second derivatives in torch.func. tan_k and artan_k are those of
+The model: Bachmann, Bécigneul, Ganea, "Constant Curvature Graph Convolutional Networks", ICML 2020. The formulas are
+those of geoopt, but its compiled functions give wrong second derivatives in torch.func. tan_k and artan_k are those of
 `hypav.trigonometry`, which says why.
 
 With sync=False the host does not wait for the device; training steps use this. Then k is not checked, and a k of NaN
