@@ -39,8 +39,9 @@ _NAMES = {
     **{
         name: f"hypav.{name}"
         for name in (
-            "geometry", "trigonometry", "hyperbolicity", "trees", "embeddings", "stats", "avca", "losses", "alignment",
-            "evaluation", "eszsl", "baselines", "training", "processors", "utils", "data", "figures", "errors", "handouts",
+            "geometry", "trigonometry", "hyperbolicity", "trees", "embeddings", "stats", "avca", "losses",
+            "alignment", "evaluation", "eszsl", "baselines", "training", "processors", "utils", "data", "figures", "errors",
+            "handouts",
         )
     },
     **{

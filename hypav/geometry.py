@@ -44,7 +44,7 @@ with warnings.catch_warnings():
 
 
 def _plain() -> AbstractContextManager[None]:
-    """torch.jit's optimised code of geoopt's functions gives wrong second derivatives in torch.func; the plain does not."""
+    """Runs geoopt's compiled functions as written; torch.jit's optimiser makes second derivatives in torch.func wrong."""
     return torch.jit.optimized_execution(False)
 
 

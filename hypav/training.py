@@ -579,8 +579,9 @@ def load_model(path: Path, config: RunConfig) -> tuple[Network, Alignment | None
         raise RunError(f"{path} is not the network of this configuration; train again, or give another file.")
     try:
         with torch.device("meta"):  # the sizes of the configuration are compared before they are allocated
-            bare: dict[str, torch.nn.Module] = {"model": AVCA(config.network)}
+            bare: dict[str, torch.nn.Module] = {"model": build_network(config.network, Generator("cpu"))}
             if config.alignment is not None:
+                assert isinstance(config.network, AVCAConfig)
                 bare["alignment"] = Alignment(config.alignment, config.network.dim_phi, Generator("cpu"))
         for part, module in bare.items():
             if _sizes(module.state_dict()) != _sizes(saved[part]):
