@@ -39,8 +39,8 @@ _NAMES = {
     **{
         name: f"hypav.{name}"
         for name in (
-            "geometry", "trigonometry", "hyperbolicity", "trees", "embeddings", "stats", "avca", "losses",
-            "alignment", "evaluation", "eszsl", "baselines", "training", "processors", "utils", "data", "figures", "errors",
+            "geometry", "trigonometry", "hyperbolicity", "trees", "embeddings", "stats", "avca", "losses", "alignment",
+            "evaluation", "eszsl", "baselines", "training", "processors", "utils", "data", "figures", "errors",
             "handouts",
         )
     },

@@ -422,7 +422,7 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         if bare:
             place = record["data_digest"], record["code"]
             # ridges were once chosen from a grid that was not widened; such a record has another key
-            linear[place] = max(record, linear.get(place, record), key=lambda r: str(r["created"]))
+            linear[place] = max(record, linear.get(place, record), key=lambda r: str(r.get("created")))
         else:
             rows.append(record)
     groups = dict.fromkeys(tuple(row[name] for name in shared) for row in rows)
