@@ -649,10 +649,12 @@ def build_yt8m(shards: tuple[Path, ...], out: Path, text: Path) -> None:
 
 def build(shards: Any, out: Path, text: Path) -> None:
     """Build the yt8m-mini set and print what it contains."""
+    from hypav.data.yt8m import YT8M_FILE
     from hypav.data.yt8m_build import build_yt8m as build_set
 
+    word = written(out / YT8M_FILE if out.is_dir() else out)
     report = build_set(shards, out, text=text)
-    echo(f"{report.path}: {report.kept} of {report.videos} videos from {report.shards} shards")
+    echo(f"{word} {report.path}: {report.kept} of {report.videos} videos from {report.shards} shards")
     for part, (videos, classes) in report.splits.items():
         echo(f"  {part}: {videos} videos of {classes} classes")
     if report.dropped:

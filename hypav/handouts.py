@@ -82,12 +82,13 @@ def write_course(folder: Path | str, *, execute: bool = False, data: str = "simu
         data: what `hypav.load` accepts; the executed notebooks train on it.
 
     Returns:
-        Sentences that say which files were kept and what to open.
+        Sentences that say which files were kept or replaced, and what to open.
 
     Raises:
         RunError: a notebook failed, or the folder cannot be written.
     """
     folder, paths = make_folder(folder), sorted(course_folder().glob("*.ipynb"))
+    earlier = (folder / "instructor.html").exists()
     students, solutions = make_folder(folder / "students"), make_folder(folder / "solutions")
     for place in (students, solutions):
         shutil.copy(course_folder() / RUNS, make_folder(place / "results"))
@@ -104,6 +105,8 @@ def write_course(folder: Path | str, *, execute: bool = False, data: str = "simu
         f"Kept {students / name}, which differs from the course's version. Delete it to get that version."
         for name in kept
     ]
+    if earlier:
+        messages.append(f"Replaced the pages, the solutions and the instructor's page in {folder}.")
     return [
         *messages,
         f"For students: open {students / 'index.html'}, or run: jupyter lab {students}",

@@ -632,6 +632,8 @@ def test_an_archive_says_its_size_and_has_a_limit(tmp_path, monkeypatch):
         file.writestr("small.txt", b"y" * 1000)
     unpack(path, out, say=said.append)
     assert said == [f"{path} unpacks to 2 files of 0.0 MB together."]
+    unpack(path, out, say=said.append)
+    assert said.pop().endswith(f"together. Those that {out} has already are replaced.")
     path.write_bytes(declared(path.read_bytes(), 2_100_000_000))
     shutil.rmtree(out)
     with pytest.raises(

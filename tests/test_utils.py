@@ -152,6 +152,17 @@ def test_slugs_of_different_names_differ() -> None:
     assert slug(unicodedata.normalize("NFD", "Käse")) == slug("Käse"), "macOS decomposes"
 
 
+def test_a_pipe_or_a_folder_is_never_replaced(tmp_path: Path) -> None:
+    """As root a rename would put a file in the place of /dev/null."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("folder", "pipe"):
+        with pytest.raises(RunError, match="not a file"):
+            write_json(tmp_path / name, {})
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "folder").is_dir()
+
+
 def test_a_digest_depends_on_every_value_and_type() -> None:
     base = {"a": torch.zeros(2, 3), "b": [1, 2.0, None], "c": {"d": "x"}}
     others = [

@@ -628,7 +628,8 @@ def _prepare(
         raise RunError(
             f"{archive} unpacks to {gigabytes(needed)}, but {folder} has {gigabytes(free)} free; choose another folder."
         )
-    say(f"{archive} unpacks to {count} files of {gigabytes(needed)} together.")
+    occupied = f" Those that {folder} has already are replaced." if any(Path(folder).iterdir()) else ""
+    say(f"{archive} unpacks to {count} files of {gigabytes(needed)} together.{occupied}")
 
 
 class _Member(tarfile.TarInfo):

@@ -27,17 +27,13 @@ PYTHON = {
 }
 
 
-def run_on(path: Path, processor: Processor = HERE, *, again: bool = False) -> tuple[Any, float]:
+def run_on(path: Path, processor: Processor = HERE) -> tuple[Any, float]:
     """Run a stored notebook, which stays as it is: the new one, normalised, and the seconds it took.
-
-    Args:
-        processor: what the kernel runs as.
-        again: as `twice` has it, each cell a second time.
 
     Raises:
         RunError: a cell failed or took longer than CELL_SECONDS.
     """
-    notebook = twice(read(path)) if again else read(path)
+    notebook = read(path)
     for cell in notebook.cells:
         cell.source = with_threads(cell.source, processor.threads)
     with emulated(processor) as variables:

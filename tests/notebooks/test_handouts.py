@@ -188,10 +188,11 @@ def test_a_students_work_is_kept(course: Path, monkeypatch: pytest.MonkeyPatch) 
     first, *rest = write_course(course)
     assert work.name in first
     assert "Delete it" in first
-    assert len(rest) == 2
+    assert len(rest) == 3
+    assert rest[0].startswith("Replaced the pages, the solutions")
     assert work.read_text(encoding="utf-8") == "{}"
     work.unlink()
-    assert len(write_course(course)) == 2
+    assert len(write_course(course)) == 3
     assert {path: path.read_bytes() for path in course.rglob("*") if path.is_file()} == files
 
 
