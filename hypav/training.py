@@ -243,8 +243,8 @@ def losses(terms: dict[str, Tensor], alignment: Alignment | None, e: Embeddings)
 def weight_of_pull(config: RunConfig, phase: Phase, device: torch.device) -> float:
     """The weight at which a stage's first step has the pull of the configuration.
 
-    It is pull |g_avca| / |g_align|, with the gradients of L_avca and of the unweighted alignment loss on phi_v and phi_a of
-    the positive samples. They are taken on phi whichever embeddings are aligned, as phi_att and theta follow from phi.
+    It is pull |g_avca| / |g_align|, with the gradients of L_avca and of the unweighted alignment loss on phi_v and phi_a
+    of the positive samples. They are on phi whichever embeddings are aligned, as phi_att and theta follow from phi.
 
     A second fresh learner takes the stage's first batch with its dropout masks, so the run's generators do not move. One
     batch is enough: all losses of a seed meet the same one, and from batch to batch the weight varies by about 10 %.
