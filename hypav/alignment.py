@@ -107,10 +107,13 @@ class AlignmentConfig:
         kernel, midpoint), a head needs a single k: the mean of its adaptive curvatures over the batch.
     aligned: which embeddings are aligned (Table 6).
     pairs: "positive" (paper), or "both" (released), the sum of the losses of the positive and the negative batch.
-    weight: weight of the alignment loss in the total (paper Eq. 5: 1, released 1e-3).
+    weight: weight of the alignment loss in the total (paper Eq. 5: 1, released 1e-3). It is 1 if neither it nor a pull
+        is given, and None with a pull.
     scale: multiplies the embeddings before Eq. 1. It is 1 in the paper and the released code. There |phi| is about 12
         and the ball's radius about 2, so nearly every row is clipped to the rim.
     xi: the small number of Eq. 1. The paper does not give it; the released code has 1e-3.
+    pull: instead of a weight, how long the weighted loss's gradient on phi is in the first step of a stage, as a share of
+        L_avca's: with 0.1 it is a tenth as long. Training turns it into a weight once, which then stays for the stage.
     """
 
     similarity: Similarity = "cosine"
@@ -121,9 +124,10 @@ class AlignmentConfig:
     curvatures: tuple[float, ...] | Adaptive = (-0.2,)
     aligned: Aligned = "phi"
     pairs: Pairs = "positive"
-    weight: float = 1.0
+    weight: float | None = None
     scale: float = 1.0
     xi: float = 1e-3
+    pull: float | None = None
 
     def __post_init__(self) -> None:
         for name, kind in _CHOICES.items():
@@ -135,8 +139,20 @@ class AlignmentConfig:
             object.__setattr__(self, "curvatures", (self.curvatures,))
         if not isinstance(self.curvatures, Adaptive):
             object.__setattr__(self, "curvatures", FixedCurvature(self.curvatures).curvatures)
-        if not (is_number(self.scale) and self.scale > 0 and is_number(self.weight) and self.weight >= 0):
-            raise SettingError(f"scale {self.scale!r} must be above 0 and weight {self.weight!r} at least 0.")
+        if self.pull is not None:
+            if self.weight is not None:
+                raise SettingError(
+                    f"weight is {self.weight!r} and pull {self.pull!r}; give one of them, as a pull sets the weight."
+                )
+            if not (is_number(self.pull) and self.pull > 0):
+                raise SettingError(f"pull is {self.pull!r}; it must be a finite number above 0, e.g. 0.1.")
+            object.__setattr__(self, "pull", float(self.pull))
+        elif self.weight is None:
+            object.__setattr__(self, "weight", 1.0)
+        elif not (is_number(self.weight) and self.weight >= 0):
+            raise SettingError(f"weight is {self.weight!r}; it must be a finite number of at least 0.")
+        if not (is_number(self.scale) and self.scale > 0):
+            raise SettingError(f"scale is {self.scale!r}; it must be a finite number above 0.")
         if not (is_number(self.xi) and 0 < self.xi < 1):
             raise SettingError(f"xi is {self.xi!r}; Eq. 1's small number lies in (0, 1), e.g. 1e-3.")
 
@@ -146,8 +162,11 @@ class AlignmentConfig:
         return self.similarity in ("distance", "kernel") or self.base == "midpoint"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, which `from_dict` reads."""
-        return asdict(self)
+        """Plain values for JSON, which `from_dict` reads. Without a pull there is no "pull", as in older files."""
+        values = asdict(self)
+        if self.pull is None:
+            del values["pull"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AlignmentConfig:
@@ -189,7 +208,7 @@ PRESETS: Mapping[str, AlignmentConfig] = {
 
 
 def preset(name: str, **changes: Any) -> AlignmentConfig:
-    """The configuration of the preset `name` with `changes` to its fields.
+    """The configuration of the preset `name` with `changes` to its fields; None keeps a field.
 
     >>> preset("curved", curvatures=(-1.0,), weight=0.1).similarity
     'distance'
@@ -199,7 +218,10 @@ def preset(name: str, **changes: Any) -> AlignmentConfig:
     """
     if name not in PRESETS:
         raise SettingError(f"There is no preset {name!r}; choose {', '.join(PRESETS)}.")
-    return replace(PRESETS[name], **changes)
+    given = {field: value for field, value in changes.items() if value is not None}
+    if "pull" in given:  # the preset's weight gives way to it, but not one that is given too
+        given = {"weight": None, **given}
+    return replace(PRESETS[name], **given)
 
 
 _preset = preset  # alignment_loss has an argument of that name
@@ -380,7 +402,12 @@ class AlignmentLoss(NamedTuple):
 
 
 class Alignment(nn.Module):
-    """The alignment loss with its curvatures. Only adaptive curvatures have weights, drawn from `generator`."""
+    """The alignment loss with its curvatures. Only adaptive curvatures have parameters, drawn from `generator`.
+
+    weight: the configuration's. With a pull it is a tensor, 1 until training sets it, which is saved with the network.
+    """
+
+    weight: Tensor | float
 
     def __init__(self, config: AlignmentConfig, dim_phi: int, generator: Generator) -> None:
         super().__init__()
@@ -390,13 +417,17 @@ class Alignment(nn.Module):
             self.curvature = AdaptiveCurvature(config.curvatures, dim_phi, generator)
         else:
             self.curvature = FixedCurvature(config.curvatures)
+        if config.weight is None:
+            self.register_buffer("weight", torch.ones(()))
+        else:
+            self.weight = config.weight
 
     def forward(self, e: Embeddings) -> AlignmentLoss:
         """The alignment loss of a batch. The input of the curvature layer is always phi (Eq. 6)."""
         heads, curvatures = self._pair(e, "")
         if self.config.pairs == "both":
             heads = heads + self._pair(e, "_neg")[0]
-        return AlignmentLoss(self.config.weight * heads.mean(), heads, curvatures)  # Eq. 7
+        return AlignmentLoss(self.weight * heads.mean(), heads, curvatures)  # Eq. 7
 
     def _pair(self, e: Embeddings, suffix: str) -> tuple[Tensor, Tensor]:
         name = {"phi": "phi_{}", "phi_att": "phi_{}_att", "theta": "theta_{}"}[self.config.aligned] + suffix

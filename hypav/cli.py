@@ -118,10 +118,16 @@ scale_option = choice(
 )
 preset_option = choice("--preset", PRESETS, "The alignment loss. With curved the curvature has an effect.")
 recipe_option = option("--recipe", help="Network and schedule by name; the default depends on the data.")
+pull_option = option(
+    "--pull",
+    type=float,
+    help="Instead of a weight: the alignment loss's gradient on phi as a share of L_avca's, e.g. 0.1.",
+)
 recipe_options = options(
     preset_option,
     recipe_option,
     option("--weight", type=float, help="Weight of the alignment loss; by default the preset's."),
+    pull_option,
     option("--epochs", type=COUNT, help="Maximum epochs per stage; by default the recipe's."),
     option("--batches", type=COUNT, help="Batches per epoch; by default the recipe's."),
     option("--batch-size", type=COUNT, help="Samples per batch; by default the recipe's."),
@@ -302,8 +308,10 @@ def compare(context: click.Context, load: Load, methods: str, to: Path | None, *
 @option("--presets", default="printed", help=f"Alignment losses, comma-separated, from {', '.join(PRESETS)}.")
 @option(
     "--weights",
-    default="1",
-    help="Weights of the alignment loss; tuned: the best from .001 to 100 on validation.",
+    help="Weights of the alignment loss, 1 by default; tuned: the best from .001 to 100 on validation.",
+)
+@option(
+    "--pulls", default="", help="Gradients of the alignment loss on phi, as shares of L_avca's: 1e-4,.01,.1."
 )
 @jobs_option
 @option(
@@ -313,7 +321,13 @@ def compare(context: click.Context, load: Load, methods: str, to: Path | None, *
 @device_option
 @click.pass_context
 def reproduce(
-    context: click.Context, tables: tuple[str, ...], load: Load, presets: str, weights: str, **settings: Any
+    context: click.Context,
+    tables: tuple[str, ...],
+    load: Load,
+    presets: str,
+    weights: str | None,
+    pulls: str,
+    **settings: Any,
 ) -> None:
     """Train all runs that the paper's tables and figures need, each of them once.
 
@@ -325,7 +339,13 @@ def reproduce(
     from hypav.experiments.grid import reproduce as reproduce_tables
 
     runs = reproduce_tables(
-        load(), tables, presets=split(presets), weights=split(weights), progress=True, **settings
+        load(),
+        tables,
+        presets=split(presets),
+        weights=None if weights is None else split(weights),
+        pulls=split(pulls),
+        progress=True,
+        **settings,
     )
     for preset, weight in runs.attrs["tuned"].items():
         echo(f"{preset}: validation chose weight {weight:g}.")
@@ -342,14 +362,15 @@ def reproduce(
 @option("--data", "name", type=DATA, help="Which runs: by the data set's name, or as for hypav compare.")
 @option("--folder", type=PATH, default=Path("runs"), help="The folder of the runs, or a .csv file of them.")
 @preset_option
-@option("--weight", default="1", help="Weight of the alignment loss; tuned: the one chosen on validation.")
+@option("--weight", help="Weight of the alignment loss, 1 by default; tuned: the one chosen on validation.")
+@pull_option
 @scale_option
 @recipe_option
 @option("--format", "form", default="markdown", help="markdown, latex, csv or html.")
 @option("--to", type=PATH, help="Write the table to this file.")
 def table(
-    number: str, name: str | None, folder: Path, preset: str, weight: str, scale: str, recipe: str | None, form: str,
-    to: Path | None,
+    number: str, name: str | None, folder: Path, preset: str, weight: str | None, pull: float | None, scale: str,
+    recipe: str | None, form: str, to: Path | None,
 ) -> None:  # fmt: skip
     """Show a table of the paper next to our runs: means and intervals over seeds, differences to AVCA per seed.
 
@@ -363,13 +384,13 @@ def table(
     runs = load_runs(folder)
     runs = runs if name is None else runs_on(runs, name)
     runs = comparable(runs[runs["recipe"] == recipe] if recipe else runs[runs["scale_name"] == scale], folder)
-    chosen = parsed_weight(weight)
+    chosen = None if weight is None and pull is not None else parsed_weight(1.0 if weight is None else weight)
     if isinstance(chosen, str):
         tuned = tuned_weight(runs, paper_key(runs), preset)
         if tuned is None:
             raise RunError(f"{folder} has no runs to tune by; hypav reproduce --weights tuned trains them.")
         chosen = tuned
-    shown = paper_table(f"table{number.removeprefix('table')}", runs, preset=preset, weight=chosen)
+    shown = paper_table(f"table{number.removeprefix('table')}", runs, preset=preset, weight=chosen, pull=pull)
     text = to_text(shown, form)
     if to is None:
         echo(text)

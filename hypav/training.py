@@ -93,6 +93,8 @@ class RunConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, which `from_dict` reads. The network has its "method" if it is not AVCA."""
         values = asdict(self)
+        if self.alignment is not None:
+            values["alignment"] = self.alignment.to_dict()
         if not isinstance(self.network, AVCAConfig):
             values["network"]["method"] = self.network.method
         return values
@@ -238,6 +240,45 @@ def losses(terms: dict[str, Tensor], alignment: Alignment | None, e: Embeddings)
     return report | {"avca": avca, "total": whole}
 
 
+def weight_of_pull(config: RunConfig, phase: Phase, device: torch.device) -> float:
+    """The weight at which a stage's first step has the pull of the configuration.
+
+    It is pull |g_avca| / |g_align|, with the gradients of L_avca and of the unweighted alignment loss on phi_v and phi_a
+    of the positive samples. They are on phi whichever embeddings are aligned, as phi_att and theta follow from phi.
+
+    A second fresh learner takes the stage's first batch with its dropout masks, so the run's generators do not move. One
+    batch is enough: all losses of a seed meet the same one, and from batch to batch the weight varies by about 10 %.
+
+    Raises:
+        RunError: no weight does it, as one of the gradients is zero, NaN or infinite.
+    """
+    assert config.alignment is not None
+    pull = config.alignment.pull
+    assert pull is not None
+    learner, schedule = Learner.fresh(config, device), config.train
+    assert isinstance(learner.model, AVCA)
+    sampler = TripletSampler(phase.label, batch_size=schedule.batch_size, generator=learner.sampling)
+    indices, negatives = sampler.draw(schedule.batches)
+    phis: list[
+        Tensor
+    ] = []  # (2B, D) with the negatives; the attention follows from these, not from `Embeddings.phi_v`
+    for encoder in (learner.model.encode_v, learner.model.encode_a):
+        encoder.register_forward_hook(lambda _module, _inputs, phi: phis.append(phi))
+    report = _losses(learner, make_batch(phase, indices[0], negatives[0]), schedule.autocast)
+    lengths = []
+    for name in ("avca", "align"):
+        both = torch.autograd.grad(report[name], phis, retain_graph=True)
+        lengths.append(torch.cat([g[: schedule.batch_size].double() for g in both]).norm().item())
+    avca, align = lengths
+    weight = pull * avca / align if align > 0 else math.inf
+    if not 0 < weight < torch.finfo(getattr(torch, schedule.dtype)).max:
+        raise RunError(
+            f"No weight has a pull of {pull:g} on {phase.name}, as the gradient on phi has length {avca:.3g} for L_avca "
+            f"and {align:.3g} for the alignment loss; give a weight instead, or another alignment loss."
+        )
+    return weight
+
+
 class Embedded(NamedTuple):
     """A phase in the joint space: theta_a (N, D) and theta_v (N, D) of its samples, theta_w (K, D) of its classes."""
 
@@ -274,6 +315,7 @@ class Run:
     metrics: on test, at the beta chosen on validation.
     val: on val, in the chosen epoch `best_epoch`.
     epochs: the losses, learning rate and val metrics of every epoch of both stages; `history` is the same as a table.
+        With a pull also "align_weight", the weight that it became in this stage.
     model, alignment: the networks after stage 2, in evaluation mode.
     seconds: total training time, including interrupted sessions.
     """
@@ -345,8 +387,8 @@ def train(
 
     Raises:
         SettingError: the network does not fit the data; no such device; capture=True without a GPU.
-        RunError: the loss or the embeddings became NaN or infinite; the checkpoint cannot be written or read; with
-            capture=True, the step cannot be recorded.
+        RunError: the loss or the embeddings became NaN or infinite; no weight has the pull; the checkpoint cannot be
+            written or read; with capture=True, the step cannot be recorded.
     """
     return finish(train_in_turns(data, config, folder, device, progress, label, checkpoint_seconds, capture))
 
@@ -423,6 +465,10 @@ class _Stages:
         sampler = TripletSampler(
             phase.label, batch_size=self.config.train.batch_size, generator=self.learner.sampling
         )
+        weight = None if self.learner.alignment is None else self.learner.alignment.weight
+        if isinstance(weight, Tensor) and not done:
+            weight.fill_(weight_of_pull(self.config, phase, self.device))
+        pulled = {"align_weight": weight.item()} if isinstance(weight, Tensor) else {}
         for epoch in range(done + 1, until + 1):
             started = self.steps(phase, sampler)
             yield
@@ -438,7 +484,7 @@ class _Stages:
                     "lower the learning rate or the alignment weight, and check the features with `hypav data verify`."
                 )
             lr = self.learner.optimizer.param_groups[0]["lr"]
-            self.epochs.append({"stage": stage, "epoch": epoch, **means, "lr": lr, **asdict(best)})
+            self.epochs.append({"stage": stage, "epoch": epoch, **means, **pulled, "lr": lr, **asdict(best)})
             self.learner.scheduler.step(best.HM)
             # as released: strictly greater, but a best HM of 0 is always replaced
             if stage == 1 and (best.HM > self.val.HM or self.val.HM == 0):

@@ -662,6 +662,7 @@ INVALID = {
     "similarity": ("hyperbolic", None), "normalise": ("",), "base": (1,), "to_ball": ("exp",), "clip_radius": ("rim",),
     "aligned": ("rho",), "pairs": ("negative",), "curvatures": ((), math.nan, (0.1, math.inf), "H+H", None, ("-0.2",)),
     "weight": (-1.0, math.nan, "1"), "scale": (0.0, -1.0, math.inf, None), "xi": (0.0, 1.0, math.nan),
+    "pull": (0.0, -1.0, math.inf, math.nan, "1"),
 }  # fmt: skip
 
 
@@ -670,6 +671,23 @@ def test_an_invalid_setting_is_refused(field: str) -> None:
     for value in INVALID[field]:
         with pytest.raises(SettingError, match=field):
             AlignmentConfig(**{field: value})  # type: ignore[arg-type]
+
+
+def test_a_pull_takes_the_place_of_the_weight() -> None:
+    for name in PRESETS:
+        config = preset(name, pull=1)
+        assert (config.weight, config.pull) == (None, 1.0)
+        assert config.to_dict() == {**PRESETS[name].to_dict(), "weight": None, "pull": 1.0}
+        assert AlignmentConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert preset("released", weight=None, pull=None) == PRESETS["released"]
+    for weight in (0.0, 1.0):
+        with pytest.raises(SettingError, match=rf"weight is {weight} and pull 0\.1; give one of them"):
+            preset("released", weight=weight, pull=0.1)
+
+
+def test_a_configuration_with_a_weight_is_stored_as_before_there_were_pulls() -> None:
+    names = {item.name for item in fields(AlignmentConfig)} - {"pull"}
+    assert set(preset("curved").to_dict()) == names
 
 
 def test_an_invalid_adaptive_curvature_is_refused() -> None:

@@ -32,6 +32,7 @@ CONFIGS = {
     "avca": tiny(epochs=5, patience=0),
     "heads float64": tiny(epochs=5, patience=0, dtype="float64", alignment=HEADS),
     "printed autocast": tiny(alignment=preset("printed"), autocast=True),
+    "pull": tiny(epochs=5, patience=0, alignment=preset("curved", pull=0.5)),
 }
 Replaced = type[HostGraph]
 

@@ -56,8 +56,8 @@ def stage_and_epoch(folder: Path) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     "config",
-    [tiny(), tiny(alignment=HEADS, dtype="float64", patience=0)],
-    ids=["avca", "hyper-multiple float64"],
+    [tiny(), tiny(alignment=HEADS, dtype="float64", patience=0), tiny(alignment=preset("curved", pull=0.3))],
+    ids=["avca", "hyper-multiple float64", "pull"],
 )
 def test_a_run_interrupted_after_every_epoch_ends_as_if_it_was_not(config: RunConfig, tmp_path: Path) -> None:
     config = with_a_second_stage(config)
@@ -333,7 +333,9 @@ def test_a_file_system_that_takes_no_more_bytes(after_two: Path) -> None:
 # the kept network
 
 
-@pytest.mark.parametrize("alignment", [None, HEADS], ids=["avca", "hyper-multiple"])
+@pytest.mark.parametrize(
+    "alignment", [None, HEADS, preset("released", pull=0.1)], ids=["avca", "hyper-multiple", "pull"]
+)
 def test_a_kept_network_comes_back(alignment: Any, tmp_path: Path) -> None:
     run = train_tiny(tiny(alignment=alignment, dtype="float64"))
     path = tmp_path / "network.pt"

@@ -169,6 +169,9 @@ def test_reproduce_then_table(tmp_path: Path, command: Command, monkeypatch: pyt
     assert shown.returncode == 0, shown.stderr
     assert re.search(r"\| Hyper-single .*\d+\.\d ± \d", shown.stdout)
     assert re.search(r"\| ESZSL ", shown.stdout)
+    pulled = command("table", "1", "--folder", tmp_path, "--scale", "full", "--pull", ".1")
+    assert "printed, pull 0.1" in pulled.stdout
+    assert re.search(r"\| Hyper-single .*not run", pulled.stdout)
     to = ("--format", "latex", "--to", tmp_path / "t.tex")
     assert command("table", "1", "--folder", tmp_path, "--recipe", "tiny", *to).returncode == 0
     assert r"\begin{tabular}" in (tmp_path / "t.tex").read_text()
@@ -176,6 +179,7 @@ def test_reproduce_then_table(tmp_path: Path, command: Command, monkeypatch: pyt
         (("9", "--recipe", "tiny"), "no 'table9'"),
         (("1", "--recipe", "course"), "no such runs"),
         (("1", "--recipe", "tiny", "--weight", "tuned"), "no runs to tune by"),
+        (("1", "--recipe", "tiny", "--weight", "1", "--pull", "1"), "give one of them"),
     ):
         assert words in sentence(command("table", *arguments, "--folder", tmp_path))
     assert "no runs in" in sentence(command("table", "1", "--folder", tmp_path / "nowhere"))
@@ -302,6 +306,8 @@ def test_bad_input_is_one_sentence(tmp_path: Path, command: Command) -> None:
         ("train --data simulated:small --method hyper-alignment:0.2", "not hyperbolic"),
         ("train --data simulated:small --method eszsl", "no training run"),
         ("train --data simulated:small --epochs 0", "epochs is 0"),
+        ("train --data simulated:small --method hyper-single --pull 0", "pull is 0"),
+        ("compare --data simulated:small --weight 1 --pull 0.1", "give one of them"),
         ("train --data simulated:small --device abacus", "abacus"),
         ("train --data simulated:small --recipe vgg", "vgg"),
         ("train --data simulated:small --threads 0", "threads is 0"),

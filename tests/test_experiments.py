@@ -94,6 +94,7 @@ def test_methods() -> None:
     assert parse_method("AVCA", "printed", SETTINGS)[1:] == ("AVCA", None)
     assert parse_method("eszsl", "printed", SETTINGS)[1:] == ("ESZSL", None)
     assert parse_method("hyper-single", "printed", SETTINGS, weight=2.0).alignment.weight == 2.0
+    assert parse_method("hyper-single", "released", SETTINGS, pull=0.1).alignment.pull == 0.1
 
 
 def test_curvatures_by_keyword_are_those_in_the_name() -> None:
@@ -134,6 +135,8 @@ def test_methods_that_make_no_sense() -> None:
     for keywords, match in (
         ({"spec": "avca", "k": -0.2}, "avca has no k"),
         ({"spec": "avca", "weight": 1.0}, "takes no weight"),
+        ({"spec": "avca", "pull": 1.0}, "takes no pull"),
+        ({"spec": "hyper-alignment", "weight": 1.0, "pull": 1.0}, "give one of them"),
         ({"spec": "hyper-alignment:-1", "k": -0.2}, "given twice"),
         ({"spec": "hyper-multiple", "N_c": 1.5}, "not a whole number"),
         ({"spec": "eszsl"}, "no training run"),
@@ -274,6 +277,9 @@ def test_the_papers_rows_are_next_to_ours_with_the_papers_curvatures_alone(tmp_p
     paper = table[[f"paper {metric}" for metric in METRICS]]
     assert paper.loc["AVCA"].tolist() == [51.53, 18.43, 27.15, 20.01]
     assert paper.loc["Hyper-multiple"].tolist() == [63.08, 19.10, 29.32, 22.24]
+    pulled = compare_small(tmp_path, ("hyper-multiple",), data=ucf(simulated=False), pull=0.1)
+    assert pulled.loc["Hyper-multiple", "paper HM"] == 29.32
+    assert "Preset printed, pull 0.1; recipe" in comparison_text(pulled)
     others = ["ESZSL", "Geometry-multiple (alignment:0.2+-0.2)", "Hyper-multiple (hyper-multiple:7)"]
     assert paper.loc[others].isna().all().all()
     text = comparison_text(table)

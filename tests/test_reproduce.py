@@ -52,6 +52,8 @@ def test_what_makes_no_sense_is_refused_before_any_run(tmp_path: Path) -> None:
         (["table1"], {"presets": ["papre"]}, "no preset 'papre'"),
         (["table1"], {"weights": ["nan"]}, "weight 'nan' is neither"),
         (["table1"], {"weights": []}, "one table, one preset and one weight"),
+        (["table1"], {"pulls": ["loud"]}, "pull is 'loud'"),
+        (["table1"], {"pulls": [-1]}, "pull is -1"),
         (["table1"], {"seeds": 0}, "seeds is 0"),
         (["table1"], {"seeds": [1, 1]}, "different seeds"),
         (["table1"], {"jobs": 0}, "jobs is 0"),
@@ -70,6 +72,14 @@ def test_all_is_every_table_and_figure(tmp_path: Path, monkeypatch: pytest.Monke
     printed = {job.config.alignment for job in asked if job.preset == "printed"}
     assert len(printed) == 1 + 13 + 6 + 3 + 2  # AVCA, Table 3, mixtures, N_c, phi_att and theta
     assert {job.config.seed for job in asked} == {4}
+
+
+def test_pulls_are_further_runs_and_weight_1_is_left_out(tmp_path: Path) -> None:
+    table = reproduce_tiny(tmp_path, ["table7"], seeds=1, pulls=["0.1", 0.1, 1])
+    assert sorted(table["pull"].dropna()) == [0.1, 1.0]
+    assert table["weight"].isna().all()
+    both = reproduce_tiny(tmp_path, ["table7"], seeds=1, pulls=[1], weights=[2])
+    assert (both["pull"].count(), both["weight"].count(), len(both)) == (1, 1, 4)
 
 
 def test_runs_that_fail_are_listed(tmp_path: Path) -> None:

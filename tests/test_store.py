@@ -25,11 +25,13 @@ from hypav.alignment import Adaptive, AlignmentConfig, preset
 from hypav.avca import AVCAConfig
 from hypav.errors import RunError
 from hypav.experiments import runs
+from hypav.experiments.effects import cases, runs_of
 from hypav.experiments.figures import draw
 from hypav.experiments.grid import train
 from hypav.experiments.runs import (
     COLUMNS,
     NUMERICS_VERSION,
+    Job,
     alignment_columns,
     curvatures_text,
     eszsl_record,
@@ -41,9 +43,12 @@ from hypav.experiments.runs import (
     run_key,
     run_path,
 )
+from hypav.experiments.tables import paper_table
 from hypav.hyperbolicity import gaussian_null
 from hypav.training import RunConfig, TrainConfig, score
 from hypav.utils import content_digest, load_checked, save_checked
+
+LOUD = ({"pull": 0.1}, {"weight": 1.0})
 
 
 def one_sentence(error: pytest.ExceptionInfo[BaseException]) -> bool:
@@ -90,6 +95,13 @@ def changed(value: Any, kind: Any) -> Any:
     )
 
 
+def change(whole: Any, name: str) -> dict[str, Any]:
+    """Another value of a field of a configuration."""
+    if name == "pull":
+        return {"weight": None, "pull": 0.1}
+    return {name: changed(getattr(whole, name), get_type_hints(type(whole))[name])}
+
+
 def key(config: RunConfig, digest: str = "d", device: str = "cpu") -> str:
     return run_key(config.to_dict(), digest, device)
 
@@ -102,8 +114,7 @@ def test_any_change_of_a_setting_changes_the_key() -> None:
     for part, kind in (("network", AVCAConfig), ("train", TrainConfig), ("alignment", AlignmentConfig)):
         whole = getattr(config, part)
         for field in fields(kind):
-            value = changed(getattr(whole, field.name), get_type_hints(kind)[field.name])
-            keys.add(key(replace(config, **{part: replace(whole, **{field.name: value})})))
+            keys.add(key(replace(config, **{part: replace(whole, **change(whole, field.name))})))
             count += 1
     assert len(keys) == count
 
@@ -182,10 +193,8 @@ def test_curvatures_as_text() -> None:
 def test_any_change_of_an_alignment_changes_its_columns() -> None:
     whole = preset("printed")
     for field in fields(whole):
-        value = changed(getattr(whole, field.name), get_type_hints(AlignmentConfig)[field.name])
-        assert alignment_columns(replace(whole, **{field.name: value})) != alignment_columns(whole), (
-            field.name
-        )
+        other = replace(whole, **change(whole, field.name))
+        assert alignment_columns(other) != alignment_columns(whole), field.name
 
 
 def test_delta_rel_is_measured_if_it_is_asked_for(tmp_path: Path) -> None:
@@ -197,6 +206,23 @@ def test_delta_rel_is_measured_if_it_is_asked_for(tmp_path: Path) -> None:
     n, dim = len(small().phase("test")), jobs[0].config.network.dim_theta
     noise = gaussian_null(n, dim, generator=torch.Generator().manual_seed(3), tries=runs.NOISE_TRIES)
     assert record["delta_noise"] == pytest.approx(noise.delta_rel, abs=1e-9)
+
+
+def test_runs_with_a_pull_and_with_a_weight_stand_in_no_table_together(tmp_path: Path) -> None:
+    jobs = [Job(tiny(alignment=preset("printed", **loud)), "printed", tiny_recipe()) for loud in LOUD]
+    assert tiny_grid(tmp_path, jobs).failed == []
+    pulled, weighted = (read_record(run_path(tmp_path, small(), job.config)) for job in jobs)
+    assert "pull" not in weighted, "its record is as it was before there were pulls"
+    assert (pulled["weight"], pulled["pull"]) == (None, 0.1)
+    assert pulled["epochs"][0]["align_weight"] > 0
+    load_runs(tmp_path).to_csv(tmp_path / "runs.csv", index=False)
+    for table in (load_runs(tmp_path), load_runs(tmp_path / "runs.csv")):
+        for record, job in zip((pulled, weighted), jobs, strict=True):
+            assert runs_of(table, job.config.alignment)["HM"].tolist() == [record["HM"]]
+        assert cases(table)["case"].tolist() == ["printed, weight 1"]
+        shown = paper_table("table1", table, preset="printed", pull=0.1)
+        assert shown.attrs["loss"] == "printed, pull 0.1"
+        assert shown.loc["Hyper-alignment", "HM"] == pytest.approx(100 * pulled["HM"])
 
 
 # --- networks ---
@@ -573,6 +599,7 @@ def test_a_table_of_runs_is_a_file_and_no_address(tmp_path: Path, monkeypatch: p
 def test_the_recorded_runs_of_the_course_are_read() -> None:
     table = load_runs(Path(__file__).parents[1] / "notebooks" / "results" / "course_runs.csv")
     assert len(table) > 2000
+    assert table["pull"].isna().all()
     assert {"printed", "curved"} <= set(table["preset"])
     assert table.loc[table["method"] != "ESZSL", "val_HM"].between(0, 1).all()
 

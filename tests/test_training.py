@@ -238,6 +238,68 @@ def test_a_run_depends_on_its_seed_and_not_on_torchs_global_generator() -> None:
     assert train_tiny(tiny(seed=43, alignment=HEADS)).epochs[0]["total"] != first.epochs[0]["total"]
 
 
+# a pull
+
+
+PULLS = {
+    "positive": preset("curved", curvatures=Adaptive(2), pull=0.3),
+    "both": preset("released", pull=0.3),
+    "phi_att": preset("printed", aligned="phi_att", pull=0.3),
+    "theta": preset("printed", aligned="theta", pull=0.3),
+}
+pulls = pytest.mark.parametrize("alignment", PULLS.values(), ids=PULLS)
+
+
+class Cut(torch.nn.Module):
+    """An encoder whose output is a leaf."""
+
+    def __init__(self, encoder: torch.nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, *inputs: Any) -> torch.Tensor:
+        self.phi = self.encoder(*inputs).detach().requires_grad_()
+        return self.phi
+
+
+@pulls
+def test_in_the_first_step_the_gradient_on_phi_is_that_share_of_L_avcas(alignment: AlignmentConfig) -> None:
+    config = tiny(alignment=alignment, dtype="float64", epochs=1)
+    weight = train_tiny(config).epochs[0]["align_weight"]
+    gradients = {}
+    for name in ("avca", "align"):
+        learner = Learner.fresh(config, CPU)
+        learner.alignment.weight.fill_(weight)
+        cut = [Cut(learner.model.encode_v), Cut(learner.model.encode_a)]
+        learner.model.encode_v, learner.model.encode_a = cut
+        phase = small().phase("train").to(dtype=torch.float64)
+        drawn = TripletSampler(phase.label, batch_size=8, generator=learner.sampling).draw(2)
+        training._losses(learner, make_batch(phase, *(x[0] for x in drawn)), False)[name].backward()
+        gradients[name] = torch.cat([encoder.phi.grad[:8] for encoder in cut])
+    share = gradients["align"].norm() / gradients["avca"].norm()
+    assert share.item() == pytest.approx(0.3, rel=1e-9)
+
+
+def test_a_pull_is_one_weight_per_stage_and_changes_nothing_else() -> None:
+    run = train_tiny(tiny(alignment=PULLS["positive"]))
+    one, two = (set(part["align_weight"]) for _, part in run.history.groupby("stage"))
+    assert len(one) == len(two) == 1
+    assert one != two, "stage 2 has other samples"
+    fixed = train_tiny(tiny(alignment=replace(PULLS["positive"], pull=None, weight=one.pop())))
+    rows = [{name: x for name, x in row.items() if name != "align_weight"} for row in run.epochs]
+    assert rows[:3] == fixed.epochs[:3]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-17], ids=["no gradient", "a weight beyond float32"])
+def test_a_pull_that_no_weight_has_is_refused(scale: float) -> None:
+    alignment = AlignmentConfig(
+        similarity="inner", normalise="none", curvatures=(0.0,), scale=scale, pull=1e9
+    )
+    with pytest.raises(RunError, match=r"pull of 1e\+09 on train, as the gradient on phi") as error:
+        train_tiny(tiny(alignment=alignment))
+    assert message(error)
+
+
 # embeddings
 
 
@@ -300,7 +362,9 @@ def test_an_invalid_setting_is_named(change: dict[str, object]) -> None:
     assert message(error)
 
 
-@pytest.mark.parametrize("alignment", [None, *VARIANTS.values()], ids=["avca", *VARIANTS])
+@pytest.mark.parametrize(
+    "alignment", [None, *VARIANTS.values(), PULLS["both"]], ids=["avca", *VARIANTS, "pull"]
+)
 def test_a_configuration_survives_json(alignment: AlignmentConfig | None) -> None:
     config = tiny(alignment=alignment, seed=2**63 - 1)
     assert RunConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config

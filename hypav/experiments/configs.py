@@ -217,20 +217,27 @@ def name_of(config: RunConfig) -> str:
 
 
 def parse_method(
-    spec: str, preset_name: str, settings: PaperSettings, *, weight: float | None = None, **curvatures: Any
+    spec: str,
+    preset_name: str,
+    settings: PaperSettings,
+    *,
+    weight: float | None = None,
+    pull: float | None = None,
+    **curvatures: Any,
 ) -> Method:
     """The method of a name such as "hyper-multiple:3:-0.4"; missing values are the paper's.
 
     Args:
         settings: the paper's values.
         weight: weight of the alignment loss; by default the preset's.
+        pull: instead of a weight; see `AlignmentConfig`.
         curvatures: k, N_c or c_0, if they are not in the name; None is ignored.
 
     Raises:
-        SettingError: an unknown name, a value that is not a number, a hyperbolic method with k >= 0, N_c < 1, or a
-            value that the method does not have.
+        SettingError: an unknown name, a value that is not a number, a hyperbolic method with k >= 0, N_c < 1, a value
+            that the method does not have, or both a weight and a pull.
     """
-    base = preset(preset_name, **({} if weight is None else {"weight": weight}))
+    base = preset(preset_name, weight=weight, pull=pull)
     name, *parts = spec.strip().lower().split(":")
     if name not in _TAKES or len(parts) > len(_TAKES[name]):
         raise SettingError(f"There is no method {spec!r}: {_HELP}.")
@@ -301,6 +308,7 @@ def run_config(
     c_0: float | None = None,
     preset: str = "printed",
     weight: float | None = None,
+    pull: float | None = None,
     recipe: str | Recipe | None = None,
     seed: int = 0,
     **changes: Any,
@@ -308,7 +316,7 @@ def run_config(
     """The configuration of one run, from the names that a user writes.
 
     Args:
-        spec, k, N_c, c_0, weight: see `parse_method`.
+        spec, k, N_c, c_0, weight, pull: see `parse_method`.
         preset: the alignment loss: printed, released, released-2023 or curved.
         recipe: see `recipe_for`.
         changes: settings of the recipe by name, e.g. epochs=4 or dtype="float64"; None is ignored.
@@ -317,14 +325,15 @@ def run_config(
         SettingError: an unknown name or an invalid value.
     """
     method = parse_method(
-        spec, preset, paper_settings(data.reference_key), weight=weight, k=k, N_c=N_c, c_0=c_0
+        spec, preset, paper_settings(data.reference_key), weight=weight, pull=pull, k=k, N_c=N_c, c_0=c_0
     )
     if method.name == "ESZSL":
         raise SettingError(
             'ESZSL is solved in closed form and has no training run; use hv.compare(data, ["eszsl"]) or hypav.eszsl.'
         )
-    if method.alignment is None and weight is not None:
-        raise SettingError(f"{spec} has no alignment loss, so it takes no weight.")
+    for name, value in (("weight", weight), ("pull", pull)):
+        if method.alignment is None and value is not None:
+            raise SettingError(f"{spec} has no alignment loss, so it takes no {name}.")
     chosen = recipe_for(data, recipe).changed(changes, [method.name])
     return config_for(data, chosen, method.name, method.alignment, seed)
 
@@ -346,7 +355,7 @@ class Row:
     """One row of a table of the paper, which needs training.
 
     label: as in the paper, e.g. "-0.2", "E+H", "2" for N_c, "phi_att". weight and alignment: None for AVCA, CJME and
-    AVGZSLNet, which are the same run for every preset.
+    AVGZSLNet, which are the same run for every preset. With a pull, weight is None too.
     """
 
     table: str
@@ -357,27 +366,32 @@ class Row:
     alignment: AlignmentConfig | None
 
 
-def table_rows(table: str, key: Key | None, preset_name: str, weight: float) -> tuple[Row, ...]:
+def table_rows(
+    table: str, key: Key | None, preset_name: str, weight: float | None, pull: float | None = None
+) -> tuple[Row, ...]:
     """The rows of a table or figure in the paper's order, AVCA first. CJME and AVGZSLNet are the rows of "baselines".
 
     Args:
         table: one of TABLES or FIGURES, or "baselines".
         key: the paper's set that gives k, N_c and c_0; None is the same as UCF-GZSL (main).
-        weight: weight of the alignment loss, instead of the preset's.
+        weight: weight of the alignment loss, instead of the preset's; None keeps the preset's.
+        pull: instead of a weight; see `AlignmentConfig`.
 
     Raises:
-        SettingError: there is no such table or preset, or the weight is negative.
+        SettingError: there is no such table or preset, the weight is negative, the pull is not positive, or both are
+            given.
     """
     known = (*TABLES, *FIGURES, BASELINES)
     if table not in known:
         raise SettingError(f"There is no {table!r}; choose {', '.join(known)}.")
-    base = preset(preset_name, weight=weight)
+    base = preset(preset_name, weight=weight, pull=pull)
+    weight = None if base.weight is None else float(base.weight)
     if table == BASELINES:
         return tuple(Row(table, name, name, preset_name, None, None) for name in NETWORKS if name != AVCA)
     rows = [Row(table, AVCA, AVCA, preset_name, None, None)]
     for label, changes in _changes(table, paper_settings(key)):
         alignment = replace(base, **changes)
-        rows.append(Row(table, label, method_name(alignment), preset_name, float(weight), alignment))
+        rows.append(Row(table, label, method_name(alignment), preset_name, weight, alignment))
     return tuple(rows)
 
 

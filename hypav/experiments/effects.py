@@ -103,7 +103,9 @@ def paper_key(runs: DataFrame) -> Key | None:
 def runs_of(runs: DataFrame, alignment: AlignmentConfig | None, method: str = AVCA) -> DataFrame:
     """MEASURED of the runs with an alignment loss, or of a method without one, by seed; of repeated runs the newest."""
     wanted = {"method": method} if alignment is None else alignment_columns(alignment)
-    alike = np.logical_and.reduce([(runs[name] == value).to_numpy() for name, value in wanted.items()])
+    alike = np.logical_and.reduce(
+        [(runs[name] == value).to_numpy() for name, value in wanted.items() if value is not None]
+    )
     chosen = runs.loc[alike, ["seed", "created", *MEASURED]].sort_values("created", kind="stable")
     return chosen.drop_duplicates("seed", keep="last").set_index("seed").sort_index()
 
@@ -111,7 +113,8 @@ def runs_of(runs: DataFrame, alignment: AlignmentConfig | None, method: str = AV
 def cases(runs: DataFrame) -> DataFrame:
     """The alignment losses that were run for the tables: case (its name), preset, weight, tuned.
 
-    tuned: whether validation chose the weight. A weight that was only tried for that is not a case.
+    tuned: whether validation chose the weight. A weight that was only tried for that is not a case. Runs with a pull are
+    none, as they have no weight: `tables.paper_table` shows them.
     """
     rows = []
     for preset in PRESETS:

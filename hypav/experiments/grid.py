@@ -76,6 +76,7 @@ def train(
     c_0: float | None = None,
     preset: str = "printed",
     weight: float | None = None,
+    pull: float | None = None,
     recipe: str | Recipe | None = None,
     seed: int = 0,
     epochs: int | None = None,
@@ -97,6 +98,8 @@ def train(
         k, N_c, c_0: curvatures; by default the paper's. k < 0 is hyperbolic.
         preset: the alignment loss: printed, released, released-2023 or curved.
         weight: weight of the alignment loss; by default the preset's.
+        pull: instead of a weight, how long the loss's gradient on phi is in the first step of a stage, as a share of
+            L_avca's; the history's "align_weight" is the weight that it became.
         recipe: network and schedule by name; the default depends on the data.
         epochs, batches, batch_size, lr, settings: replace settings of the recipe, e.g. dtype="float64", or of the
             network, e.g. weights="sample" of CJME.
@@ -108,8 +111,10 @@ def train(
         progress: print the expected time and show a bar; None does so only in a terminal.
 
     Raises:
-        SettingError: an invalid name or value; ESZSL, which has no training run; capture=True without a GPU.
-        RunError: the run diverged, another process trains it in this folder, or the folder cannot be written.
+        SettingError: an invalid name or value; both a weight and a pull, or one of them for a method without an alignment
+            loss; ESZSL, which has no training run; capture=True without a GPU.
+        RunError: the run diverged, no weight has the pull, another process trains it in this folder, or the folder cannot
+            be written.
 
     >>> import hypav as hv
     >>> run = hv.train(hv.load("simulated:small"), "hyper-alignment", k=-0.5, epochs=1, batches=2)
@@ -120,7 +125,7 @@ def train(
     name = parse_method(method, preset, paper_settings(data.reference_key), k=k, N_c=N_c, c_0=c_0).name
     plan = recipe_for(data, recipe).changed(changes, [name])
     config = run_config(
-        data, method, k=k, N_c=N_c, c_0=c_0, preset=preset, weight=weight, recipe=plan, seed=seed
+        data, method, k=k, N_c=N_c, c_0=c_0, preset=preset, weight=weight, pull=pull, recipe=plan, seed=seed
     )
     if not 1 <= threads <= 1024:
         raise SettingError(f"threads is {threads}; it must be at least 1 and at most 1024.")
@@ -154,6 +159,7 @@ def compare(
     seeds: int | Sequence[int] = 3,
     preset: str = "printed",
     weight: float | None = None,
+    pull: float | None = None,
     recipe: str | Recipe | None = None,
     folder: Path | str = "runs",
     device: str = "auto",
@@ -170,7 +176,7 @@ def compare(
         methods: as in `train`; also eszsl, the linear reference in closed form. CJME and AVGZSLNet have the schedule of
             the others without weight decay.
         seeds: the number of seeds (0, 1, …), or a list of them.
-        preset, weight, recipe, settings: as in `train`, the same for all methods.
+        preset, weight, pull, recipe, settings: as in `train`, the same for all methods.
         folder: the folder of the runs.
         jobs: runs at a time; by default one per core, or four on a GPU.
 
@@ -180,7 +186,7 @@ def compare(
         `attrs` holds data, preset, recipe and seeds, and in "failed" the failed runs. `comparison_text` prints all of it.
 
     Raises:
-        SettingError: an unknown method, a method or seed that is given twice, or an empty list.
+        SettingError: an unknown method, a method or seed that is given twice, an empty list, or both a weight and a pull.
 
     >>> import tempfile, hypav as hv
     >>> table = hv.compare(hv.load("simulated:small"), ["eszsl"], folder=tempfile.mkdtemp())
@@ -188,7 +194,7 @@ def compare(
     ['ESZSL']
     """
     seeds, papers = _seeds(seeds), paper_settings(data.reference_key)
-    chosen = [parse_method(spec, preset, papers, weight=weight) for spec in methods]
+    chosen = [parse_method(spec, preset, papers, weight=weight, pull=pull) for spec in methods]
     if not chosen:
         raise SettingError("A comparison needs at least one method.")
     same: dict[Any, Method] = {}
@@ -214,10 +220,10 @@ def compare(
     for method in chosen:
         if method.name == "ESZSL":
             runs[method.spec] = dict.fromkeys(seeds, eszsl_record(data, grid.folder))
-    table = _comparison(data, chosen, runs, preset, weight)
+    table = _comparison(data, chosen, runs, preset, weight=weight, pull=pull)
     table.attrs = {
         "data": data.name, "digest": data.digest, "simulated": data.simulated, "source": data.source,
-        "preset": preset, "weight": weight, "recipe": plan.name, "seeds": list(seeds),
+        "preset": preset, "weight": weight, "pull": pull, "recipe": plan.name, "seeds": list(seeds),
         "notes": _notes(data, chosen, preset, len(seeds)), "failed": grid.failed,
     }  # fmt: skip
     return table
@@ -229,7 +235,8 @@ def reproduce(
     *,
     seeds: int | Sequence[int] = 3,
     presets: Sequence[str] = ("printed",),
-    weights: Sequence[float | str] = (1.0,),
+    weights: Sequence[float | str] | None = None,
+    pulls: Sequence[float | str] = (),
     scale: str = "course",
     recipe: str | Recipe | None = None,
     folder: Path | str = "runs",
@@ -244,7 +251,9 @@ def reproduce(
         tables: table1 to table7, figure3, figure4, baselines (CJME and AVGZSLNet), or all.
         seeds: the number of seeds (0, 1, …), or a list of them.
         presets: the alignment losses.
-        weights: weights of the alignment loss; "tuned" is the one of WEIGHTS with the highest HM on validation.
+        weights: weights of the alignment loss; "tuned" is the one of WEIGHTS with the highest HM on validation. By
+            default 1, or none if there are pulls.
+        pulls: shares that the loss's gradient has of L_avca's, each a further set of runs; see `AlignmentConfig`.
         scale: "course" for a short schedule, "full" for the published one.
         recipe: network and schedule by name, instead of a scale.
         folder: the folder of the runs. On a cluster all machines should share it.
@@ -256,7 +265,7 @@ def reproduce(
         "tuned", the chosen weight of each preset.
 
     Raises:
-        SettingError: an unknown table, preset, weight or scale, or an empty list.
+        SettingError: an unknown table, preset, weight or scale, a pull that is not positive, or an empty list.
         RunError: the folder cannot be written, the cluster does not answer, or a worker process ended.
 
     >>> import tempfile, hypav as hv
@@ -268,20 +277,22 @@ def reproduce(
     names = dict.fromkeys(
         name for table in tables for name in ((*TABLES, *FIGURES, BASELINES) if table == "all" else (table,))
     )
+    weights = (() if pulls else (1.0,)) if weights is None else weights
     numbers = dict.fromkeys(parsed_weight(weight) for weight in weights)
-    if not names or not presets or not numbers:
-        raise SettingError("Name at least one table, one preset and one weight.")
+    shares = dict.fromkeys(parsed_pull(pull) for pull in pulls)
+    if not names or not presets or not (numbers or shares):
+        raise SettingError("Name at least one table, one preset and one weight or pull.")
     plan = recipe_for(data, recipe, scale)
 
-    def rows(preset: str, weight: float | str) -> list[Row]:
+    def rows(preset: str, weight: float | str | None, pull: float | None = None) -> list[Row]:
         """The rows of all tables. While the weight is to be tuned, only those that need none."""
-        every = [
-            r for n in names for r in table_rows(n, key, preset, 1.0 if weight == TUNED else float(weight))
-        ]
+        number = None if weight is None or weight == TUNED else float(weight)
+        every = [r for n in names for r in table_rows(n, key, preset, number, pull)]
         return [row for row in every if row.alignment is None or weight != TUNED]
 
     grid = Grid(data, folder, device=device, workers=jobs, cluster=cluster, progress=progress)
     asked = _jobs(data, [row for p in presets for w in numbers for row in rows(p, w)], seeds, plan)
+    asked += _jobs(data, [row for p in presets for s in shares for row in rows(p, None, s)], seeds, plan)
     tuned: dict[str, float] = {}
     if TUNED in numbers:
         trials = [table_rows("table7", key, preset, weight)[1] for preset in presets for weight in WEIGHTS]
@@ -314,6 +325,18 @@ def parsed_weight(weight: float | str) -> float | str:
     if not 0 <= number < float("inf"):
         raise SettingError(f"The weight {weight!r} is neither a number >= 0 nor {TUNED!r}.")
     return number
+
+
+def parsed_pull(pull: float | str) -> float:
+    """A pull of the alignment loss as a number.
+
+    Raises:
+        SettingError: it is not a finite number above 0.
+    """
+    try:
+        return float(pull)
+    except ValueError:
+        raise SettingError(f"pull is {pull!r}; it must be a finite number above 0, e.g. 0.1.") from None
 
 
 def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
@@ -584,7 +607,7 @@ def _comparison(
     methods: Sequence[Method],
     runs: Mapping[str, Mapping[int, Mapping[str, Any]]],
     preset: str,
-    weight: float | None,
+    **loudness: float | None,
 ) -> pd.DataFrame:
     base = next((runs[method.spec] for method in methods if method.name == "AVCA"), {})
     rows = []
@@ -598,7 +621,7 @@ def _comparison(
         row |= _mean("HM - AVCA", [100 * (records[seed]["HM"] - base[seed]["HM"]) for seed in shared])
         row["n"] = count
         if data.reference_key is not None:
-            paper = _paper_row(data.reference_key, method, preset, weight)
+            paper = _paper_row(data.reference_key, method, preset, loudness)
             row |= {f"paper {m}": None if paper is None else getattr(paper, m) for m in METRICS}
         rows.append(row)
     names = [m.name if m.spec.strip().lower() == m.name.lower() else f"{m.name} ({m.spec})" for m in methods]
@@ -611,10 +634,12 @@ def _mean(name: str, values: Sequence[float]) -> dict[str, Any]:
     return {name: None if interval is None else interval.mean, f"{name} ±": half}
 
 
-def _paper_row(key: Key, method: Method, preset: str, weight: float | None) -> PaperRow | None:
+def _paper_row(
+    key: Key, method: Method, preset: str, loudness: Mapping[str, float | None]
+) -> PaperRow | None:
     """The paper's row of a method; None if the curvatures are not the paper's."""
     row = paper_row(key, method.name)
-    same = row and parse_method(method.name, preset, paper_settings(key), weight=weight).alignment
+    same = row and parse_method(method.name, preset, paper_settings(key), **loudness).alignment
     return row if row and same == method.alignment else None
 
 
@@ -644,7 +669,7 @@ def comparison_text(table: pd.DataFrame) -> str:
     """A table of `compare` in Markdown, with data, preset, recipe and seeds above it and notes below."""
     about = table.attrs
     marked = " (SIMULATED)" if about["simulated"] and "SIMULATED" not in about["data"] else ""
-    weight = "" if about["weight"] is None else f", weight {about['weight']:g}"
+    loudness = "".join(f", {name} {about[name]:g}" for name in ("weight", "pull") if about[name] is not None)
     seeds = ", ".join(map(str, about["seeds"]))
     shown = pd.DataFrame(index=table.index)
     for name in (*METRICS, "HM - AVCA"):
@@ -654,7 +679,7 @@ def comparison_text(table: pd.DataFrame) -> str:
     return "\n".join(
         [
             f"Data: {markdown(about['data'])}{marked}, digest {about['digest'][:8]}. {markdown(about['source'])}",
-            f"Preset {about['preset']}{weight}; recipe {about['recipe']}; seeds {seeds}.",
+            f"Preset {about['preset']}{loudness}; recipe {about['recipe']}; seeds {seeds}.",
             "",
             shown.to_markdown(disable_numparse=True),
             "",

@@ -52,13 +52,13 @@ ESZSL = {"method": "eszsl", "modality": "both", "grid": "widened"}  # instead of
 METRICS = ("S", "U", "HM", "ZSL")
 DELTAS = ("delta_rel", "delta_noise", "delta_covariance")
 COLUMNS = (
-    "key", "data", "data_digest", "paper_set", "simulated", "method", "preset", "weight", "similarity", "normalise",
-    "base", "to_ball", "clip_radius", "scale", "xi", "curvatures", "aligned", "pairs", "recipe", "scale_name", "seed",
-    *METRICS, "beta", "val_HM", "best_epoch", *DELTAS, "seconds", "hypav", "code", "torch", "numpy", "python", "cpu",
-    "device", "threads", "created",
+    "key", "data", "data_digest", "paper_set", "simulated", "method", "preset", "weight", "pull", "similarity",
+    "normalise", "base", "to_ball", "clip_radius", "scale", "xi", "curvatures", "aligned", "pairs", "recipe",
+    "scale_name", "seed", *METRICS, "beta", "val_HM", "best_epoch", *DELTAS, "seconds", "hypav", "code", "torch",
+    "numpy", "python", "cpu", "device", "threads", "created",
 )  # fmt: skip
 WHOLE = ("seed", "best_epoch", "threads")
-NUMBERS = (*WHOLE, "weight", "scale", "xi", *METRICS, "beta", "val_HM", *DELTAS, "seconds")
+NUMBERS = (*WHOLE, "weight", "pull", "scale", "xi", *METRICS, "beta", "val_HM", *DELTAS, "seconds")
 _RECORD = re.compile(r".+-seed\d+-([0-9a-f]{12})\.json")
 
 
@@ -308,6 +308,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 def _is_run(record: Mapping[str, Any]) -> bool:
     """Whether an intact record holds what this version of hypav reads; another version's may not."""
+    record = {"pull": None, **record}  # records of runs with a weight have none
     rows = [record, *record["epochs"]]
     metrics = [row[name] for row in rows for name in (*METRICS, "beta")]
     numbers = [record[name] for name in NUMBERS if record[name] is not None]
@@ -351,8 +352,12 @@ def load_run(path: Path | str) -> tuple[Run, dict[str, Any]]:
 
 
 def alignment_columns(alignment: AlignmentConfig | None) -> dict[str, Any]:
-    """The columns that describe an alignment; without an alignment, empty texts and None for numbers."""
-    names = [field.name for field in fields(AlignmentConfig)]
+    """The columns that describe an alignment; without an alignment, empty texts and None for numbers.
+
+    With a pull the weight is None, which no weight equals; without one there is no column for it.
+    """
+    pulled = alignment is not None and alignment.pull is not None
+    names = [field.name for field in fields(AlignmentConfig) if field.name != "pull" or pulled]
     if alignment is None:
         return {name: None if name in NUMBERS else "" for name in names}
     return {name: getattr(alignment, name) for name in names} | {
@@ -387,7 +392,7 @@ def load_runs(path: Path | str) -> pd.DataFrame:
         check_regular(path)
         with open(path, encoding="utf-8-sig", newline="") as file:  # a path could be taken for an address
             table = pd.read_csv(file, keep_default_na=False, dtype=str)
-        if not set(COLUMNS) <= set(table):
+        if not set(COLUMNS) <= {*table, "pull"}:  # tables of older versions have no pull
             raise ValueError("it lacks columns of runs")
         runs = frame(table.to_dict("records"))
         metrics = runs[list(METRICS)]

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from pandas import DataFrame, Series
 
+from hypav.alignment import AlignmentConfig
 from hypav.baselines import NETWORKS
 from hypav.errors import SettingError, one_line
 from hypav.experiments.configs import AVCA, TABLES, table_rows
@@ -60,13 +61,20 @@ TITLES = {
 
 
 def paper_table(
-    table: str, runs: DataFrame, *, preset: str, weight: float, key: Key | None = None
+    table: str,
+    runs: DataFrame,
+    *,
+    preset: str,
+    weight: float | None = None,
+    pull: float | None = None,
+    key: Key | None = None,
 ) -> DataFrame:
     """A table of the paper next to our runs on one set, in numbers; `as_text` rounds it.
 
     Args:
         table: "table1" to "table7".
-        preset, weight: of the alignment loss; AVCA's runs are the same for all.
+        preset, weight, pull: of the alignment loss, by default with the preset's weight; AVCA's runs are the same
+            for all.
         key: the paper's set; by default the one whose settings the runs take, or the one nearest to it.
 
     Returns:
@@ -76,10 +84,10 @@ def paper_table(
         numbers are.
 
     Raises:
-        SettingError: there is no such table or preset, or the runs are of several sets.
+        SettingError: there is no such table or preset, the runs are of several sets, or weight and pull are both given.
     """
     key = key or paper_key(runs)
-    configured = table_rows(table, key, preset, weight)
+    configured = table_rows(table, key, preset, weight, pull)
     paper = reported(table, key)
     compared = "delta_rel" if paper.metrics == ("delta_rel",) else "HM"
     scale = 1 if compared == "delta_rel" else 100
@@ -105,7 +113,9 @@ def paper_table(
         record["seeds needed"] = seeds_needed(apart.tolist()) if len(apart) else None
         records.append(record | {"n": len(found)})
     result = DataFrame(records, index=pd.Index(labels, name="row")).astype(float).astype({"n": int})
-    result.attrs = _about(table, runs, preset, weight) | {"paper": "paper: {} ({})".format(*paper.key)}
+    result.attrs = _about(table, runs, preset, configured[-1].alignment) | {
+        "paper": "paper: {} ({})".format(*paper.key)
+    }
     return result
 
 
@@ -116,11 +126,12 @@ def _mean(name: str, values: Series) -> dict[str, object]:
     return {name: interval.mean, f"{name} ±": interval.half}
 
 
-def _about(table: str, runs: DataFrame, preset: str, weight: float) -> dict[str, str]:
+def _about(table: str, runs: DataFrame, preset: str, loss: AlignmentConfig | None) -> dict[str, str]:
+    assert loss is not None  # the last row of no table is AVCA
     about = {
         "title": f"Table {table[-1]}, {TITLES[table]}",
         "data": "no runs",
-        "loss": f"{preset}, weight {weight:g}",
+        "loss": f"{preset}, " + (f"weight {loss.weight:g}" if loss.pull is None else f"pull {loss.pull:g}"),
     }
     if not runs.empty:
         first = runs.iloc[0]

@@ -181,7 +181,7 @@ def plot_alignment_choice(
     choice: Any = {"similarity": similarity, "normalise": normalise, "base": base, "to_ball": to_ball}
     config = AlignmentConfig(**choice, scale=10**log_scale, weight=10**log_weight)
     ks = [-1.0 + 0.1 * step for step in range(13)]
-    loss = config.weight * losses_over_k(phi_v, phi_a, ks, config)
+    loss = 10**log_weight * losses_over_k(phi_v, phi_a, ks, config)
     share, flat = 100 * float(loss[8]) / avca, bool((loss.max() - loss.min()) <= FLAT * loss.max())
     color, dash = (INK, "--") if flat else (BLUE, "-")
     with canvas(6.0, 3.2, margins=(0.13, 0.16, 0.97, 0.78)) as (figure, axes):
