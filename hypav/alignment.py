@@ -151,6 +151,8 @@ class AlignmentConfig:
             object.__setattr__(self, "weight", 1.0)
         elif not (is_number(self.weight) and self.weight >= 0):
             raise SettingError(f"weight is {self.weight!r}; it must be a finite number of at least 0.")
+        if self.weight is not None:
+            object.__setattr__(self, "weight", float(self.weight))  # 1 and 1.0 are one run
         if not (is_number(self.scale) and self.scale > 0):
             raise SettingError(f"scale is {self.scale!r}; it must be a finite number above 0.")
         if not (is_number(self.xi) and 0 < self.xi < 1):

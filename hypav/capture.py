@@ -55,10 +55,12 @@ class CudaGraph:
         """Run the step WARM_UP times."""
         here = torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(here)
-        with torch.cuda.stream(self.stream):
-            for _ in range(WARM_UP):
-                step()
-        here.wait_stream(self.stream)
+        try:
+            with torch.cuda.stream(self.stream):
+                for _ in range(WARM_UP):
+                    step()
+        finally:  # what a failed step has started must end before the tensors are put back
+            here.wait_stream(self.stream)
 
     def record(self, step: Callable[[], None], generator: torch.Generator) -> None:
         """Record one step, which draws from `generator`."""

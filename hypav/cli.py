@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -34,6 +35,7 @@ SEED = click.IntRange(0, 2**63 - 1)
 COUNT = click.IntRange(max=10**6)
 AT_LEAST_4, AT_LEAST_1 = click.IntRange(4, 10**6), click.IntRange(1, 10**6)
 option = partial(click.option, show_default=True)
+_NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory")  # torch's RuntimeErrors
 
 
 class Expanded(click.Path):
@@ -100,7 +102,7 @@ def data_options(default: str | None = "simulated") -> Decorator:
                     max_gb=max_gb,
                 )
 
-            return command(*args, load=load if name else None, **rest)
+            return command(*args, load=load if name is not None else None, **rest)
 
         return several(loading)
 
@@ -432,7 +434,8 @@ def comparable(runs: pd.DataFrame, folder: Path) -> pd.DataFrame:
 @data_options()
 @folder_option
 @preset_option
-@option("--weight", type=float, default=1.0, help="Weight of the alignment loss.")
+@option("--weight", type=float, help="Weight of the alignment loss, 1 by default.")
+@pull_option
 @scale_option
 @recipe_option
 @option("--to", type=PATH, default=Path("runs"), help="Folder for the picture.")
@@ -441,7 +444,8 @@ def figure(
     load: Load,
     folder: Path,
     preset: str,
-    weight: float,
+    weight: float | None,
+    pull: float | None,
     scale: str,
     recipe: str | None,
     to: Path,
@@ -459,7 +463,7 @@ def figure(
     data = load()
     chosen = recipe_for(data, recipe, scale)
     number = f"figure{number.removeprefix('figure')}"
-    paths = draw(number, folder, data, preset=preset, weight=weight, recipe=chosen, out=to)
+    paths = draw(number, folder, data, preset=preset, weight=weight, pull=pull, recipe=chosen, out=to)
     echo("Wrote " + ", ".join(map(str, paths)))
 
 
@@ -557,8 +561,9 @@ def describe(load: Load) -> None:
 
 @data.command()
 @click.argument("path", type=PATH)
+@max_gb_option
 @click.pass_context
-def verify(context: click.Context, path: Path) -> None:
+def verify(context: click.Context, path: Path, max_gb: float | None) -> None:
     """Say what the folder or file PATH holds, its first error and all warnings, before anything trains.
 
     PATH is a folder of the benchmark, a yt8m-mini file or folder, or your own .npz. Warnings count equal rows, rows of
@@ -569,7 +574,7 @@ def verify(context: click.Context, path: Path) -> None:
 
     if not path.exists():
         raise DataError(f"There is no file or folder {str(path)!r} to verify.")
-    report = verify_path(path)
+    report = verify_path(path, max_gb=max_gb)
     echo(report)
     context.exit(0 if report.ok else 2)
 
@@ -583,8 +588,15 @@ def verify(context: click.Context, path: Path) -> None:
 )
 @option("--seed", type=SEED, default=0, help="Seed of the draw.")
 @option("--name", help="The name of the set in tables; by default the name of SOURCE.")
+@max_gb_option
 def make(
-    source: Path, out: Path, unseen: int | None, val_unseen: int | None, seed: int, name: str | None
+    source: Path,
+    out: Path,
+    unseen: int | None,
+    val_unseen: int | None,
+    seed: int,
+    name: str | None,
+    max_gb: float | None,
 ) -> None:
     """Make a data set from your own arrays: draw its zero-shot splits and write OUT.npz, which --data accepts.
 
@@ -598,7 +610,7 @@ def make(
 
     needed = ("audio", "video", "label", "text", "class_names")
     known = (*needed, "groups", "super_groups", "ids")
-    arrays = source_arrays(source, known)
+    arrays = source_arrays(source, known, max_gb=max_gb)
     if missing := [key for key in needed if key not in arrays]:
         raise DataError(f"{source}: the array {missing[0]} is missing; give {', '.join(needed)}.")
     if out.suffix != ".npz":
@@ -740,7 +752,7 @@ def main() -> None:
     except SystemExit:  # click's own: whoever read the output (head, less) has seen enough
         code = 0
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "memory" not in str(error):
+        if not isinstance(error, MemoryError) and not _NO_MEMORY.search(str(error)):
             raise
         fail("There is not enough memory for this; take smaller data or settings, or fewer --jobs.", 2)
     except OSError as error:

@@ -542,6 +542,7 @@ class _Stages:
             "val": asdict(self.val),
             "seconds": now - self.started,
         }
+        make_folder(self.path.parent)  # another process that needed no checkpoint may have removed it
         save_checked(self.path, {"of": _of(self.data, self.config, self.device), **progress})
 
     def resume(self) -> None:

@@ -685,6 +685,12 @@ def test_a_pull_takes_the_place_of_the_weight() -> None:
             preset("released", weight=weight, pull=0.1)
 
 
+def test_a_whole_number_is_the_same_weight() -> None:
+    assert json.dumps(preset("printed", weight=2).to_dict()) == json.dumps(
+        preset("printed", weight=2.0).to_dict()
+    )
+
+
 def test_a_configuration_with_a_weight_is_stored_as_before_there_were_pulls() -> None:
     names = {item.name for item in fields(AlignmentConfig)} - {"pull"}
     assert set(preset("curved").to_dict()) == names

@@ -339,6 +339,10 @@ def test_all_of_reproduce_includes_them(tmp_path: Path, monkeypatch: pytest.Monk
         (lambda: hv.train(small(), "cjme", k=-1.0), "cjme has no k"),
         (lambda: hv.train(small(), "avgzslnet", weight=1.0), "avgzslnet has no alignment loss"),
         (lambda: hv.train(small(), "avca", weights="sample"), "no setting 'weights' in a recipe of AVCA"),
+        (
+            lambda: hv.compare(small(), ["avca", "cjme"], weights="sample"),
+            "no setting 'weights' in a recipe of AVCA",
+        ),
         (lambda: hv.train(small(), "cjme", heads=2), "no setting 'heads' in a recipe of CJME"),
         (lambda: hv.compare(small(), ["cjme", "CJME"]), "are the same here"),
     ],

@@ -177,6 +177,7 @@ def test_reproduce_then_table(tmp_path: Path, command: Command, monkeypatch: pyt
     assert r"\begin{tabular}" in (tmp_path / "t.tex").read_text()
     for arguments, words in (
         (("9", "--recipe", "tiny"), "no 'table9'"),
+        (("baselines", "--recipe", "tiny"), "no 'tablebaselines'; choose table1"),
         (("1", "--recipe", "course"), "no such runs"),
         (("1", "--recipe", "tiny", "--weight", "tuned"), "no runs to tune by"),
         (("1", "--recipe", "tiny", "--weight", "1", "--pull", "1"), "give one of them"),
@@ -214,6 +215,16 @@ def test_a_figure_from_kept_networks(tmp_path: Path, command: Command) -> None:
     assert sorted(path.suffix for path in (tmp_path / "out").iterdir()) == [".csv", ".svg"]
     again = sentence(command("figure", "3", *SMALL, "--folder", tmp_path / "runs", "--preset", "curved"))
     assert "hypav reproduce figure3" in again
+    reproduce_tiny(tmp_path / "runs", ["figure3"], seeds=1, recipe="course", pulls=[0.1])
+    done = command(
+        "figure", "3", *SMALL, "--folder", tmp_path / "runs", "--to", tmp_path / "out", "--pull", 0.1
+    )
+    assert "printed-0.1-" in done.stdout, done.stderr
+
+
+def test_an_empty_name_of_a_set_is_refused(command: Command) -> None:
+    for words in (("data", "describe"), ("compare",), ("train",)):
+        sentence(command(*words, "--data", ""))
 
 
 def test_course_writes_the_notebooks(

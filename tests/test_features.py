@@ -346,24 +346,24 @@ def test_the_arrays_of_a_file_are_used_without_a_copy(tmp_path, monkeypatch) -> 
 
 
 def test_norms_and_checks_need_no_second_table() -> None:
-    table = torch.ones(20_000, 800)  # 64 MB
+    table = torch.ones(100_000, 800)  # 320 MB
     table[7, 3] = torch.inf
-    with memory_left(40):
+    with memory_left(200):
         assert rows_not_finite(table) == [7]
         norms = row_norms(table)
     assert norms[:2].tolist() == [800**0.5] * 2
 
 
 def test_too_little_memory_is_not_called_damage(tmp_path) -> None:
-    rows = np.zeros((10_000, 2_500), np.float32)  # 100 MB
+    rows = np.zeros((20_000, 2_500), np.float32)  # 200 MB
     path = saved_arrays(tmp_path, audio=rows)
     np.save(tmp_path / "audio.npy", rows)
     for read in (lambda: load_npz(path), lambda: source_arrays(tmp_path, ["audio"])):
-        with memory_left(50), pytest.raises(DataError) as caught:
+        with memory_left(120), pytest.raises(DataError) as caught:
             read()
         one_sentence(str(caught.value), "audio.npy" if "audio.npy" in str(caught.value) else "bad.npz")
         one_sentence(
-            str(caught.value), "takes 0.1 GB of memory, which is not free here; close other programs"
+            str(caught.value), "takes 0.2 GB of memory, which is not free here; close other programs"
         )
 
 
@@ -382,16 +382,16 @@ def test_declared_sizes_are_checked_before_memory_is_reserved(tmp_path) -> None:
         ),
     ):
         path.write_bytes(declared(file.getvalue(), size))
-        with memory_left(50), pytest.raises(DataError) as caught:
+        with memory_left(300), pytest.raises(DataError) as caught:
             load_npz(path)
         one_sentence(str(caught.value), "bad.npz", part)
     one_sentence(str(caught.value), "raise the limit with max_gb (--max-gb)")
-    with memory_left(50), pytest.raises(DataError, match=r"takes 3\.4 GB of memory"):
+    with memory_left(300), pytest.raises(DataError, match=r"takes 3\.4 GB of memory"):
         load(path, max_gb=4)
     with single.open("wb") as sparse:
         sparse.write(npy)
         sparse.truncate(len(npy) + 3_400_000_000)
-    with memory_left(50), pytest.raises(DataError, match=r"the file is sparse: 3\.4 GB long"):
+    with memory_left(300), pytest.raises(DataError, match=r"the file is sparse: 3\.4 GB long"):
         source_arrays(tmp_path, ["audio"])
     assert load(saved_arrays(tmp_path), max_gb=1).loaded_as["max_gb"] == 1
 
@@ -436,6 +436,8 @@ def test_a_folder_of_arrays_is_read_as_people_have_it(tmp_path) -> None:
     given = source_arrays(tmp_path, ["class_names", "label"])
     assert given.pop("label").tolist() == [0, 1, 2]
     assert given == {"class_names": ["Übung", "b"]}
+    (tmp_path / "groups.txt").write_text("g\n\nh\n\n", encoding="utf-8")
+    assert source_arrays(tmp_path, ["groups"]) == {"groups": ["g", "", "h"]}, "a class without a group"
     with pytest.raises(DataError, match="the array 'mine' holds Python objects"):
         source_arrays(tmp_path, ["mine"])
 

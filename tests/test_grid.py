@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -148,6 +149,29 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path: Path, monkeypatch
     assert len(steps) == 2 * (4 + run.best_epoch - 3), "two steps per epoch, without the first three epochs"
     assert_same_run(run, train_tiny(run.config))
     assert not list(tmp_path.rglob("*checkpoint*"))
+
+
+def test_a_run_that_is_made_again_for_its_network_resumes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", 0.0)
+    (job, *_) = tiny_jobs(epochs=4)
+    settings: dict[str, Any] = {"recipe": job.recipe, "folder": tmp_path, "device": "cpu", "progress": False}
+    tiny_grid(tmp_path, [job])
+    with interrupted_after(3):
+        train(small(), "avca", **settings)
+    save, saved = training.save_checked, []
+
+    def gone(path: Path, content: Any) -> None:
+        save(path, content)
+        if path.name == "checkpoint.pt":
+            saved.append(path)
+            shutil.rmtree(path.parent)  # as another grid may do that needs no checkpoint
+
+    monkeypatch.setattr(training, "save_checked", gone)
+    run = train(small(), "avca", **settings)
+    assert len(saved) == 4 + run.best_epoch - 3, "the first three epochs are not trained again"
+    assert_same_run(run, train_tiny(job.config))
 
 
 def test_a_run_killed_in_training_resumes_to_the_same_bits(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_what_makes_no_sense_is_one_sentence() -> None:
     for arguments, match in [
         (("table8", UCF, "printed", 1.0), "no 'table8'; choose table1, "),
         (("table1", UCF, "papers", 1.0), "no preset"),
-        (("table1", UCF, "printed", -1.0), "weight -1.0"),
+        (("table1", UCF, "printed", -1.0), "weight is -1.0"),
     ]:
         with pytest.raises(SettingError, match=match) as error:
             table_rows(*arguments)

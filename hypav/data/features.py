@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -533,15 +533,18 @@ def _shared(array: NDArray[Any]) -> NDArray[Any] | Tensor:
     return torch.from_numpy(array) if plain else array
 
 
-def source_arrays(source: Path, wanted: Collection[str]) -> dict[str, Any]:
+def source_arrays(source: Path, wanted: Collection[str], *, max_gb: float | None = None) -> dict[str, Any]:
     """The wanted arrays of an npz file, or of the .npy and .txt files in a folder; nothing is unpickled.
 
     Raises:
         DataError: there is no such file, or one of them cannot be used.
     """
     if not source.is_dir():
-        return npz_arrays(source, wanted)
-    readers: dict[str, Callable[[Path], Any]] = {".npy": npy_array, ".txt": read_lines}
+        return npz_arrays(source, wanted, max_gb=max_gb)
+    readers: dict[str, Callable[[Path], Any]] = {
+        ".npy": partial(npy_array, max_gb=max_gb),
+        ".txt": partial(read_lines, blank=True),
+    }
     return {
         path.stem: read(path)
         for suffix, read in readers.items()

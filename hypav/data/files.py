@@ -62,7 +62,7 @@ def regular_file(path: Path) -> Path:
     if status.st_size > max(FREE, GROWTH * stored):
         raise DataError(
             f"{path}: the file is sparse: {gigabytes(status.st_size)} long, with {gigabytes(stored)} on the disk; "
-            "if you trust it, copy it with cp --sparse=never."
+            "if you trust it, copy it so that the copy has no holes."
         )
     return path
 
@@ -88,9 +88,12 @@ def unreadable(path: Path, wanted: str, error: BaseException | None = None) -> D
 
 
 def stored_bytes(path: Path) -> int:
-    """The bytes that a file takes on the disk; a sparse file takes fewer than its length."""
+    """The bytes that a file takes on the disk; a sparse file takes fewer than its length.
+
+    A file system that says 0 does not tell: the content may be inside the entry, or not fetched from a network yet.
+    """
     status = path.stat()
-    return min(status.st_size, getattr(status, "st_blocks", status.st_size) * 512)
+    return min(status.st_size, getattr(status, "st_blocks", 0) * 512 or status.st_size)
 
 
 def check_size(where: Path | str, needed: float, stored: float, max_gb: float | None, what: str) -> None:
@@ -181,9 +184,14 @@ def read_text(path: Path) -> str:
         raise unreadable(path, "a text file", error) from error
 
 
-def read_lines(path: Path) -> list[str]:
-    """The lines of a text file without the blanks around them; empty lines are left out. Errors as `read_text`."""
-    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+def read_lines(path: Path, *, blank: bool = False) -> list[str]:
+    """The lines of a text file without the blanks around them. Errors as `read_text`.
+
+    Args:
+        blank: keep empty lines, but not those at the end.
+    """
+    lines = [line.strip() for line in read_text(path).rstrip().splitlines()]
+    return lines if blank else [line for line in lines if line]
 
 
 # --- arrays ---------------------------------------------------------------------------------------------------------

@@ -375,11 +375,16 @@ def _bytes(dataset: h5py.Dataset) -> float:
 def _check_chunks(path: Path, dataset: h5py.Dataset) -> None:
     """Refuse compressed chunks of another size than declared: HDF5 inflates the longer ones whole and reads past the end
     of the shorter ones."""
-    if dataset.compression != "gzip" or dataset.fletcher32:
+    if dataset.compression != "gzip" or dataset.fletcher32 or dataset.scaleoffset is not None:
         return
-    size = math.prod(dataset.chunks) * dataset.dtype.itemsize
-    for number in range(dataset.id.get_num_chunks()):
-        skipped, chunk = dataset.id.read_direct_chunk(dataset.id.get_chunk_info(number).chunk_offset)
+    # HDF5 stores a text of any length as its length and its place in a heap, in 16 bytes
+    size = math.prod(dataset.chunks) * (16 if dataset.dtype.kind == "O" else dataset.dtype.itemsize)
+    places: list[tuple[int, ...]] = []
+    dataset.id.chunk_iter(
+        lambda chunk: places.append(chunk.chunk_offset)
+    )  # get_chunk_info searches from the start
+    for place in places:
+        skipped, chunk = dataset.id.read_direct_chunk(place)
         if not skipped and len(zlib.decompressobj().decompress(chunk, size + 1)) != size:
             raise DataError(
                 f"{path}: {dataset.name} is damaged: a compressed part has a wrong size; copy it again."
@@ -580,7 +585,8 @@ def unpack(
     """
     archive = regular_file(Path(archive))
     try:
-        if zipfile.is_zipfile(archive):
+        # an uncompressed tar archive whose last file is a zip looks like one from its end
+        if zipfile.is_zipfile(archive) and not tarfile.is_tarfile(archive):
             # zipfile removes "..", drives and leading slashes, and makes no links
             with zipfile.ZipFile(archive) as zipped:
                 members = [
@@ -589,7 +595,7 @@ def unpack(
                     if not member.filename.endswith((".pkl", ".pickle"))
                 ]
                 for member in members:
-                    if not member.filename.strip("./"):
+                    if not member.filename.strip("./") and not member.filename.endswith("/"):
                         raise DataError(f"{archive}: a file in it has no name; get a clean archive.")
                     if member.flag_bits & 1:
                         raise DataError(f"{archive}: it is encrypted; unpack it with its password yourself.")
@@ -599,6 +605,10 @@ def unpack(
             with tarfile.open(archive, tarinfo=_Member) as tar:
                 _prepare(archive, folder, (member.size for member in tar), max_gb, say)
                 tar.extractall(folder, filter="data")
+    except NotImplementedError as error:
+        raise DataError(
+            f"{archive}: it is compressed in a way that Python cannot read; unpack it with another program."
+        ) from error
     except tarfile.FilterError as error:
         raise DataError(f"{archive}: {error}; get a clean archive.") from error
     except (

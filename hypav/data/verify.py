@@ -70,25 +70,33 @@ class Report:
         return "\n".join([str(self.path), *self.holds, *lines, total])
 
 
-def verify(path: Path | str) -> Report:
+def verify(path: Path | str, *, max_gb: float | None = None) -> Report:
     """Check a benchmark folder, a yt8m-mini file or folder, or your own npz file.
 
     An error is the first reason why the set cannot be read. A warning is probably a mistake. A note is good to know.
     Problems of the data never raise an exception. The whole set is read into memory.
+
+    Args:
+        max_gb: the largest size of the unpacked data, see `hypav.load`.
     """
     report = Report(Path(path))
     if report.path.is_dir() and not (report.path / YT8M_FILE).is_file():
         kinds = [kind for kind in KINDS if (report.path / "features" / f"{kind}_features").is_dir()]
         for kind in kinds or KINDS[:1]:
-            _attempt(report, kind)
+            _attempt(report, max_gb, kind)
     else:
-        _attempt(report)
+        _attempt(report, max_gb)
     return report
 
 
-def _attempt(report: Report, kind: str = "") -> None:
+def _attempt(report: Report, max_gb: float | None, kind: str = "") -> None:
     try:
-        data = read_official(report.path, kind) if kind else _read_npz(report.path)
+        if kind:
+            data = read_official(report.path, kind, max_gb=max_gb)
+        elif report.path.is_dir() or "parent" in npz_names(report.path):
+            data = read_yt8m(report.path, max_gb=max_gb)
+        else:
+            data = load_npz(report.path, max_gb=max_gb)
     except DataError as error:
         where, _, message = str(error).partition(": ")
         problem = Problem("error", where if message else str(report.path), message or where)
@@ -127,10 +135,6 @@ def _attempt(report: Report, kind: str = "") -> None:
                     )
     report.problems += [Problem("warning", where, message) for message in warnings]
     report.problems += [Problem("note", where, message) for message in notes]
-
-
-def _read_npz(path: Path) -> FeatureSet:
-    return read_yt8m(path) if path.is_dir() or "parent" in npz_names(path) else load_npz(path)
 
 
 def _about_classes(data: FeatureSet) -> Iterator[str]:

@@ -201,8 +201,10 @@ def _by_words(path: Path, classes: Sequence[Yt8mClass]) -> list[NDArray[Any]]:
     table: dict[str, NDArray[np.float64]] = {}
     declared, found, width = None, 0, 0
     for number, line in enumerate(_vector_lines(path), start=1):
-        word, _, numbers = line.strip().partition(" ")
-        if number == 1 and word.isdecimal() and numbers.isdecimal():  # the first line: rows and dimensions
+        word, _, numbers = line.strip(" \t\r\n").partition(
+            " "
+        )  # other blanks, such as U+00A0, are words of fastText's
+        if number == 1 and re.fullmatch(r"\d{1,12} \d{1,12}", f"{word} {numbers}"):  # rows and dimensions
             declared, width = int(word), int(numbers)
             continue
         found += bool(word)

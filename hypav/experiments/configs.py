@@ -41,19 +41,18 @@ class Recipe:
         """The recipe with some settings of the network or the schedule replaced; None keeps a setting.
 
         Args:
-            methods: the methods that will be trained; a setting must belong to one of them or to the schedule.
+            methods: the methods that will be trained; a setting must belong to the schedule or to all of them, so that
+                the name of the recipe says the same of each.
 
         Raises:
-            SettingError: there is no such setting.
+            SettingError: there is no such setting, or a method lacks it.
         """
         settings = {key: value for key, value in settings.items() if value is not None}
         train = {key: value for key, value in settings.items() if key in TrainConfig.__dataclass_fields__}
         network = {key: value for key, value in settings.items() if key in AVCAConfig.__dataclass_fields__}
-        kinds = {NETWORKS.get(method, AVCAConfig) for method in methods}
-        known = set(train).union(*(kind.__dataclass_fields__ for kind in kinds))
-        if unknown := sorted(set(settings) - known):
-            of = ", ".join(sorted(kind.method for kind in kinds))
-            raise SettingError(f"There is no setting {unknown[0]!r} in a recipe of {of}.")
+        for kind in {NETWORKS.get(method, AVCAConfig) for method in methods if method != "ESZSL"}:
+            if unknown := sorted(set(settings) - set(train) - set(kind.__dataclass_fields__)):
+                raise SettingError(f"There is no setting {unknown[0]!r} in a recipe of {kind.method}.")
         changes = ", ".join(f"{key} {value}" for key, value in settings.items())
         return replace(
             self,

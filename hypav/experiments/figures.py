@@ -51,7 +51,8 @@ def draw(
     data: FeatureSet,
     *,
     preset: str = "printed",
-    weight: float = 1.0,
+    weight: float | None = None,
+    pull: float | None = None,
     out: Path | str,
     recipe: str | Recipe | None = None,
     seed: int = 0,
@@ -60,7 +61,8 @@ def draw(
     """Draw "figure3" or "figure4" from networks that `reproduce` saved in `folder`.
 
     Args:
-        preset, weight, recipe, seed, device: those of the runs; AVCA's run is the same for every preset and weight.
+        preset, weight, pull, recipe, seed, device: those of the runs; AVCA's run is the same for every preset and weight.
+            The default weight is 1.
         out: folder for the files.
 
     Returns:
@@ -75,21 +77,21 @@ def draw(
     if name not in FIGURES:
         raise SettingError(f"There is no {name!r}; choose {' or '.join(FIGURES)}.")
     chosen, kind = recipe_for(data, recipe), pick_device(device).type
+    weight = 1.0 if weight is None and pull is None else weight
+    loss = f"weight {weight:g}" if pull is None else f"pull {pull:g}"
     networks, key = {}, ""
-    for row in table_rows(name, data.reference_key, preset, weight):
+    for row in table_rows(name, data.reference_key, preset, weight, pull):
         config = config_for(data, chosen, row.method, row.alignment, seed)
         path = run_path(folder, data, config, kind)
-        key = path.stem.rpartition("-")[
-            2
-        ]  # of the last network: it stands for data, loss, recipe, seed and device
+        key = path.stem.rpartition("-")[2]  # the last network's: of data, loss, recipe, seed and device
         try:
             networks[row.method] = load_run(path)[0].model
         except RunError as error:
             raise RunError(
                 f"{error} For this figure run hypav reproduce {name} with these settings."
             ) from error
-    drawn = drawing(int(name[-1]), data, networks, about=f"{preset}, weight {weight:g}, seed {seed}")
-    stem = make_folder(out) / f"{name}-{slug(data.name)}-{preset}-{weight:g}-{key}"
+    drawn = drawing(int(name[-1]), data, networks, about=f"{preset}, {loss}, seed {seed}")
+    stem = make_folder(out) / f"{name}-{slug(data.name)}-{preset}-{loss.split()[1]}-{key}"
     picture, points = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.csv")
     buffer = io.BytesIO()
     # no date, so that equal figures are equal files

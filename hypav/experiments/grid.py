@@ -409,12 +409,12 @@ class Grid:
             path, record = self.path(job), self.record(job)
             kept = path.with_suffix(".pt").exists()
             measured = record is not None and record["delta_rel"] is not None
-            if record is not None:  # a kill right after the record was written leaves the checkpoint
-                discard_checkpoint(path.with_suffix(""), self.data, job.config, self.device)
             if record is None and path.exists():
                 _log.warning("%s is damaged or was edited; it is trained again.", path)
             if record is None or (job.keep and not kept) or (job.delta and not measured):
                 todo.append(replace(job, keep=job.keep or kept, delta=job.delta or measured))
+            else:  # a kill right after the record was written leaves the checkpoint
+                discard_checkpoint(path.with_suffix(""), self.data, job.config, self.device)
         return todo
 
     def announce(self, jobs: Sequence[Job], todo: Sequence[Job]) -> None:

@@ -183,8 +183,10 @@ def only_one(path: Path) -> Iterator[None]:
         yield
     finally:
         if lock.is_locked:
+            with suppress(OSError):  # Windows removes no open file; it stays, and does no harm
+                # before the release: who opened it meanwhile gets no lock on a file that is gone
+                Path(lock.lock_file).unlink()
             lock.release()
-            Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def measure(data: FeatureSet, run: Run, *, delta: bool) -> dict[str, Any]:

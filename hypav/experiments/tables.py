@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,8 @@ def paper_table(
     Raises:
         SettingError: there is no such table or preset, the runs are of several sets, or weight and pull are both given.
     """
+    if table not in TABLES:
+        raise SettingError(f"There is no {table!r}; choose {', '.join(TABLES)}.")
     key = key or paper_key(runs)
     configured = table_rows(table, key, preset, weight, pull)
     paper = reported(table, key)
@@ -252,7 +255,10 @@ def csv_text(table: DataFrame, digits: int | None = None) -> str:
 
 def _no_formula(cell: Any) -> Any:
     """The cell, with an apostrophe before a text that begins like a formula and is no number (OWASP, CSV injection)."""
-    if not isinstance(cell, str) or cell[:1] not in tuple("=+-@\t\r") or re.fullmatch(r"[+-]?[\d.]+", cell):
+    if not isinstance(cell, str) or cell[:1] not in tuple("=+-@\t\r"):
+        return cell
+    with suppress(ValueError):
+        float(cell)
         return cell
     return f"'{cell}"
 
