@@ -767,4 +767,9 @@ def fail(sentence: str, code: int) -> None:
     """Print one sentence on the error stream and exit with a code."""
     with suppress(OSError):  # nobody reads it
         echo(f"Error: {sentence}" if code == 2 else sentence, err=True)
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:  # Python would try again when it ends, and exit with 120
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)

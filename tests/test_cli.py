@@ -471,17 +471,20 @@ def test_senseless_numbers_are_one_sentence(tmp_path: Path, command: Command) ->
         assert words in sentence(command(*line.split())), line
 
 
-def test_a_full_or_closed_output(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_or_closed_output(unbuffered: str) -> None:
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     if Path("/dev/full").exists():
         with open("/dev/full", "w") as full:
-            done = in_child("data", "describe", *SMALL, stdout=full)
+            done = in_child("data", "describe", *SMALL, stdout=full, env=env)
+            assert in_child("data", "describe", "--data", "x", stderr=full, env=env).returncode == 2
         assert done.returncode == 2
         assert (
             done.stderr == b"Error: Cannot write the output or a temporary file: No space left on device.\n"
         )
     reader, writer = os.pipe()
     os.close(reader)
-    done = in_child("data", "describe", *SMALL, stdout=writer)
+    done = in_child("data", "describe", *SMALL, stdout=writer, env=env)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
 
