@@ -10,7 +10,7 @@ Dropout masks come from a generator that the caller passes, never from torch's g
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -193,17 +193,19 @@ class AVCAConfig:
     dim_mlp: int = 64
 
     def __post_init__(self) -> None:
-        for name in ("dropout_enc", "dropout_proj", "dropout_dec"):
-            if not 0 <= getattr(self, name) < 1:
-                raise SettingError(f"{name} is {getattr(self, name)}; a dropout rate must lie in [0, 1).")
+        check_network(self, least_hidden=0)
         if not 0 <= self.momentum <= 1:
             raise SettingError(f"momentum is {self.momentum}; it must lie in [0, 1].")
-        for item in fields(self):
-            value = getattr(self, item.name)
-            least = 0 if item.name.startswith("hidden") else 1
-            size = not item.name.startswith(("dropout", "momentum"))
-            if size and not (isinstance(value, int) and value >= least):
-                raise SettingError(f"{item.name} is {value!r}; it must be a whole number, at least {least}.")
+
+
+def check_network(config: object, least_hidden: int) -> None:
+    """Raise SettingError for a size that is too small or no whole number, and for a dropout rate outside [0, 1)."""
+    for name, value in vars(config).items():
+        least = least_hidden if name.startswith("hidden") else 1
+        if name.startswith("dropout") and not 0 <= value < 1:
+            raise SettingError(f"{name} is {value}; a dropout rate must lie in [0, 1).")
+        if name.startswith(("dim", "hidden", "head")) and not (isinstance(value, int) and value >= least):
+            raise SettingError(f"{name} is {value!r}; it must be a whole number, at least {least}.")
 
 
 class Embeddings(NamedTuple):

@@ -11,7 +11,7 @@ AVGZSLNet's nine terms among its 17, and adds attention between the modalities. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Literal
 
@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from hypav.avca import AVCA, AVCAConfig, Linear, Masks, dropout, isolated_init
+from hypav.avca import AVCA, AVCAConfig, Linear, Masks, check_network, dropout, isolated_init
 from hypav.errors import SettingError
 from hypav.evaluation import class_distances
 from hypav.losses import TERM_GROUPS, THETAS, WORDS, hinges, triplets
@@ -37,11 +37,7 @@ class BaselineConfig:
     hidden_text: int = 300
 
     def __post_init__(self) -> None:
-        for name, value in ((item.name, getattr(self, item.name)) for item in fields(self)):
-            if name.startswith("dropout") and not 0 <= value < 1:
-                raise SettingError(f"{name} is {value}; a dropout rate must lie in [0, 1).")
-            if name.startswith(("dim", "hidden")) and not (isinstance(value, int) and value > 0):
-                raise SettingError(f"{name} is {value!r}; it must be a whole number, at least 1.")
+        check_network(self, least_hidden=1)
 
 
 @dataclass(frozen=True)

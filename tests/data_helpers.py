@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import resource
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -134,3 +135,27 @@ def declared(archive: bytes, size: int) -> bytes:
     """A zip file whose first member says that it unpacks to `size` bytes."""
     at = archive.index(b"PK\x01\x02") + 24
     return archive[:at] + size.to_bytes(4, "little") + archive[at + 4 :]
+
+
+def damage(whole: bytes, rng: random.Random) -> bytes:
+    """A file's content with bits flipped, or a piece cut off, left out, repeated or overwritten."""
+    content, at = bytearray(whole), rng.randrange(len(whole))
+    other = rng.randrange(len(whole))
+    length = rng.choice((1, 2, 4, 8, 64, 512))
+    match rng.randrange(7):
+        case 0:
+            content[at] ^= 1 << rng.randrange(8)
+        case 1:
+            for position in rng.sample(range(len(whole)), min(len(whole), 8)):
+                content[position] = rng.randrange(256)
+        case 2:
+            del content[at:]
+        case 3:
+            del content[at : at + length]
+        case 4:
+            content[at:at] = content[other : other + length]
+        case 5:
+            content[at : at + length] = rng.choice((b"\0", b"\xff", b"\x7f")) * length
+        case 6:
+            content += content[at:]
+    return bytes(content)

@@ -17,6 +17,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from data_helpers import damage
 
 from hypav.data import SPLITS, from_arrays, load_npz, read_yt8m, save_npz
 from hypav.data.features import source_arrays
@@ -50,26 +51,7 @@ def damaged(whole: bytes, seed: int) -> Iterator[bytes]:
     rng = random.Random(seed)
     yield from OTHERS
     while True:
-        content, at = bytearray(whole), rng.randrange(len(whole))
-        other = rng.randrange(len(whole))
-        length = rng.choice((1, 2, 4, 8, 64, 512))
-        match rng.randrange(7):
-            case 0:
-                content[at] ^= 1 << rng.randrange(8)
-            case 1:
-                for position in rng.sample(range(len(whole)), min(len(whole), 8)):
-                    content[position] = rng.randrange(256)
-            case 2:
-                del content[at:]
-            case 3:
-                del content[at : at + length]
-            case 4:
-                content[at:at] = content[other : other + length]
-            case 5:
-                content[at : at + length] = rng.choice((b"\0", b"\xff", b"\x7f")) * length
-            case 6:
-                content += content[at:]
-        yield bytes(content)
+        yield damage(whole, rng)
 
 
 def survives(read: Callable[[Path], object], path: Path, files: Iterator[bytes]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from data_helpers import damage
 from grid_helpers import tiny_recipe
 from training_helpers import interrupted_after, small, tiny, train_tiny
 
@@ -33,27 +34,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with interrupted_after(1):
         train_tiny(tiny(), folder=folder)
     return folder
-
-
-def damaged(whole: bytes, rng: random.Random) -> bytes:
-    """Bits flipped, a piece cut off, left out, repeated or overwritten."""
-    content = bytearray(whole)
-    start, size = rng.randrange(len(content)), 1 + rng.randrange(1 + len(content) // 10)
-    match rng.randrange(6):
-        case 0:
-            content[start] ^= 1 << rng.randrange(8)
-        case 1:
-            for _ in range(20):
-                content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-        case 2:
-            del content[start:]
-        case 3:
-            del content[start : start + size]
-        case 4:
-            content[start:start] = content[start : start + size]
-        case _:
-            content[start : start + size] = rng.randbytes(size)
-    return bytes(content)
 
 
 STRANGE = (
@@ -120,7 +100,7 @@ def test_records(made: Path, tmp_path: Path) -> None:
     refused = 0
     for rng in seeded("record"):
         if rng.random() < 0.5:
-            target.write_bytes(damaged(whole, rng))
+            target.write_bytes(damage(whole, rng))
             refused += refuses(lambda: read_record(target), lambda result: result == record)
             continue
         # another shape with its right digest, as another version or another program may write it
@@ -153,7 +133,7 @@ def test_tables_of_runs(made: Path, tmp_path: Path) -> None:
     refused = 0
     for rng in seeded("table"):
         if rng.random() < 0.5:
-            path.write_bytes(damaged(whole, rng))
+            path.write_bytes(damage(whole, rng))
         else:
             cells = row.split(",")
             cells[rng.randrange(len(names))] = json.dumps(rng.choice(STRANGE)).replace('"', "")
@@ -174,7 +154,7 @@ def test_checkpoints(made: Path, tmp_path: Path) -> None:
     refused = 0
     for number, rng in enumerate(seeded("checkpoint")):
         if number % 5:
-            path.write_bytes(damaged(whole, rng))
+            path.write_bytes(damage(whole, rng))
         else:
             changed = {**content, "learner": dict(content["learner"])}
             part = rng.choice(parts)
@@ -196,7 +176,7 @@ def test_networks(made: Path, tmp_path: Path) -> None:
     refused = 0
     for number, rng in enumerate(seeded("network")):
         if number % 5:
-            network.write_bytes(damaged(whole, rng))
+            network.write_bytes(damage(whole, rng))
         else:
             part = rng.choice(["config", "model", "alignment"])
             save_checked(network, {**content, part: reshaped(content[part], rng)})

@@ -212,14 +212,14 @@ def test_a_run_that_diverges_does_not_stop_the_others(tmp_path: Path) -> None:
 
 def test_an_unknown_error_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = tiny_jobs()[:3]
-    trained = grid.do_job
+    trained = grid.do_job_in_turns
 
-    def do_job(job: runs.Job, data: FeatureSet, folder: Path, **rest: Any) -> Any:
+    def do_job(job: runs.Job, data: FeatureSet, folder: Path, device: str) -> Any:
         if job == jobs[1]:
             raise MemoryError("no room\nfor more")
-        return trained(job, data, folder, **rest)
+        return trained(job, data, folder, device)
 
-    monkeypatch.setattr(grid, "do_job", do_job)
+    monkeypatch.setattr(grid, "do_job_in_turns", do_job)
     (line,) = tiny_grid(tmp_path, jobs).failed
     assert "MemoryError: no room." in line
     assert "\n" not in line
@@ -230,13 +230,13 @@ def test_a_run_that_another_grid_has_finished_meanwhile_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (job, *_) = tiny_jobs()
-    trained = grid.do_job
+    trained = grid.do_job_in_turns
 
-    def do_job(*arguments: Any, **rest: Any) -> Any:
-        trained(*arguments, **rest)
+    def do_job(*arguments: Any) -> Any:
+        yield from trained(*arguments)
         raise RunError("Cannot write the checkpoint: its folder is gone.")
 
-    monkeypatch.setattr(grid, "do_job", do_job)
+    monkeypatch.setattr(grid, "do_job_in_turns", do_job)
     assert tiny_grid(tmp_path, [job]).failed == []
 
 

@@ -95,7 +95,7 @@ def test_compare_finds_what_reproduce_ran_and_the_other_way_round(
     compare(small(), ["avca", "alignment:0.4"], seeds=2, folder=tmp_path / "a", **settings)
     reproduce_tiny(tmp_path / "b", ["table3"], seeds=2)
     with monkeypatch.context() as patched:
-        patched.setattr(grid, "do_job", None)  # whoever trains fails
+        patched.setattr(grid, "do_job_in_turns", None)  # whoever trains fails
         methods = ["avca", "hyper-alignment:-0.4", "alignment:0.4", "alignment:0"]
         table = compare(small(), methods, seeds=2, folder=tmp_path / "b", **settings)
         assert list(table["n"]) == [2] * 4

@@ -22,7 +22,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm.auto import tqdm
 
 from hypav import training, utils
-from hypav.capture import GRAPHS, Turns, in_turns
+from hypav.capture import GRAPHS, Turns, finish, in_turns
 from hypav.data.features import FeatureSet
 from hypav.errors import HypavError, RunError, SettingError, one_line, printable
 from hypav.experiments.configs import (
@@ -517,10 +517,7 @@ def _attempt(
 ) -> tuple[Job, dict[str, Any] | str]:
     """Train one run in a worker. Returns the job with its record, or with one sentence that says what went wrong."""
     data = source if isinstance(source, FeatureSet) else _set_of(source)
-    try:
-        return job, do_job(job, data, folder, device=device)[1]
-    except Exception as error:  # one run's error does not stop the others
-        return job, _after(error, run_path(folder, data, job.config, device))
+    return finish(_attempt_in_turns(job, data, folder, device))
 
 
 def _attempt_in_turns(
@@ -529,17 +526,12 @@ def _attempt_in_turns(
     """`_attempt` as a generator, which yields before it waits for the device."""
     try:
         return job, (yield from do_job_in_turns(job, data, folder, device))[1]
-    except Exception as error:
-        return job, _after(error, run_path(folder, data, job.config, device))
-
-
-def _after(error: Exception, path: Path) -> dict[str, Any] | str:
-    """The result of a run that ended with an error: one sentence, or the record if there is one all the same."""
-    with suppress(RunError):  # meanwhile another grid may have finished it and removed its checkpoint
-        return read_record(path)
-    if isinstance(error, HypavError):
-        return str(error)
-    return f"{_in_one_line(error)} Run hypav train with these settings to see the traceback."
+    except Exception as error:  # one run's error does not stop the others
+        with suppress(RunError):  # meanwhile another grid may have finished it and removed its checkpoint
+            return job, read_record(run_path(folder, data, job.config, device))
+        if isinstance(error, HypavError):
+            return job, str(error)
+        return job, f"{_in_one_line(error)} Run hypav train with these settings to see the traceback."
 
 
 def _arrays(data: FeatureSet) -> dict[str, Any]:
