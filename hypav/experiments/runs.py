@@ -393,7 +393,7 @@ def load_runs(path: Path | str) -> pd.DataFrame:
     try:
         check_regular(path)
         with open(path, encoding="utf-8-sig", newline="") as file:  # a path could be taken for an address
-            table = pd.read_csv(file, keep_default_na=False, dtype=str)
+            table = pd.read_csv(file, usecols=COLUMNS.__contains__, keep_default_na=False, dtype=str)
         if not set(COLUMNS) <= {*table, "pull"}:  # tables of older versions have no pull
             raise ValueError("it lacks columns of runs")
         runs = frame(table.to_dict("records"))
