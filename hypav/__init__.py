@@ -41,7 +41,7 @@ _NAMES = {
         for name in (
             "geometry", "trigonometry", "hyperbolicity", "trees", "embeddings", "stats", "avca", "losses", "alignment",
             "evaluation", "eszsl", "baselines", "training", "processors", "utils", "data", "figures", "errors",
-            "handouts",
+            "handouts", "pages", "site",
         )
     },
     **{
