@@ -44,7 +44,7 @@ _NAMES = {
         for name in (
             "geometry", "trigonometry", "hyperbolicity", "trees", "embeddings", "stats", "avca", "losses", "alignment",
             "evaluation", "eszsl", "baselines", "training", "processors", "utils", "data", "figures", "errors",
-            "handouts", "student",
+            "handouts", "pages", "site", "student",
         )
     },
     **{
