@@ -260,7 +260,9 @@ def plot_alignment_ball(k: float = -0.5) -> Drawn:
                 end = 4 * row / row.norm()
                 ball.plot([0, float(end[0])], [0, float(end[1])], ":", color=color, linewidth=1)
             name = ("picture", "sound")[kind]
-            ball.plot(*data["printed_points"][kind].T, marker, color=color, label=f"{name}: printed, released")
+            ball.plot(
+                *data["printed_points"][kind].T, marker, color=color, label=f"{name}: printed, released"
+            )
             hollow = {"mfc": "white", "mec": color, "mew": 1.6}
             ball.plot(
                 *data["curved_points"][kind].T, marker, linestyle="none", **hollow, label=f"{name}: curved"
