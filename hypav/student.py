@@ -38,7 +38,7 @@ PACKAGE: dict[str, str] = {
     "my_alignment_loss": "hypav.checks.hyper_alignment:alignment",
 }
 
-_IMPORTS = '''"""What I wrote in the course. hv.mine("my_project") takes a function from here; a check that passes puts it here."""
+_IMPORTS = '''"""What I wrote in the course. A check that passes puts it here, hv.mine("my_project") takes it from here."""
 
 import math
 

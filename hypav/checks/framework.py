@@ -252,7 +252,7 @@ class PropertyCheck(FunctionCheck):
     def _compared(self, given: list[Values], expected: list[Values]) -> Verdict:
         if trivial := self._trivial(given, expected):
             return Verdict(WRONG, trivial)
-        values = [value[""] if "" in value else value for value in given]
+        values: list[Any] = [value.get("", value) for value in given]
         for rule, sentence in zip(self.rules, self.mistakes, strict=True):
             if not rule(values):
                 return Verdict(WRONG, sentence)
