@@ -38,7 +38,7 @@ PACKAGE: dict[str, str] = {
     "my_alignment_loss": "hypav.checks.hyper_alignment:alignment",
 }
 
-_IMPORTS = '''"""What I wrote in the course. A check that passes puts it here, hv.mine("my_project") takes it from here."""
+_IMPORTS = '''"""What I wrote in the course. A check that passes puts it here; hv.mine takes it from here."""
 
 import math
 

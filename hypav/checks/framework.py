@@ -197,7 +197,7 @@ class FunctionCheck(Check):
     @staticmethod
     def _differs(a: Tensor, b: Tensor, tolerance: float) -> Tensor:
         """Which entries differ, as a mask."""
-        a, b = a.to(torch.float64), b.to(torch.float64)
+        a, b = a.detach().to(torch.float64), b.detach().to(torch.float64)
         scale = float(b[b.isfinite()].abs().max()) if bool(b.isfinite().any()) else 1.0
         return ~torch.isclose(a, b, rtol=0.0, atol=tolerance * scale, equal_nan=True)
 
@@ -521,7 +521,7 @@ def _advice(error: BaseException, args: tuple[Any, ...]) -> str:
     ids = [a for a in args if isinstance(a, Tensor) and not a.is_floating_point() and a.numel()]
     columns = [a.shape[-1] for a in args if isinstance(a, Tensor) and a.is_floating_point() and a.ndim]
     if isinstance(error, IndexError) and ids and columns and max(int(i.max()) for i in ids) >= min(columns):
-        return ". Are class ids used as columns? Column j belongs to the j-th class of the list, not to the class with id j."
+        return ". Are class ids used as columns? Column j belongs to the j-th class of the list, not to id j."
     if "torch.return_types" in text:
         return ". " + _RETURN_TYPE
     if "must be Tensor, not" in text or "expected Tensor" in text:
@@ -529,7 +529,7 @@ def _advice(error: BaseException, args: tuple[Any, ...]) -> str:
     return ""
 
 
-_RETURN_TYPE = ".min(dim=...) and .max(dim=...) give two tensors, the values and their positions: take .values or .indices"
+_RETURN_TYPE = ".min(dim=...) and .max(dim=...) give values and positions: take .values or .indices"
 
 
 def _kind(answer: Any) -> str:
@@ -559,7 +559,7 @@ def _why(answer: Tensor, right: Tensor) -> str:
         return "the numbers may be right, but a dimension of size 1 is too many or too few: see keepdim or squeeze."
     rows = right.shape[0] if right.ndim else 0
     if answer.ndim == 2 and rows > 1 and tuple(answer.shape) == (rows, rows) and right.numel() < rows * rows:
-        return "a row of shape (N,) and a column of shape (N, 1) were combined to a table. Is keepdim=True missing, or one too many?"
+        return "a row (N,) and a column (N, 1) were combined to a table. Is keepdim=True missing, or one too many?"
     return "did a sum or a norm lose or keep the wrong dimension?"
 
 

@@ -22,7 +22,8 @@ PAGE = Path(__file__).parents[2] / "notebooks" / "01_poincare_ball.ipynb"
 
 def exercise(number: int, lines: int) -> list[Any]:
     body = "\n".join(f"    a{n} = x + {n}" for n in range(lines - 1)) + f"\n    return a{lines - 2}"
-    code = f"def my_step(x):\n    ### BEGIN SOLUTION\n    # why\n\n{body}\n    ### END SOLUTION\n\n\ncheck.step(my_step).keep()"
+    body = f"    ### BEGIN SOLUTION\n    # why\n\n{body}\n    ### END SOLUTION"
+    code = f"def my_step(x):\n{body}\n\n\ncheck.step(my_step).keep()"
     return [
         new_markdown_cell(f"### Exercise {number}: a step", metadata={"tags": ["exercise"]}),
         new_code_cell(code, metadata={"tags": ["exercise"]}),

@@ -101,7 +101,7 @@ def imbalance(predictions: Iterable[Prediction]) -> Iterator[str]:
     letters = Counter(str(each.answer) for each in predictions if each.kind == "choice")
     for letter, count in letters.items():
         if sum(letters.values()) >= 4 and count > SHARE_LETTER * sum(letters.values()):
-            yield f"({letter}) is right in {count} of {sum(letters.values())} questions, more than half: shuffle the options"
+            yield f"({letter}) is right in {count} of {sum(letters.values())} questions, more than half"
     yield from _few_open(predictions)
 
 
