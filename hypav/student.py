@@ -187,7 +187,7 @@ def _loaded_and_checked(
     if check is not None and not (verdict := check(function)):
         if missing := re.search(r"name '(\w+)' is not defined", verdict.text):
             raise DataError(
-                f"it uses {missing.group(1)}, which is defined outside it and not kept: define it inside {name}"
+                f"it uses {missing.group(1)}, which is defined outside it and not kept: define or import it inside {name}"
             )
         raise DataError(f"it no longer passes its check: {verdict.text}")
     return function  # type: ignore[no-any-return]

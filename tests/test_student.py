@@ -156,7 +156,7 @@ def test_a_function_that_needs_another_cell_is_not_kept(mine: Path) -> None:
     verdict = kept(source)
     assert verdict
     assert str(verdict).endswith(
-        "Not kept: it uses helper, which is defined outside it and not kept: define it inside my_project."
+        "Not kept: it uses helper, which is defined outside it and not kept: define or import it inside my_project."
     )
     assert not mine.exists()
 
