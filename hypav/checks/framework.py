@@ -207,7 +207,7 @@ class FunctionCheck(Check):
         if not len(numbers) or not bool(numbers.isfinite().all()):
             return ""
         right = torch.cat([t.to(torch.float64).flatten() for values in expected for t in values.values()])
-        several = len(numbers) > 1 and not bool((right == right[0]).all())
+        several = len(numbers) > len(given[0]) and not bool((right == right[0]).all())
         if several and bool((numbers == numbers[0]).all()):
             return f"your {self.what} gives {_digits(float(numbers[0]))} whatever it is given: use its arguments."
         if all("" in values for values in given):
@@ -228,7 +228,8 @@ class FunctionCheck(Check):
                 differs = self._differs(answer, right, self.tolerance)
                 if not bool(differs.any()):
                     continue
-                case, value = _words(args, kwargs), f"the value {name}" if name else ""
+                case = _words(args, kwargs)
+                value = name if name.startswith("value ") else f"the value {name}"
                 start = f"with {case} your {self.what} gives" if case else f"your {self.what} gives"
                 if bool((~answer.to(torch.float64).isfinite() & right.to(torch.float64).isfinite()).any()):
                     what = f"NaN or infinity{' as ' + value if name else ''}"
@@ -471,15 +472,15 @@ def _asked(right: Values) -> str:
 
 
 def _filled(module: nn.Module, like: Mapping[str, Tensor] | None) -> nn.Module:
-    """The module with fixed numbers in place of random ones: those of `like` where a name or a shape fits."""
+    """The module with fixed numbers in place of random ones: those of `like` where a layer or a shape fits."""
     state = module.state_dict()
     rest = dict(like or {})
-    by_name = like is not None and set(like) == set(state)
+    found = {name: name for name in state} if set(rest) == set(state) else _layers_like(state, rest)
     for place, (name, tensor) in enumerate(state.items()):
         if not tensor.is_floating_point():
             continue
-        match = name if by_name else next((n for n, t in rest.items() if t.shape == tensor.shape), None)
-        if match is not None and rest[match].shape == tensor.shape:
+        match = found.get(name) or next((n for n, t in rest.items() if t.shape == tensor.shape), "")
+        if match in rest and rest[match].shape == tensor.shape:
             tensor.copy_(rest.pop(match))
             continue
         generator = torch.Generator().manual_seed(100 + place)
@@ -487,6 +488,31 @@ def _filled(module: nn.Module, like: Mapping[str, Tensor] | None) -> nn.Module:
         tensor.copy_(0.5 + numbers if name.endswith("running_var") else numbers - 0.5)
     module.load_state_dict(state)
     return module
+
+
+def _layers_like(state: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, str]:
+    """Each name of a layer of `state` -> that of the first layer of `like` with the same tensors in it."""
+    found, free = {}, _by_layer(like)
+    for layer, tensors in _by_layer(state).items():
+        match = (
+            layer if free.get(layer) == tensors else next((n for n, t in free.items() if t == tensors), None)
+        )
+        if match is not None:
+            del free[match]
+            found |= {_join(layer, name): _join(match, name) for name in tensors}
+    return found
+
+
+def _by_layer(state: Mapping[str, Tensor]) -> dict[str, dict[str, tuple[int, ...]]]:
+    layers: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, tensor in state.items():
+        layer, _, last = name.rpartition(".")
+        layers.setdefault(layer, {})[last] = tuple(tensor.shape)
+    return layers
+
+
+def _join(layer: str, name: str) -> str:
+    return f"{layer}.{name}" if layer else name
 
 
 def _shapes(module: nn.Module) -> list[tuple[int, ...]]:
@@ -518,9 +544,9 @@ def _advice(error: BaseException, args: tuple[Any, ...]) -> str:
         text,
     ):
         return ". The shapes do not fit: did a sum or a norm lose its dimension? Keep it with keepdim=True."
-    ids = [a for a in args if isinstance(a, Tensor) and not a.is_floating_point() and a.numel()]
-    columns = [a.shape[-1] for a in args if isinstance(a, Tensor) and a.is_floating_point() and a.ndim]
-    if isinstance(error, IndexError) and ids and columns and max(int(i.max()) for i in ids) >= min(columns):
+    outside = re.search(r"index (-?\d+) is out of bounds", text)
+    ids = [a for a in args if isinstance(a, Tensor) and not a.is_floating_point()]
+    if outside and any(bool((a == int(outside.group(1))).any()) for a in ids):
         return ". Are class ids used as columns? Column j belongs to the j-th class of the list, not to id j."
     if "torch.return_types" in text:
         return ". " + _RETURN_TYPE
@@ -574,7 +600,7 @@ def _apart(answer: Tensor, right: Tensor, differs: Tensor) -> tuple[str, str]:
     if answer.ndim and answer.numel() <= 6 and _short(answer) != _short(right):
         return _short(answer), _short(right)
     place = tuple(int(i) for i in differs.nonzero()[0]) if differs.ndim else ()
-    ours, theirs = float(answer[place]), float(right[place])
+    ours, theirs = float(answer.detach()[place]), float(right.detach()[place])
     digits = next((n for n in range(4, 18) if f"{ours:.{n}g}" != f"{theirs:.{n}g}"), 17)
     at = f" at [{', '.join(map(str, place))}]" if place else ""
     return f"{_digits(ours, digits)}{at}", _digits(theirs, digits)
