@@ -186,9 +186,9 @@ def test_no_trivial_answer_passes_or_is_told_the_mistake_of_another(check: Any) 
     answers = trivial(check)
     assert len(answers) >= 8
     for name, answer in answers.items():
-        started = time.perf_counter()
+        started = time.process_time()
         verdict = check(answer)
-        assert time.perf_counter() - started < 2, name
+        assert time.process_time() - started < 2, name
         if name == "transposed" and symmetric(check):
             continue
         assert not verdict, name

@@ -492,7 +492,8 @@ def _filled(module: nn.Module, like: Mapping[str, Tensor] | None) -> nn.Module:
 
 def _layers_like(state: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, str]:
     """Each name of a layer of `state` -> that of the first layer of `like` with the same tensors in it."""
-    found, free = {}, _by_layer(like)
+    found: dict[str, str] = {}
+    free = _by_layer(like)
     for layer, tensors in _by_layer(state).items():
         match = (
             layer if free.get(layer) == tensors else next((n for n, t in free.items() if t == tensors), None)
