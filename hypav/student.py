@@ -38,7 +38,7 @@ PACKAGE: dict[str, str] = {
     "my_alignment_loss": "hypav.checks.hyper_alignment:alignment",
 }
 
-_IMPORTS = '''"""What I wrote in the course. hv.mine("my_project") takes a function from here; a check that passes puts it here."""
+_IMPORTS = '''"""What I wrote in the course. A check that passes puts it here; hv.mine takes it from here."""
 
 import math
 
@@ -187,7 +187,7 @@ def _loaded_and_checked(
     if check is not None and not (verdict := check(function)):
         if missing := re.search(r"name '(\w+)' is not defined", verdict.text):
             raise DataError(
-                f"it uses {missing.group(1)}, which is defined outside it and not kept: define it inside {name}"
+                f"it uses {missing.group(1)}, which is defined outside it and not kept: define or import it inside {name}"
             )
         raise DataError(f"it no longer passes its check: {verdict.text}")
     return function  # type: ignore[no-any-return]
