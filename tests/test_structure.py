@@ -45,7 +45,7 @@ ORDER = (
     *("figures.style", "figures.explorer", "figures.shapes", "figures.runs", "figures"),
     "experiments.figures",  # draws the paper's Figures 3 and 4
     *("checks.framework", "checks"),
-    *("handouts", "formulas", "pages", "site", "cli", "__main__"),
+    *("handouts", "formulas", "pages", "search", "slides", "site", "cli", "__main__"),
 )
 ANY_ORDER = ("figures", "checks")  # in these folders the notebooks' modules have no order among themselves
 
