@@ -80,10 +80,10 @@ def lecturer_text(name: str) -> str:
 
 
 def _name_headings(page: BeautifulSoup) -> None:
-    ids: set[str] = set()
+    ids = {str(part["id"]) for part in page.select("[id]")}
     for heading in page.find_all(["h1", "h2", "h3", "h4"]):
         slug = re.sub(r"\W+", "-", heading.get_text().lower()).strip("-") or "section"
-        while slug in ids or page.find(id=slug):
+        while slug in ids:
             slug += "-"
         ids.add(slug)
         heading["id"] = slug
@@ -131,11 +131,11 @@ def _wrap_lines(block: Tag) -> None:
     lines = block.decode_contents().removesuffix("\n").split("\n")
     boxes = []
     for line in lines:
-        text = BeautifulSoup(line, "html.parser").get_text()
+        text = re.sub("<[^>]*>", "", line)  # in the code itself < is &lt;
         indent = len(text) - len(text.lstrip())
         boxes.append(f'<span class="line" style="--in: {indent}ch">{line}\n</span>')
-    block.clear()
-    block.append(BeautifulSoup("".join(boxes), "html.parser"))
+    # outside of <pre> the parser would make one space of several
+    block.replace_with(BeautifulSoup(f"<pre>{''.join(boxes)}</pre>", "html.parser"))
 
 
 def _list_options(question: Tag) -> None:

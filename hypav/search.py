@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup, Tag
 
 from hypav.pages import add_scripts, page_of, template_file
 
-_LEFT_OUT = "details, .output, figure, math annotation"
+_LEFT_OUT = ("h2", "details", "figure")
 
 
 def search_page(pages: Mapping[str, BeautifulSoup]) -> BeautifulSoup:
@@ -43,7 +43,12 @@ def _heading(section: Tag) -> str:
 
 
 def _text(section: Tag) -> str:
-    inside = BeautifulSoup(section.decode_contents(), "html.parser")
-    for part in [*inside.select(_LEFT_OUT), *inside.select("h2")]:
-        part.extract()
-    return " ".join(inside.get_text(" ").split())
+    return " ".join(" ".join(_strings(section)).split())
+
+
+def _strings(part: Tag) -> Iterator[str]:
+    for child in part.children:
+        if not isinstance(child, Tag):
+            yield str(child)
+        elif child.name not in _LEFT_OUT and "output" not in child.get_attribute_list("class"):
+            yield from _strings(child)
