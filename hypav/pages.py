@@ -15,6 +15,7 @@ import nbformat
 from bs4 import BeautifulSoup, Tag
 from nbconvert import HTMLExporter
 
+from hypav.figures.page_scripts import add_explorers
 from hypav.formulas import markdown_html
 from hypav.handouts import has_tag, student_source
 
@@ -49,6 +50,7 @@ def page_of(notebook: Any, title: str, links: Mapping[str, Any]) -> BeautifulSou
     for fold in page.find_all("details"):
         if fold.summary is not None and fold.summary.get_text() == "The figure in words":
             fold["class"] = "words"
+    add_explorers(page, notebook, POLICY)
     return page
 
 
@@ -104,9 +106,7 @@ def _make_sections(page: BeautifulSoup) -> None:
             section.append(part)
     for place in page.select("nav.contents ul.sections"):
         place.append(BeautifulSoup("".join(item for _, item in contents), "html.parser"))
-    if (
-        page.style is not None
-    ):  # browsers that do not know :target-current mark the section that was asked for
+    if page.style is not None:  # for browsers that do not know :target-current
         marks = ",\n".join(f'  body:has(#{s}:target) .sections a[href="#{s}"]' for s, _ in contents)
         rule = f"@supports not selector(a:target-current) {{\n{marks} {{ font-weight: 700; }}\n}}\n"
         page.style.append(rule if contents else "")

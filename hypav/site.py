@@ -120,13 +120,11 @@ def write_site(folder: Path | str) -> list[str]:
     copies = {path.name: text_of(student_copy(read(path))) for path in paths}
     for name, text in copies.items():
         write_text(folder / name, text)
-    with zipfile.ZipFile(folder / "notebooks.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(folder / "notebooks.zip", "w") as archive:
         for name, text in copies.items():
-            archive.writestr(
-                zipfile.ZipInfo(f"hypav-course/{name}"), text
-            )  # its date is fixed: same course, same file
+            archive.writestr(zipfile.ZipInfo(f"hypav-course/{name}"), text)  # with a fixed date
         runs = (course_folder() / RUNS).read_bytes()
-        archive.writestr(zipfile.ZipInfo(f"hypav-course/{RUNS.as_posix()}"), runs)
+        archive.writestr(zipfile.ZipInfo(f"hypav-course/{RUNS.as_posix()}"), runs, zipfile.ZIP_DEFLATED)
     build_pages(paths, folder, pictures=course_folder() / "pictures")
     write_text(folder / ".nojekyll", "")  # GitHub Pages then serves the files as they are
     return [f"The site: open {folder / 'index.html'}, or copy {folder} to a web server."]

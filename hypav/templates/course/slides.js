@@ -1,6 +1,6 @@
 // The keys of a keyboard or a presenter's remote go to the next or previous slide. A long slide scrolls first.
 const slides = [...document.querySelectorAll(".slide")];
-const own = "a, button, input, select, summary, textarea, [role=slider], [contenteditable]";
+const own = "a, button, input, select, summary, textarea, .explorer, [contenteditable]";
 const here = () => slides.findLastIndex((slide) => slide.getBoundingClientRect().top < innerHeight / 2);
 
 function show(number) {
