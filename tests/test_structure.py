@@ -53,7 +53,7 @@ ORDER = (
     ),
     "experiments.figures",  # draws the paper's Figures 3 and 4
     *("student", "checks.framework", "checks"),
-    *("handouts", "formulas", "pages", "site", "predictions", "cli", "__main__"),
+    *("handouts", "formulas", "pages", "search", "slides", "site", "predictions", "cli", "__main__"),
 )
 ANY_ORDER = ("figures", "checks")  # in these folders the notebooks' modules have no order among themselves
 
