@@ -143,7 +143,7 @@ def plot_task() -> Drawn:
 
 
 def four_words() -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
-    """Four class words in the plane, training videos of three of them, and a new video, placed by hand: for plot_words."""
+    """Arguments of `plot_words`, placed by hand: four words, training videos of three of them, and a new video."""
     words = {
         name: torch.tensor(place, dtype=torch.float64)
         for name, place in {"cat": (1, 1.6), "cow": (3, 0.6), "rooster": (0.4, 3), "dog": (2.2, 2.3)}.items()
