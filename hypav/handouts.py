@@ -32,6 +32,7 @@ from tqdm import tqdm
 
 from hypav.data.load import COURSE_VARIABLE, DATA_VARIABLE
 from hypav.errors import DataError, HypavError, RunError, SettingError
+from hypav.figures.page_scripts import add_explorers
 from hypav.processors import THREAD_VARIABLES
 from hypav.utils import make_folder, replacing
 
@@ -365,6 +366,7 @@ def _page(notebook: Any, title: str, links: Mapping[str, Any]) -> str:
     for fold in page.find_all("details"):
         if fold.summary is not None and fold.summary.get_text() == "The figure in words":
             fold["class"] = "words"
+    add_explorers(page, notebook, POLICY)
     return str(page)
 
 

@@ -18,6 +18,7 @@ from hypav.data.features import FeatureSet, Phase
 from hypav.errors import DataError
 from hypav.evaluation import Metrics
 from hypav.experiments.paper import paper_row
+from hypav.figures.explorer import Explorer, fixed
 from hypav.figures.style import BLUE, CUES, INK, VERMILION, Drawn, bare, canvas, cues, frame, signed
 from hypav.training import Run
 
@@ -221,12 +222,8 @@ def plot_words(words: Mapping[str, Tensor], videos: Mapping[str, Tensor], new: T
 
 
 def eight_points() -> tuple[Tensor, Tensor]:
-    """The pictures and the sounds of four videos, as points of the plane (4, 2) each, placed by hand."""
-    angle = torch.tensor([0.4, 1.5, 3.0, 4.5], dtype=torch.float64)
-    turned = torch.tensor([-0.5, 0.7, 0.4, -0.5], dtype=torch.float64)
-    far, near = torch.tensor([[0.6, 1.7, 1.2, 0.8], [1.5, 0.7, 0.5, 1.6]], dtype=torch.float64)
-    phi_v = torch.stack([far * angle.cos(), far * angle.sin()], dim=1)
-    phi_a = torch.stack([near * (angle + turned).cos(), near * (angle + turned).sin()], dim=1)
+    """The pictures and the sounds of four videos, (4, 2) each: the points of the explorer, five times nearer to 0."""
+    phi_v, phi_a = torch.tensor(_EIGHT, dtype=torch.float64) / 5
     return phi_v, phi_a
 
 
@@ -291,39 +288,6 @@ def plot_alignment_steps(phi_v: Tensor, phi_a: Tensor, ks: Sequence[float]) -> D
     figure.alt_text = (
         "Each row from left to right: points in the plane, the same points in a ball, arrows from the centre to them, a "
         f"square table of the cosines between the arrows of pictures, and one of sounds. {' '.join(parts)}"
-    )
-    return figure, shown
-
-
-def plot_felt_curvature(phi_v: Tensor, phi_a: Tensor) -> Drawn:
-    """Draw the alignment loss of each preset over k from -1 to 1, in units of its value at k = 0.
-
-    Args:
-        phi_v, phi_a: (N, D) embeddings of the same N videos.
-
-    Returns:
-        figure and {"k": (41,), preset: (41,)}.
-    """
-    ks = torch.arange(-20, 21, dtype=torch.float64) * 0.05
-    presets = [name for name in PRESETS if name != "released-2023"]
-    shown: dict[str, Tensor] = {"k": ks}
-    for name in presets:
-        losses = torch.stack([alignment_loss(phi_v, phi_a, k.reshape(1, 1), preset(name)) for k in ks])
-        shown[name] = (losses / losses[20]).detach()
-    with canvas(6.4, 3.4) as (figure, axes):
-        for number, (name, cue) in enumerate(cues(presets).items()):
-            marks = (4 * (number % 2), 8)  # the marks of equal curves must not hide each other
-            axes.plot(ks.numpy(), shown[name].numpy(), **cue.line, markevery=marks, label=name)
-        axes.set(xlabel="curvature k", ylabel="loss / loss at k = 0", ylim=(0, None))
-        axes.axvline(0, color=INK, linewidth=0.8, zorder=0)
-        for x, word in ((-0.5, "hyperbolic"), (0.5, "spherical")):
-            axes.text(x, 0.94, word, transform=axes.get_xaxis_transform(), ha="center", color=INK)
-        axes.legend(title="preset")
-        axes.set_title("Does the alignment loss feel the curvature?")
-    parts = [f"{name} {float(shown[name][0]):.2f} and {float(shown[name][-1]):.2f}" for name in presets]
-    figure.alt_text = (
-        "The alignment loss over the curvature, each preset in units of its own value at k = 0. At k = −1 and k = 1: "
-        f"{'; '.join(parts)}."
     )
     return figure, shown
 
@@ -434,6 +398,93 @@ def _draw_borders(axes: Any, words: Tensor) -> None:
         # on an acute side the ray leaves the third word; all rays start at the centre
         axes.plot(*torch.stack([centre, centre + far * ray]).T.numpy(), ":", color=INK, linewidth=1)
     axes.set(xlim=limits[0], ylim=limits[1])
+
+
+# the embeddings of four videos in two coordinates: of their pictures, and of their sounds
+_EIGHT = (
+    ((-4.0, -0.5), (3.0, 2.5), (-2.0, 2.5), (-1.5, 5.5)),
+    ((-5.0, 4.0), (5.0, 6.5), (-1.5, 4.0), (1.5, 6.0)),
+)
+_PRESETS = ("printed", "released", "curved")
+
+
+def plot_alignment_ball(k: float = -0.5) -> Drawn:
+    """Draw four videos' two embeddings as points of the space of curvature k, and three alignment losses over k.
+
+    Returns:
+        figure and `alignment_ball_numbers`.
+    """
+    data = alignment_ball_numbers(torch.tensor(_EIGHT, dtype=torch.float64), k)
+    view = 2.4
+    with canvas(7.4, 4.0, 2) as (figure, (ball, chart)):
+        frame(ball, k, view)
+        for kind, (color, marker) in enumerate(((BLUE, "s"), (VERMILION, "o"))):
+            for row in torch.tensor(_EIGHT[kind]):
+                end = 4 * row / row.norm()
+                ball.plot([0, float(end[0])], [0, float(end[1])], ":", color=color, linewidth=1)
+            name = ("picture", "sound")[kind]
+            ball.plot(
+                *data["printed_points"][kind].T, marker, color=color, label=f"{name}: printed, released"
+            )
+            hollow = {"mfc": "white", "mec": color, "mew": 1.6}
+            ball.plot(
+                *data["curved_points"][kind].T, marker, linestyle="none", **hollow, label=f"{name}: curved"
+            )
+        ball.set_title(f"the eight points for k = {signed(k)}")
+        ks = torch.arange(-20, 21, dtype=torch.float64) * 0.05
+        for number, (name, cue) in enumerate(cues(_PRESETS).items()):
+            line = {**cue.line, "marker": ""}
+            chart.plot(ks.numpy(), data["curves"][name].numpy(), **line)
+            chart.plot(k, data["relative"][name], cue.marker, color=cue.color, markersize=9 - 2 * number)
+            chart.plot([], [], **cue.line, label=name)
+        chart.axvline(k, color=INK, linewidth=0.8, linestyle=":")
+        chart.set(xlabel="curvature k", ylabel="loss / loss at k = 0", ylim=(0, 2))
+        chart.legend(loc="lower left")
+        chart.set_title("three losses over k")
+        figure.legend(*ball.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        figure.suptitle("Which loss changes when the points move with k?")
+    figure.alt_text = alignment_ball_words(k, data)
+    return figure, data
+
+
+def alignment_ball_numbers(phi: Tensor, k: float) -> dict[str, Any]:
+    """The numbers of `plot_alignment_ball`.
+
+    Args:
+        phi: (2, N, 2), the embeddings of N videos' pictures and sounds.
+        k: the curvature.
+
+    Returns:
+        {"loss", "relative": {preset: at k, and divided by the value at k = 0}, "curves": {preset: (41,)} for k from -1
+        to 1, "printed_points", "curved_points" (2, N, 2)}.
+    """
+    ks = [*(round((i - 20) * 0.05, 2) for i in range(41)), k]
+    loss = {
+        name: torch.stack([alignment_loss(phi[0], phi[1], value, name) for value in ks]) for name in _PRESETS
+    }
+    curved = preset("curved")
+    inside = geometry.expmap0(curved.scale * phi, k=k)
+    return {
+        "loss": {name: float(values[-1]) for name, values in loss.items()},
+        "relative": {name: float(values[-1] / values[20]) for name, values in loss.items()},
+        "curves": {name: values[:-1] / values[20] for name, values in loss.items()},
+        "printed_points": geometry.project(phi, k=k, xi=curved.xi),
+        "curved_points": geometry.project(inside, k=k, xi=curved.xi),
+    }
+
+
+def alignment_ball_words(k: float, data: Mapping[str, Any]) -> str:
+    """`plot_alignment_ball` in words."""
+    space = "hyperbolic" if k < 0 else "spherical" if k > 0 else "flat"
+    parts = ", ".join(f"{name} {fixed(value, 3)}" for name, value in data["relative"].items())
+    return f"Curvature {signed(k)}, {space}. Each loss divided by its value at k = 0: {parts}."
+
+
+def alignment_ball_explorer(k: float = -0.5) -> Explorer:
+    """Show `plot_alignment_ball` with a slider for the curvature."""
+    figure, data = plot_alignment_ball(k)
+    phi_v, phi_a = ([list(row) for row in rows] for rows in _EIGHT)
+    return Explorer("alignment_ball", figure, data, {"k": k, "phi_v": phi_v, "phi_a": phi_a})
 
 
 def _sound(animal: str) -> Tensor:
