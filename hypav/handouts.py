@@ -34,6 +34,7 @@ from hypav.data.load import COURSE_VARIABLE, DATA_VARIABLE
 from hypav.errors import DataError, HypavError, RunError, SettingError
 from hypav.figures.page_scripts import add_explorers
 from hypav.processors import THREAD_VARIABLES
+from hypav.student import MINE_VARIABLE
 from hypav.utils import make_folder, replacing
 
 try:
@@ -321,7 +322,8 @@ def run(
 def kernel_environment(
     variables: Mapping[str, str] | None = None, *, data: str = "simulated"
 ) -> dict[str, str]:
-    """The environment variables of a kernel that runs the course: one thread, no window system, and `data` to train on.
+    """The environment variables of a kernel that runs the course: one thread, no window system, `data` to train on, and
+    nothing of what a student has kept.
 
     Args:
         variables: further variables, which take precedence.
@@ -330,6 +332,7 @@ def kernel_environment(
     fixed = dict.fromkeys(THREAD_VARIABLES, "1") | {"MPLBACKEND": "Agg", "PYTHONHASHSEED": "0"}
     # on a busy machine spinning threads slow down the others, tenfold on two cores
     fixed["OMP_WAIT_POLICY"] = "PASSIVE"
+    fixed[MINE_VARIABLE] = "none"  # the package's functions, whatever a student has kept
     named = data.partition(":")[0] in ("simulated", "yt8m-mini", "yt8m")  # also if a folder has that name
     fixed[COURSE_VARIABLE] = data if named else str(Path(data).resolve())
     if folder := os.environ.get(DATA_VARIABLE):
