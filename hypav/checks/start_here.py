@@ -84,73 +84,86 @@ recalls = FunctionCheck(
 )
 
 
-def _three(S: Any, U: Any, HM: Any = None) -> Tensor:
-    S, U = torch.as_tensor(S).double(), torch.as_tensor(U).double()
-    return torch.stack([S, U, harmonic_mean(S, U) if HM is None else HM(S, U)])
+Parts = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-def _parts(a: Tensor, y: Tensor, seen: Tensor, unseen: Tensor) -> tuple[Tensor, Tensor]:
+def _graded(of: Any, *, HM: Any = harmonic_mean, accuracy: Any = None) -> Any:
+    """A function with the student's signature: S and U are those of `of`, HM and the accuracy are right if not given."""
+
+    def graded(a: Tensor, y: Tensor, seen: Tensor, unseen: Tensor) -> Tensor:
+        S, U = (torch.as_tensor(value).double() for value in of(a, y, seen, unseen))
+        right = (a == y).double().mean() if accuracy is None else accuracy(a, y)
+        return torch.stack([S, U, HM(S, U), right])
+
+    return graded
+
+
+def _means(a: Tensor, y: Tensor, seen: Tensor, unseen: Tensor) -> tuple[Tensor, Tensor]:
     return _recalls(a, y, seen).mean(), _recalls(a, y, unseen).mean()
-
-
-def _with_hm(f: Any) -> Any:
-    """S and U are right, HM is f(S, U)."""
-    return lambda *args: _three(*_parts(*args), HM=f)
 
 
 def _share(a: Tensor, y: Tensor, part: Tensor) -> Tensor:
     return (a == y)[torch.isin(y, part)].double().mean()
 
 
-def _all_wrong() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _all_wrong() -> Parts:
     label = torch.tensor([1, 1, 2, 2, 4])
     return torch.full_like(label, 7), label, torch.tensor([1, 2]), torch.tensor([4])
 
 
 gzsl = FunctionCheck(
-    "S, U and HM",
-    lambda *args: _three(*_parts(*args)),
+    "S, U, HM and the accuracy",
+    _graded(_means),
     [(case, {}) for case in (*_answers(), _all_wrong())],
     {
-        "your third number is the arithmetic mean, which lets a large S make up for U = 0.": _with_hm(
-            lambda S, U: (S + U) / 2
+        "your third number is the arithmetic mean, which lets a large S make up for U = 0.": _graded(
+            _means, HM=lambda S, U: (S + U) / 2
         ),
-        "your third number is the geometric mean, √(S U): the harmonic mean divides by the sum.": _with_hm(
-            lambda S, U: (S * U).sqrt()
+        "your third number is the geometric mean, √(S U): the harmonic mean divides by the sum.": _graded(
+            _means, HM=lambda S, U: (S * U).sqrt()
         ),
-        "the factor 2 of HM is missing: with S = U the mean of the two must be S again.": _with_hm(
-            lambda S, U: harmonic_mean(S, U) / 2
+        "the factor 2 of HM is missing: with S = U the mean of the two must be S again.": _graded(
+            _means, HM=lambda S, U: harmonic_mean(S, U) / 2
         ),
-        "your third number is the product S U: divide it by the sum, and multiply by 2.": _with_hm(
-            lambda S, U: S * U
+        "your third number is the product S U: divide it by the sum, and multiply by 2.": _graded(
+            _means, HM=lambda S, U: S * U
         ),
-        "your third number is the smaller of S and U: HM is larger than that unless they are equal.": _with_hm(
-            torch.minimum
+        "your third number is the smaller of S and U: HM is larger than that unless they are equal.": _graded(
+            _means, HM=torch.minimum
         ),
-        "with S = U = 0 your HM is 0/0: add a tiny number such as 1e-12 to the sum, so that HM is 0.": _with_hm(
-            lambda S, U: 2 * S * U / (S + U)
+        "with S = U = 0 your HM is 0/0: add a tiny number such as 1e-12 to the sum, so that HM is 0.": _graded(
+            _means, HM=lambda S, U: 2 * S * U / (S + U)
         ),
-        "you took the share of right answers over all videos of a part: average the recalls of its classes.": (
-            lambda a, y, seen, unseen: _three(_share(a, y, seen), _share(a, y, unseen))
+        "you took the share of right answers over all videos of a part: average the recalls of its classes.": _graded(
+            lambda a, y, seen, unseen: (_share(a, y, seen), _share(a, y, unseen))
         ),
-        "S and U are the wrong way round: the first number is that of the seen classes.": (
-            lambda a, y, seen, unseen: _three(*_parts(a, y, unseen, seen))
+        "S and U are the wrong way round: the first number is that of the seen classes.": _graded(
+            lambda a, y, seen, unseen: _means(a, y, unseen, seen)
         ),
-        "you averaged over all classes for U: take only the unseen ones.": lambda a, y, seen, unseen: _three(
-            _recalls(a, y, seen).mean(), _recalls(a, y, torch.cat([seen, unseen])).mean()
+        "you averaged over all classes for U: take only the unseen ones.": _graded(
+            lambda a, y, seen, unseen: (
+                _recalls(a, y, seen).mean(),
+                _recalls(a, y, torch.cat([seen, unseen])).mean(),
+            )
         ),
-        "you added up the recalls: divide by the number of classes.": lambda a, y, seen, unseen: _three(
-            _recalls(a, y, seen).sum(), _recalls(a, y, unseen).sum()
+        "you added up the recalls: divide by the number of classes.": _graded(
+            lambda a, y, seen, unseen: (_recalls(a, y, seen).sum(), _recalls(a, y, unseen).sum())
         ),
-        "these are percentages: return shares between 0 and 1.": lambda *args: 100 * _three(*_parts(*args)),
-        "you divided by the number of all classes: S is a mean over the seen classes, U over the unseen ones.": (
-            lambda a, y, seen, unseen: _three(
+        "you divided by the number of all classes: S is a mean over the seen classes, U over the unseen ones.": _graded(
+            lambda a, y, seen, unseen: (
                 _recalls(a, y, seen).sum() / (len(seen) + len(unseen)),
                 _recalls(a, y, unseen).sum() / (len(seen) + len(unseen)),
             )
         ),
+        "these are percentages: return shares between 0 and 1.": lambda *args: 100 * _graded(_means)(*args),
+        "your accuracy is the mean recall of all classes: it is the share of all videos that get the right answer.": (
+            _graded(_means, accuracy=lambda a, y: _recalls(a, y, y.unique()).mean())
+        ),
+        "your accuracy is a count: divide by the number of videos.": _graded(
+            _means, accuracy=lambda a, y: (a == y).double().sum()
+        ),
     },
-    praise="HM is small as soon as one of the two is: nobody wins by giving up the unseen classes. Notebook 04 uses it.",
+    praise="HM is small as soon as one of the two is: nobody wins by giving up the unseen classes.",
 )
 
 
