@@ -29,6 +29,9 @@ MINE_VARIABLE = "HYPAV_MINE"
 # What a page keeps -> the package's own, "module:attribute". For a check it is the check's reference, which has the
 # student's signature. Each page adds its rows here.
 PACKAGE: dict[str, str] = {
+    "my_recalls": "hypav.checks.start_here:recalls",
+    "my_gzsl": "hypav.checks.start_here:gzsl",
+    "my_cosines": "hypav.checks.start_here:cosines",
     "my_project": "hypav.checks.poincare_ball:project",
     "my_mobius_add": "hypav.checks.poincare_ball:mobius_add",
     "my_expmap0": "hypav.geometry:expmap0",
