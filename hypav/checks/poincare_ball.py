@@ -366,7 +366,7 @@ tree = TreeCheck(
         "the order of the sum is reversed: first go to x, then along the arrow.": _wrong_tree(
             step=lambda x, arrow, k: geometry.mobius_add(geometry.expmap0(arrow, k=k), x, k=k)
         ),
-        "the child looks on along the edge that led to it. Home is where x lies: the direction of -child ⊕ x.": _wrong_tree(
+        "the child looks on along the edge that led to it. Home is the direction of -child ⊕ x.": _wrong_tree(
             back=lambda child, x, angle, k: _unit(angle)
         ),
         "home of the child is the opposite of your direction only in flat space: compute it from -child ⊕ x.": (
