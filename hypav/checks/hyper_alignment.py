@@ -30,7 +30,7 @@ def _cosines(x: Tensor) -> Tensor:
 strongest_curvature = FunctionCheck(
     "The strongest curvature whose ball holds all rows",
     lambda phi, *, xi: -(((1 - xi) / phi.norm(dim=1).max()) ** 2),
-    [((_rows(seed, 7, 5),), {"xi": xi}) for seed, xi in ((1, 1e-3), (2, 0.1))],
+    [((_rows(seed, 7, 5) + 0.05,), {"xi": xi}) for seed, xi in ((1, 1e-3), (2, 0.1))],
     {
         "you divide by the longest row but do not square: the radius of the ball is 1/√|k|, so |k| is one over the "
         "radius squared.": lambda phi, *, xi: -(1 - xi) / phi.norm(dim=1).max(),
@@ -164,6 +164,7 @@ ceiling = NumberCheck(
         "this is the inverse: N²/2.": _BATCH**2 / 2,
     },
     praise="Whatever the network does, the paper's term lies between 0 and this.",
+    tolerance=0.02,
 )
 
 
@@ -216,6 +217,5 @@ alignment = FunctionCheck(
             _cosines(phi_v.T), _cosines(phi_a.T)
         ),
     },
-    praise="Now call it on our batch with another k, and another. Hm. And a wrong radius in Eq. 1 would have passed this "
-    "check as well: keep that in mind until notebook 09.",
+    praise="This check cannot see whether you used Eqs. 1 and 3, nor which k. Why? Notebook 09 comes back to it.",
 )

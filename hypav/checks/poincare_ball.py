@@ -10,9 +10,7 @@ import torch
 from torch import Tensor
 
 from hypav import geometry
-from hypav.checks.framework import FunctionCheck, Verdict
-
-Case = tuple[tuple[Any, ...], dict[str, Any]]
+from hypav.checks.framework import Case, FunctionCheck, Values
 
 
 def _root(k: float) -> float:
@@ -312,18 +310,17 @@ def _wrong_tree(**parts: Any) -> Callable[..., Edges]:
 
 
 class TreeCheck(FunctionCheck):
-    """Check a function that returns the edges of a tree as pairs of points, in any order.
+    """Check a function that returns the edges of a tree as pairs of points, in any order."""
 
-    The number of edges is compared first, so that a tree with too few of them gets a sentence of its own.
-    """
+    def values(self, function: Callable[..., Any]) -> list[Values]:
+        return super().values(_in_order(function))
 
-    def _answer(
-        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], right: Tensor
-    ) -> Tensor | Verdict:
-        return super()._answer(lambda *a, **k: _padded(function(*a, **k), _MOST), args, kwargs, right)
+    def _given(self, function: Callable[..., Any], case: Case, right: Values) -> Values:
+        return super()._given(_in_order(function), case, right)
 
-    def _values(self, function: Callable[..., Any]) -> list[Tensor]:
-        return [_padded(function(*args, **kwargs), _MOST) for args, kwargs in self.cases]
+
+def _in_order(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args, **kwargs: _padded(function(*args, **kwargs), _MOST)
 
 
 _MOST = 64  # more edges than any right or wrong tree of the cases has
