@@ -37,6 +37,7 @@ PACKAGE: dict[str, str] = {
     "my_expmap0": "hypav.geometry:expmap0",
     "my_logmap0": "hypav.geometry:logmap0",
     "my_distance": "hypav.checks.poincare_ball:distance",
+    "my_tree": "hypav.checks.poincare_ball:tree",
     "my_delta_rel": "hypav.checks.trees:delta_rel",
     "my_alignment_loss": "hypav.checks.hyper_alignment:alignment",
 }
