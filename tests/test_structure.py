@@ -41,7 +41,8 @@ ORDER = (
         "processors",
     ),
     *("experiments.paper", "experiments.configs", "experiments.runs", "experiments.effects"),
-    *("experiments.tables", "experiments.ledger", "experiments"),
+    *("experiments.evidence", "experiments.contrasts", "experiments.tables", "experiments.ledger"),
+    *("experiments.comparison", "experiments.grid", "experiments.reproduce", "experiments"),
     *("figures.style", "figures.explorer", "figures.shapes", "figures.runs", "figures"),
     "experiments.figures",  # draws the paper's Figures 3 and 4
     *("checks.framework", "checks"),

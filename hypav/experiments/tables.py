@@ -47,7 +47,14 @@ NOISE = (
     "delta_noise",
     "delta_covariance",
 )  # delta_rel of Gaussian noise, and of noise with the covariance of theta_v
-SIGNED = ("difference", "lowest difference", "highest difference", "paper gain", "k<0 minus k>0")
+SIGNED = (
+    "difference",
+    "lowest difference",
+    "highest difference",
+    "paper gain",
+    "k<0 minus the rest",
+    "k<0 minus k>0",
+)
 HUNDREDTHS = ("F", "sd over k", "sd over seeds", "equal to flat", "paper gain", "mean HM")
 MANY = 1000  # above, the number of seeds only says that nobody will run them
 TITLES = {
@@ -156,7 +163,7 @@ def as_text(table: DataFrame, digits: int | None = None) -> DataFrame:
     Args:
         digits: decimals; by default one, and three for delta_rel.
     """
-    hidden = {"preset", "weight", "tuned", "table", "values"} if "case" in table else set()
+    hidden = {"preset", "weight", "pull", "tuned", "table", "values"} if "case" in table else set()
     digits = (3 if "delta_rel" in table else 1) if digits is None else digits
     table = table if table.index.name else table.reset_index(drop=True)
     result = DataFrame(index=table.index)
@@ -197,7 +204,8 @@ def overview(table: str, runs: DataFrame, *, key: Key | None = None) -> DataFram
     """
     result = DataFrame()
     for case in cases(runs).itertuples(index=False):
-        own = paper_table(table, runs, preset=case.preset, weight=case.weight, key=key)
+        weight, pull = (None if pd.isna(value) else value for value in (case.weight, case.pull))
+        own = paper_table(table, runs, preset=case.preset, weight=weight, pull=pull, key=key)
         compared = "delta_rel" if "delta_rel" in own else "HM"
         digits = 3 if compared == "delta_rel" else 1
         if result.empty:
