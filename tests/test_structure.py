@@ -43,8 +43,11 @@ ORDER = (
     *("experiments.paper", "experiments.configs", "experiments.runs", "experiments.effects"),
     *("experiments.evidence", "experiments.contrasts", "experiments.tables", "experiments.ledger"),
     *("experiments.comparison", "experiments.grid", "experiments.reproduce", "experiments"),
-    *("figures.style", "figures.explorer", "figures.shapes", "figures.runs", "figures"),
-    "experiments.figures",  # draws the paper's Figures 3 and 4
+    *("figures.style", "figures.explorer", "figures.shapes", "figures.runs", "figures.evidence", "figures"),
+    *(
+        "experiments.figures",
+        "experiments.report",
+    ),  # draw the paper's Figures 3 and 4, and those of RESULTS.md
     *("checks.framework", "checks"),
     *("handouts", "cli", "__main__"),
 )

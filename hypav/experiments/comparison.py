@@ -22,7 +22,7 @@ def comparison(
     preset: str,
     **loudness: float | None,
 ) -> pd.DataFrame:
-    """The table of `compare`; runs: the records by method and seed; loudness: the weight or the pull, if one was given."""
+    """The table of `compare`; runs: records by method and seed; loudness: the weight or the pull, if one was given."""
     base = next((runs[method.spec] for method in methods if method.name == "AVCA"), {})
     rows = []
     for method in methods:

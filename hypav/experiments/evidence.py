@@ -1,7 +1,7 @@
 """The experiments behind RESULTS.md, by name, and their recorded runs.
 
-`hypav reproduce NAME` or `hv.reproduce(data, [NAME])` trains the runs of an experiment. `hypav.experiments.contrasts` says
-what they show.
+`hypav reproduce NAME` or `hv.reproduce(data, [NAME])` trains the runs of an experiment.
+`hypav.experiments.contrasts` says what they show.
 """
 
 from __future__ import annotations

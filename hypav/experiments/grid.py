@@ -187,6 +187,11 @@ def compare(
     chosen = [parse_method(spec, preset, papers, weight=weight, pull=pull) for spec in methods]
     if not chosen:
         raise SettingError("A comparison needs at least one method.")
+    for setting, value in (("weight", weight), ("pull", pull)):
+        if value is not None and not any(method.alignment for method in chosen):
+            raise SettingError(
+                f"None of {', '.join(methods)} has an alignment loss, so they take no {setting}."
+            )
     same: dict[Any, Method] = {}
     for method in chosen:
         other = same.setdefault(method.alignment or method.name, method)
