@@ -32,9 +32,10 @@ ORDER = ["data", "recipe", "cpu", "preset", "pull", "weight", "k", "curvatures",
 HEAD = """# Evidence: tables of the recorded runs
 
 Written by `python -m hypav.experiments.report` from [runs.csv](runs.csv);
-[RESULTS.md](../RESULTS.md) says what they mean. HM and ZSL are per cent, differences are points, and ± is half of Student's 95 % interval over the seeds. Differences are
-paired by seed. Runs of one objective are averaged first: all curvatures of the printed loss are one objective.
-"80 % power for" is the smallest true difference that these seeds find in four experiments out of five.
+[RESULTS.md](../RESULTS.md) says what they mean. HM and ZSL are per cent, differences are points, and ± is half of
+Student's 95 % interval over the seeds. Differences are paired by seed. Runs of one objective are averaged first: all
+curvatures of the printed loss are one objective. "80 % power for" is the smallest true difference that these seeds find
+in four experiments out of five.
 
 Each number is a line of pandas:
 
@@ -103,17 +104,8 @@ def _overview(runs: DataFrame) -> DataFrame:
     for name, part in by_set(runs).items():
         for cpu, own in part.groupby("cpu", sort=False):
             first = own.iloc[0]
-            rows.append(
-                (
-                    name,
-                    first["data_digest"][:8],
-                    first["recipe"],
-                    cpu,
-                    len(own),
-                    own["seed"].nunique(),
-                    own["seconds"].median(),
-                )
-            )
+            about = name, first["data_digest"][:8], first["recipe"], cpu, len(own), own["seed"].nunique()
+            rows.append((*about, own["seconds"].median()))
     return DataFrame(
         rows, columns=["data", "digest", "recipe", "processor", "runs", "seeds", "seconds per run"]
     )

@@ -101,13 +101,8 @@ def plot_loudness(table: DataFrame, *, title: str = "How loud may Eq. 4 be?") ->
                 shown[name][str(loss)] = {pull: (mean, half) for pull, mean, half in values}
             axes.axhline(0, color=INK, linestyle="--", linewidth=1.2)
             if name in linear:
-                axes.text(
-                    0.5,
-                    0.96,
-                    f"linear (ESZSL): {linear[name]:+.1f}, off the scale",
-                    ha="center",
-                    transform=axes.transAxes,
-                )
+                note = f"linear (ESZSL): {linear[name]:+.1f}, off the scale"
+                axes.text(0.5, 0.96, note, ha="center", transform=axes.transAxes, fontsize=9)
                 shown[name]["linear (ESZSL)"] = {float("nan"): (float(linear[name]), float("nan"))}
             axes.set_xscale("log")
             axes.set_xlabel("pull: gradient on phi, L_avca's = 1")
