@@ -209,10 +209,18 @@ PRESETS: Mapping[str, AlignmentConfig] = {
     # curvature has an effect: distances inside the space, between points that are not all on the rim
     "curved": AlignmentConfig(similarity="distance", normalise="none", to_ball="expmap0", scale=0.1),
 }
+# three other losses on which curvature has an effect; at weight 1 they are too weak to change a run, so give a pull
+REPAIRS: Mapping[str, AlignmentConfig] = {
+    "curved-normalised": replace(PRESETS["curved"], normalise="frobenius"),
+    "curved-kernel": replace(PRESETS["curved"], similarity="kernel"),
+    "curved-midpoint": replace(
+        PRESETS["curved"], similarity="cosine", normalise="frobenius", base="midpoint"
+    ),
+}
 
 
 def preset(name: str, **changes: Any) -> AlignmentConfig:
-    """The configuration of the preset `name` with `changes` to its fields; None keeps a field.
+    """The configuration `name` of PRESETS or REPAIRS with `changes` to its fields; None keeps a field.
 
     >>> preset("curved", curvatures=(-1.0,), weight=0.1).similarity
     'distance'
@@ -220,12 +228,13 @@ def preset(name: str, **changes: Any) -> AlignmentConfig:
     Raises:
         SettingError: there is no such preset.
     """
-    if name not in PRESETS:
-        raise SettingError(f"There is no preset {name!r}; choose {', '.join(PRESETS)}.")
+    known = {**PRESETS, **REPAIRS}
+    if name not in known:
+        raise SettingError(f"There is no preset {name!r}; choose {', '.join(known)}.")
     given = {field: value for field, value in changes.items() if value is not None}
     if "pull" in given:  # the preset's weight gives way to it, but not one that is given too
         given = {"weight": None, **given}
-    return replace(PRESETS[name], **given)
+    return replace(known[name], **given)
 
 
 _preset = preset  # alignment_loss has an argument of that name
