@@ -536,7 +536,7 @@ def course(folder: Path, execute: bool, name: str) -> None:
 
     Example: hypav course course
     """
-    from hypav.handouts import write_course
+    from hypav.site import write_course
 
     for line in write_course(folder, execute=execute, data=name):
         echo(line)

@@ -189,6 +189,9 @@ cosines = FunctionCheck(
         "you divided by squared lengths: take the root, the diagonal of the result must be 1.": lambda x: (
             x @ x.T / (_norm(x) * _norm(x).T) ** 2
         ),
+        "the lengths lack keepdim=True: with as many rows as columns each column is divided, not each row.": lambda x: (
+            (x / x.norm(dim=1)) @ (x / x.norm(dim=1)).T
+        ),
         "you normalised the columns: lengths are taken along dim=1.": lambda x: (
             F.normalize(x, dim=0) @ F.normalize(x, dim=0).T
         ),

@@ -172,13 +172,9 @@ def _delta(d: Tensor, base: int = 0) -> Tensor:
     return (torch.minimum(product.unsqueeze(2), product.unsqueeze(0)).amax(1) - product).max()
 
 
-def _swapped(x: Tensor) -> Tensor:
+def _matmul(x: Tensor) -> Tensor:
     product = _product(_matrix(x), 0)
-    return (
-        2
-        * (torch.maximum(product.unsqueeze(2), product.unsqueeze(0)).amin(1) - product).max()
-        / _matrix(x).max()
-    )
+    return 2 * (product @ product - product).max() / _matrix(x).max()
 
 
 def _averaged(x: Tensor) -> Tensor:
@@ -201,8 +197,8 @@ delta_rel = FunctionCheck(
         "as the released code has it: Khrulkov's definition has a factor 2 before δ.": lambda x: (
             _delta(_matrix(x)) / _matrix(x).max()
         ),
-        "the largest and the smallest are swapped: for each k take the smaller of A_ik and A_kj, then the largest "
-        "over k.": _swapped,
+        "this is the ordinary matrix product A @ A: take the smaller of A_ik and A_kj for each k, then the largest "
+        "over k.": _matmul,
         "A_ij is not subtracted from the max-min product.": _unsubtracted,
         "you averaged over the pairs (i, j): δ is the largest gap of all pairs.": _averaged,
         "you divided by the mean distance: the diameter is the largest distance.": lambda x: (

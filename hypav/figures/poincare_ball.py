@@ -13,11 +13,12 @@ from torch import Tensor
 
 from hypav import geometry
 from hypav.figures import shapes
-from hypav.figures.explorer import Control, Explorer
+from hypav.figures.explorer import Explorer, fixed, rounded
 from hypav.figures.style import (
     BLUE,
     GREEN,
     INK,
+    PURPLE,
     SKY,
     VERMILION,
     Drawn,
@@ -372,12 +373,98 @@ def _note(axes: Axes, text: str, color: str) -> None:
     axes.text(0.03, 0.03, text, transform=axes.transAxes, fontsize=8, color=color, bbox=box)
 
 
-def curvature_explorer() -> Explorer:
-    """Show `plot_space` with sliders for the curvature k and the edge length."""
-    return Explorer(
-        plot_space,
-        [
-            Control("k", "curvature k", value=-0.5, low=-1.0, high=0.3, step=0.05),
-            Control("edge", "length of an edge", value=1.2, low=0.6, high=1.5, step=0.1),
-        ],
+def curvature_explorer(k: float = -0.5, edge: float = 1.2) -> Explorer:
+    """Show `plot_space`, with sliders for the curvature k and the length of the tree's edges."""
+    figure, data = plot_space(k, edge=edge)
+    return Explorer("curvature", figure, data, {"k": k, "edge": edge})
+
+
+Pair = tuple[float, float]
+
+
+def plot_plane(
+    x: Pair = (0.5, 0.1), y: Pair = (0.1, 0.6), *, origin: Pair = (-0.4, -0.2), k: float = -1.0
+) -> Drawn:
+    """Draw two points of the disk with x ⊕ y, y ⊕ x, geodesic and chord; and a sheet, moved by adding `origin`.
+
+    Args:
+        x, y: the two points.
+        origin: where the move takes the origin of the sheet, on which a tiling and the two points are drawn.
+        k: the curvature, k < 0.
+
+    Returns:
+        figure and {"x_plus_y", "y_plus_x" (2,), "geodesic" (41, 2), "distance", "chord_length", "in_the_page": |x - y|,
+        "moved": x and y on the moved sheet (2, 2), "moved_distance"}.
+    """
+    data = plane_numbers(x, y, origin=origin, k=k)
+    at = torch.tensor(origin, dtype=torch.float64)
+    reach = 1.08 / math.sqrt(-k)
+    with canvas(7.4, 4.0, 2) as (figure, (left, right)):
+        for axes in (left, right):
+            frame(axes, k, reach)
+        left.plot(*zip(x, y, strict=True), "--", color=INK, linewidth=1.2, label="chord")
+        left.plot(*data["geodesic"].T, color=BLUE, linewidth=2.4, label="geodesic")
+        marks = (("x", x, "s", INK), ("y", y, "D", INK), ("x ⊕ y", data["x_plus_y"], "^", GREEN))
+        for name, point, marker, color in (*marks, ("y ⊕ x", data["y_plus_x"], "v", PURPLE)):
+            left.plot(*point, marker, color=color, linestyle="none", label=name)
+        left.set_title("two points, two sums, two ways")
+        ends = torch.tensor(_sheet(k), dtype=torch.float64).unflatten(1, (2, 2))
+        moved = geometry.mobius_add(at, ends, k=k)
+        draw_lines(right, shapes.segment(moved[:, 0], moved[:, 1], k=k, points=7), "#999999", 0.7)
+        right.plot(*geometry.mobius_add(at, data["geodesic"], k=k).T, color=BLUE, linewidth=2.4)
+        for point, marker in zip(data["moved"], "sD", strict=True):
+            right.plot(*point, marker, color=INK)
+        right.plot(*origin, "o", color=VERMILION)
+        right.set_title("the sheet, its origin moved to the dot")
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6)
+        figure.suptitle("Is the straight way in the page the short one?")
+    figure.alt_text = plane_words(x, y, k, data)
+    return figure, data
+
+
+def plane_numbers(x: Pair, y: Pair, *, origin: Pair, k: float) -> dict[str, Any]:
+    """The numbers of `plot_plane`."""
+    a, b, at = (torch.tensor(point, dtype=torch.float64) for point in (x, y, origin))
+    chord = a + torch.linspace(0, 1, 101, dtype=torch.float64).unsqueeze(-1) * (b - a)
+    moved = geometry.mobius_add(at, torch.stack([a, b]), k=k)
+    return {
+        "x_plus_y": geometry.mobius_add(a, b, k=k),
+        "y_plus_x": geometry.mobius_add(b, a, k=k),
+        "geodesic": shapes.segment(a, b, k=k, points=41),
+        "distance": float(geometry.distance(a, b, k=k)),
+        "chord_length": float(geometry.distance(chord[1:], chord[:-1], k=k).sum()),
+        "in_the_page": float((a - b).norm()),
+        "moved": moved,
+        "moved_distance": float(geometry.distance(moved[0], moved[1], k=k)),
+    }
+
+
+def plane_words(x: Pair, y: Pair, k: float, data: dict[str, Any]) -> str:
+    """`plot_plane` in words."""
+
+    def pair(point: Any) -> str:
+        return f"({fixed(float(point[0]))}, {fixed(float(point[1]))})"
+
+    return (
+        f"Curvature {signed(k)}: x is {pair(x)} and y is {pair(y)}. x ⊕ y is {pair(data['x_plus_y'])}, y ⊕ x is "
+        f"{pair(data['y_plus_x'])}. Their distance is {fixed(data['distance'])} along the geodesic; the chord is "
+        f"{fixed(data['chord_length'])} long. On the moved sheet the distance is {fixed(data['moved_distance'])}."
     )
+
+
+def plane_explorer(
+    x: Pair = (0.5, 0.1), y: Pair = (0.1, 0.6), *, origin: Pair = (-0.4, -0.2), k: float = -1.0
+) -> Explorer:
+    """Show `plot_plane` with x, y and the origin of the sheet as points to drag."""
+    figure, data = plot_plane(x, y, origin=origin, k=k)
+    state = {"k": k, "x": list(x), "y": list(y), "origin": list(origin), "edges": _sheet(k)}
+    return Explorer("plane", figure, data, state)
+
+
+def _sheet(k: float) -> list[list[float]]:
+    """The edges of a tiling with five squares around a corner, each once, as [x₁, x₂, y₁, y₂], rounded."""
+    corners, _ = shapes.tiling(4, 5, 3)
+    corners = corners / math.sqrt(-k)
+    edges = torch.cat([corners, corners.roll(-1, 1)], -1).flatten(0, 1)
+    once = {tuple(sorted([tuple(edge[:2]), tuple(edge[2:])])) for edge in rounded(edges, 4)}
+    return [[*a, *b] for a, b in sorted(once)]

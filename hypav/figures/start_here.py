@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from matplotlib.colors import ListedColormap
 from matplotlib.lines import Line2D
 from torch import Tensor
 
+from hypav import geometry
 from hypav.alignment import PRESETS, alignment_loss, preset
 from hypav.errors import DataError
+from hypav.figures.explorer import Explorer, fixed
 from hypav.figures.runs import plot_history  # noqa: F401
-from hypav.figures.style import BLUE, INK, VERMILION, Drawn, canvas, cues
+from hypav.figures.style import BLUE, INK, VERMILION, Drawn, canvas, cues, frame, signed
 
 _SEEN, _UNSEEN = BLUE, VERMILION
 
@@ -232,6 +235,93 @@ def plot_felt_curvature(phi_v: Tensor, phi_a: Tensor) -> Drawn:
         f"{'; '.join(parts)}."
     )
     return figure, shown
+
+
+# the embeddings of four videos in two coordinates: of their pictures, and of their sounds
+_EIGHT = (
+    ((-4.0, -0.5), (3.0, 2.5), (-2.0, 2.5), (-1.5, 5.5)),
+    ((-5.0, 4.0), (5.0, 6.5), (-1.5, 4.0), (1.5, 6.0)),
+)
+_PRESETS = ("printed", "released", "curved")
+
+
+def plot_alignment_ball(k: float = -0.5) -> Drawn:
+    """Draw four videos' two embeddings as points of the space of curvature k, and three alignment losses over k.
+
+    Returns:
+        figure and `alignment_ball_numbers`.
+    """
+    data = alignment_ball_numbers(torch.tensor(_EIGHT, dtype=torch.float64), k)
+    view = 2.4
+    with canvas(7.4, 4.0, 2) as (figure, (ball, chart)):
+        frame(ball, k, view)
+        for kind, (color, marker) in enumerate(((BLUE, "s"), (VERMILION, "o"))):
+            for row in torch.tensor(_EIGHT[kind]):
+                end = 4 * row / row.norm()
+                ball.plot([0, float(end[0])], [0, float(end[1])], ":", color=color, linewidth=1)
+            name = ("picture", "sound")[kind]
+            ball.plot(
+                *data["printed_points"][kind].T, marker, color=color, label=f"{name}: printed, released"
+            )
+            hollow = {"mfc": "white", "mec": color, "mew": 1.6}
+            ball.plot(
+                *data["curved_points"][kind].T, marker, linestyle="none", **hollow, label=f"{name}: curved"
+            )
+        ball.set_title(f"the eight points for k = {signed(k)}")
+        ks = torch.arange(-20, 21, dtype=torch.float64) * 0.05
+        for number, (name, cue) in enumerate(cues(_PRESETS).items()):
+            line = {**cue.line, "marker": ""}
+            chart.plot(ks.numpy(), data["curves"][name].numpy(), **line)
+            chart.plot(k, data["relative"][name], cue.marker, color=cue.color, markersize=9 - 2 * number)
+            chart.plot([], [], **cue.line, label=name)
+        chart.axvline(k, color=INK, linewidth=0.8, linestyle=":")
+        chart.set(xlabel="curvature k", ylabel="loss / loss at k = 0", ylim=(0, 2))
+        chart.legend(loc="lower left")
+        chart.set_title("three losses over k")
+        figure.legend(*ball.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        figure.suptitle("Which loss changes when the points move with k?")
+    figure.alt_text = alignment_ball_words(k, data)
+    return figure, data
+
+
+def alignment_ball_numbers(phi: Tensor, k: float) -> dict[str, Any]:
+    """The numbers of `plot_alignment_ball`.
+
+    Args:
+        phi: (2, N, 2), the embeddings of N videos' pictures and sounds.
+        k: the curvature.
+
+    Returns:
+        {"loss", "relative": {preset: at k, and divided by the value at k = 0}, "curves": {preset: (41,)} for k from -1
+        to 1, "printed_points", "curved_points" (2, N, 2)}.
+    """
+    ks = [*(round((i - 20) * 0.05, 2) for i in range(41)), k]
+    loss = {
+        name: torch.stack([alignment_loss(phi[0], phi[1], value, name) for value in ks]) for name in _PRESETS
+    }
+    curved = preset("curved")
+    inside = geometry.expmap0(curved.scale * phi, k=k)
+    return {
+        "loss": {name: float(values[-1]) for name, values in loss.items()},
+        "relative": {name: float(values[-1] / values[20]) for name, values in loss.items()},
+        "curves": {name: values[:-1] / values[20] for name, values in loss.items()},
+        "printed_points": geometry.project(phi, k=k, xi=curved.xi),
+        "curved_points": geometry.project(inside, k=k, xi=curved.xi),
+    }
+
+
+def alignment_ball_words(k: float, data: Mapping[str, Any]) -> str:
+    """`plot_alignment_ball` in words."""
+    space = "hyperbolic" if k < 0 else "spherical" if k > 0 else "flat"
+    parts = ", ".join(f"{name} {fixed(value, 3)}" for name, value in data["relative"].items())
+    return f"Curvature {signed(k)}, {space}. Each loss divided by its value at k = 0: {parts}."
+
+
+def alignment_ball_explorer(k: float = -0.5) -> Explorer:
+    """Show `plot_alignment_ball` with a slider for the curvature."""
+    figure, data = plot_alignment_ball(k)
+    phi_v, phi_a = ([list(row) for row in rows] for rows in _EIGHT)
+    return Explorer("alignment_ball", figure, data, {"k": k, "phi_v": phi_v, "phi_a": phi_a})
 
 
 def _sound(animal: str) -> Tensor:
