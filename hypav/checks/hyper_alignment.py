@@ -50,11 +50,11 @@ tangent = FunctionCheck(
     _tangent,
     _short_and_long(),
     {
-        "Eq. 3 is missing: you return points of the ball, not tangent vectors.": lambda phi, *, k, xi: _points(
-            phi, k, xi
+        "Eq. 3 is missing: you return points of the ball, not tangent vectors.": lambda phi, *, k, xi: (
+            _points(phi, k, xi)
         ),
-        "Eq. 1 is missing: clip the rows before you take the log map.": lambda phi, *, k, xi: geometry.logmap0(
-            phi, k=k
+        "Eq. 1 is missing: clip the rows before you take the log map.": lambda phi, *, k, xi: (
+            geometry.logmap0(phi, k=k)
         ),
         "you take the exponential map. Eq. 3 is the log map: it leaves the ball.": lambda phi, *, k, xi: (
             geometry.expmap0(_points(phi, k, xi), k=k)
@@ -65,8 +65,8 @@ tangent = FunctionCheck(
         "you stretch the short rows to the rim as well. Eq. 1 leaves a row inside the ball as it is.": (
             lambda phi, *, k, xi: _wrong_radius(phi, k, xi)
         ),
-        "you pass no xi to Eq. 1: the margin is an argument of your function.": lambda phi, *, k, xi: _tangent(
-            phi, k=k, xi=1e-3
+        "you pass no xi to Eq. 1: the margin is an argument of your function.": lambda phi, *, k, xi: (
+            _tangent(phi, k=k, xi=1e-3)
         ),
         "you return the length of the arrows. The tangent vectors themselves are asked for.": (
             lambda phi, *, k, xi: _length(_tangent(phi, k=k, xi=xi))
@@ -128,7 +128,9 @@ eq4 = FunctionCheck(
         "you compare each video with its own sound. Eq. 4 compares videos with videos, and sounds with sounds.": (
             lambda v, a: (1 - F.cosine_similarity(v, a[:, : v.shape[1]], dim=1)).mean()
         ),
-        "your cosines are between columns. A row is one video.": lambda v, a: _eq4(_cosines(v.T), _cosines(a.T)),
+        "your cosines are between columns. A row is one video.": lambda v, a: _eq4(
+            _cosines(v.T), _cosines(a.T)
+        ),
         "you take absolute differences. The Frobenius norm squares them.": lambda v, a: (
             (_cosines(v) / _cosines(v).norm() - _cosines(a) / _cosines(a).norm()).abs().mean()
         ),

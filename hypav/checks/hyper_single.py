@@ -142,8 +142,8 @@ row_tangent = FunctionCheck(
         "all rows have the mean curvature. Each row has its own.": lambda phi, k, *, xi: _row_tangent(
             phi, k.mean().expand_as(k), xi=xi
         ),
-        "all rows have the curvature of the first one. Each row has its own.": lambda phi, k, *, xi: _row_tangent(
-            phi, k[:1].expand_as(k), xi=xi
+        "all rows have the curvature of the first one. Each row has its own.": lambda phi, k, *, xi: (
+            _row_tangent(phi, k[:1].expand_as(k), xi=xi)
         ),
         "your arrows are twice as long. At the origin Eq. 3 halves the distance.": lambda phi, k, *, xi: (
             2 * _row_tangent(phi, k, xi=xi)

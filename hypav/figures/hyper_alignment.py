@@ -27,7 +27,6 @@ from hypav.figures.style import (
     canvas,
     cues,
     histogram,
-    legend_below,
     signed,
 )
 from hypav.losses import avca_terms, total
@@ -297,9 +296,17 @@ def plot_with_and_without(HM: Mapping[str, Sequence[float]], *, linear: float, d
         axes.text(0.5, linear - 1, "linear reference", ha="center", va="top", color=INK)
         for seed, pair in enumerate(zip(*HM.values(), strict=True)):
             axes.plot([0, 1], pair, color=INK, linewidth=0.8, zorder=1)
-            axes.annotate(f"seed {seed}", (0, pair[0]), (-8, 0), textcoords="offset points", ha="right", va="center")
+            axes.annotate(
+                f"seed {seed}", (0, pair[0]), (-8, 0), textcoords="offset points", ha="right", va="center"
+            )
         for place, (name, values) in enumerate(HM.items()):
-            axes.plot([place] * len(values), values, linestyle="", marker=styles[name].marker, color=styles[name].color)
+            axes.plot(
+                [place] * len(values),
+                values,
+                linestyle="",
+                marker=styles[name].marker,
+                color=styles[name].color,
+            )
         axes.set_xticks([0, 1], [first, second])
         axes.set(xlim=(-0.5, 1.5), ylim=(0, 1.1 * max(linear, *HM[first], *HM[second])), ylabel="HM (%)")
         axes.set_title(f"Does Eq. 4 raise HM?\n{data}")

@@ -61,7 +61,9 @@ def fresh_run(
     """A network with a curvature layer in float64, before its first step. The seed is 0."""
     recipe = recipe_for(data, scale="course").changed({"dtype": "float64", "weight_decay": weight_decay})
     alignment = preset("printed", curvatures=SINGLE) if alignment is None else alignment
-    return Learner.fresh(RunConfig(network_for(data, recipe), recipe.train, alignment, seed=0), torch.device("cpu"))
+    return Learner.fresh(
+        RunConfig(network_for(data, recipe), recipe.train, alignment, seed=0), torch.device("cpu")
+    )
 
 
 def some_videos(model: nn.Module, data: FeatureSet) -> tuple[Tensor, Tensor, Tensor]:
