@@ -39,7 +39,14 @@ PACKAGE: dict[str, str] = {
     "my_distance": "hypav.checks.poincare_ball:distance",
     "my_tree": "hypav.checks.poincare_ball:tree",
     "my_delta_rel": "hypav.checks.trees:delta_rel",
+    "my_tangent": "hypav.checks.hyper_alignment:tangent",
+    "my_eq4": "hypav.checks.hyper_alignment:eq4",
     "my_alignment_loss": "hypav.checks.hyper_alignment:alignment",
+    "MyCurvatureLayer": "hypav.checks.hyper_single:layer",
+    "my_row_tangent": "hypav.checks.hyper_single:row_tangent",
+    "my_single_loss": "hypav.checks.hyper_single:single_loss",
+    "my_multi_head": "hypav.checks.hyper_multiple:multi_head",
+    "my_distance_head": "hypav.checks.hyper_multiple:distance_head",
 }
 
 _IMPORTS = '''"""What I wrote in the course. A check that passes puts it here; hv.mine takes it from here."""
