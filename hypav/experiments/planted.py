@@ -34,8 +34,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
 from hypav import geometry
-from hypav.errors import DataError, SettingError
-from hypav.stats import paired_p, t_interval
+from hypav.errors import SettingError
 from hypav.trees import ClassTree, class_tree, tree_distances
 from hypav.utils import normal
 
@@ -114,7 +113,9 @@ def planted(
             rows += [{**about, **run} for run in runs]
             if progress:
                 best = min(runs, key=lambda run: run["validation"])
-                print(", ".join(f"{name} {value}" for name, value in about.items()), f"top1 {best['top1']:.1f}")
+                print(
+                    ", ".join(f"{name} {value}" for name, value in about.items()), f"top1 {best['top1']:.1f}"
+                )
     return pd.DataFrame(rows)
 
 
