@@ -206,9 +206,9 @@ def _loaded_and_checked(
 
 def _address(check: Any) -> str:
     """Where a check is: "poincare_ball.project"; empty if it belongs to no page."""
-    import hypav.checks
+    checks = importlib.import_module("hypav.checks")
 
-    for module in pkgutil.iter_modules(hypav.checks.__path__):
+    for module in pkgutil.iter_modules(checks.__path__):
         loaded = importlib.import_module(f"hypav.checks.{module.name}")
         for name, value in vars(loaded).items():
             if check is not None and value is check:
