@@ -37,11 +37,19 @@ PACKAGE: dict[str, str] = {
     "my_expmap0": "hypav.geometry:expmap0",
     "my_logmap0": "hypav.geometry:logmap0",
     "my_distance": "hypav.checks.poincare_ball:distance",
+    "my_tree": "hypav.checks.poincare_ball:tree",
     "my_delta_rel": "hypav.checks.trees:delta_rel",
+    "my_tangent": "hypav.checks.hyper_alignment:tangent",
+    "my_eq4": "hypav.checks.hyper_alignment:eq4",
     "my_alignment_loss": "hypav.checks.hyper_alignment:alignment",
+    "MyCurvatureLayer": "hypav.checks.hyper_single:layer",
+    "my_row_tangent": "hypav.checks.hyper_single:row_tangent",
+    "my_single_loss": "hypav.checks.hyper_single:single_loss",
+    "my_multi_head": "hypav.checks.hyper_multiple:multi_head",
+    "my_distance_head": "hypav.checks.hyper_multiple:distance_head",
 }
 
-_IMPORTS = '''"""What I wrote in the course. hv.mine("my_project") takes a function from here; a check that passes puts it here."""
+_IMPORTS = '''"""What I wrote in the course. A check that passes puts it here; hv.mine takes it from here."""
 
 import math
 
@@ -190,7 +198,7 @@ def _loaded_and_checked(
     if check is not None and not (verdict := check(function)):
         if missing := re.search(r"name '(\w+)' is not defined", verdict.text):
             raise DataError(
-                f"it uses {missing.group(1)}, which is defined outside it and not kept: define it inside {name}"
+                f"it uses {missing.group(1)}, which is defined outside it and not kept: define or import it inside {name}"
             )
         raise DataError(f"it no longer passes its check: {verdict.text}")
     return function  # type: ignore[no-any-return]

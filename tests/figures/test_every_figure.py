@@ -17,6 +17,7 @@ from matplotlib.text import Text
 from hypav import figures, geometry
 from hypav.alignment import AlignmentConfig
 from hypav.avca import AVCAConfig, Embeddings, build_avca
+from hypav.checks import poincare_ball as poincare_ball_checks
 from hypav.data.simulated import simulated
 from hypav.evaluation import Curve, Scores, harmonic_mean
 from hypav.figures import (
@@ -106,15 +107,11 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     ),
     "plot_alignment_steps": lambda: start_here.plot_alignment_steps(*start_here.eight_points(), (-1.0, -0.1)),
     "plot_landing": lambda: start_here.plot_landing(landed(), simulated("small")["test"], simulated("small")),
-    "plot_depth": poincare_ball.plot_depth,
-    "plot_geodesics": lambda: poincare_ball.plot_geodesics(POINTS[:4].view(2, 2, 2)),
-    "plot_addition": lambda: poincare_ball.plot_addition(POINTS[0], POINTS[1]),
-    "plot_maps": poincare_ball.plot_maps,
+    "plot_trees": lambda: poincare_ball.plot_trees(
+        poincare_ball_checks.tree.reference, (-1.0, -0.1), depth=2
+    ),
     "plot_means": lambda: poincare_ball.plot_means(POINTS, POINTS[0]),
     "plot_space": lambda: poincare_ball.plot_space(0.2),
-    "plot_curvatures": poincare_ball.plot_curvatures,
-    "plot_tilings": lambda: poincare_ball.plot_tilings(((4, 4, 1), (4, 5, 2))),
-    "plot_growth": poincare_ball.plot_growth,
     "plot_artan": three_geometries.plot_artan,
     "plot_light": three_geometries.plot_light,
     "plot_circles": three_geometries.plot_circles,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hypav import geometry
+from hypav.checks import poincare_ball as checks
 from hypav.data.simulated import simulated
 from hypav.errors import DataError
 from hypav.evaluation import Metrics
@@ -84,40 +85,41 @@ def test_the_first_table_has_chance_and_the_linear_reference() -> None:
     assert table.loc["AVCA, paper's Table 1", "HM"] == 27.15
 
 
-def test_the_ball_is_drawn_from_the_formulas() -> None:
-    data = ball.plot_depth(-0.25)[1]
-    close(data["factor"], 2 / (1 - 0.25 * data["norm"] ** 2))
-    close(data["distance"], 4 * torch.atanh(data["norm"] / 2), rtol=1e-8, atol=1e-8)
-    pairs = torch.stack([points((0.8, 0.1), (-0.2, 0.85)), points((-0.7, 0.0), (0.5, 0.0))])
-    data = ball.plot_geodesics(pairs)[1]
-    assert data["geodesic_length"][0] < data["chord_length"][0] - 0.1
-    close(data["geodesic_length"][1], data["chord_length"][1], rtol=1e-5, atol=1e-5)
-    data = ball.plot_addition(*points((0.5, 0.1), (0.1, 0.6)))[1]
-    assert not torch.allclose(data["x_plus_y"], data["y_plus_x"])
-    close(data["x_plus_y"].norm(), data["y_plus_x"].norm())
-    assert data["x_plus_origin_star"][:, -1].norm(dim=-1).min() > 0.99
+def test_a_tree_fits_at_k_minus_1_and_collapses_in_an_almost_flat_plane() -> None:
+    ks = (-1.0, -0.25, -0.01)
+    figure, data = ball.plot_trees(checks.tree.reference, ks, edge=1.2, depth=3)
+    for k in ks:
+        row = data[f"k={k:g}"]
+        ends = row["edges"][:, [0, -1]]
+        assert len(ends) == 1 + 2 * (2 + 4 + 8)
+        lengths = geometry.distance(ends[:, 0], ends[:, 1], k=k)
+        close(lengths, torch.full_like(lengths, 1.2))
+        close(geometry.distance(*row["pair"], k=k), torch.tensor(row["closest"], dtype=torch.float64))
+    # two children of one vertex, 120 degrees apart, by the law of cosines
+    siblings = math.acosh(math.cosh(1.2) ** 2 - math.sinh(1.2) ** 2 * math.cos(2 * math.pi / 3))
+    assert data["k=-1"]["closest"] == pytest.approx(siblings)
+    assert data["k=-0.01"]["closest"] < 0.1
+    assert "2.17 apart" in figure.alt_text
+    longer = ball.plot_trees(checks.tree.reference, (-0.25,), edge=2.4, depth=3)[1]
+    close(
+        longer["k=-0.25"]["edges"],
+        2 * data["k=-1"]["edges"],
+        msg="only the root of |k| times the edge matters",
+    )
 
 
-def test_maps_cut_or_bend_and_only_the_midpoint_moves_along() -> None:
-    data = ball.plot_maps((-1.0, -0.25))[1]
-    for k, radius in (("k=-1", 1.0), ("k=-0.25", 2.0)):
-        assert float(data[k]["project"][-1]) == pytest.approx(0.999 * radius)
-        close(data[k]["log_expmap0"], data["norm"], rtol=1e-6, atol=1e-6)
+def test_only_the_midpoint_moves_along() -> None:
     data = ball.plot_means(points((0.9, 0.1), (-0.2, 0.3), (-0.1, -0.4)), points((-0.6, -0.2))[0])[1]
     assert data["midpoint"]["miss"] == 0.0
     assert data["mean"]["miss"] > 0.05
 
 
 def test_curvature_decides_on_angles_and_room() -> None:
-    data = ball.plot_curvatures((-1.0, 0.0, 0.25))[1]
-    sums = [space["angle_sum"] for space in data.values()]
+    data = [ball.plot_space(k)[1] for k in (-1.0, 0.0, 0.25)]
+    sums = [space["angle_sum"] for space in data]
     assert sums[0] < sums[1] < sums[2]
     assert sums[1] == pytest.approx(180.0)
-    assert data["k=-1"]["crowded"] == 0 < data["k=0"]["crowded"] < data["k=0.25"]["crowded"]
-    data = ball.plot_growth((-1.0, 0.0, 0.25))[1]
-    assert data["vertices"]["count"].tolist()[1:5] == [3, 6, 12, 24]
-    assert data["k=-1"][-1] > data["vertices"]["count"][-1] > data["k=0"][-1]
-    assert data["k=0.25"][-1].isnan(), "beyond the antipode there is no circle"
+    assert data[0]["crowded"] == 0 < data[1]["crowded"] < data[2]["crowded"]
 
 
 def test_artan_and_tan_are_inverse_and_tan_ends_at_its_pole() -> None:
