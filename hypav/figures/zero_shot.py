@@ -95,7 +95,7 @@ def plot_border(betas: Sequence[float]) -> Drawn:
             )
             for kind, cue in zip(("seen classes", "unseen class"), _MARKS, strict=True)
         ]
-        handles.append(Line2D([], [], color=_UNSEEN, linewidth=2, label="border of the unseen class"))
+        handles.append(Line2D([], [], color=_UNSEEN, linewidth=2, label="border of the unseen word"))
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
         figure.suptitle("Which part of the plane is answered with the unseen word?")
     parts = [f"at {name} S is {S:.0f} percent and U {U:.0f} percent" for name, (S, U) in shown.items()]
