@@ -132,16 +132,13 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_four_points": trees.plot_four_points,
     "plot_four_point_cases": trees.plot_four_point_cases,
     "plot_noise": lambda: trees.plot_noise([2, 64], [0.4, 0.34], {"A": 0.3, "B": 0.27}),
-    "plot_answers": lambda: zero_shot.plot_answers(SCORES, betas=(0.0, 1.0), **D),
+    "plot_border": lambda: zero_shot.plot_border((0.0, 0.5)),
     "plot_switches": lambda: zero_shot.plot_switches(SCORES, betas=(0.0,), **D),
     "plot_beta": lambda: zero_shot.plot_beta(curve(), betas=(0.0, 1.0), **D),
     "plot_peeking": lambda: zero_shot.plot_peeking(
         {"β": {"4 classes": [1.0, 2.0]}, "all": {"4 classes": [3.0]}}
     ),
     "plot_phases": lambda: runs.plot_phases(simulated("small")),
-    "plot_draws": lambda: zero_shot.plot_draws(
-        torch.tensor([4, 2]), {"naive": torch.tensor([4, 2]), "balanced": torch.tensor([3, 3])}, **D
-    ),
     "plot_network": lambda: avca.plot_network(network(), rand(4, 7), rand(4, 9), rand(3, 11)),
     "plot_attention": lambda: avca.plot_attention({"before": rand(5, 2, 2, 2)}, **D),
     "plot_terms": avca.plot_terms,
