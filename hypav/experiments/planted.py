@@ -106,17 +106,18 @@ def planted(
     """
     _check(k, dimensions, trees, tasks, seeds, steps, lr, start)
     rows = []
+    sweep = list(itertools.product(map(float, k), range(seeds), lr, start))
     for (branching, depth), dim, task in itertools.product(trees, dimensions, tasks):
-        tree = balanced_tree(branching, depth)
-        for curvature in k:
-            runs = _train(tree, dim, task, float(curvature), range(seeds), steps, lr, start, shuffled)
-            about = {"branching": branching, "depth": depth, "dim": dim, "task": task, "k": float(curvature)}
-            rows += [{**about, **run} for run in runs]
-            if progress:
-                best = min(runs, key=lambda run: run["validation"])
-                print(
-                    ", ".join(f"{name} {value}" for name, value in about.items()), f"top1 {best['top1']:.1f}"
-                )
+        about = {"branching": branching, "depth": depth, "dim": dim, "task": task}
+        if progress:
+            print(
+                ", ".join(f"{name} {value}" for name, value in about.items()),
+                f"({len(sweep)} runs)",
+                flush=True,
+            )
+        rows += [
+            about | run for run in _train(balanced_tree(branching, depth), dim, task, sweep, steps, shuffled)
+        ]
     return pd.DataFrame(rows)
 
 
