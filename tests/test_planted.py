@@ -83,7 +83,7 @@ def test_the_tree_is_balanced() -> None:
 
 def test_samples_of_a_seed_are_those_of_its_tree() -> None:
     tree = balanced_tree(3, 3)
-    leaves, words, _ = control._draw(tree, 2, 0, False)
+    leaves, words, *_ = control._draw(tree, 2, 0, False)
     torch.testing.assert_close(torch.cdist(leaves, leaves), torch.cdist(words, words))
     # independent edges: the mean squared distance grows with the distance in the tree
     far = control.tree_distances(tree.parents)[tree.leaves][:, tree.leaves]

@@ -97,14 +97,14 @@ def planted(
         columns: branching, depth, dim, task, k, seed, lr, start, validation (the task's loss), and MEASURES. Recalls are
         in percent. `top1` is for samples of seen leaves among these, `top1_unseen` for unseen leaves among these.
         `siblings` is the share of the true leaf's siblings among the 5 nearest words other than its own; `cousins` that
-        of its cousins among the 5 nearest words after siblings are left out. Both are shares of what 5 words can hold,
-        and all leaves count. `error_distance` is the mean tree distance between true and predicted leaf over the wrong
-        predictions. `distortion` is the mean relative error of the words' distances, at the best factor.
+        of its cousins among the 5 nearest words without siblings (at depth 2 all of them are cousins). Both are shares
+        of what 5 words can hold. `error_distance` is the mean tree distance between true and predicted leaf over the
+        wrong predictions. `distortion` is the mean relative error of the words' distances, at the best factor.
 
     Raises:
         SettingError: an empty list, an unknown task, D < 2, or a number that is out of range.
     """
-    _check(k, dimensions, trees, tasks, seeds, steps, lr, start)
+    _check(seeds, steps, k=k, dimensions=dimensions, trees=trees, tasks=tasks, lr=lr, start=start)
     rows = []
     sweep = list(itertools.product(map(float, k), range(seeds), lr, start))
     for (branching, depth), dim, task in itertools.product(trees, dimensions, tasks):
@@ -164,18 +164,27 @@ def contrasts(
     other = table["k"] >= 0 if against == "rest" else table["k"] == 0
     if not (table["k"] < 0).any() or not other.any():
         raise DataError(f"The contrast of k < 0 with {against} needs runs of both sides.")
-    rows: list[dict[str, Any]] = []
+    rows = []
     for setting, cell in table.groupby(SETTING):
         for measure, more in MEASURES.items():
-            sides = [
-                cell[side].groupby("seed")[measure].mean() for side in (cell["k"] < 0, other[cell.index])
-            ]
-            gain = ((sides[0] - sides[1]) * (1 if more else -1)).dropna()
-            row = {**dict(zip(SETTING, setting, strict=True)), "measure": measure, "n": len(gain)}
+            ours, theirs = (
+                cell[s].groupby("seed")[measure].mean() for s in (cell["k"] < 0, other[cell.index])
+            )
+            gain = ((ours - theirs) * (1 if more else -1)).dropna().tolist()
+            row = dict(zip(SETTING, setting, strict=True)) | {
+                "measure": measure,
+                "n": len(gain),
+                "p_holm": math.nan,
+            }
+            row |= dict.fromkeys(("gain", "low", "high", "p"), math.nan)
             if len(gain) >= FEWEST:
-                interval = t_interval(gain.tolist())
-                row |= {"gain": interval.mean, "low": interval.low, "high": interval.high}
-                row["p"] = paired_p(gain.tolist())
+                interval = t_interval(gain)
+                row |= {
+                    "gain": interval.mean,
+                    "low": interval.low,
+                    "high": interval.high,
+                    "p": paired_p(gain),
+                }
             rows.append(row)
     found = pd.DataFrame(rows)
     tested = found[found["n"] >= FEWEST]
@@ -191,36 +200,25 @@ def _require_runs(runs: pd.DataFrame) -> None:
         raise DataError(f"The table {lack}; give what hypav.experiments.planted.planted returned.")
 
 
-def _check(
-    k: Sequence[float],
-    dimensions: Sequence[int],
-    trees: Sequence[tuple[int, int]],
-    tasks: Sequence[str],
-    seeds: int,
-    steps: int,
-    lr: Sequence[float],
-    start: Sequence[float],
-) -> None:
-    lists = {"k": k, "dimensions": dimensions, "trees": trees, "tasks": tasks, "lr": lr, "start": start}
+def _check(seeds: int, steps: int, **lists: Sequence[Any]) -> None:
     for name, values in lists.items():
         if not isinstance(values, Sequence) or isinstance(values, str) or not values:
             raise SettingError(f"{name} is {values!r}; give a list of at least one value.")
+    k, dimensions, trees, tasks = (lists[name] for name in ("k", "dimensions", "trees", "tasks"))
     if unknown := [task for task in tasks if task not in get_args(Task)]:
         raise SettingError(f"There is no task {unknown[0]!r}; choose {' or '.join(get_args(Task))}.")
     if not all(isinstance(dim, int) and dim >= 2 for dim in dimensions):
         raise SettingError(f"dimensions are {list(dimensions)}; each must be a whole number of at least 2.")
     if not all(isinstance(tree, Sequence) and len(tree) == 2 for tree in trees):
-        raise SettingError(
-            f"trees are {list(trees)}; each must be a pair of branching and depth, e.g. (3, 4)."
-        )
+        raise SettingError(f"trees are {list(trees)}; give pairs of branching and depth, e.g. (3, 4).")
     for name, count in (("seeds", seeds), ("steps", steps)):
         if not isinstance(count, int) or count < 1:
             raise SettingError(f"{name} is {count!r}; it must be a whole number of at least 1.")
     if not all(math.isfinite(value) for value in k):
         raise SettingError(f"k is {list(k)}; every curvature must be a finite number.")
-    for name, values in (("lr", lr), ("start", start)):
-        if not all(0 < value < math.inf for value in values):
-            raise SettingError(f"{name} is {list(values)}; all must be finite numbers above 0.")
+    for name in ("lr", "start"):
+        if not all(0 < value < math.inf for value in lists[name]):
+            raise SettingError(f"{name} is {list(lists[name])}; all must be finite numbers above 0.")
 
 
 def _train(
@@ -235,13 +233,12 @@ def _train(
     k, seed, lr, start = torch.tensor(sweep, dtype=torch.float64).T[..., None, None]
     which = seed.flatten().long()
     sets = [_draw(tree, dim, s, shuffled) for s in range(int(which.max()) + 1)]
-    leaves, words = (torch.stack([drawn[i] for drawn in sets]) for i in (0, 1))
+    leaves, words, *first = map(torch.stack, zip(*sets, strict=True))
     far = tree_distances(tree.parents)[tree.leaves][:, tree.leaves]
     unseen = torch.arange(len(far)) % 3 == 2
     seen = (~unseen).nonzero().squeeze(1)
-    weights = [torch.stack([drawn[2][i] for drawn in sets])[which] for i in range(8)]
-    weights.append(torch.zeros_like(k))  # the logarithm of the temperature
-    weights = [w.requires_grad_() for w in weights]
+    # eight tensors of two encoders, and the logarithm of the temperature
+    weights = [w.requires_grad_() for w in (*(tensor[which] for tensor in first), torch.zeros_like(k))]
     with torch.no_grad():
         size = torch.linalg.vector_norm(_encode(words[which], weights[4:8]), dim=-1, keepdim=True)
     # a tangent vector of length l ends at a distance of 2l, as the conformal factor at the origin is 2
@@ -288,7 +285,7 @@ def _train(
     ]
 
 
-def _draw(tree: ClassTree, dim: int, seed: int, shuffled: bool) -> tuple[Tensor, Tensor, list[Tensor]]:
+def _draw(tree: ClassTree, dim: int, seed: int, shuffled: bool) -> tuple[Tensor, ...]:
     """The leaves' positions (L, F), their words (L, F), and the first weights of the two encoders."""
     rng = Generator().manual_seed(seed)
     edges = normal(len(tree.parents), FEATURES, generator=rng) / math.sqrt(FEATURES)
@@ -307,7 +304,7 @@ def _draw(tree: ClassTree, dim: int, seed: int, shuffled: bool) -> tuple[Tensor,
             normal(HIDDEN, dim, generator=rng) / math.sqrt(HIDDEN),
             torch.zeros(1, dim, dtype=torch.float64),
         ]
-    return leaves, leaves @ turn, weights
+    return leaves, leaves @ turn, *weights
 
 
 def _encode(x: Tensor, weights: Sequence[Tensor]) -> Tensor:
@@ -335,10 +332,11 @@ def _arc(half: Tensor, k: float) -> Tensor:
     """The distance d from sin_k(d/2)."""
     if k == 0:
         return 2 * half
-    root = math.sqrt(abs(k)) * half
-    return (root.asinh() if k < 0 else root.clamp_max(1 - 1e-12).asin()) * (
-        2 / math.sqrt(abs(k))
-    )  # asin: no slope at 1
+    size = math.sqrt(abs(k))
+    angle = (
+        (size * half).asinh() if k < 0 else (size * half).clamp_max(1 - 1e-12).asin()
+    )  # asin has no slope at 1
+    return 2 * angle / size
 
 
 def _measures(
@@ -354,10 +352,9 @@ def _measures(
         wrong = predicted != true
         found[f"top1{suffix}"] = 100 * float((~wrong).double().mean())
         found[f"error_distance{suffix}"] = float(far[true[wrong], predicted[wrong]].mean())
-        found[f"siblings{suffix}"] = _recall(others[rows], far[true] == 2)
-        found[f"cousins{suffix}"] = _recall(
-            others[rows].masked_fill(far[true] == 2, torch.inf), far[true] == 4
-        )
+        siblings, cousins = far[true] == 2, far[true] == 4
+        found[f"siblings{suffix}"] = _recall(others[rows], siblings)
+        found[f"cousins{suffix}"] = _recall(others[rows].masked_fill(siblings, torch.inf), cousins)
     i, j = torch.triu_indices(len(far), len(far), 1)
     found["distortion"] = _distortion(between[i, j], far[i, j])
     return found
