@@ -35,13 +35,16 @@ _NAMES = {
     "delta_rel": "hypav.hyperbolicity:delta_rel",
     "Scores": "hypav.evaluation:Scores",
     "show": "hypav.figures.style:show",
+    "mine": "hypav.student:mine",
+    "guess": "hypav.predictions:guess",
+    "guesses": "hypav.predictions:guesses",
     # every module is available as hv.NAME, including those of hypav.experiments
     **{
         name: f"hypav.{name}"
         for name in (
             "geometry", "trigonometry", "hyperbolicity", "trees", "embeddings", "stats", "avca", "losses", "alignment",
             "evaluation", "eszsl", "baselines", "training", "processors", "utils", "data", "figures", "errors",
-            "handouts",
+            "handouts", "pages", "site", "student",
         )
     },
     **{

@@ -548,13 +548,28 @@ def delta(load: Load, run: Path | None, phase: str, size: int, tries: int, seed:
     "--data", "name", type=DATA, default="simulated", help=f"The features that the notebooks use: {SETS}."
 )
 def course(folder: Path, execute: bool, name: str) -> None:
-    """Write the course's notebooks into FOLDER: a copy for students, one with solutions, and the lecturer's page.
+    """Write the course into FOLDER: notebooks and pages for students, the same with solutions, and lecturers' pages.
+
+    A notebook that a student has changed is kept, and a new version of it is written beside it.
 
     Example: hypav course course
     """
-    from hypav.handouts import write_course
+    from hypav.site import write_course
 
     for line in write_course(folder, execute=execute, data=name):
+        echo(line)
+
+
+@cli.command()
+@click.argument("folder", type=PATH)
+def site(folder: Path) -> None:
+    """Write the students' pages into FOLDER, for any web server: no solutions, no network, nothing to execute.
+
+    Example: hypav site site
+    """
+    from hypav.site import write_site
+
+    for line in write_site(folder):
         echo(line)
 
 

@@ -240,7 +240,7 @@ def test_course_writes_the_notebooks(
     fake = SimpleNamespace(
         write_course=lambda folder, **options: asked.append((folder, options)) or ["For students: x"]
     )
-    monkeypatch.setitem(sys.modules, "hypav.handouts", fake)
+    monkeypatch.setitem(sys.modules, "hypav.site", fake)
     assert "For students" in command("course", tmp_path / "course").stdout
     assert asked == [(tmp_path / "course", {"execute": False, "data": "simulated"})]
 
