@@ -46,7 +46,10 @@ ORDER = (
     *("experiments.reproduce", "experiments"),
     *("figures.style", "figures.explorer", "figures.png_explorer", "figures.page_scripts", "figures.shapes"),
     *("figures.runs", "figures.evidence", "figures"),
-    *("experiments.figures", "experiments.report"),  # draw the paper's Figures 3 and 4, and those of RESULTS.md
+    *(
+        "experiments.figures",
+        "experiments.report",
+    ),  # draw the paper's Figures 3 and 4, and those of RESULTS.md
     *("student", "checks.framework", "checks"),
     *("handouts", "formulas", "pages", "search", "slides", "site", "predictions", "cli", "__main__"),
 )
