@@ -35,6 +35,11 @@ PACKAGE: dict[str, str] = {
     "my_logmap0": "hypav.geometry:logmap0",
     "my_distance": "hypav.checks.poincare_ball:distance",
     "my_tree": "hypav.checks.poincare_ball:tree",
+    "my_tan_k": "hypav.geometry:tan_k",
+    "my_artan_k": "hypav.checks.three_geometries:artan_through_zero",
+    "my_distance_k": "hypav.checks.three_geometries:distance_k",
+    "my_safe_logmap0": "hypav.checks.numerics_and_names:safe_logmap0",
+    "my_k": "hypav.checks.numerics_and_names:sectional_curvature",
     "my_delta_rel": "hypav.checks.trees:delta_rel",
     "my_alignment_loss": "hypav.checks.hyper_alignment:alignment",
 }
