@@ -1,4 +1,4 @@
-"""Checks of appendix A1: a log map that survives the rim, the names of curvature, and the longest arrow."""
+"""Checks of appendix A1: a log map that survives the rim, a distance near it, and the names of curvature."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from hypav.checks.framework import Case, FunctionCheck, NumberCheck
+from hypav.checks.framework import Case, FunctionCheck
 
 
 def _root(k: float) -> float:
@@ -134,20 +134,57 @@ safe_logmap0 = FunctionCheck(
     praise="Two clamps, and each can say which function it protects.",
 )
 
-_ARROW = math.atanh(0.999)
 
-longest_arrow = NumberCheck(
-    "The longest arrow that Eq. 1 and Eq. 3 can give for k = −0.2 and ξ = 0.001",
-    _ARROW / math.sqrt(0.2),
+def _near_the_rim() -> list[Case]:
+    """float32 pairs between 0.01 and 0.000001 of the radius away from the rim."""
+    rays = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(8), dtype=torch.float64)
+    share = 1 - 10.0 ** -torch.arange(2, 7, dtype=torch.float64).unsqueeze(-1)
+    x, y = (share * rays / rays.norm(dim=-1, keepdim=True)).float()
+    return [((x, y), {"k": -1.0}), ((2 * x, 2 * y), {"k": -0.25})]
+
+
+def _quotient(x: Tensor, y: Tensor, k: float) -> Tensor:
+    """-k|x - y|²/((1 + k|x|²)(1 + k|y|²)), in the dtype of the points."""
+    return -k * (x - y).square().sum(-1) / ((1 + k * x.square().sum(-1)) * (1 + k * y.square().sum(-1)))
+
+
+def _steady(x: Tensor, y: Tensor, k: float) -> Tensor:
+    return _quotient(x.double(), y.double(), k)
+
+
+def _textbook(x: Tensor, y: Tensor, *, k: float) -> Tensor:
+    xy, xx, yy = ((a * b).sum(-1, keepdim=True) for a, b in ((-x, y), (x, x), (y, y)))
+    walk = ((1 - 2 * k * xy - k * yy) * -x + (1 + k * xx) * y) / (1 - 2 * k * xy + k**2 * xx * yy)
+    return 2 * (_root(k) * walk.norm(dim=-1)).atanh() / _root(k)
+
+
+steady_distance = FunctionCheck(
+    "A distance that is right near the rim",
+    lambda x, y, *, k: 2 * _steady(x, y, k).sqrt().asinh() / _root(k),
+    _near_the_rim(),
     {
-        "this is the longest arrow for k = −1: artanh still has to be divided by √|k|.": _ARROW,
-        "you divided by |k| instead of √|k|: a square root is missing.": _ARROW / 0.2,
-        "you multiplied by √|k|: a flatter ball is larger, and so are its arrows.": _ARROW * math.sqrt(0.2),
-        "this is the distance to the centre; at 0, where λ = 2, the arrow is half as long.": 2
-        * _ARROW
-        / math.sqrt(0.2),
-        "this is the norm in the ball, after Eq. 1: Eq. 3 is still to come.": 0.999 / math.sqrt(0.2),
-        "this is where Eq. 1 as printed would put the point: use the radius 1/√|k|.": 0.999 / 0.2,
+        "this is the formula with ⊕ and artanh, in float32: near the rim it has lost all digits.": _textbook,
+        "the formula is right, but the points are still float32: convert them with .double() before you subtract.": (
+            lambda x, y, *, k: 2 * _quotient(x, y, k).sqrt().asinh() / _root(k)
+        ),
+        "the factor 2 is missing.": lambda x, y, *, k: _steady(x, y, k).sqrt().asinh() / _root(k),
+        "the square root inside arsinh is missing.": lambda x, y, *, k: (
+            2 * _steady(x, y, k).asinh() / _root(k)
+        ),
+        "the division by √|k| is missing.": lambda x, y, *, k: 2 * _steady(x, y, k).sqrt().asinh(),
+        "you divide by |k|, not by its square root.": lambda x, y, *, k: (
+            2 * _steady(x, y, k).sqrt().asinh() / abs(k)
+        ),
+        "the factor -k inside the root is missing.": lambda x, y, *, k: (
+            2 * (_steady(x, y, k) / abs(k)).sqrt().asinh() / _root(k)
+        ),
+        "this is arcosh: the formula has arsinh, torch.asinh.": lambda x, y, *, k: (
+            2 * _steady(x, y, k).sqrt().acosh() / _root(k)
+        ),
+        "‖x - y‖ is not squared.": lambda x, y, *, k: (
+            2 * (_steady(x, y, k) / (x.double() - y.double()).norm(dim=-1)).sqrt().asinh() / _root(k)
+        ),
     },
-    praise="ξ is a hidden setting: geoopt's own in float32, 0.004, would make it 6.95.",
+    praise="Nothing in it cancels but 1 + k‖x‖², and that is computed in float64.",
+    tolerance=1e-5,
 )
