@@ -107,17 +107,38 @@ def instructor_notebook(notebooks: Sequence[Any]) -> Any:
     """
     parts = [
         "# Instructor's page",
-        "For each notebook: plan, predictions with answers, and mistakes that its checks name.",
+        "For each notebook: a plan, an open question with a rubric, the predictions with their answers, and the mistakes "
+        "that its checks name. Two more pages have one project for each part of the course, and how to install it for "
+        "a class.",
     ]
     for notebook in notebooks:
         parts += [f"## {title_of(notebook)}", promise_of(notebook)]
         parts += [cell.source for cell in notebook.cells if has_tag(cell, "teacher")]
         parts += ["### Predictions"]
-        parts += [
-            cell.source for cell in notebook.cells if has_tag(cell, "predict") or has_tag(cell, "explain")
-        ]
+        for cell in notebook.cells:
+            if has_tag(cell, "predict"):
+                parts += [cell.source, _answer(cell)]
+            elif has_tag(cell, "explain"):
+                parts += [cell.source]
         parts += ["### Mistakes that the checks name", *_mistakes(notebook)]
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text) for text in parts if text])
+
+
+def _answer(cell: Any) -> str:
+    """The right answer of a prediction, from its metadata. Empty without them."""
+    known = cell.metadata.get("hypav", {}).get("predict", {})
+    answers = {
+        "choice": "({answer})",
+        "number": "{answer}, within {within}",
+        "sketch": "a drawing, without one answer",
+    }
+    if known.get("kind") not in answers:
+        return ""
+    return (
+        f"**Answer {known.get('id', '')}:** "
+        + answers[known["kind"]].format_map({"within": 0, **known})
+        + "."
+    )
 
 
 def _mistakes(notebook: Any) -> Iterator[str]:

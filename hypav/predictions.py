@@ -96,7 +96,7 @@ def predictions(notebooks: Sequence[Path | str] | None = None) -> list[Predictio
         DataError: a file is not a notebook, or the metadata of a question are incomplete.
     """
     if notebooks is None:
-        from hypav.handouts import course_folder  # an extra of the package
+        from hypav.site import course_folder  # an extra of the package
 
         notebooks = sorted(course_folder().glob("*.ipynb"))
     found = []

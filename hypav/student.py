@@ -29,6 +29,9 @@ MINE_VARIABLE = "HYPAV_MINE"
 # What a page keeps -> the package's own, "module:attribute". For a check it is the check's reference, which has the
 # student's signature. Each page adds its rows here.
 PACKAGE: dict[str, str] = {
+    "my_recalls": "hypav.checks.start_here:recalls",
+    "my_gzsl": "hypav.checks.start_here:gzsl",
+    "my_cosines": "hypav.checks.start_here:cosines",
     "my_project": "hypav.checks.poincare_ball:project",
     "my_mobius_add": "hypav.checks.poincare_ball:mobius_add",
     "my_expmap0": "hypav.geometry:expmap0",
@@ -43,10 +46,17 @@ PACKAGE: dict[str, str] = {
     "my_steady_distance": "hypav.checks.numerics_and_names:steady_distance",
     "my_k": "hypav.checks.numerics_and_names:sectional_curvature",
     "my_delta_rel": "hypav.checks.trees:delta_rel",
+    "my_tangent": "hypav.checks.hyper_alignment:tangent",
+    "my_eq4": "hypav.checks.hyper_alignment:eq4",
     "my_alignment_loss": "hypav.checks.hyper_alignment:alignment",
+    "MyCurvatureLayer": "hypav.checks.hyper_single:layer",
+    "my_row_tangent": "hypav.checks.hyper_single:row_tangent",
+    "my_single_loss": "hypav.checks.hyper_single:single_loss",
+    "my_multi_head": "hypav.checks.hyper_multiple:multi_head",
+    "my_distance_head": "hypav.checks.hyper_multiple:distance_head",
 }
 
-_IMPORTS = '''"""What I wrote in the course. hv.mine("my_project") takes a function from here; a check that passes puts it here."""
+_IMPORTS = '''"""What I wrote in the course. A check that passes puts it here; hv.mine takes it from here."""
 
 import math
 
@@ -195,7 +205,7 @@ def _loaded_and_checked(
     if check is not None and not (verdict := check(function)):
         if missing := re.search(r"name '(\w+)' is not defined", verdict.text):
             raise DataError(
-                f"it uses {missing.group(1)}, which is defined outside it and not kept: define it inside {name}"
+                f"it uses {missing.group(1)}, which is defined outside it and not kept: define or import it inside {name}"
             )
         raise DataError(f"it no longer passes its check: {verdict.text}")
     return function  # type: ignore[no-any-return]
@@ -203,9 +213,9 @@ def _loaded_and_checked(
 
 def _address(check: Any) -> str:
     """Where a check is: "poincare_ball.project"; empty if it belongs to no page."""
-    import hypav.checks
+    checks = importlib.import_module("hypav.checks")
 
-    for module in pkgutil.iter_modules(hypav.checks.__path__):
+    for module in pkgutil.iter_modules(checks.__path__):
         loaded = importlib.import_module(f"hypav.checks.{module.name}")
         for name, value in vars(loaded).items():
             if check is not None and value is check:

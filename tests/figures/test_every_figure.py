@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable
 from itertools import combinations
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -74,6 +75,14 @@ def network() -> Any:
     return build_avca(config, torch.Generator().manual_seed(0)).double().eval()
 
 
+def landed() -> Any:
+    """A run whose network has put every video of the small set somewhere."""
+    test = simulated("small")["test"]
+    theta_w = rand(len(test.classes), 5)
+    theta_v = theta_w[torch.searchsorted(test.classes, test.label)] + 0.5 * rand(len(test), 5, seed=1)
+    return SimpleNamespace(embed=lambda _: (theta_v, theta_v, theta_w))
+
+
 def changes() -> dict[str, tuple[float, float | None]]:
     model = network()
     batch = [rand(16, width, seed=n) for n, width in enumerate((7, 9, 11, 7, 9, 11))]
@@ -97,7 +106,8 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_words": lambda: start_here.plot_words(
         {"cat": POINTS[0], "dog": POINTS[1]}, {"cat": POINTS[2:5]}, POINTS[5]
     ),
-    "plot_felt_curvature": lambda: start_here.plot_felt_curvature(rand(6, 4), rand(6, 4, seed=1)),
+    "plot_alignment_steps": lambda: start_here.plot_alignment_steps(*start_here.eight_points(), (-1.0, -0.1)),
+    "plot_landing": lambda: start_here.plot_landing(landed(), simulated("small")["test"], simulated("small")),
     "plot_trees": lambda: poincare_ball.plot_trees(
         poincare_ball_checks.tree.reference, (-1.0, -0.1), depth=2
     ),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
 from hypav import geometry
-from hypav.alignment import alignment_loss, preset
 from hypav.checks import poincare_ball as checks
+from hypav.data.simulated import simulated
 from hypav.errors import DataError
+from hypav.evaluation import Metrics
 from hypav.figures import numerics_and_names, start_here, three_geometries, trees
 from hypav.figures import poincare_ball as ball
 from hypav.hyperbolicity import four_point_delta
@@ -35,17 +37,52 @@ def test_the_nearest_word_is_named_and_drawn_thick() -> None:
         start_here.plot_words({}, {}, torch.zeros(2))
 
 
-def test_only_the_curved_loss_responds_to_the_curvature() -> None:
-    generator = torch.Generator().manual_seed(2)
-    phi_v, phi_a = torch.randn(2, 12, 20, generator=generator, dtype=torch.float64).relu()
-    data = start_here.plot_felt_curvature(phi_v, phi_a)[1]
-    k, printed, released, curved = data.values()
-    assert k[[0, 20, -1]].tolist() == pytest.approx([-1, 0, 1])
-    for flat in (printed, released):
-        assert (flat - 1).abs().max() < 1e-9
-    ends = [alignment_loss(phi_v, phi_a, end.reshape(1, 1), preset("curved")) for end in (k[0], k[20])]
-    close(curved[0], (ends[0] / ends[1]).detach())
-    assert curved[0] > 1.05
+def test_the_four_steps_change_lengths_and_never_the_cosines() -> None:
+    phi_v, phi_a = start_here.eight_points()
+    figure, data = start_here.plot_alignment_steps(phi_v, phi_a, (-1.0, -0.1))
+    near, far = data["k = −1"], data["k = −0.1"]
+    outside = (data["points"].norm(dim=2) > 1).sum()
+    assert 0 < outside < 8, "some points are pulled into the ball and some are not"
+    assert f"At k = −1, {outside} of 8 points are pulled into the ball" in figure.alt_text
+    assert near["ball"].norm(dim=2).max() == pytest.approx(0.999)
+    close(far["ball"], data["points"])
+    close(near["arrows"].norm(dim=2), torch.atanh(near["ball"].norm(dim=2)))
+    close(near["cosines"], far["cosines"])
+    close(near["cosines"].diagonal(dim1=1, dim2=2), torch.ones(2, 4, dtype=torch.float64))
+    assert "the same in all rows" in figure.alt_text
+
+
+def test_the_nearest_of_three_words_is_the_same_in_their_plane() -> None:
+    generator = torch.Generator().manual_seed(0)
+    data = simulated("small")
+    test = data["test"]
+    column = torch.searchsorted(test.classes, test.label)
+    theta_w = torch.randn(len(test.classes), 7, generator=generator, dtype=torch.float64)
+    theta_v = theta_w[column] + 1.5 * torch.randn(len(test), 7, generator=generator, dtype=torch.float64)
+    run = SimpleNamespace(embed=lambda phase: (theta_v, theta_v, theta_w))
+    shown = start_here.plot_landing(run, test, data)[1]  # type: ignore[arg-type]
+    for part, drawn in ((test.seen[:9], shown["seen"]), (test.unseen[:9], shown["unseen"])):
+        rows = [data.class_names.index(name) for name in drawn["videos"]]
+        assert len(set(rows)) == 3
+        assert set(rows) <= set(part.tolist())
+        words = theta_w[torch.searchsorted(test.classes, torch.tensor(rows))]
+        close(torch.pdist(drawn["words"]), torch.pdist(words))
+        right = total = 0
+        for number, (c, places) in enumerate(zip(rows, drawn["videos"].values(), strict=True)):
+            in_space = torch.cdist(theta_v[test.label == c], words).argmin(dim=1)
+            assert torch.equal(torch.cdist(places, drawn["words"]).argmin(dim=1), in_space)
+            right, total = right + int((in_space == number).sum()), total + len(places)
+        assert drawn["nearest"] == pytest.approx(right / total)
+
+
+def test_the_first_table_has_chance_and_the_linear_reference() -> None:
+    data = simulated("small")
+    ours, reference = (Metrics(S=s, U=0.2, HM=0.25, ZSL=0.3, beta=0.0) for s in (0.4, 0.5))
+    table = start_here.first_table(ours, reference, data).set_index("method")
+    assert table.loc["chance", ["S", "ZSL"]].tolist() == [5.0, 25.0]
+    assert table.loc["linear reference (ESZSL)", "S"] == 50.0
+    assert table.loc["Hyper-alignment, 60 steps a stage", ["data", "S"]].tolist() == ["SIMULATED", 40.0]
+    assert table.loc["AVCA, paper's Table 1", "HM"] == 27.15
 
 
 def test_a_tree_fits_at_k_minus_1_and_collapses_in_an_almost_flat_plane() -> None:
