@@ -27,6 +27,7 @@ from hypav.figures import (
     hyper_alignment,
     hyper_multiple,
     hyper_single,
+    numerics_and_names,
     own_data,
     poincare_ball,
     runs,
@@ -121,14 +122,13 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_means": lambda: poincare_ball.plot_means(POINTS, POINTS[0]),
     "plot_space": lambda: poincare_ball.plot_space(0.2),
     "plot_artan": three_geometries.plot_artan,
-    "plot_light": three_geometries.plot_light,
-    "plot_circles": three_geometries.plot_circles,
+    "plot_views": three_geometries.plot_views,
     "plot_two_points": lambda: three_geometries.plot_two_points(-0.8),
     "plot_two_points_row": three_geometries.plot_two_points_row,
-    "plot_rim_errors": lambda: three_geometries.plot_rim_errors(
+    "plot_rim_errors": lambda: numerics_and_names.plot_rim_errors(
         {"hypav": lambda x, y: geometry.distance(x, y, k=-1.0), "twice": lambda x, y: 2 * (x - y).norm(dim=1)}
     ),
-    "plot_printed_radius": three_geometries.plot_printed_radius,
+    "plot_printed_radius": numerics_and_names.plot_printed_radius,
     "plot_class_tree": lambda: trees.plot_class_tree(TREE),
     "plot_tree_embeddings": lambda: trees.plot_tree_embeddings(
         TREE, embed_tree(TREE.parents, k=[0.0, -1.0], steps=5)
