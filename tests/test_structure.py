@@ -42,7 +42,15 @@ ORDER = (
     ),
     *("experiments.paper", "experiments.configs", "experiments.runs", "experiments.effects"),
     *("experiments.tables", "experiments.ledger", "experiments"),
-    *("figures.style", "figures.explorer", "figures.png_explorer", "figures.page_scripts", "figures.shapes", "figures.runs", "figures"),
+    *(
+        "figures.style",
+        "figures.explorer",
+        "figures.png_explorer",
+        "figures.page_scripts",
+        "figures.shapes",
+        "figures.runs",
+        "figures",
+    ),
     "experiments.figures",  # draws the paper's Figures 3 and 4
     *("checks.framework", "checks"),
     *("handouts", "cli", "__main__"),

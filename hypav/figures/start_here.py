@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from hypav import geometry
-from hypav.alignment import PRESETS, alignment_loss, preset
+from hypav.alignment import PRESETS, alignment_loss, head_losses, preset
 from hypav.errors import DataError
 from hypav.figures.explorer import Explorer, fixed
 from hypav.figures.runs import plot_history  # noqa: F401
@@ -260,7 +260,9 @@ def plot_alignment_ball(k: float = -0.5) -> Drawn:
                 end = 4 * row / row.norm()
                 ball.plot([0, float(end[0])], [0, float(end[1])], ":", color=color, linewidth=1)
             name = ("picture", "sound")[kind]
-            ball.plot(*data["printed_points"][kind].T, marker, color=color, label=f"{name}: printed, released")
+            ball.plot(
+                *data["printed_points"][kind].T, marker, color=color, label=f"{name}: printed, released"
+            )
             hollow = {"mfc": "white", "mec": color, "mew": 1.6}
             ball.plot(
                 *data["curved_points"][kind].T, marker, linestyle="none", **hollow, label=f"{name}: curved"
@@ -293,10 +295,8 @@ def alignment_ball_numbers(phi: Tensor, k: float) -> dict[str, Any]:
         {"loss", "relative": {preset: at k, and divided by the value at k = 0}, "curves": {preset: (41,)} for k from -1
         to 1, "printed_points", "curved_points" (2, N, 2)}.
     """
-    ks = [*(round((i - 20) * 0.05, 2) for i in range(41)), k]
-    loss = {
-        name: torch.stack([alignment_loss(phi[0], phi[1], value, name) for value in ks]) for name in _PRESETS
-    }
+    ks = torch.tensor([[*(round((i - 20) * 0.05, 2) for i in range(41)), k]], dtype=torch.float64)
+    loss = {name: head_losses(phi[0], phi[1], ks, preset(name)) for name in _PRESETS}
     curved = preset("curved")
     inside = geometry.expmap0(curved.scale * phi, k=k)
     return {
