@@ -1,4 +1,4 @@
-"""Every explorer on a page that is opened from the disk: by keyboard, with the pointer, on a phone, in the dark, with axe.
+"""Every explorer on a page that is opened from the disk: by keyboard, by pointer, on a phone, in the dark, with axe.
 
 The words below it are compared with hypav's, for the state that the controls show.
 """
@@ -127,7 +127,8 @@ def test_on_a_phone_nothing_is_cut_off_and_letters_are_large_enough(visit: Any, 
     sizes = page.evaluate(
         """() => [...document.querySelectorAll(".hx svg text")].map((text) => {
         const svg = text.ownerSVGElement;
-        return parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+        const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+        return parseFloat(getComputedStyle(text).fontSize) * scale;
     })"""
     )
     assert min(sizes, default=11) >= 11

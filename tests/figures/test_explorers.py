@@ -1,4 +1,4 @@
-"""The explorers without a browser: their numbers and words in V8 against hypav's, what a notebook stores, and their page."""
+"""The explorers without a browser: numbers and words in V8 against hypav's, what a notebook stores, pages."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def js_of_common() -> MiniRacer:
 
 def test_a_bad_explorer_is_refused() -> None:
     figure, data = plot_space(-0.5)
-    with pytest.raises(SettingError, match="no explorer 'globe'; choose .*curvature"):
+    with pytest.raises(SettingError, match=r"no explorer 'globe'; choose .*curvature"):
         Explorer("globe", figure, data, {})
     with pytest.raises(SettingError, match="must be JSON"):
         Explorer("curvature", figure, data, {"k": torch.tensor(1.0)})

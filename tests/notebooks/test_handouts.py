@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import base64
-import hashlib
 import copy
+import hashlib
 import importlib
 import re
 import shutil
