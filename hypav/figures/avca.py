@@ -17,6 +17,7 @@ from hypav.errors import DataError, SettingError
 from hypav.evaluation import Scores
 from hypav.figures.runs import epochs_of
 from hypav.figures.style import BLUE, GREEN, HATCH, INK, VERMILION, Drawn, bare, canvas, cues, legend_below
+from hypav.figures.triplet_explorer import triplet_explorer  # noqa: F401
 from hypav.losses import TERM_GROUPS, avca_terms
 
 _PULL, _PUSH = BLUE, VERMILION

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from hypav.errors import SettingError
 from hypav.evaluation import Curve, Scores
-from hypav.figures.png_explorer import Control, Explorer
+from hypav.figures.beta_explorer import beta_explorer  # noqa: F401
 from hypav.figures.runs import plot_phases, plot_seen_unseen_curve  # noqa: F401
 from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Drawn, canvas, cues, histogram
 
@@ -225,19 +224,3 @@ def plot_draws(size: Tensor, draws: Mapping[str, Tensor], *, data: str) -> Drawn
         f"samples: {'; '.join(parts)}. One class in {len(size)} is {even:.2f} percent."
     )
     return figure, {"size": size[order], **share}
-
-
-def beta_explorer(curve: Curve, *, data: str = "") -> Explorer:
-    """Show `plot_beta` with a slider for beta.
-
-    Args:
-        curve: from `Scores.curve`, at equally spaced betas. The slider goes from the first to the last and computes
-            nothing.
-    """
-    low, high = float(curve.betas[0]), float(curve.betas[-1])
-    step = (high - low) / (len(curve.betas) - 1)
-    start = float(curve.betas[len(curve.betas) // 4])
-    return Explorer(
-        partial(plot_beta, curve, data=data),
-        [Control("beta", "β", value=start, low=low, high=high, step=step)],
-    )

@@ -109,6 +109,18 @@ function circle(center, radius, k, points = 61) {
   return linspace(0, 2 * Math.PI, points).map((angle) => expmap(center, times(size, direction(angle)), k));
 }
 
+/** The sum of a triangle's angles in degrees; null if two corners coincide. */
+function angleSum(corners, k) {
+  let sum = 0;
+  for (let i = 0; i < 3; i += 1) {
+    const [a, b] = [1, 2].map((turn) => logmap(corners[i], corners[(i + turn) % 3], k));
+    if (dot(a, a) === 0 || dot(b, b) === 0) return null;
+    const cosine = dot(a, b) / (length(a) * length(b));
+    sum += (Math.acos(Math.min(Math.max(cosine, -1), 1)) * 180) / Math.PI;
+  }
+  return sum;
+}
+
 // --- drawing ---
 
 const STYLE = `
