@@ -270,7 +270,7 @@ def evaluate(run: Path, load: Load | None, phase: str, beta: float | None) -> No
 @option(
     "--methods",
     default=METHODS,
-    help="Comma-separated; also cjme, avgzslnet; alignment:-0.2+0.4 mixes geometries.",
+    help="Comma-separated; also cjme, avgzslnet, avca-skip; alignment:-0.2+0.4 mixes geometries.",
 )
 @seeds_option
 @recipe_options
@@ -301,7 +301,10 @@ def compare(context: click.Context, load: Load, methods: str, to: Path | None, *
 
 @cli.command()
 @click.argument(
-    "tables", nargs=-1, required=True, metavar="table1 … table7 | figure3 | figure4 | baselines | all"
+    "tables",
+    nargs=-1,
+    required=True,
+    metavar="table1 … table7 | figure3 | figure4 | baselines | competent | all",
 )
 @data_options()
 @seeds_option
