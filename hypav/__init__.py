@@ -29,24 +29,27 @@ _NAMES = {
     "train": "hypav.experiments.grid:train",
     "score": "hypav.training:score",
     "compare": "hypav.experiments.grid:compare",
-    "reproduce": "hypav.experiments.grid:reproduce",
+    "reproduce": "hypav.experiments.reproduce:reproduce",
     "preset": "hypav.alignment:preset",
     "alignment_loss": "hypav.alignment:alignment_loss",
     "delta_rel": "hypav.hyperbolicity:delta_rel",
     "Scores": "hypav.evaluation:Scores",
     "show": "hypav.figures.style:show",
+    "mine": "hypav.student:mine",
+    "guess": "hypav.predictions:guess",
+    "guesses": "hypav.predictions:guesses",
     # every module is available as hv.NAME, including those of hypav.experiments
     **{
         name: f"hypav.{name}"
         for name in (
             "geometry", "trigonometry", "hyperbolicity", "trees", "embeddings", "stats", "avca", "losses", "alignment",
             "evaluation", "eszsl", "baselines", "training", "processors", "utils", "data", "figures", "errors",
-            "handouts",
+            "handouts", "pages", "site", "student",
         )
     },
     **{
         name: f"hypav.experiments.{name}"
-        for name in ("paper", "configs", "runs", "grid", "effects", "tables", "ledger")
+        for name in ("paper", "configs", "runs", "grid", "effects", "contrasts", "evidence", "tables", "ledger")
     },
 }  # fmt: skip
 

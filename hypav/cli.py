@@ -24,7 +24,12 @@ from hypav.errors import DataError, HypavError, RunError, SettingError, one_line
 if TYPE_CHECKING:
     import pandas as pd
 
-PRESETS = ("printed", "released", "released-2023", "curved")  # of hypav.alignment, which imports torch
+# of hypav.experiments.evidence, which imports torch
+EXPERIMENTS = "loudness | curvature | processors | full-length | competent"
+# of hypav.alignment
+PRESETS = (
+    "printed", "released", "released-2023", "curved", "curved-normalised", "curved-kernel", "curved-midpoint"
+)  # fmt: skip
 METHODS = "eszsl,avca,hyper-alignment,hyper-single,hyper-multiple"
 SETS = "simulated[:small], yt8m-mini, a folder of the AVCA benchmark, or an .npz file"
 INTERRUPTED = "Interrupted. Run the same command again to resume."
@@ -286,8 +291,8 @@ def compare(context: click.Context, load: Load, methods: str, to: Path | None, *
 
     Example: hypav compare --data yt8m-mini --methods eszsl,avca,hyper-single --seeds 5 --preset curved
     """
+    from hypav.experiments.comparison import comparison_text
     from hypav.experiments.grid import compare as compare_methods
-    from hypav.experiments.grid import comparison_text
     from hypav.experiments.tables import csv_text
 
     data = load()
@@ -304,10 +309,10 @@ def compare(context: click.Context, load: Load, methods: str, to: Path | None, *
     "tables",
     nargs=-1,
     required=True,
-    metavar="table1 … table7 | figure3 | figure4 | baselines | competent | all",
+    metavar=f"table1 … table7 | figure3 | figure4 | baselines | all | {EXPERIMENTS}",
 )
 @data_options()
-@seeds_option
+@option("--seeds", type=COUNT, help="How many seeds: 3 by default, or the experiment's own number.")
 @scale_option
 @recipe_option
 @option("--presets", default="printed", help=f"Alignment losses, comma-separated, from {', '.join(PRESETS)}.")
@@ -334,14 +339,22 @@ def reproduce(
     pulls: str,
     **settings: Any,
 ) -> None:
-    """Train all runs that the paper's tables and figures need, each of them once.
+    """Train all runs that the paper's tables and figures or a named experiment need, each of them once.
 
-    You can stop it at any time; the same command trains the missing runs. A failed run does not stop the others. Failed
-    runs are listed at the end, and the exit code is 1. Show the results with hypav table and hypav figure.
+    The number of runs and the expected time are printed first. You can stop it at any time; the same command trains the
+    missing runs. A failed run does not stop the others. Failed runs are listed at the end, and the exit code is 1. Show
+    the results with hypav table and hypav figure. An experiment has its own losses, pulls, weights and number of seeds.
+
+    \b
+    loudness     the printed and the released loss at seven pulls
+    curvature    thirteen curvatures under four losses at equal pull
+    processors   the planned tests again, as on another processor
+    full-length  the long recipe, few configurations
+    competent    AVCA-skip, which a line does not beat, alone and under alignment losses
 
     Example: hypav reproduce table1 table3 --seeds 10 --presets printed,curved --weights 1e-3,1,tuned
     """
-    from hypav.experiments.grid import reproduce as reproduce_tables
+    from hypav.experiments.reproduce import reproduce as reproduce_tables
 
     runs = reproduce_tables(
         load(),
@@ -382,7 +395,7 @@ def table(
     Example: hypav table 3 --data simulated --preset curved --format latex
     """
     from hypav.experiments.effects import paper_key
-    from hypav.experiments.grid import parsed_weight
+    from hypav.experiments.reproduce import parsed_weight
     from hypav.experiments.runs import load_runs, tuned_weight
     from hypav.experiments.tables import paper_table, to_text
 
@@ -535,13 +548,28 @@ def delta(load: Load, run: Path | None, phase: str, size: int, tries: int, seed:
     "--data", "name", type=DATA, default="simulated", help=f"The features that the notebooks use: {SETS}."
 )
 def course(folder: Path, execute: bool, name: str) -> None:
-    """Write the course's notebooks into FOLDER: a copy for students, one with solutions, and the lecturer's page.
+    """Write the course into FOLDER: notebooks and pages for students, the same with solutions, and lecturers' pages.
+
+    A notebook that a student has changed is kept, and a new version of it is written beside it.
 
     Example: hypav course course
     """
-    from hypav.handouts import write_course
+    from hypav.site import write_course
 
     for line in write_course(folder, execute=execute, data=name):
+        echo(line)
+
+
+@cli.command()
+@click.argument("folder", type=PATH)
+def site(folder: Path) -> None:
+    """Write the students' pages into FOLDER, for any web server: no solutions, no network, nothing to execute.
+
+    Example: hypav site site
+    """
+    from hypav.site import write_site
+
+    for line in write_site(folder):
         echo(line)
 
 

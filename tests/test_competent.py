@@ -20,6 +20,7 @@ from hypav.competent import SkipAVCA, SkipConfig
 from hypav.data.batches import TripletBatch, TripletSampler, make_batch
 from hypav.errors import SettingError
 from hypav.experiments.configs import RECIPES, config_for, name_of, network_for, parse_method, table_rows
+from hypav.experiments.evidence import EXPERIMENTS, PULL
 from hypav.experiments.paper import paper_settings
 from hypav.experiments.runs import run_key
 from hypav.losses import avca_terms, total
@@ -216,14 +217,17 @@ def test_an_alignment_goes_on_top_by_name() -> None:
     assert parse_method("avca-skip", "printed", PAPER) == ("avca-skip", "AVCA-skip", None)
 
 
-def test_the_rows_of_competent_merge_the_curvatures_of_a_loss_that_has_none() -> None:
-    curved = table_rows("competent", None, "curved", None, 0.1)
-    printed = table_rows("competent", None, "printed", None, 0.1)
+def test_the_experiment_has_six_rows_and_merges_the_curvatures_of_a_loss_that_has_none() -> None:
+    rows = EXPERIMENTS["competent"].rows(None)
+    found = [(row.method, row.preset, row.alignment and row.alignment.curvatures) for row in rows]
     onto = "AVCA-skip + "
-    assert [row.method for row in printed] == ["AVCA", "AVCA-skip", f"{onto}Hyper-alignment"]
-    kinds = ["Hyper-alignment", "Euclidean-alignment", "Sphere-alignment"]
-    assert [row.method for row in curved] == ["AVCA", "AVCA-skip", *(onto + kind for kind in kinds)]
-    assert [row.label for row in curved[2:]] == ["-0.2", "0.0", "0.2"]
+    assert found[:2] == [("AVCA", "printed", None), ("AVCA-skip", "printed", None)]
+    assert set(found[2:]) == {
+        (f"{onto}Hyper-alignment", "printed", (PAPER.k,)), (f"{onto}Hyper-alignment", "curved", (-0.2,)),
+        (f"{onto}Euclidean-alignment", "curved", (0.0,)), (f"{onto}Sphere-alignment", "curved", (0.2,)),
+    }  # fmt: skip
+    assert len(rows) == 6
+    assert all(row.alignment is None or row.alignment.pull == PULL for row in rows)
     assert [row.method for row in table_rows("baselines", None, "printed", None)] == ["CJME", "AVGZSLNet"]
 
 

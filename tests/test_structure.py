@@ -41,11 +41,14 @@ ORDER = (
         "processors",
     ),
     *("experiments.paper", "experiments.configs", "experiments.runs", "experiments.effects"),
-    *("experiments.tables", "experiments.ledger", "experiments"),
-    *("figures.style", "figures.explorer", "figures.shapes", "figures.runs", "figures"),
-    "experiments.figures",  # draws the paper's Figures 3 and 4
-    *("checks.framework", "checks"),
-    *("handouts", "cli", "__main__"),
+    *("experiments.evidence", "experiments.contrasts", "experiments.planted"),
+    *("experiments.tables", "experiments.ledger", "experiments.comparison", "experiments.grid"),
+    *("experiments.reproduce", "experiments"),
+    *("figures.style", "figures.explorer", "figures.png_explorer", "figures.page_scripts", "figures.shapes"),
+    *("figures.runs", "figures.evidence", "figures"),
+    *("experiments.figures", "experiments.report"),  # draw the paper's Figures 3 and 4, and those of RESULTS.md
+    *("student", "checks.framework", "checks"),
+    *("handouts", "formulas", "pages", "search", "slides", "site", "predictions", "cli", "__main__"),
 )
 ANY_ORDER = ("figures", "checks")  # in these folders the notebooks' modules have no order among themselves
 

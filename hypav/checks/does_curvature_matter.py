@@ -95,6 +95,9 @@ slope = FunctionCheck(
         "your sign is wrong: take the value on the right minus the value on the left.": lambda f, k, *, h: (
             _tensor((f(k - h) - f(k + h)) / (2 * h))
         ),
+        "Python computes from left to right: / 2 * h divides by 2 and multiplies by h. Write / (2 * h).": (
+            lambda f, k, *, h: _tensor((f(k + h) - f(k - h)) / 2 * h)
+        ),
         "this is the difference alone: divide it by 2h.": lambda f, k, *, h: _tensor(f(k + h) - f(k - h)),
         "you went h/2 to both sides, which has the width h, but divided by 2h.": lambda f, k, *, h: _tensor(
             (f(k + h / 2) - f(k - h / 2)) / (2 * h)
@@ -178,12 +181,16 @@ similarity = PropertyCheck(
             geometry.pairwise_distance(x, k=k)
         ),
         "your matrix "
-        "is the same for every k: cosines do not depend on the lengths that k changes.": lambda x, *, k: (
+        "is the same for every k: it uses nothing that k changes, as cosines use no lengths.": lambda x, *, k: (
             similarity_matrix(geometry.logmap0(x, k=k), "cosine")
         ),
         "k only makes the whole matrix "
         "larger or smaller, and the Frobenius norm of Eq. 4 divides that out again.": lambda x, *, k: (
             -k * (x @ x.T)
+        ),
+        "k only adds a number to the whole matrix. It must change how alike two "
+        "points are compared with two others.": lambda x, *, k: (
+            similarity_matrix(geometry.logmap0(x, k=k), "cosine") + abs(k)
         ),
     },
     rules=[
@@ -192,6 +199,7 @@ similarity = PropertyCheck(
         lambda ms: all(bool(m.diagonal().mean() > _off_diagonal(m)) for m in ms),
         lambda ms: not _same(ms),
         lambda ms: not _same([m / m.norm() for m in ms]),
+        lambda ms: not _same([(m - m.mean()) / (m - m.mean()).norm() for m in ms]),
     ],
     praise="Its M moves with k after the normalisation too. Whether training is the better for it is another question.",
 )
@@ -201,8 +209,9 @@ def _runs() -> list[Case]:
     """Differences paired by seed, each list with a different trap: five seeds with a given t, and ten with outliers."""
     pattern = torch.tensor([-1.2, 0.9, -0.5, 1.0, -0.2], dtype=torch.float64)
     pattern = (pattern - pattern.mean()) / pattern.std()
-    # Student's t is 2.78 here: 2.6 passes with n in place of n - 1, 2.3 with 0.95 too, 2.05 with 1.96 alone
-    sets = [pattern + t / 5**0.5 for t in (9.0, -3.5, 2.6, -2.6, 2.3, 2.05, 0.5)]
+    # Student's t is 2.78 here: 2.6 passes with n in place of n - 1 for t and for s, 2.53 for s alone, 2.3 with 0.95,
+    # and 2.05 with 1.96 alone
+    sets = [pattern + t / 5**0.5 for t in (9.0, -3.5, 2.6, -2.6, 2.53, 2.3, 2.05, 0.5)]
     wide = [0.4, 0.9, 1.3, -0.1, 0.8, 0.5, 1.0, 0.2, 0.6, 0.7]  # clear, although one seed is below
     return [((differences,), {}) for differences in (*sets, torch.tensor(wide, dtype=torch.float64))]
 
@@ -241,6 +250,9 @@ decision = FunctionCheck(
         ),
         "you divided by n in the standard deviation; n - 1 is right, and torch's default.": lambda d: _decide(
             d, _t(d) * d.std(correction=0) / len(d) ** 0.5
+        ),
+        "with n differences there are n - 1 degrees of freedom, not n: t_quantile(0.975, n - 1).": lambda d: (
+            _decide(d, t_quantile(0.975, len(d)) * d.std() / len(d) ** 0.5)
         ),
         "you took "
         "t_quantile(0.95, …), which leaves 5 % on each side: for a 95 % interval it is 0.975.": lambda d: (

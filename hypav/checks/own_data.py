@@ -159,6 +159,7 @@ hours = FunctionCheck(
     {
         "a run has two stages: stage 2 trains a fresh network.": lambda **given: _hours(**given, stages=1),
         "these are seconds.": lambda **given: _hours(**given, unit=1.0),
+        "a step is given in seconds, not in milliseconds.": lambda **given: _hours(**given, unit=3.6e6),
         "these are minutes.": lambda **given: _hours(**given, unit=60.0),
         "this is one run: multiply by the number of runs.": lambda **given: _hours(**given | {"runs": 1}),
         "an epoch has many batches: multiply by their number.": lambda **given: _hours(

@@ -47,6 +47,8 @@ rank_correlation = FunctionCheck(
         "equal values got different ranks: they share their mean rank.": lambda x, y: _corr(
             _ranks(x), _ranks(y)
         ),
+        "one argsort gives the positions of the sorted values, not their ranks: ranks are the argsort of it, and "
+        "equal values share their mean rank.": lambda x, y: _corr(x.argsort().double(), y.argsort().double()),
         "the sign is reversed: a large rank belongs to a large value in both vectors.": lambda x, y: (
             -_corr(_average_ranks(x), _average_ranks(y))
         ),

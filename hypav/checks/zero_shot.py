@@ -193,7 +193,7 @@ zsl = FunctionCheck(
     ).mean(),
     [
         ((distances, label, classes, unseen), {})
-        for seed in (4, 5)
+        for seed in (7, 10)
         for distances, label, classes, _, unseen in [_phase(seed)]
     ],
     {

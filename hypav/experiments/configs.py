@@ -360,7 +360,6 @@ def run_config(
 TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "table7")
 FIGURES = ("figure3", "figure4")
 BASELINES = "baselines"  # CJME and AVGZSLNet, rows of Tables 1 and 2 that no alignment loss changes
-COMPETENT = "competent"  # AVCA-skip, alone and with alignment losses; no table of the paper
 AVCA = AVCAConfig.method
 CURVATURES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.0, -0.1, -0.2, -0.4, -0.6, -0.8, -1.0)  # Table 3
 MIXTURES = ("E+E", "E+S", "E+H", "S+S", "S+H", "H+H")  # Table 4
@@ -390,7 +389,7 @@ def table_rows(
     """The rows of a table or figure in the paper's order, AVCA first. CJME and AVGZSLNet are the rows of "baselines".
 
     Args:
-        table: one of TABLES or FIGURES, "baselines", or "competent".
+        table: one of TABLES or FIGURES, or "baselines".
         key: the paper's set that gives k, N_c and c_0; None is the same as UCF-GZSL (main).
         weight: weight of the alignment loss, instead of the preset's; None keeps the preset's.
         pull: instead of a weight; see `AlignmentConfig`.
@@ -399,7 +398,7 @@ def table_rows(
         SettingError: there is no such table or preset, the weight is negative, the pull is not positive, or both are
             given.
     """
-    known = (*TABLES, *FIGURES, BASELINES, COMPETENT)
+    known = (*TABLES, *FIGURES, BASELINES)
     if table not in known:
         raise SettingError(f"There is no {table!r}; choose {', '.join(known)}.")
     base = preset(preset_name, weight=weight, pull=pull)
@@ -408,15 +407,6 @@ def table_rows(
         earlier = [name for name, kind in NETWORKS.items() if not issubclass(kind, AVCAConfig)]
         return tuple(Row(table, name, name, preset_name, None, None) for name in earlier)
     rows = [Row(table, AVCA, AVCA, preset_name, None, None)]
-    if table == COMPETENT:
-        # the printed loss is the same for every curvature; the k are Table 3's middle and the values around it
-        skip, curvatures = SkipConfig.method, (-0.2, 0.0, 0.2) if base.compares_in_space else (-0.2,)
-        rows.append(Row(table, skip, skip, preset_name, None, None))
-        for k in curvatures:
-            alignment = replace(base, curvatures=(k,))
-            name = f"{skip} + {method_name(alignment)}"
-            rows.append(Row(table, str(k), name, preset_name, weight, alignment))
-        return tuple(rows)
     for label, changes in _changes(table, paper_settings(key)):
         alignment = replace(base, **changes)
         rows.append(Row(table, label, method_name(alignment), preset_name, weight, alignment))

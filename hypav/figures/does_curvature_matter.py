@@ -13,7 +13,7 @@ from torch import Tensor
 from hypav import geometry
 from hypav.alignment import AlignmentConfig, head_losses
 from hypav.errors import DataError
-from hypav.figures.explorer import Choice, Control, Explorer
+from hypav.figures.png_explorer import Choice, Control, Explorer
 from hypav.figures.runs import plot_differences  # noqa: F401
 from hypav.figures.style import BLUE, CUES, INK, VERMILION, Drawn, canvas, cues, legend_below, minus, signed
 from hypav.stats import t_interval

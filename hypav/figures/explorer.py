@@ -1,170 +1,122 @@
-"""Figures with sliders and menus. Without a kernel or ipywidgets only the figure is shown."""
+"""Figures that a reader moves: one JavaScript module each, for JupyterLab and for a page without kernel and network.
+
+A module is `modules/NAME.js`, with `modules/common.js` in front of it. It reads a state, which is JSON, and computes
+everything else itself. `figure` shows the same state where no script runs.
+"""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from html import escape
+import json
+import math
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from hypav.errors import SettingError
-from hypav.figures.style import DescribedFigure, figure_bundle, png_bytes
+from hypav.figures.style import DescribedFigure, figure_bundle, minus
 
 try:
-    import ipywidgets
+    import anywidget
+    import traitlets
 except ImportError:  # then the notebooks show only the figure
-    ipywidgets = None
+    anywidget = None
 
+EXPLORER = "application/vnd.hypav.explorer+json"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+MOST_BYTES = 120_000  # of a state: it is stored in the notebook and in its page
 
-@dataclass(frozen=True)
-class Control:
-    """A slider: the argument of draw that it sets, its label, its initial value, and its range."""
-
-    name: str
-    label: str
-    value: float
-    low: float
-    high: float
-    step: float
-
-    def widget(self, **common: Any) -> Any:
-        """The ipywidgets slider."""
-        return ipywidgets.FloatSlider(
-            min=self.low,
-            max=self.high,
-            step=self.step,
-            readout_format=".2f",
-            tooltip=f"{self.label}, from {self.low:g} to {self.high:g}",  # without one it reads "null"
-            **common,
-        )
-
-    def moved(self, value: float, sign: int) -> float:
-        """The value one step down or up (sign -1 or 1), but not beyond the end."""
-        return round(min(max(value + sign * self.step, self.low), self.high), 6)
-
-    @property
-    def buttons(self) -> tuple[tuple[str, str], tuple[str, str]]:
-        """The symbols of the two buttons, and what they do in words."""
-        step = f"{self.step:g}"
-        return (f"−{step}", f"less by {step}"), (f"+{step}", f"more by {step}")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A menu: the argument of draw that it sets, its label, its initial value, and its options."""
-
-    name: str
-    label: str
-    value: str
-    options: tuple[str, ...]
-
-    buttons = ("‹", "previous"), ("›", "next")
-
-    def widget(self, **common: Any) -> Any:
-        """The ipywidgets menu."""
-        tooltip = f"{self.label}: {', '.join(self.options)}"
-        return ipywidgets.Dropdown(options=self.options, tooltip=tooltip, **common)
-
-    def moved(self, value: str, sign: int) -> str:
-        """The option before or after an option (sign -1 or 1), but not beyond the end."""
-        index = self.options.index(value) + sign
-        return self.options[min(max(index, 0), len(self.options) - 1)]
+_MODULES = Path(__file__).parent / "modules"
 
 
 class Explorer:
-    """Sliders and menus that redraw a figure. As the last line of a cell it shows itself.
+    """A figure with controls and points to drag. As the last line of a cell it shows itself.
 
-    Every control has a label and two buttons for single steps; everything works from the keyboard. The text below the
-    picture describes it, and screen readers announce every change. `observe` redraws one HTML image; interact and Output
-    are not used, because their outputs differ at each run.
+    The output has the figure as a picture, its words, and the module's name with the state, from which
+    `hypav.figures.page_scripts` makes the explorer of a page. JupyterLab shows the widget, if anywidget is installed.
 
     Args:
-        draw: a function that takes every control by name and returns (figure, data).
-        controls: the sliders (Control) and menus (Choice).
+        module: the name of the JavaScript module.
+        figure, data: the figure at this state and its numbers, as a function of `hypav.figures` returns them.
+        state: what the module reads: numbers, words, and lists and mappings of them. Floats that depend on the
+            processor must be rounded.
 
-    Attributes:
-        figure, data: the current figure and its numbers.
-        sliders: the ipywidgets sliders and menus by name; empty without ipywidgets.
+    Raises:
+        SettingError: there is no such module, or the state is not JSON or is too large.
     """
 
-    def __init__(
-        self, draw: Callable[..., tuple[DescribedFigure, Any]], controls: Sequence[Control | Choice]
-    ) -> None:
-        self._draw = draw
-        self._controls = list(controls)
-        self.figure, self.data = draw(**{control.name: control.value for control in controls})
-        self.sliders: dict[str, Any] = {}
-        self._paused = False
-        if ipywidgets is None:
-            return
-        rows = [self._row(control) for control in self._controls]
-        reset = ipywidgets.Button(description="Reset", tooltip="Everything back to where it was at first")
-        reset.on_click(self.reset)
-        self.image, self.readout = ipywidgets.HTML(), ipywidgets.HTML()
-        self._show()
-        self.box = ipywidgets.VBox([*rows, reset, self.image, self.readout])
-
-    def reset(self, *_: Any) -> None:
-        """Set every slider and menu to its initial value, with one redraw."""
-        if not self.sliders:
-            return
-        self._paused = True
-        for control in self._controls:
-            self.sliders[control.name].value = control.value
-        self._paused = False
-        self._redraw()
-
-    def _row(self, control: Any) -> Any:
-        """The control and two buttons. Menus need them: JupyterLab takes over their arrow keys (ipywidgets #3912)."""
-        letters = max(len(each.label) for each in self._controls)  # so that the controls are aligned
-        widget = control.widget(
-            description=control.label,
-            value=control.value,
-            style={"description_width": f"{letters}ch"},
-            layout={"width": f"calc({letters}ch + 22em)"},
-        )
-        widget.observe(self._redraw, names="value")
-        self.sliders[control.name] = widget
-        buttons = []
-        for sign, (mark, words) in zip((-1, 1), control.buttons, strict=True):
-            tooltip = f"{control.label}: {words}"
-            button = ipywidgets.Button(description=mark, tooltip=tooltip, layout={"width": "5em"})
-            button.on_click(
-                lambda _, sign=sign: setattr(widget, "value", control.moved(widget.value, sign)),
-            )
-            buttons.append(button)
-        return ipywidgets.HBox([widget, *buttons])
-
-    def _redraw(self, _: Any = None) -> None:
-        if self._paused:
-            return
-        values = {
-            name: round(slider.value, 6) if isinstance(slider.value, float) else slider.value
-            for name, slider in self.sliders.items()
-        }
+    def __init__(self, module: str, figure: DescribedFigure, data: Any, state: Mapping[str, Any]) -> None:
+        module_source(module)
         try:
-            self.figure, self.data = self._draw(**values)
-        except SettingError as error:  # keep the last picture
-            self.readout.value = _announced(str(error))
-            return
-        self._show()
+            size = len(json.dumps(state, allow_nan=False).encode())
+        except (TypeError, ValueError) as error:
+            raise SettingError(f"The state of an explorer must be JSON: {error}.") from None
+        if size > MOST_BYTES:
+            raise SettingError(f"The state has {size:,} bytes, but at most {MOST_BYTES:,} are stored.")
+        self.module, self.figure, self.data, self.state = module, figure, data, dict(state)
 
-    def _show(self) -> None:
-        # not ipywidgets.Image: it has no alt text, and with a tooltip instead JupyterLab does not draw it
-        picture = base64.b64encode(png_bytes(self.figure)).decode("ascii")
-        width, height = (round(inches * self.figure.dpi) for inches in self.figure.get_size_inches())
-        self.image.value = (
-            f'<img src="data:image/png;base64,{picture}" width="{width}" height="{height}" '
-            f'alt="{escape(self.figure.alt_text)}">'
-        )
-        self.readout.value = _announced(self.figure.alt_text)
+    def widget(self) -> Any:
+        """The anywidget of JupyterLab; None if anywidget is not installed."""
+        return _widget_class(self.module)(state=self.state) if anywidget is not None else None
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         bundle, metadata = figure_bundle(self.figure, self.data)
-        live = self.box._repr_mimebundle_() if ipywidgets is not None else {}
-        return {**live, **bundle}, metadata
+        stored = {**bundle, EXPLORER: {"module": self.module, "state": self.state}}
+        widget = self.widget()
+        if widget is None:
+            return stored, metadata
+        live = widget._repr_mimebundle_()
+        live = live[0] if isinstance(live, tuple) else live
+        return {WIDGET_VIEW: live[WIDGET_VIEW], **stored}, metadata
 
 
-def _announced(text: str) -> str:
-    return f'<p role="status" aria-live="polite" style="max-width: 45em; line-height: 1.4">{escape(text)}</p>'
+def module_names() -> tuple[str, ...]:
+    """The names of all modules."""
+    return tuple(sorted(path.stem for path in _MODULES.glob("*.js") if path.stem != "common"))
+
+
+@cache
+def common_source() -> str:
+    """The JavaScript that all modules share."""
+    return (_MODULES / "common.js").read_text(encoding="utf-8")
+
+
+@cache
+def module_source(name: str) -> str:
+    """The JavaScript of one module, without what all share.
+
+    Raises:
+        SettingError: there is no such module.
+    """
+    if name not in module_names():
+        raise SettingError(f"There is no explorer {name!r}; choose {', '.join(module_names())}.")
+    return (_MODULES / f"{name}.js").read_text(encoding="utf-8")
+
+
+@cache
+def _widget_class(name: str) -> Any:
+    members = {
+        "_esm": f"{common_source()}\n{module_source(name)}",
+        "state": traitlets.Dict().tag(sync=True),
+    }
+    return type(f"Explorer_{name}", (anywidget.AnyWidget,), members)
+
+
+def fixed(x: float, digits: int = 2) -> str:
+    """x with a fixed number of decimals, as `fixed` of common.js writes it: a true minus sign, and none before zero."""
+    text = f"{x:.{digits}f}"
+    return minus(text) if any(digit in "123456789" for digit in text) else text.lstrip("-")
+
+
+def rounded(values: Any, digits: int = 6) -> Any:
+    """Numbers for a state, rounded: a tensor, an array or nested lists as nested lists.
+
+    Raises:
+        SettingError: a number is NaN or infinite.
+    """
+    values = values.tolist() if hasattr(values, "tolist") else values
+    if isinstance(values, (list, tuple)):
+        return [rounded(value, digits) for value in values]
+    if not math.isfinite(values):
+        raise SettingError("The state of an explorer holds a number that is not finite.")
+    return round(float(values), digits) + 0.0

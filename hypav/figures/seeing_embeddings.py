@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from hypav.embeddings import rank_correlation
-from hypav.figures.explorer import Choice, Explorer
+from hypav.figures.png_explorer import Choice, Explorer
 from hypav.figures.style import (
     INK,
     SKY,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hypav import geometry
 from hypav.figures import shapes
-from hypav.figures.explorer import Control, Explorer
+from hypav.figures.png_explorer import Control, Explorer
 from hypav.figures.style import (
     BLUE,
     CUES,

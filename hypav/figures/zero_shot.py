@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hypav.errors import SettingError
 from hypav.evaluation import Curve, Scores
-from hypav.figures.explorer import Control, Explorer
+from hypav.figures.png_explorer import Control, Explorer
 from hypav.figures.runs import plot_phases, plot_seen_unseen_curve  # noqa: F401
 from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Drawn, canvas, cues, histogram
 

@@ -8,7 +8,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from hypav.handouts import POLICY, build_pages, write
+from hypav.handouts import write
+from hypav.pages import POLICY, build_pages
 
 MARK = "document.documentElement.classList.add"
 HOSTILE = f"""<script>{MARK}('script')</script>

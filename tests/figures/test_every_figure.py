@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable
 from itertools import combinations
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from matplotlib.text import Text
 from hypav import figures, geometry
 from hypav.alignment import AlignmentConfig
 from hypav.avca import AVCAConfig, Embeddings, build_avca
+from hypav.checks import poincare_ball as poincare_ball_checks
 from hypav.data.simulated import simulated
 from hypav.evaluation import Curve, Scores, harmonic_mean
 from hypav.figures import (
@@ -72,6 +74,14 @@ def network() -> Any:
     return build_avca(config, torch.Generator().manual_seed(0)).double().eval()
 
 
+def landed() -> Any:
+    """A run whose network has put every video of the small set somewhere."""
+    test = simulated("small")["test"]
+    theta_w = rand(len(test.classes), 5)
+    theta_v = theta_w[torch.searchsorted(test.classes, test.label)] + 0.5 * rand(len(test), 5, seed=1)
+    return SimpleNamespace(embed=lambda _: (theta_v, theta_v, theta_w))
+
+
 def changes() -> dict[str, tuple[float, float | None]]:
     model = network()
     batch = [rand(16, width, seed=n) for n, width in enumerate((7, 9, 11, 7, 9, 11))]
@@ -95,16 +105,13 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_words": lambda: start_here.plot_words(
         {"cat": POINTS[0], "dog": POINTS[1]}, {"cat": POINTS[2:5]}, POINTS[5]
     ),
-    "plot_felt_curvature": lambda: start_here.plot_felt_curvature(rand(6, 4), rand(6, 4, seed=1)),
-    "plot_depth": poincare_ball.plot_depth,
-    "plot_geodesics": lambda: poincare_ball.plot_geodesics(POINTS[:4].view(2, 2, 2)),
-    "plot_addition": lambda: poincare_ball.plot_addition(POINTS[0], POINTS[1]),
-    "plot_maps": poincare_ball.plot_maps,
+    "plot_alignment_steps": lambda: start_here.plot_alignment_steps(*start_here.eight_points(), (-1.0, -0.1)),
+    "plot_landing": lambda: start_here.plot_landing(landed(), simulated("small")["test"], simulated("small")),
+    "plot_trees": lambda: poincare_ball.plot_trees(
+        poincare_ball_checks.tree.reference, (-1.0, -0.1), depth=2
+    ),
     "plot_means": lambda: poincare_ball.plot_means(POINTS, POINTS[0]),
     "plot_space": lambda: poincare_ball.plot_space(0.2),
-    "plot_curvatures": poincare_ball.plot_curvatures,
-    "plot_tilings": lambda: poincare_ball.plot_tilings(((4, 4, 1), (4, 5, 2))),
-    "plot_growth": poincare_ball.plot_growth,
     "plot_artan": three_geometries.plot_artan,
     "plot_light": three_geometries.plot_light,
     "plot_circles": three_geometries.plot_circles,

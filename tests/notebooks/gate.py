@@ -25,6 +25,7 @@ from hypav.handouts import (
     has_tag,
     student_source,
 )
+from tests.notebooks import workshop
 from tests.notebooks.compare import TOLERANCE
 from tests.notebooks.execute import PYTHON
 
@@ -297,6 +298,7 @@ RULES: tuple[Rule, ...] = (
     _turns,
     _exercises,
     _code,
+    workshop.faults,
 )
 
 

@@ -23,23 +23,21 @@ from bs4 import BeautifulSoup
 from nbconvert import ScriptExporter
 
 import hypav.figures.style
-from hypav import handouts
+from hypav import handouts, site
 from hypav.errors import DataError, RunError
+from hypav.formulas import markdown_html, mathml
 from hypav.handouts import (
     BEGIN_SOLUTION,
     END_SOLUTION,
-    RUNS,
-    build_pages,
     code_cells,
     has_tag,
     instructor_notebook,
     kernel_environment,
-    markdown_html,
-    mathml,
     student_copy,
     student_source,
-    write_course,
 )
+from hypav.pages import build_pages
+from hypav.site import RUNS, write_course
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -61,7 +59,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(path, folder / "from")
     shutil.copy(ROOT / "notebooks" / RUNS, folder / "from" / RUNS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(handouts, "course_folder", lambda: folder / "from")
+        patch.setattr(site, "course_folder", lambda: folder / "from")
         write_course(folder)
     return folder
 
@@ -180,7 +178,7 @@ def test_nbconvert_makes_a_python_script_of_a_students_copy(course: Path) -> Non
 
 
 def test_a_students_work_is_kept(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handouts, "course_folder", lambda: course / "from")
+    monkeypatch.setattr(site, "course_folder", lambda: course / "from")
     files = {path: path.read_bytes() for path in course.rglob("*") if path.is_file()}
     assert {"students", "solutions", "instructor.html"} <= {path.name for path in course.iterdir()}
     work = course / "students" / SITE[0].name
@@ -202,7 +200,7 @@ def test_the_course_is_run_on_the_data_that_are_asked_for(
     """All notebooks are run in the folder of the solutions, and one that fails is named."""
     (tmp_path / "from" / "results").mkdir(parents=True)
     (tmp_path / "from" / RUNS).write_text("runs", encoding="utf-8")
-    monkeypatch.setattr(handouts, "course_folder", lambda: tmp_path / "from")
+    monkeypatch.setattr(site, "course_folder", lambda: tmp_path / "from")
     monkeypatch.setattr("hypav.data.load.load", lambda _: None, raising=False)
     for name, source in {
         "1": f"import os\nprint(os.environ['HYPAV_COURSE'], open({str(RUNS)!r}).read())",
