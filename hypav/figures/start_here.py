@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from hypav import geometry
-from hypav.alignment import preset, similarity_matrix
+from hypav.alignment import head_losses, preset, similarity_matrix
 from hypav.data.features import FeatureSet, Phase
 from hypav.errors import DataError
 from hypav.evaluation import Metrics
