@@ -37,11 +37,12 @@ ORDER = (
         "eszsl",
         "capture",
         "baselines",
+        "competent",
         "training",
         "processors",
     ),
     *("experiments.paper", "experiments.configs", "experiments.runs", "experiments.effects"),
-    *("experiments.evidence", "experiments.contrasts", "experiments.planted"),
+    *("experiments.evidence", "experiments.contrasts", "experiments.planted", "experiments.competent"),
     *("experiments.tables", "experiments.ledger", "experiments.comparison", "experiments.grid"),
     *("experiments.reproduce", "experiments"),
     *("figures.style", "figures.explorer", "figures.page_scripts", "figures.shapes"),
@@ -51,7 +52,8 @@ ORDER = (
         "experiments.report",
     ),  # draw the paper's Figures 3 and 4, and those of RESULTS.md
     *("student", "checks.framework", "checks"),
-    *("handouts", "formulas", "pages", "search", "slides", "site", "predictions", "cli", "__main__"),
+    *("handouts", "formulas", "pages", "search", "slides", "site", "predictions", "gift", "handed_in", "cli"),
+    "__main__",
 )
 ANY_ORDER = ("figures", "checks")  # in these folders the notebooks' modules have no order among themselves
 
