@@ -51,7 +51,7 @@ ORDER = (
         "experiments.report",
     ),  # draw the paper's Figures 3 and 4, and those of RESULTS.md
     *("student", "checks.framework", "checks"),
-    *("handouts", "formulas", "pages", "search", "slides", "site", "predictions", "cli", "__main__"),
+    *("handouts", "formulas", "pages", "search", "slides", "site", "predictions", "gift", "handed_in", "cli", "__main__"),
 )
 ANY_ORDER = ("figures", "checks")  # in these folders the notebooks' modules have no order among themselves
 
