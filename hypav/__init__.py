@@ -29,7 +29,7 @@ _NAMES = {
     "train": "hypav.experiments.grid:train",
     "score": "hypav.training:score",
     "compare": "hypav.experiments.grid:compare",
-    "reproduce": "hypav.experiments.grid:reproduce",
+    "reproduce": "hypav.experiments.reproduce:reproduce",
     "preset": "hypav.alignment:preset",
     "alignment_loss": "hypav.alignment:alignment_loss",
     "delta_rel": "hypav.hyperbolicity:delta_rel",
@@ -49,7 +49,7 @@ _NAMES = {
     },
     **{
         name: f"hypav.experiments.{name}"
-        for name in ("paper", "configs", "runs", "grid", "effects", "tables", "ledger")
+        for name in ("paper", "configs", "runs", "grid", "effects", "contrasts", "evidence", "tables", "ledger")
     },
 }  # fmt: skip
 

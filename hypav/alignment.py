@@ -85,7 +85,7 @@ class AdaptiveCurvature(nn.Module):
 Similarity = Literal["cosine", "inner", "distance", "kernel", "norms"]
 Normalise = Literal["frobenius", "row", "none"]
 Base = Literal["origin", "midpoint"]
-ToBall = Literal["project", "expmap0"]
+ToBall = Literal["project", "expmap0", "one-length"]
 ClipRadius = Literal["ball", "printed"]
 Aligned = Literal["phi", "phi_att", "theta"]
 Pairs = Literal["positive", "both"]
@@ -101,6 +101,8 @@ class AlignmentConfig:
     normalise: "frobenius" M/|M|_F (paper), "row" scales each row to length 1 (Tung & Mori, ICCV 2019), "none" (released).
     base: the point z of the log map (Eq. 3): "origin" (paper) or the gyro-"midpoint" of the batch's video and audio.
     to_ball: "project" takes phi as a point and clips it (Eq. 1); "expmap0" takes it as a tangent vector at the origin.
+        "one-length" does so too, but first gives all rows the length 1, so that all points are equally far from the
+        origin. It is a control: the directions are left, and in flat space too (Moreira et al., WACV 2024).
     clip_radius: "ball" 1/sqrt|k|, or "printed" 1/|k| as in Eq. 1. For |k| < 1 the printed radius lies outside the ball,
         where Eq. 3's artanh is undefined; such points are then clipped to the ball.
     curvatures: one k per head, or Adaptive(N_c, c_0). If points of a batch are compared inside the space (distance,
@@ -207,10 +209,18 @@ PRESETS: Mapping[str, AlignmentConfig] = {
     # curvature has an effect: distances inside the space, between points that are not all on the rim
     "curved": AlignmentConfig(similarity="distance", normalise="none", to_ball="expmap0", scale=0.1),
 }
+# three other losses on which curvature has an effect; at weight 1 they are too weak to change a run, so give a pull
+REPAIRS: Mapping[str, AlignmentConfig] = {
+    "curved-normalised": replace(PRESETS["curved"], normalise="frobenius"),
+    "curved-kernel": replace(PRESETS["curved"], similarity="kernel"),
+    "curved-midpoint": replace(
+        PRESETS["curved"], similarity="cosine", normalise="frobenius", base="midpoint"
+    ),
+}
 
 
 def preset(name: str, **changes: Any) -> AlignmentConfig:
-    """The configuration of the preset `name` with `changes` to its fields; None keeps a field.
+    """The configuration `name` of PRESETS or REPAIRS with `changes` to its fields; None keeps a field.
 
     >>> preset("curved", curvatures=(-1.0,), weight=0.1).similarity
     'distance'
@@ -218,12 +228,13 @@ def preset(name: str, **changes: Any) -> AlignmentConfig:
     Raises:
         SettingError: there is no such preset.
     """
-    if name not in PRESETS:
-        raise SettingError(f"There is no preset {name!r}; choose {', '.join(PRESETS)}.")
+    known = {**PRESETS, **REPAIRS}
+    if name not in known:
+        raise SettingError(f"There is no preset {name!r}; choose {', '.join(known)}.")
     given = {field: value for field, value in changes.items() if value is not None}
     if "pull" in given:  # the preset's weight gives way to it, but not one that is given too
         given = {"weight": None, **given}
-    return replace(PRESETS[name], **given)
+    return replace(known[name], **given)
 
 
 _preset = preset  # alignment_loss has an argument of that name
@@ -231,8 +242,9 @@ _preset = preset  # alignment_loss has an argument of that name
 
 def _to_space(phi: Tensor, k: Tensor, config: AlignmentConfig) -> Tensor:
     """Points of the space (2, H, N, D) from embeddings of video and audio (2, 1, N, D); k is (H, 1 or N, 1)."""
+    phi = F.normalize(phi, dim=-1) if config.to_ball == "one-length" else phi
     phi = phi * config.scale if config.scale != 1 else phi
-    if config.to_ball == "expmap0":
+    if config.to_ball != "project":
         phi = geometry.expmap0(phi, k=k, sync=False)
     # after expmap0 this only moves points away from the rim that rounding put there
     points = geometry.project(phi, k=k, xi=config.xi, radius=config.clip_radius, sync=False)  # Eq. 1

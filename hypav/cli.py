@@ -24,7 +24,13 @@ from hypav.errors import DataError, HypavError, RunError, SettingError, one_line
 if TYPE_CHECKING:
     import pandas as pd
 
-PRESETS = ("printed", "released", "released-2023", "curved")  # of hypav.alignment, which imports torch
+EXPERIMENTS = (
+    "loudness | curvature | processors | full-length"  # of hypav.experiments.evidence, which imports torch
+)
+# of hypav.alignment
+PRESETS = (
+    "printed", "released", "released-2023", "curved", "curved-normalised", "curved-kernel", "curved-midpoint"
+)  # fmt: skip
 METHODS = "eszsl,avca,hyper-alignment,hyper-single,hyper-multiple"
 SETS = "simulated[:small], yt8m-mini, a folder of the AVCA benchmark, or an .npz file"
 INTERRUPTED = "Interrupted. Run the same command again to resume."
@@ -286,8 +292,8 @@ def compare(context: click.Context, load: Load, methods: str, to: Path | None, *
 
     Example: hypav compare --data yt8m-mini --methods eszsl,avca,hyper-single --seeds 5 --preset curved
     """
+    from hypav.experiments.comparison import comparison_text
     from hypav.experiments.grid import compare as compare_methods
-    from hypav.experiments.grid import comparison_text
     from hypav.experiments.tables import csv_text
 
     data = load()
@@ -301,10 +307,13 @@ def compare(context: click.Context, load: Load, methods: str, to: Path | None, *
 
 @cli.command()
 @click.argument(
-    "tables", nargs=-1, required=True, metavar="table1 … table7 | figure3 | figure4 | baselines | all"
+    "tables",
+    nargs=-1,
+    required=True,
+    metavar=f"table1 … table7 | figure3 | figure4 | baselines | all | {EXPERIMENTS}",
 )
 @data_options()
-@seeds_option
+@option("--seeds", type=COUNT, help="How many seeds: 3 by default, or the experiment's own number.")
 @scale_option
 @recipe_option
 @option("--presets", default="printed", help=f"Alignment losses, comma-separated, from {', '.join(PRESETS)}.")
@@ -331,14 +340,21 @@ def reproduce(
     pulls: str,
     **settings: Any,
 ) -> None:
-    """Train all runs that the paper's tables and figures need, each of them once.
+    """Train all runs that the paper's tables and figures or a named experiment need, each of them once.
 
-    You can stop it at any time; the same command trains the missing runs. A failed run does not stop the others. Failed
-    runs are listed at the end, and the exit code is 1. Show the results with hypav table and hypav figure.
+    The number of runs and the expected time are printed first. You can stop it at any time; the same command trains the
+    missing runs. A failed run does not stop the others. Failed runs are listed at the end, and the exit code is 1. Show
+    the results with hypav table and hypav figure. An experiment has its own losses, pulls, weights and number of seeds.
+
+    \b
+    loudness     the printed and the released loss at seven pulls
+    curvature    thirteen curvatures under four losses at equal pull
+    processors   the planned tests again, as on another processor
+    full-length  the long recipe, few configurations
 
     Example: hypav reproduce table1 table3 --seeds 10 --presets printed,curved --weights 1e-3,1,tuned
     """
-    from hypav.experiments.grid import reproduce as reproduce_tables
+    from hypav.experiments.reproduce import reproduce as reproduce_tables
 
     runs = reproduce_tables(
         load(),
@@ -379,7 +395,7 @@ def table(
     Example: hypav table 3 --data simulated --preset curved --format latex
     """
     from hypav.experiments.effects import paper_key
-    from hypav.experiments.grid import parsed_weight
+    from hypav.experiments.reproduce import parsed_weight
     from hypav.experiments.runs import load_runs, tuned_weight
     from hypav.experiments.tables import paper_table, to_text
 
@@ -555,6 +571,51 @@ def site(folder: Path) -> None:
 
     for line in write_site(folder):
         echo(line)
+
+
+@cli.command()
+@click.argument("folder", type=PATH)
+@option("--to", type=PATH, default=Path("checks.csv"), help="The table to write.")
+@option("--seconds", type=click.IntRange(1, 3600), default=300, help="The time limit of a notebook.")
+@option("--jobs", type=AT_LEAST_1, help="Notebooks at a time; by default one per core.")
+def check(folder: Path, to: Path, seconds: int, jobs: int | None) -> None:
+    """Run the checks over the notebooks that were handed in, in FOLDER and its folders, and write a CSV.
+
+    A row is an exercise: file, exercise, outcome (Passed, Not right, Not yet, Not run), sentence. Each notebook runs in a
+    process of its own, in an empty folder, without network and programs. That stops accidents, not attacks: check
+    notebooks of strangers in a container.
+
+    Example: hypav check handed-in --to checks.csv
+    """
+    from hypav.experiments.tables import csv_text
+    from hypav.handed_in import check_folder
+    from hypav.utils import replacing
+
+    table, said = check_folder(folder, seconds=seconds, jobs=jobs), written(to)
+    with replacing(to) as temporary:
+        temporary.write_text(csv_text(table), encoding="utf-8")
+    counts = table["outcome"].value_counts()
+    outcomes = ", ".join(f"{count} {name}" for name, count in counts.items())
+    echo(f"{said} {to}: {table['file'].nunique()} notebooks, {len(table)} rows: {outcomes}.")
+
+
+@cli.command()
+@option("--to", type=PATH, default=Path("predictions.gift"), help="The file to write.")
+def gift(to: Path) -> None:
+    """Write the course's predictions as GIFT, a text that Moodle and other learning platforms import as questions.
+
+    Example: hypav gift --to predictions.gift
+    """
+    from hypav.predictions import predictions
+    from hypav.utils import replacing
+
+    asked, said = predictions(), written(to)  # first: without the extra `course` this is one sentence
+
+    from hypav.gift import gift as text_of
+
+    with replacing(to) as temporary:
+        temporary.write_text(text_of(asked), encoding="utf-8")
+    echo(f"{said} {to}: {len(asked)} predictions. In Moodle: question bank, import, GIFT format.")
 
 
 @cli.group()

@@ -11,6 +11,7 @@ from training_helpers import small, tiny
 
 from hypav.experiments import grid, runs
 from hypav.experiments.configs import Recipe, table_rows
+from hypav.experiments.reproduce import reproduce
 from hypav.experiments.runs import Job, load_runs, read_record, record_files
 
 NETWORK = ("dim_phi", "dim_theta", "hidden_enc", "hidden_proj", "heads", "head_dim", "dim_mlp")
@@ -25,7 +26,7 @@ def tiny_recipe(**changes: object) -> Recipe:
 
 def tiny_jobs(seeds: Sequence[int] = (0,), table: str = "table1", **changes: object) -> list[Job]:
     """A table's runs on the small set: four per seed for table1."""
-    return grid._jobs(small(), table_rows(table, None, "printed", 1.0), seeds, tiny_recipe(**changes))
+    return grid.jobs_of(small(), table_rows(table, None, "printed", 1.0), seeds, tiny_recipe(**changes))
 
 
 def tiny_grid(folder: Path, jobs: Sequence[Job], **options: Any) -> grid.Grid:
@@ -37,7 +38,7 @@ def tiny_grid(folder: Path, jobs: Sequence[Job], **options: Any) -> grid.Grid:
 
 def reproduce_tiny(folder: Path, tables: Sequence[str] = ("table1",), **options: Any) -> Any:
     settings = {"recipe": tiny_recipe(), "device": "cpu", "jobs": 1, "progress": False, **options}
-    return grid.reproduce(small(), tables, folder=folder, **settings)
+    return reproduce(small(), tables, folder=folder, **settings)
 
 
 def reproduce_in_child(folder: Path, seeds: int) -> None:

@@ -18,9 +18,9 @@ from hypav.baselines import CJME, NETWORKS, AVGZSLNet, AVGZSLNetConfig, Baseline
 from hypav.data.batches import TripletBatch, TripletSampler, make_batch
 from hypav.errors import SettingError
 from hypav.evaluation import Scores
+from hypav.experiments.comparison import comparison_text
 from hypav.experiments.configs import RECIPES, config_for, name_of
 from hypav.experiments.effects import by_set
-from hypav.experiments.grid import comparison_text
 from hypav.experiments.runs import load_run, record_files
 from hypav.experiments.tables import as_text, paper_table
 from hypav.training import Learner, RunConfig, load_model, save_model, score, train_step

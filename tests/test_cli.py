@@ -26,10 +26,11 @@ from test_data_verify import pickle_that_runs, truncate
 
 import hypav
 from hypav import cli as command_line
-from hypav.alignment import PRESETS
+from hypav.alignment import PRESETS, REPAIRS
 from hypav.cli import cli, main
 from hypav.data import load_npz, save_npz, write_official
 from hypav.experiments.configs import METHODS
+from hypav.experiments.evidence import EXPERIMENTS
 from hypav.experiments.runs import read_record, record_files
 
 REAL_DATA = os.environ.get("HYPAV_DATA")
@@ -101,7 +102,12 @@ def test_help_and_version_import_no_torch() -> None:
 
 
 def test_the_names_in_the_help_are_the_packages() -> None:
-    assert set(command_line.PRESETS) == set(PRESETS)
+    assert set(command_line.PRESETS) == {*PRESETS, *REPAIRS}
+    assert command_line.EXPERIMENTS.split(" | ") == list(EXPERIMENTS)
+    shown = subprocess.run(
+        [sys.executable, "-m", "hypav", "reproduce", "-h"], capture_output=True, text=True, check=True
+    )
+    assert all(name in shown.stdout for name in EXPERIMENTS)
     assert tuple(command_line.METHODS.split(",")) == METHODS
 
 

@@ -18,8 +18,9 @@ import hypav as hv
 from hypav.alignment import PRESETS, Adaptive
 from hypav.data.features import FeatureSet
 from hypav.errors import SettingError
+from hypav.experiments.comparison import comparison_text
 from hypav.experiments.configs import METHODS, parse_method, run_config
-from hypav.experiments.grid import Grid, compare, comparison_text
+from hypav.experiments.grid import Grid, compare
 from hypav.experiments.paper import paper_row, paper_settings
 from hypav.experiments.runs import Job, eszsl_record
 

@@ -38,7 +38,7 @@ def missing(folder: Path, jobs: list[runs.Job]) -> list[runs.Job]:
 
 def test_a_run_that_is_in_several_tables_is_done_once(tmp_path: Path) -> None:
     rows = [row for table in (*TABLES, *FIGURES) for row in table_rows(table, None, "printed", 1.0)]
-    jobs = grid._jobs(small(), rows, (0, 1), tiny_recipe())
+    jobs = grid.jobs_of(small(), rows, (0, 1), tiny_recipe())
     todo = missing(tmp_path, jobs)
     assert len({job.config for job in jobs}) == len(todo) < len(jobs)
     assert [job.config.seed for job in todo] == sorted(job.config.seed for job in todo), (

@@ -41,17 +41,15 @@ ORDER = (
         "processors",
     ),
     *("experiments.paper", "experiments.configs", "experiments.runs", "experiments.effects"),
-    *("experiments.tables", "experiments.ledger", "experiments"),
+    *("experiments.evidence", "experiments.contrasts", "experiments.planted"),
+    *("experiments.tables", "experiments.ledger", "experiments.comparison", "experiments.grid"),
+    *("experiments.reproduce", "experiments"),
+    *("figures.style", "figures.explorer", "figures.png_explorer", "figures.page_scripts", "figures.shapes"),
+    *("figures.runs", "figures.evidence", "figures"),
     *(
-        "figures.style",
-        "figures.explorer",
-        "figures.png_explorer",
-        "figures.page_scripts",
-        "figures.shapes",
-        "figures.runs",
-        "figures",
-    ),
-    "experiments.figures",  # draws the paper's Figures 3 and 4
+        "experiments.figures",
+        "experiments.report",
+    ),  # draw the paper's Figures 3 and 4, and those of RESULTS.md
     *("student", "checks.framework", "checks"),
     *("handouts", "formulas", "pages", "search", "slides", "site", "predictions", "cli", "__main__"),
 )

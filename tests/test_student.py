@@ -69,7 +69,8 @@ def test_a_function_that_passed_is_kept_and_taken_by_a_later_page(mine: Path) ->
 def test_the_file_is_a_plain_module(mine: Path) -> None:
     kept()
     spec = importlib.util.spec_from_file_location("mine", mine)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert callable(module.my_project)
@@ -155,7 +156,7 @@ def test_a_function_that_needs_another_cell_is_not_kept(mine: Path) -> None:
     verdict = kept(source)
     assert verdict
     assert str(verdict).endswith(
-        "Not kept: it uses helper, which is defined outside it and not kept: define it inside my_project."
+        "Not kept: it uses helper, which is defined outside it and not kept: define or import it inside my_project."
     )
     assert not mine.exists()
 
@@ -223,7 +224,7 @@ def test_a_class_of_a_cell_is_kept(mine: Path) -> None:
 
 
 def test_an_unknown_name_is_one_sentence(mine: Path) -> None:
-    with pytest.raises(SettingError, match="no 'my_projekt'.*my_project"):
+    with pytest.raises(SettingError, match=r"no 'my_projekt'.*my_project"):
         hv.mine("my_projekt")
 
 

@@ -31,7 +31,7 @@ from hypav.experiments.tables import (
     processors,
     to_text,
 )
-from hypav.stats import seeds_needed, t_interval
+from hypav.stats import detectable_difference, t_interval
 
 OFFSETS = (0.010, 0.031, -0.004, 0.022)  # of Hyper-alignment over AVCA, per seed
 NASTY = 'a|b $c$ & <script>"x"</script>\n*d* 50 %_{\\e}'
@@ -81,7 +81,7 @@ def test_a_row_by_hand(runs: pd.DataFrame) -> None:
     assert (row["S"], row["S ±"]) == pytest.approx((50, 0))
     assert row["HM - AVCA"] == pytest.approx(t_interval(points).mean)
     assert row["HM - AVCA ±"] == pytest.approx(t_interval(points).half)
-    assert row["seeds needed"] == seeds_needed(points)
+    assert row["80 % power for"] == pytest.approx(detectable_difference(points))
     assert row[["paper S", "paper U", "paper HM", "paper ZSL"]].tolist() == [57.28, 17.83, 27.19, 19.02]
     assert row["n"] == 4
 

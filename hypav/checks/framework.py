@@ -134,19 +134,36 @@ class FunctionCheck(Check):
             ]
         except _Stop as stop:
             return stop.verdict
-        return self._compared(given, expected)
+        wrong_shape = self._wrong_shape(given, expected)
+        return self._compared(given, expected) if wrong_shape is None else wrong_shape
+
+    def _wrong_shape(self, given: list[Values], expected: list[Values]) -> Verdict | None:
+        """The verdict if a value has another shape than the reference's; a mistake may have that shape too."""
+        for ours, theirs in zip(given, expected, strict=True):
+            for name, right in theirs.items():
+                if ours[name].shape != right.shape:
+                    shapes = f"your answer has shape {tuple(ours[name].shape)}, but {tuple(right.shape)} is asked for"
+                    text = f"{name + ': ' if name else ''}{shapes}: {_why(ours[name], right)}"
+                    return Verdict(WRONG, self._named_mistake(given) or text)
+        return None
+
+    def _named_mistake(self, given: list[Values]) -> str:
+        """The sentence of the mistake with these values; empty if there is none."""
+        for tolerance in (self.tolerance, max(_LOOSE, self.tolerance)):
+            for sentence, mistake in self.mistakes.items():
+                if self._same(given, self.values(mistake), tolerance):
+                    return sentence
+        return ""
 
     def _compared(self, given: list[Values], expected: list[Values]) -> Verdict:
         if self._same(given, expected):
             return self._passed()
-        for tolerance in (self.tolerance, max(_LOOSE, self.tolerance)):
-            for sentence, mistake in self.mistakes.items():
-                if self._same(given, self.values(mistake), tolerance):
-                    return Verdict(WRONG, sentence)
+        if sentence := self._named_mistake(given):
+            return Verdict(WRONG, sentence)
         return Verdict(WRONG, self._trivial(given, expected) or self._first_difference(given, expected))
 
     def _given(self, function: Callable[..., Any], case: Case, right: Values) -> Values:
-        """The values in one case, of the reference's names and shapes.
+        """The values in one case, of the reference's names.
 
         Raises:
             _Stop: with the verdict, if the function gives something else.
@@ -178,9 +195,6 @@ class FunctionCheck(Check):
             tensor = torch.as_tensor(answer).detach().to("cpu", right.dtype)
         except Exception:
             raise _Stop(Verdict(WRONG, f"{mine} gives back {_kind(answer)}{_instead(answer)}.")) from None
-        if tensor.shape != right.shape:
-            shapes = f"your answer has shape {tuple(tensor.shape)}, but {tuple(right.shape)} is asked for"
-            raise _Stop(Verdict(WRONG, f"{name + ': ' if name else ''}{shapes}: {_why(tensor, right)}"))
         return tensor
 
     def _same(self, ours: Sequence[Values], theirs: Sequence[Values], tolerance: float | None = None) -> bool:
@@ -197,7 +211,7 @@ class FunctionCheck(Check):
     @staticmethod
     def _differs(a: Tensor, b: Tensor, tolerance: float) -> Tensor:
         """Which entries differ, as a mask."""
-        a, b = a.to(torch.float64), b.to(torch.float64)
+        a, b = a.detach().to(torch.float64), b.detach().to(torch.float64)
         scale = float(b[b.isfinite()].abs().max()) if bool(b.isfinite().any()) else 1.0
         return ~torch.isclose(a, b, rtol=0.0, atol=tolerance * scale, equal_nan=True)
 
@@ -207,7 +221,7 @@ class FunctionCheck(Check):
         if not len(numbers) or not bool(numbers.isfinite().all()):
             return ""
         right = torch.cat([t.to(torch.float64).flatten() for values in expected for t in values.values()])
-        several = len(numbers) > 1 and not bool((right == right[0]).all())
+        several = len(numbers) > len(given[0]) and not bool((right == right[0]).all())
         if several and bool((numbers == numbers[0]).all()):
             return f"your {self.what} gives {_digits(float(numbers[0]))} whatever it is given: use its arguments."
         if all("" in values for values in given):
@@ -228,7 +242,8 @@ class FunctionCheck(Check):
                 differs = self._differs(answer, right, self.tolerance)
                 if not bool(differs.any()):
                     continue
-                case, value = _words(args, kwargs), f"the value {name}" if name else ""
+                case = _words(args, kwargs)
+                value = name if name.startswith("value ") else f"the value {name}"
                 start = f"with {case} your {self.what} gives" if case else f"your {self.what} gives"
                 if bool((~answer.to(torch.float64).isfinite() & right.to(torch.float64).isfinite()).any()):
                     what = f"NaN or infinity{' as ' + value if name else ''}"
@@ -252,7 +267,7 @@ class PropertyCheck(FunctionCheck):
     def _compared(self, given: list[Values], expected: list[Values]) -> Verdict:
         if trivial := self._trivial(given, expected):
             return Verdict(WRONG, trivial)
-        values = [value[""] if "" in value else value for value in given]
+        values: list[Any] = [value.get("", value) for value in given]
         for rule, sentence in zip(self.rules, self.mistakes, strict=True):
             if not rule(values):
                 return Verdict(WRONG, sentence)
@@ -315,6 +330,8 @@ class ModuleCheck(FunctionCheck):
             ]
         except _Stop as stop:
             return stop.verdict
+        if (wrong_shape := self._wrong_shape(given, expected)) is not None:
+            return wrong_shape
         if not self._same(given, expected):
             wrong = self._compared(given, expected)
             if wrong.text not in self.mistakes and self._same(given, self._in_training(self.reference)):
@@ -471,15 +488,15 @@ def _asked(right: Values) -> str:
 
 
 def _filled(module: nn.Module, like: Mapping[str, Tensor] | None) -> nn.Module:
-    """The module with fixed numbers in place of random ones: those of `like` where a name or a shape fits."""
+    """The module with fixed numbers in place of random ones: those of `like` where a layer or a shape fits."""
     state = module.state_dict()
     rest = dict(like or {})
-    by_name = like is not None and set(like) == set(state)
+    found = {name: name for name in state} if set(rest) == set(state) else _layers_like(state, rest)
     for place, (name, tensor) in enumerate(state.items()):
         if not tensor.is_floating_point():
             continue
-        match = name if by_name else next((n for n, t in rest.items() if t.shape == tensor.shape), None)
-        if match is not None and rest[match].shape == tensor.shape:
+        match = found.get(name) or next((n for n, t in rest.items() if t.shape == tensor.shape), "")
+        if match in rest and rest[match].shape == tensor.shape:
             tensor.copy_(rest.pop(match))
             continue
         generator = torch.Generator().manual_seed(100 + place)
@@ -487,6 +504,32 @@ def _filled(module: nn.Module, like: Mapping[str, Tensor] | None) -> nn.Module:
         tensor.copy_(0.5 + numbers if name.endswith("running_var") else numbers - 0.5)
     module.load_state_dict(state)
     return module
+
+
+def _layers_like(state: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, str]:
+    """Each name of a layer of `state` -> that of the first layer of `like` with the same tensors in it."""
+    found: dict[str, str] = {}
+    free = _by_layer(like)
+    for layer, tensors in _by_layer(state).items():
+        match = (
+            layer if free.get(layer) == tensors else next((n for n, t in free.items() if t == tensors), None)
+        )
+        if match is not None:
+            del free[match]
+            found |= {_join(layer, name): _join(match, name) for name in tensors}
+    return found
+
+
+def _by_layer(state: Mapping[str, Tensor]) -> dict[str, dict[str, tuple[int, ...]]]:
+    layers: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, tensor in state.items():
+        layer, _, last = name.rpartition(".")
+        layers.setdefault(layer, {})[last] = tuple(tensor.shape)
+    return layers
+
+
+def _join(layer: str, name: str) -> str:
+    return f"{layer}.{name}" if layer else name
 
 
 def _shapes(module: nn.Module) -> list[tuple[int, ...]]:
@@ -518,10 +561,10 @@ def _advice(error: BaseException, args: tuple[Any, ...]) -> str:
         text,
     ):
         return ". The shapes do not fit: did a sum or a norm lose its dimension? Keep it with keepdim=True."
-    ids = [a for a in args if isinstance(a, Tensor) and not a.is_floating_point() and a.numel()]
-    columns = [a.shape[-1] for a in args if isinstance(a, Tensor) and a.is_floating_point() and a.ndim]
-    if isinstance(error, IndexError) and ids and columns and max(int(i.max()) for i in ids) >= min(columns):
-        return ". Are class ids used as columns? Column j belongs to the j-th class of the list, not to the class with id j."
+    outside = re.search(r"index (-?\d+) is out of bounds", text)
+    ids = [a for a in args if isinstance(a, Tensor) and not a.is_floating_point()]
+    if outside and any(bool((a == int(outside.group(1))).any()) for a in ids):
+        return ". Are class ids used as columns? Column j belongs to the j-th class of the list, not to id j."
     if "torch.return_types" in text:
         return ". " + _RETURN_TYPE
     if "must be Tensor, not" in text or "expected Tensor" in text:
@@ -529,7 +572,7 @@ def _advice(error: BaseException, args: tuple[Any, ...]) -> str:
     return ""
 
 
-_RETURN_TYPE = ".min(dim=...) and .max(dim=...) give two tensors, the values and their positions: take .values or .indices"
+_RETURN_TYPE = ".min(dim=...) and .max(dim=...) give values and positions: take .values or .indices"
 
 
 def _kind(answer: Any) -> str:
@@ -559,7 +602,7 @@ def _why(answer: Tensor, right: Tensor) -> str:
         return "the numbers may be right, but a dimension of size 1 is too many or too few: see keepdim or squeeze."
     rows = right.shape[0] if right.ndim else 0
     if answer.ndim == 2 and rows > 1 and tuple(answer.shape) == (rows, rows) and right.numel() < rows * rows:
-        return "a row of shape (N,) and a column of shape (N, 1) were combined to a table. Is keepdim=True missing, or one too many?"
+        return "a row (N,) and a column (N, 1) were combined to a table. Is keepdim=True missing, or one too many?"
     return "did a sum or a norm lose or keep the wrong dimension?"
 
 
@@ -574,7 +617,7 @@ def _apart(answer: Tensor, right: Tensor, differs: Tensor) -> tuple[str, str]:
     if answer.ndim and answer.numel() <= 6 and _short(answer) != _short(right):
         return _short(answer), _short(right)
     place = tuple(int(i) for i in differs.nonzero()[0]) if differs.ndim else ()
-    ours, theirs = float(answer[place]), float(right[place])
+    ours, theirs = float(answer.detach()[place]), float(right.detach()[place])
     digits = next((n for n in range(4, 18) if f"{ours:.{n}g}" != f"{theirs:.{n}g}"), 17)
     at = f" at [{', '.join(map(str, place))}]" if place else ""
     return f"{_digits(ours, digits)}{at}", _digits(theirs, digits)

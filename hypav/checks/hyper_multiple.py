@@ -1,151 +1,130 @@
-"""Checks of notebook 08: Eq. 7, the weights of the heads, the sphere, mixtures of geometries, correlation of heads."""
+"""Checks of notebook 08: Eq. 7, a head that compares distances, and the correlation of heads."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hypav.checks.framework import FunctionCheck, NumberCheck
+from hypav import geometry
+from hypav.checks import hyper_alignment, hyper_single
+from hypav.checks.framework import FunctionCheck
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 
 
-def _matrices() -> list[Case]:
-    """Similarity matrices of three and of two heads, of different sizes, positive like those of ReLU features."""
-    generator = torch.Generator().manual_seed(8)
-    shapes = ((3, 4, 4), (2, 5, 5))
-    return [
-        (tuple(0.2 + torch.rand(2, *shape, generator=generator, dtype=torch.float64)), {}) for shape in shapes
-    ]
+def _embeddings(seed: int) -> tuple[Tensor, Tensor]:
+    """phi_v and phi_a (6, 5) as after a ReLU, with lengths on both sides of the balls' radii."""
+    generator = torch.Generator().manual_seed(seed)
+    phi = torch.randn(2, 6, 5, generator=generator, dtype=torch.float64).relu() + 0.05
+    lengths = torch.exp(torch.linspace(-1, 2.5, 6, dtype=torch.float64)).unsqueeze(1)
+    return phi[0] * lengths, phi[1] * lengths.flip(0)
 
 
-def _frobenius(m: Tensor) -> Tensor:
-    return m / m.norm(dim=(1, 2), keepdim=True)
+def _heads() -> list[Case]:
+    """Embeddings with three and with two heads."""
+    cases: list[Case] = []
+    for seed, N_c in ((1, 3), (2, 2)):
+        generator = torch.Generator().manual_seed(seed)
+        k = -0.1 - torch.rand(6, N_c, generator=generator, dtype=torch.float64)
+        cases.append(((*_embeddings(seed), k), {"xi": 0.01}))
+    return cases
 
 
-def _gap(m_v: Tensor, m_a: Tensor) -> Tensor:
-    return _frobenius(m_v) - _frobenius(m_a)
+def _losses(
+    phi_v: Tensor, phi_a: Tensor, k: Tensor, xi: float, loss: Callable[..., Tensor] | None = None
+) -> Tensor:
+    """Eq. 4, or another loss of tangent vectors, of each head."""
+    loss = loss or hyper_alignment.eq4.reference
+    tangent = hyper_single.row_tangent.reference
+    heads = [column.unsqueeze(1) for column in k.unbind(dim=1)]
+    return torch.stack([loss(tangent(phi_v, c, xi=xi), tangent(phi_a, c, xi=xi)) for c in heads])
 
 
-def _mean_matrix(m_v: Tensor, m_a: Tensor) -> Tensor:
-    return _gap(m_v.mean(dim=0, keepdim=True), m_a.mean(dim=0, keepdim=True)).square().mean()
+def _of_heads(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The same mistake in Eq. 4, made in every head."""
+    return lambda phi_v, phi_a, k, *, xi: _losses(phi_v, phi_a, k, xi, loss).mean()
 
 
-multiple_loss = FunctionCheck(
-    "Eq. 7 on top of Eq. 4",
-    lambda m_v, m_a: _gap(m_v, m_a).square().mean(),
-    _matrices(),
+multi_head = FunctionCheck(
+    "Eq. 7",
+    lambda phi_v, phi_a, k, *, xi: _losses(phi_v, phi_a, k, xi).mean(),
+    _heads(),
     {
-        "you added the heads' losses: "
-        "Eq. 7 divides their sum by N_c, so that more heads do not mean a heavier term.": lambda m_v, m_a: (
-            _gap(m_v, m_a).square().mean(dim=(1, 2)).sum()
+        "you add the heads' losses. Eq. 7 divides their sum by N_c.": lambda phi_v, phi_a, k, *, xi: _losses(
+            phi_v, phi_a, k, xi
+        ).sum(),
+        "you return one loss per head. Eq. 7 is their mean.": lambda phi_v, phi_a, k, *, xi: _losses(
+            phi_v, phi_a, k, xi
         ),
-        "you averaged the matrices and then compared once. Eq. 7 compares in every head and averages the losses: in "
-        "an average of matrices, differences of opposite sign would cancel.": _mean_matrix,
-        "you averaged the "
-        "normalised matrices and then compared once: Eq. 7 compares in every head first.": lambda m_v, m_a: (
-            _gap(m_v, m_a).mean(dim=0).square().mean()
+        "you divide by the number of videos. Eq. 7 divides by the number of heads.": lambda phi_v, phi_a, k, *, xi: (
+            _losses(phi_v, phi_a, k, xi).sum() / len(k)
         ),
-        "you took one Frobenius norm "
-        "for all heads together: each head normalises its own matrix, norm(dim=(1, 2)).": lambda m_v, m_a: (
-            (m_v / m_v.norm() - m_a / m_a.norm()).square().mean()
-        ),
-        "the matrices are not normalised: Eq. 4 divides each by its Frobenius norm.": lambda m_v, m_a: (
-            (m_v - m_a).square().mean()
-        ),
-        "the factor 1/N² of Eq. 4 is missing.": lambda m_v, m_a: (
-            _gap(m_v, m_a).square().sum(dim=(1, 2)).mean()
-        ),
-        "you divided by N where Eq. 4 has N².": lambda m_v, m_a: (
-            _gap(m_v, m_a).square().sum(dim=(1, 2)).mean() / m_v.shape[1]
-        ),
-        "Eq. 4 has the square of the norm, you have the norm itself.": lambda m_v, m_a: (
-            _gap(m_v, m_a).norm(dim=(1, 2)) / m_v.shape[1] ** 2
-        ).mean(),
+        **{
+            sentence: _of_heads(wrong)
+            for sentence, wrong in hyper_alignment.eq4.mistakes.items()
+            if "subtract first" not in sentence
+        },
     },
     praise="N_c copies of Eq. 4 and their mean: that is all of Hyper-multiple, once its curvatures are there.",
 )
 
-extra_weights = NumberCheck(
-    "The number of weights that Hyper-multiple with N_c = 3 adds to AVCA",
-    600 * 3 + 3,
+
+def _distances(phi: Tensor, k: float, scale: float = 0.1) -> Tensor:
+    return geometry.pairwise_distance(geometry.expmap0(scale * phi, k=k), k=k)
+
+
+def _gap(one: Tensor, other: Tensor) -> Tensor:
+    return (one - other).square().mean()
+
+
+def _normalised(m: Tensor) -> Tensor:
+    return m / m.norm()
+
+
+def _as_points(phi: Tensor, k: float) -> Tensor:
+    return geometry.pairwise_distance(geometry.project(0.1 * phi, k=k, xi=1e-3), k=k)
+
+
+distance_head = FunctionCheck(
+    "The loss of a head that compares distances",
+    lambda phi_v, phi_a, k: _gap(_distances(phi_v, k), _distances(phi_a, k)),
+    [((*_embeddings(seed), k), {}) for seed, k in ((3, -0.6), (4, 0.0), (5, 0.3))],
     {
-        "the biases are missing: one per head.": 600 * 3,
-        "the layer reads φ_v and φ_a together, 600 numbers and not 300.": 300 * 3 + 3,
-        "this is one head, Hyper-single.": 601,
-        "you gave each modality a layer of its own: both share the curvature that one layer gives.": 2 * 1803,
-        "there is one bias per head, not one for all.": 1801,
-        "this is a layer for θ, which has 64 numbers: Eq. 6 reads φ.": 2 * 64 * 3 + 3,
-    },
-    praise="One in a thousand of AVCA's 1 693 108: if heads help, it is not because the network became larger.",
-    tolerance=2e-4,
-)
-
-
-def _points() -> list[Case]:
-    """Points from near the centre to far beyond the equator of two spheres; curvature 1 would hide a missing root."""
-    direction = torch.randn(5, 4, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
-    lengths = torch.tensor([0.2, 0.8, 1.5, 4.0, 12.0], dtype=torch.float64).unsqueeze(-1)
-    x = direction / direction.norm(dim=1, keepdim=True) * lengths
-    return [((x,), {"k": k}) for k in (0.2, 0.5)]
-
-
-def _scaled(x: Tensor, k: float) -> Tensor:
-    return math.sqrt(k) * x.norm(dim=-1)
-
-
-sphere_angle = FunctionCheck(
-    "The angle at which a point of the page lies on the sphere",
-    lambda x, *, k: 2 * _scaled(x, k).atan(),
-    _points(),
-    {
-        "it is half of "
-        "the angle: a step of length 1 at the centre of the page is 2 long in the space.": lambda x, *, k: (
-            _scaled(x, k).atan()
+        "the factor 0.1 is missing.": lambda phi_v, phi_a, k: _gap(
+            _distances(phi_v, k, 1.0), _distances(phi_a, k, 1.0)
         ),
-        "arctan contains k instead of √k.": lambda x, *, k: 2 * (k * x.norm(dim=-1)).atan(),
-        "this is the distance from the centre, 2 arctan(√k‖x‖)/√k. The sphere's radius is 1/√k: multiply by √k for "
-        "the angle.": lambda x, *, k: 2 * _scaled(x, k).atan() / math.sqrt(k),
-        "you treated φ as an arrow at the "
-        "centre, as `expmap0` does: 2√k‖φ‖. `printed` treats it as a point of the page.": lambda x, *, k: (
-            2 * _scaled(x, k)
+        "you take 0.1 φ for a point of the space. The exponential map takes it for an arrow.": (
+            lambda phi_v, phi_a, k: _gap(_as_points(phi_v, k), _as_points(phi_a, k))
         ),
-        "these are degrees: give the answer in radians.": lambda x, *, k: torch.rad2deg(
-            2 * _scaled(x, k).atan()
+        "your matrices are divided by their Frobenius norms. Here there is no norm.": lambda phi_v, phi_a, k: (
+            _gap(_normalised(_distances(phi_v, k)), _normalised(_distances(phi_a, k)))
         ),
-        "this is the angle to the antipode: measure from the centre.": lambda x, *, k: (
-            math.pi - 2 * _scaled(x, k).atan()
+        "you take cosines. This head compares distances.": lambda phi_v, phi_a, k: (
+            hyper_alignment.eq4.reference(phi_v, phi_a)
         ),
-        "you clipped the points to a "
-        "ball of radius 1/√k, but a sphere has no rim: Eq. 1 does not change its points.": lambda x, *, k: (
-            2 * _scaled(x, k).clamp_max(1.0).atan()
+        "the factor 1/N² is missing: take the mean over all pairs.": lambda phi_v, phi_a, k: (
+            _gap(_distances(phi_v, k), _distances(phi_a, k)) * len(phi_v) ** 2
+        ),
+        "you take absolute differences. Square them.": lambda phi_v, phi_a, k: (
+            (_distances(phi_v, k) - _distances(phi_a, k)).abs().mean()
+        ),
+        "you measure each video's distance to its own sound. Compare distances between videos with distances between "
+        "sounds.": lambda phi_v, phi_a, k: (
+            geometry.distance(geometry.expmap0(0.1 * phi_v, k=k), geometry.expmap0(0.1 * phi_a, k=k), k=k)
+            .square()
+            .mean()
+        ),
+        "your distances are flat: k does not enter.": lambda phi_v, phi_a, k: _gap(
+            _distances(phi_v, 0.0), _distances(phi_a, 0.0)
+        ),
+        "the sign of k is lost.": lambda phi_v, phi_a, k: _gap(
+            _distances(phi_v, -abs(k)), _distances(phi_a, -abs(k))
         ),
     },
-    praise="At ‖x‖ = 1/√k it is 90°, the equator; no x reaches 180°.",
-)
-
-third_mixture = FunctionCheck(
-    "The loss of S+S from those of E+E and E+S",
-    lambda ee, es: 2 * es - ee,
-    [
-        ((torch.tensor(ee, dtype=torch.float64), torch.tensor(es, dtype=torch.float64)), {})
-        for ee, es in ((0.8, 0.6), (1.0, 0.7))
-    ],
-    {
-        "this is E+S minus E+E: half of a difference of heads, not a loss.": lambda ee, es: es - ee,
-        "you exchanged E and S: this would be E+E if S+S were given.": lambda ee, es: 2 * ee - es,
-        "this lies between E+E and E+S; S+S lies on the far side of E+S.": lambda ee, es: (ee + es) / 2,
-        "this is 2 L(E+S), the sum of both heads: subtract the head E.": lambda ee, es: 2 * es,
-        "you subtracted half "
-        "a head from 2 L(E+S): E+E is the mean of two equal heads, so it is a whole head.": lambda ee, es: (
-            2 * es - ee / 2
-        ),
-        "losses of heads are averaged, not multiplied.": lambda ee, es: es * es / ee,
-    },
-    praise="Six mixtures, three numbers: on one batch a mixture can show nothing that its heads do not show alone.",
+    praise="One head of the preset `curved`. It takes hyperbolic, flat and spherical curvatures.",
 )
 
 

@@ -1,161 +1,212 @@
-"""Checks of notebook 07: Eq. 6, where it begins, its slope, the length it gives, and how fast weight decay empties it."""
+"""Checks of notebook 07: the layer of Eq. 6, Eqs. 1 and 3 with a curvature per row, and the loss of Hyper-single."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from hypav.checks.framework import FunctionCheck, NumberCheck
+from hypav.checks import hyper_alignment
+from hypav.checks.framework import FunctionCheck, ModuleCheck
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 
 
-def _layers() -> list[Case]:
-    generator = torch.Generator().manual_seed(7)
-    cases: list[Case] = []
-    for c_0, size in ((-0.4, 3), (-1.5, 4)):
-        phi_v, phi_a = torch.randn(2, 6, size, generator=generator, dtype=torch.float64).relu()
-        weight = torch.randn(2 * size, generator=generator, dtype=torch.float64)
-        cases.append(((phi_v, phi_a, weight, 0.7), {"c_0": c_0}))
-    return cases
+def _embeddings(seed: int, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    """phi_v and phi_a as after a ReLU, with lengths on both sides of the balls' radii."""
+    generator = torch.Generator().manual_seed(seed)
+    phi = torch.randn(2, rows, columns, generator=generator, dtype=torch.float64).relu() + 0.01
+    lengths = torch.exp(torch.linspace(-1.5, 2, rows, dtype=torch.float64)).unsqueeze(1)
+    return phi[0] * lengths, phi[1] * lengths.flip(0)
 
 
-def _linear(phi_v: Tensor, phi_a: Tensor, weight: Tensor, bias: float) -> Tensor:
-    return torch.cat((phi_v, phi_a), 1) @ weight + bias
+class CurvatureLayer(nn.Module):
+    """Eq. 6: c_0 sigmoid(W [phi_v ; phi_a] + b), (N, N_c)."""
+
+    def __init__(self, dim: int, N_c: int = 1, c_0: float = -0.4) -> None:
+        super().__init__()
+        self.linear, self.c_0 = nn.Linear(2 * dim, N_c, dtype=torch.float64), c_0
+
+    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
+        """Curvatures of phi_v and phi_a (N, dim)."""
+        return self.c_0 * torch.sigmoid(self.score(phi_v, phi_a))
+
+    def score(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
+        """s, before the sigmoid."""
+        return self.linear(torch.cat((phi_v, phi_a), dim=1))
 
 
-eq6 = FunctionCheck(
-    "Eq. 6",
-    lambda phi_v, phi_a, weight, bias, *, c_0: c_0 * torch.sigmoid(_linear(phi_v, phi_a, weight, bias)),
-    _layers(),
+class _SoundFirst(CurvatureLayer):
+    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
+        return super().forward(phi_a, phi_v)
+
+
+class _Inside(CurvatureLayer):
+    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
+        return torch.sigmoid(self.c_0 * self.score(phi_v, phi_a))
+
+
+class _NoSigmoid(CurvatureLayer):
+    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
+        return self.c_0 * self.score(phi_v, phi_a)
+
+
+class _NoFactor(CurvatureLayer):
+    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
+        return torch.sigmoid(self.score(phi_v, phi_a))
+
+
+class _PaperFactor(CurvatureLayer):
+    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
+        return -0.4 * torch.sigmoid(self.score(phi_v, phi_a))
+
+
+class _Mean(CurvatureLayer):
+    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
+        k = super().forward(phi_v, phi_a)
+        return k.mean(0, keepdim=True).expand_as(k)
+
+
+class _Tanh(CurvatureLayer):
+    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
+        return self.c_0 * torch.tanh(self.score(phi_v, phi_a))
+
+
+class _Softmax(CurvatureLayer):
+    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
+        return self.c_0 * torch.softmax(self.score(phi_v, phi_a), 0)
+
+
+class _Added(CurvatureLayer):
+    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
+        return self.c_0 + torch.sigmoid(self.score(phi_v, phi_a))
+
+
+layer = ModuleCheck(
+    "The layer of Eq. 6",
+    CurvatureLayer,
+    [((3, 1, -0.4), {}, _embeddings(7, 6, 3)), ((4, 2, -1.5), {}, _embeddings(8, 5, 4))],
     {
-        "you concatenate the sound first; the paper's order "
-        "is [φ_v ; φ_a], and the weights have this order.": lambda phi_v, phi_a, weight, bias, *, c_0: (
-            c_0 * torch.sigmoid(_linear(phi_a, phi_v, weight, bias))
-        ),
-        "c_0 is inside your sigmoid: then "
-        "k lies between 0 and 1, and no space is hyperbolic.": lambda phi_v, phi_a, weight, bias, *, c_0: (
-            torch.sigmoid(c_0 * _linear(phi_v, phi_a, weight, bias))
-        ),
-        "the sigmoid is missing: k may take any value and sign.": lambda phi_v, phi_a, weight, bias, *, c_0: (
-            c_0 * _linear(phi_v, phi_a, weight, bias)
-        ),
-        "the factor c_0 is "
-        "missing, and with it the sign: your k are positive.": lambda phi_v, phi_a, weight, bias, *, c_0: (
-            torch.sigmoid(_linear(phi_v, phi_a, weight, bias))
-        ),
-        "the bias is missing.": lambda phi_v, phi_a, weight, bias, *, c_0: (
-            c_0 * torch.sigmoid(_linear(phi_v, phi_a, weight, 0.0))
-        ),
-        "you give every sample the mean "
-        "of the batch; Eq. 6 has one curvature per sample.": lambda phi_v, phi_a, weight, bias, *, c_0: (
-            (c_0 * torch.sigmoid(_linear(phi_v, phi_a, weight, bias))).mean().expand(len(phi_v))
-        ),
-        "you took tanh, whose values run from "
-        "-1 to 1, so that half of your spaces are spherical.": lambda phi_v, phi_a, weight, bias, *, c_0: (
-            c_0 * torch.tanh(_linear(phi_v, phi_a, weight, bias))
-        ),
-        "you applied a softmax, which makes the samples of a batch "
-        "compete; the sigmoid treats each sample separately.": lambda phi_v, phi_a, weight, bias, *, c_0: (
-            c_0 * torch.softmax(_linear(phi_v, phi_a, weight, bias), 0)
-        ),
+        "you concatenate the sound first. The paper's order is [φ_v ; φ_a].": _SoundFirst,
+        "c_0 is inside your sigmoid, so k lies between 0 and 1, and no space is hyperbolic.": _Inside,
+        "the sigmoid is missing, so k can take any value and sign.": _NoSigmoid,
+        "the factor c_0 is missing, and with it the sign: your k are positive.": _NoFactor,
+        "you wrote -0.4 where c_0 belongs. It is an argument.": _PaperFactor,
+        "you give every sample the mean of the batch. Eq. 6 has one curvature per sample.": _Mean,
+        "you took tanh, which runs from -1 to 1, so half of your spaces are spherical.": _Tanh,
+        "you took a softmax over the batch. The sigmoid treats each sample separately.": _Softmax,
+        "you add c_0. Eq. 6 multiplies by it.": _Added,
     },
     praise="One layer with 601 numbers, for phi of length 300: that is all Hyper-single adds to the network.",
 )
 
-_SHARE = 0.9
 
-start_bias = NumberCheck(
-    "The bias with which a layer without weights gives k = 0.9 c_0",
-    math.log(_SHARE / (1 - _SHARE)),
+def _row_tangent(phi: Tensor, k: Tensor, *, xi: float) -> Tensor:
+    norm, R = phi.norm(dim=1, keepdim=True), k.abs().rsqrt()
+    return R * torch.atanh(torch.minimum(norm, (1 - xi) * R) / R) * phi / norm
+
+
+def _rows() -> list[Case]:
+    cases: list[Case] = []
+    for seed, xi in ((3, 1e-3), (4, 0.1)):
+        phi, _ = _embeddings(seed, 6, 4)
+        k = -torch.tensor([0.05, 0.2, 0.4, 1.3, 0.2, 0.6], dtype=torch.float64).unsqueeze(1)
+        cases.append(((phi, k), {"xi": xi}))
+    return cases
+
+
+def _radius(k: Tensor) -> Tensor:
+    return k.abs().rsqrt()
+
+
+def _cut(phi: Tensor, k: Tensor, xi: float) -> Tensor:
+    norm = phi.norm(dim=1, keepdim=True)
+    return torch.minimum(norm, (1 - xi) * _radius(k)) * phi / norm
+
+
+def _all_to_the_rim(phi: Tensor, k: Tensor, xi: float) -> Tensor:
+    return torch.atanh(torch.tensor(1 - xi)) * _radius(k) * phi / phi.norm(dim=1, keepdim=True)
+
+
+row_tangent = FunctionCheck(
+    "Eq. 1 and Eq. 3 with a curvature per row",
+    _row_tangent,
+    _rows(),
     {
-        "the sign is wrong: this gives 0.1 c_0.": -math.log(_SHARE / (1 - _SHARE)),
-        "this is the share itself; find the s with sigmoid(s) = 0.9.": _SHARE,
-        "this is sigmoid(0.9); use the inverse of the sigmoid.": 1 / (1 + math.exp(-_SHARE)),
-        "this is ln 0.9; the inverse of the sigmoid is ln(p/(1 - p)).": math.log(_SHARE),
-        "c_0 cancels on both sides: only the share counts.": -0.4 * math.log(_SHARE / (1 - _SHARE)),
-        "this is the inverse of tanh at 0.9, half of the right value.": math.atanh(_SHARE),
+        "Eq. 3 is missing: these are points of the balls.": lambda phi, k, *, xi: _cut(phi, k, xi),
+        "you stretch the short rows to the rim as well. Eq. 1 leaves them as they are.": lambda phi, k, *, xi: (
+            _all_to_the_rim(phi, k, xi)
+        ),
+        "all rows have the mean curvature. Each row has its own.": lambda phi, k, *, xi: _row_tangent(
+            phi, k.mean().expand_as(k), xi=xi
+        ),
+        "all rows have the curvature of the first one. Each row has its own.": lambda phi, k, *, xi: (
+            _row_tangent(phi, k[:1].expand_as(k), xi=xi)
+        ),
+        "your arrows are twice as long. At the origin Eq. 3 halves the distance.": lambda phi, k, *, xi: (
+            2 * _row_tangent(phi, k, xi=xi)
+        ),
+        "the factor 1/√|k| in front of artanh is missing.": lambda phi, k, *, xi: (
+            _row_tangent(phi, k, xi=xi) / _radius(k)
+        ),
+        "you wrote tanh. Eq. 3 has its inverse, artanh.": lambda phi, k, *, xi: (
+            _radius(k)
+            * torch.tanh(_cut(phi, k, xi).norm(dim=1, keepdim=True) / _radius(k))
+            * phi
+            / phi.norm(dim=1, keepdim=True)
+        ),
+        "you multiply by the whole row. Eq. 3 multiplies a length by a unit vector.": lambda phi, k, *, xi: (
+            _row_tangent(phi, k, xi=xi) * phi.norm(dim=1, keepdim=True)
+        ),
+        "you pass no xi: the margin is an argument of your function.": lambda phi, k, *, xi: _row_tangent(
+            phi, k, xi=0.01
+        ),
     },
-    praise="With a bias of 0, as the layer nearly has, k begins at c_0/2.",
+    praise="The length of a row that Eq. 1 cuts now tells its curvature, and nothing else.",
 )
 
 
-def _share(k: Tensor, c_0: float) -> Tensor:
-    return k / c_0
+def _loss(phi_v: Tensor, phi_a: Tensor, k: Tensor, xi: float) -> Tensor:
+    return hyper_alignment.eq4.reference(_row_tangent(phi_v, k, xi=xi), _row_tangent(phi_a, k, xi=xi))
 
 
-slope = FunctionCheck(
-    "dk/ds of Eq. 6",
-    lambda k, *, c_0: k * (1 - _share(k, c_0)),
-    [
-        ((torch.linspace(0.05, 0.95, 5, dtype=torch.float64) * c_0,), {"c_0": c_0})
-        for c_0 in (-0.4, -1.5, 0.7)
-    ],
+def _single(phi_v: Tensor, phi_a: Tensor, layer: nn.Module, *, xi: float) -> Tensor:
+    return _loss(phi_v, phi_a, layer(phi_v, phi_a), xi)
+
+
+def _of_arrows(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The same mistake in Eq. 4, made with a layer's curvatures."""
+
+    def wrong(phi_v: Tensor, phi_a: Tensor, layer: nn.Module, *, xi: float) -> Tensor:
+        k = layer(phi_v, phi_a)
+        return loss(_row_tangent(phi_v, k, xi=xi), _row_tangent(phi_a, k, xi=xi))
+
+    return wrong
+
+
+class _Bias(CurvatureLayer):
+    """A layer with fixed numbers, for the cases of a check."""
+
+    def __init__(self, seed: int, dim: int) -> None:
+        super().__init__(dim)
+        generator = torch.Generator().manual_seed(seed)
+        for parameter in self.parameters():
+            parameter.data = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+
+    def __repr__(self) -> str:
+        return "a curvature layer"
+
+
+single_loss = FunctionCheck(
+    "The loss of Hyper-single",
+    _single,
+    [((*_embeddings(seed, 6, 4), _Bias(seed, 4)), {"xi": 0.01}) for seed in (9, 10)],
     {
-        "this is the slope of the sigmoid itself: multiply by c_0.": lambda k, *, c_0: (
-            _share(k, c_0) * (1 - _share(k, c_0))
-        ),
-        "you used k instead of the sigmoid: σ = k/c_0.": lambda k, *, c_0: c_0 * k * (1 - k),
-        "k(1 - k) would be right for c_0 = 1 only.": lambda k, *, c_0: k * (1 - k),
-        "this is the slope at s = 0, c_0/4, for every s; it falls towards both ends.": lambda k, *, c_0: (
-            torch.full_like(k, c_0 / 4)
-        ),
-        "the sign is wrong: for c_0 < 0, k falls as s grows.": lambda k, *, c_0: -k * (1 - _share(k, c_0)),
-        "you squared c_0: k = c_0 σ holds one c_0 already.": lambda k, *, c_0: c_0 * k * (1 - _share(k, c_0)),
-        "you left out the factor 1 - σ.": lambda k, *, c_0: k.clone(),
+        sentence: _of_arrows(wrong)
+        for sentence, wrong in hyper_alignment.eq4.mistakes.items()
+        if "subtract first" not in sentence
     },
-    praise="It is 0 at both ends: a layer whose k has come to 0 or to c_0 hardly comes back.",
-)
-
-
-def _root(k: Tensor) -> Tensor:
-    return k.abs().sqrt()
-
-
-tangent_length = FunctionCheck(
-    "The length of a cut row after Eq. 3",
-    lambda k, *, xi: math.atanh(1 - xi) / _root(k),
-    [((torch.tensor([-0.05, -0.2, -0.4, -1.3], dtype=torch.float64),), {"xi": xi}) for xi in (1e-3, 0.1)],
-    {
-        "this is "
-        "the length after Eq. 1, the radius at which the row is cut; Eq. 3 comes next.": lambda k, *, xi: (
-            (1 - xi) / _root(k)
-        ),
-        "1/√|k| is missing: this is right for k = -1 only.": lambda k, *, xi: math.atanh(1 - xi) + 0 * k,
-        "you divide by |k|; Eq. 3 has its root.": lambda k, *, xi: math.atanh(1 - xi) / k.abs(),
-        "you multiply by √|k|; divide.": lambda k, *, xi: math.atanh(1 - xi) * _root(k),
-        "this is the distance "
-        "to the origin, 2 artanh(·)/√|k|; the tangent vector of Eq. 3 is half as long.": lambda k, *, xi: (
-            2 * math.atanh(1 - xi) / _root(k)
-        ),
-        "you used tanh instead of its inverse.": lambda k, *, xi: math.tanh(1 - xi) / _root(k),
-        "you put the cut "
-        "length (1 - ξ)/√|k| into artanh without the factor √|k| that Eq. 3 has there.": lambda k, *, xi: (
-            torch.atanh((1 - xi) / _root(k)) / _root(k)
-        ),
-    },
-    praise="So in Hyper-single the length of a cut row tells its curvature, and nothing else.",
-)
-
-_INPUTS, _RATE = 600, 1e-3
-
-shrink_steps = NumberCheck(
-    "The number of Adam steps of 0.001 from the largest weight to 0",
-    1 / math.sqrt(_INPUTS) / _RATE,
-    {
-        "torch's bound is 1/√600, not 1/600.": 1 / _INPUTS / _RATE,
-        "you let the weight shrink in proportion to itself by lr · decay, "
-        "as without Adam's division: Adam's step has the length lr for any gradient.": 1 / (_RATE * 1e-5),
-        "the layer has 600 inputs, 300 of each modality.": 1 / math.sqrt(_INPUTS / 2) / _RATE,
-        "this is for the mean weight; the question is about the largest, 1/√600.": 0.5
-        / math.sqrt(_INPUTS)
-        / _RATE,
-        "this is √600: divide the weight by the step.": math.sqrt(_INPUTS),
-        "this is the weight; divide it by the length of a step.": 1 / math.sqrt(_INPUTS),
-    },
-    praise="An epoch of the released schedule has 500 steps.",
-    tolerance=0.025,
+    praise="Video and sound share one curvature per video. You may also have passed with a wrong layer. Why?",
 )

@@ -1,4 +1,4 @@
-"""Checks of notebook 03: distances in a tree, distortion, δ of four points, Gromov's product, δ_rel."""
+"""Checks of notebook 03: distances in a tree, δ of four points, δ_rel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from torch import Tensor
 
 from hypav import hyperbolicity
 from hypav.checks.framework import FunctionCheck
-from hypav.trees import distortion as package_distortion
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -70,51 +69,9 @@ tree_distance = FunctionCheck(
 )
 
 
-def _distances() -> list[Case]:
-    return [
-        ((_matrix(_cloud(n, 2, n)), _matrix(_cloud(n, 3, n)) + 1 - torch.eye(n, dtype=torch.float64)), {})
-        for n in (5, 7)
-    ]
-
-
 def _upper(matrix: Tensor) -> Tensor:
     i, j = torch.triu_indices(len(matrix), len(matrix), 1)
     return matrix[i, j]
-
-
-distortion = FunctionCheck(
-    "The distortion of an embedding",
-    package_distortion,
-    _distances(),
-    {
-        "your mean is NaN, because the diagonal is 0/0: leave the pairs (i, i) out, for instance with "
-        "torch.triu_indices(n, n, 1).": lambda embedded, wanted: (embedded / wanted - 1).abs().mean(),
-        "you divide by all n² "
-        "entries, but the n diagonal entries are not pairs: divide by n(n-1).": lambda embedded, wanted: (
-            (_upper(embedded) / _upper(wanted) - 1).abs().sum() * 2 / len(wanted) ** 2
-        ),
-        "distances that are too "
-        "long cancel those that are too short: the absolute value is missing.": lambda embedded, wanted: (
-            _upper(embedded) / _upper(wanted) - 1
-        ).mean(),
-        "you squared the errors. That is what "
-        "Adam minimises; the distortion is the mean of their absolute values.": lambda embedded, wanted: (
-            (_upper(embedded) / _upper(wanted) - 1).square().mean()
-        ),
-        "this is the mean of the absolute errors: divide each by the "
-        "wanted distance, so that close pairs count as much as distant ones.": lambda embedded, wanted: (
-            (_upper(embedded) - _upper(wanted)).abs().mean()
-        ),
-        "the ratio is upside down: the wanted distance is the denominator.": lambda embedded, wanted: (
-            (_upper(wanted) / _upper(embedded) - 1).abs().mean()
-        ),
-        "this is the mean ratio "
-        "of the distances: subtract 1, because a ratio of 1 means no error.": lambda embedded, wanted: (
-            _upper(embedded) / _upper(wanted)
-        ).mean(),
-    },
-    praise="All the percentages of this section are this number.",
-)
 
 
 def _sums(d: Tensor) -> Tensor:
@@ -147,67 +104,44 @@ def _product(d: Tensor, base: int) -> Tensor:
     return (d[base].unsqueeze(1) + d[base].unsqueeze(0) - d) / 2
 
 
-gromov_product = FunctionCheck(
-    "Gromov's product",
-    lambda d, base: _product(d, base),
-    [((_matrix(_cloud(5, 2, seed)),), {"base": base}) for seed, base in ((1, 2), (3, 4))],
-    {
-        "this is twice the right value: the half is missing.": lambda d, base: 2 * _product(d, base),
-        "the distance between the two points is added: subtract it, the product is large for points that are close "
-        "together and far from the base.": lambda d, base: _product(d, base) + d,
-        "the sign is reversed: start with d(b,i) + "
-        "d(b,j); by the triangle inequality the product is at least 0.": lambda d, base: -_product(d, base),
-        "you always start from point 0: use the row of the base, d[base].": lambda d, base: _product(d, 0),
-        "you added d(b,i) "
-        "twice: one of the two terms belongs to j, so one is a column and one a row.": lambda d, base: (
-            (2 * d[base].unsqueeze(1) - d) / 2
-        ),
-    },
-    praise="In a tree it is how far the ways from b to i and to j run together.",
-)
-
-
 def _delta(d: Tensor, base: int = 0) -> Tensor:
     product = _product(d, base)
     return (torch.minimum(product.unsqueeze(2), product.unsqueeze(0)).amax(1) - product).max()
 
 
-def _matmul(x: Tensor) -> Tensor:
-    product = _product(_matrix(x), 0)
-    return 2 * (product @ product - product).max() / _matrix(x).max()
+def _matmul(d: Tensor) -> Tensor:
+    product = _product(d, 0)
+    return 2 * (product @ product - product).max() / d.max()
 
 
-def _averaged(x: Tensor) -> Tensor:
-    product = _product(_matrix(x), 0)
-    gap = torch.minimum(product.unsqueeze(2), product.unsqueeze(0)).amax(1) - product
-    return 2 * gap.mean() / _matrix(x).max()
-
-
-def _unsubtracted(x: Tensor) -> Tensor:
-    product = _product(_matrix(x), 0)
-    return 2 * torch.minimum(product.unsqueeze(2), product.unsqueeze(0)).amax(1).max() / _matrix(x).max()
+def _shares(d: Tensor) -> Tensor:
+    """For all i and j the largest min(A_im, A_mj) over m."""
+    product = _product(d, 0)
+    return torch.minimum(product.unsqueeze(2), product.unsqueeze(0)).amax(1)
 
 
 delta_rel = FunctionCheck(
-    "δ_rel of features",
-    lambda x: torch.tensor(hyperbolicity.delta_rel(x).delta_rel, dtype=torch.float64),
-    [((_cloud(n, dim, n),), {}) for n, dim in ((12, 3), (15, 2))],
+    "δ_rel",
+    lambda d: 2 * _delta(d) / d.max(),
+    [((_matrix(_cloud(n, dim, n)),), {}) for n, dim in ((12, 3), (15, 2))],
     {
-        "this is δ/diameter, "
-        "as the released code has it: Khrulkov's definition has a factor 2 before δ.": lambda x: (
-            _delta(_matrix(x)) / _matrix(x).max()
+        "this is δ/diameter, as the released code has it. Khrulkov's definition has a factor 2 before δ.": lambda d: (
+            _delta(d) / d.max()
         ),
-        "this is the ordinary matrix product A @ A: take the smaller of A_ik and A_kj for each k, then the largest "
-        "over k.": _matmul,
-        "A_ij is not subtracted from the max-min product.": _unsubtracted,
-        "you averaged over the pairs (i, j): δ is the largest gap of all pairs.": _averaged,
-        "you divided by the mean distance: the diameter is the largest distance.": lambda x: (
-            2 * _delta(_matrix(x)) / _upper(_matrix(x)).mean()
+        "this is the ordinary matrix product A @ A. Take the smaller of A_im and A_mj for each m, then the largest "
+        "over m.": _matmul,
+        "A_ij is not subtracted.": lambda d: 2 * _shares(d).max() / d.max(),
+        "you averaged over the pairs (i, j). δ is the largest gap of all pairs.": lambda d: (
+            2 * (_shares(d) - _product(d, 0)).mean() / d.max()
         ),
-        "this is 2δ: divide it by the diameter.": lambda x: 2 * _delta(_matrix(x)),
-        "these are "
-        "squared distances, for which the triangle inequality does not hold: take their roots.": lambda x: (
-            2 * _delta(_matrix(x).square()) / _matrix(x).square().max()
+        "you divided by the mean distance. The diameter is the largest distance.": lambda d: (
+            2 * _delta(d) / _upper(d).mean()
+        ),
+        "this is 2δ. Divide it by the diameter.": lambda d: 2 * _delta(d),
+        "this is δ. Double it, and divide it by the diameter.": _delta,
+        "the half of Gromov's product is missing.": lambda d: 4 * _delta(d) / d.max(),
+        "your base is the last point. The exercise has point 0.": lambda d: (
+            2 * _delta(d, len(d) - 1) / d.max()
         ),
     },
     praise="A number of the paper's Table 7 takes no more than this.",

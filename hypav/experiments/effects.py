@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.stats
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 from pandas import DataFrame, Series
 
 import hypav
-from hypav.alignment import PRESETS, Adaptive, AlignmentConfig
+from hypav.alignment import PRESETS, REPAIRS, Adaptive, AlignmentConfig
 from hypav.errors import RunError, SettingError
-from hypav.experiments.configs import AVCA, TUNING_SEEDS, WEIGHTS, table_rows
+from hypav.experiments.configs import AVCA, TUNING_SEEDS, WEIGHTS, method_name, table_rows
 from hypav.experiments.paper import Key, main_table, reported
 from hypav.experiments.runs import alignment_columns, load_runs, tuned_weight
 from hypav.stats import (
@@ -28,7 +29,6 @@ from hypav.stats import (
     detectable_range,
     holm_adjusted,
     paired_p,
-    seeds_needed,
     setting_effect,
     spreads,
     t_interval,
@@ -39,7 +39,7 @@ DRAWS = 100_000  # shuffles behind a p value: enough that the third digit does n
 ABLATIONS = ("table3", "table4", "table5", "table6")
 SET = ("data", "recipe", "data_digest", "code", "device")  # runs that differ in one of them are not compared
 MEASURED = ("S", "U", "HM", "ZSL", "val_HM", "delta_rel", "delta_noise", "delta_covariance")
-CASE = ["case", "preset", "weight", "tuned"]
+CASE = ["case", "preset", "weight", "pull", "tuned"]
 SAME = "same objective as"
 
 
@@ -101,8 +101,12 @@ def paper_key(runs: DataFrame) -> Key | None:
 
 
 def runs_of(runs: DataFrame, alignment: AlignmentConfig | None, method: str = AVCA) -> DataFrame:
-    """MEASURED of the runs with an alignment loss, or of a method without one, by seed; of repeated runs the newest."""
-    wanted = {"method": method} if alignment is None else alignment_columns(alignment)
+    """MEASURED of the runs of AVCA with an alignment loss, or of a method without one, by seed.
+
+    Of repeated runs the newest counts. An alignment on top of another network is left out.
+    """
+    wanted = {"method": method if alignment is None else method_name(alignment)}
+    wanted |= {} if alignment is None else alignment_columns(alignment)
     alike = np.logical_and.reduce(
         [(runs[name] == value).to_numpy() for name, value in wanted.items() if value is not None]
     )
@@ -111,28 +115,34 @@ def runs_of(runs: DataFrame, alignment: AlignmentConfig | None, method: str = AV
 
 
 def cases(runs: DataFrame) -> DataFrame:
-    """The alignment losses that were run for the tables: case (its name), preset, weight, tuned.
+    """The alignment losses that were run for the tables: case (its name), preset, weight or pull, tuned.
 
-    tuned: whether validation chose the weight. A weight that was only tried for that is not a case. Runs with a pull are
-    none, as they have no weight: `tables.paper_table` shows them.
+    tuned: whether validation chose the weight. A weight that was only tried for that is not a case. A case with a pull
+    has no weight, and the other way round: the missing one is NaN.
     """
     rows = []
-    for preset in PRESETS:
-        tried = runs[runs["preset"] == preset]
-        weights = [
-            weight
-            for weight, part in tried.groupby("weight")
-            if len(part[["curvatures", "aligned"]].drop_duplicates()) > 1
-            or set(part["seed"]) - set(TUNING_SEEDS)
-        ]
+    for preset in (*PRESETS, *REPAIRS):
+        tried = runs[(runs["preset"] == preset) & ~runs["method"].str.contains(" + ", regex=False)]
+        weights, pulls = (
+            [
+                value
+                for value, part in tried.groupby(column)
+                if len(part[["curvatures", "aligned"]].drop_duplicates()) > 1
+                or set(part["seed"]) - set(TUNING_SEEDS)
+            ]
+            for column in ("weight", "pull")
+        )
+        pulled = [(f"{preset}, pull {pull:g}", preset, np.nan, pull, False) for pull in pulls]
         if not weights:
+            rows += pulled
             continue
         choice = tuning(runs, preset)
         asked = set(choice["weight"]) == set(WEIGHTS) or not set(choice["weight"]) <= set(weights)
         best = choice.loc[choice["chosen"], "weight"].tolist() if asked else []
         for weight in weights:
             name = f"{preset}, weight {weight:g}" + (" (tuned)" if weight in best else "")
-            rows.append((name, preset, weight, weight in best))
+            rows.append((name, preset, weight, np.nan, weight in best))
+        rows += pulled
     return DataFrame(rows, columns=CASE)
 
 
@@ -165,6 +175,12 @@ def objective(alignment: AlignmentConfig) -> AlignmentConfig:
     return replace(alignment, curvatures=alignment.curvatures[:1])
 
 
+def _loudness(case: Any) -> tuple[float | None, float | None]:
+    """The weight and the pull of a case, of which one is None."""
+    weight, pull = (None if np.isnan(value) else float(value) for value in (case.weight, case.pull))
+    return weight, pull
+
+
 def differences(runs: DataFrame, tables: str | Sequence[str] = "table1", metric: str = "HM") -> DataFrame:
     """Each row of some tables minus AVCA, seed by seed and for every case, on the runs of one set.
 
@@ -172,7 +188,7 @@ def differences(runs: DataFrame, tables: str | Sequence[str] = "table1", metric:
         metric: S, U, HM or ZSL (differences in points), or delta_rel.
 
     Returns:
-        A row per case, row of a table and seed: case, preset, weight, tuned, table, row, "same objective as", seed,
+        A row per case, row of a table and seed: case, preset, weight, pull, tuned, table, row, "same objective as", seed,
         difference. Of the rows of a case that have one objective all but the first name the first.
     """
     tables = (tables,) if isinstance(tables, str) else tuple(tables)
@@ -182,7 +198,7 @@ def differences(runs: DataFrame, tables: str | Sequence[str] = "table1", metric:
     for case in cases(runs).itertuples(index=False):
         first: dict[AlignmentConfig, str] = {}
         for table in tables:
-            for row in table_rows(table, paper_key(runs), case.preset, case.weight):
+            for row in table_rows(table, paper_key(runs), case.preset, *_loudness(case)):
                 if row.alignment is None:
                     continue
                 label = row.label if len(tables) == 1 else f"Table {table[-1]} {row.label}"
@@ -203,7 +219,7 @@ def effects(differences: DataFrame) -> DataFrame:
     """
     keys = [*CASE, "table", "row", SAME]
     rows = []
-    for names, part in differences.groupby(keys, sort=False):
+    for names, part in differences.groupby(keys, sort=False, dropna=False):
         values = part["difference"].tolist()
         interval = t_interval(values)
         rows.append((*names, interval.mean, interval.half, paired_p(values), np.nan, interval.n, values))
@@ -247,22 +263,23 @@ def family(effects: DataFrame, question: str = "") -> DataFrame:
 
 
 def paper_gains(effects: DataFrame, key: Key | None) -> DataFrame:
-    """The paper's gains over AVCA in HM, and the seeds that each would need as the only comparison.
+    """The paper's gains over AVCA in HM on a set, beside what our seeds detect.
+
+    The paper's largest gains are in `contrasts.headline_gains`.
 
     Args:
         effects: of Table 1 or 2, whose scatter over the seeds is taken (median over the cases).
         key: the paper's set.
 
     Returns:
-        A row per module: row, "paper gain" (points), "seeds needed".
+        A row per module: row, "paper gain" (points), "80 % power for" (points, as the only comparison).
     """
     paper = reported(main_table(key), key)
     rows = []
     for name, part in effects.groupby("row", sort=False):
         gain = paper.difference(str(name), AVCA, "HM")
-        needed = [seeds_needed(np.subtract(v, np.mean(v) - gain).tolist()) for v in part["values"]]
-        rows.append((name, gain, round(float(np.median([n for n in needed if n is not None])))))
-    return DataFrame(rows, columns=["row", "paper gain", "seeds needed"])
+        rows.append((name, gain, float(np.median([detectable_difference(v) for v in part["values"]]))))
+    return DataFrame(rows, columns=["row", "paper gain", "80 % power for"])
 
 
 def paper_curvature() -> DataFrame:
@@ -320,11 +337,13 @@ def _steps(x: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     return np.square(np.diff(x, axis=axis)).sum(axis=axis)
 
 
-def curvature_grid(runs: DataFrame, preset: str, weight: float) -> DataFrame:
-    """HM in per cent of Table 3: a row per fixed curvature k, a column per seed that all of them have."""
+def curvature_grid(
+    runs: DataFrame, preset: str, weight: float | None = None, pull: float | None = None, metric: str = "HM"
+) -> DataFrame:
+    """A metric of Table 3 in per cent: a row per fixed curvature k, a column per seed that all of them have."""
     rows = {
-        float(row.label): runs_of(runs, row.alignment)["HM"] * 100
-        for row in table_rows("table3", paper_key(runs), preset, weight)
+        float(row.label): runs_of(runs, row.alignment)[metric] * 100
+        for row in table_rows("table3", paper_key(runs), preset, weight, pull)
         if row.alignment is not None
     }
     return DataFrame(rows).dropna().T.sort_index()
@@ -338,19 +357,22 @@ def curvature_effects(runs: DataFrame) -> DataFrame:
         curvatures of one seed and over the seeds of one curvature; F and p by permutation (`stats.setting_effect`); "p
         Holm": after Holm's correction over all rows of the preset; "p Holm without a seed": the same without the seed
         that matters most, if p is at most LEVEL; "80 % power for": the range of means that is detected; "best k", "worst
-        k" and their mean HM; "k<0 minus k>0" with ±: mean HM over the hyperbolic minus that over the spherical ones;
+        k" and their mean HM; "k<0 minus the rest" with ±: mean HM over the hyperbolic ones minus that over all others,
+        which is the paper's claim; "k<0 minus k>0" with ±: the same against the spherical ones;
         "equal to flat": share of runs with k != 0 whose HM is that of k = 0 and the same seed to the last bit.
     """
     rows, grids = [], []
     for name, part in by_set(runs).items():
         for case in cases(part).itertuples(index=False):
-            grid = curvature_grid(part, case.preset, case.weight)
-            if grid.shape[1] < 2:
+            grid = curvature_grid(part, case.preset, *_loudness(case))
+            if min(grid.shape) < 2:
                 continue
             sd, (F, p) = spreads(grid.to_numpy().tolist()), _effect(grid, DRAWS)
             means, same = grid.mean(axis=1), grid.drop(index=0.0) == grid.loc[0.0]
             means = means * np.nan if same.all(axis=None) else means  # of equal curvatures none is the best
-            sides = t_interval((grid[grid.index < 0].mean() - grid[grid.index > 0].mean()).tolist())
+            below = grid[grid.index < 0].mean()
+            sides = t_interval((below - grid[grid.index > 0].mean()).tolist())
+            rest = t_interval((below - grid[grid.index >= 0].mean()).tolist())
             grids.append(grid)
             rows.append(
                 {
@@ -359,6 +381,7 @@ def curvature_effects(runs: DataFrame) -> DataFrame:
                     "p Holm without a seed": np.nan, "80 % power for": np.nan,
                     "best k": _at(means, means.max()), "HM at best k": means.max(),
                     "worst k": _at(means, means.min()), "HM at worst k": means.min(),
+                    "k<0 minus the rest": rest.mean, "k<0 minus the rest ±": rest.half,
                     "k<0 minus k>0": sides.mean, "k<0 minus k>0 ±": sides.half, "equal to flat": same.mean(axis=None),
                 }
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Train one run, several methods, or all tables of the paper: `train`, `compare` and `reproduce` share a folder of runs.
+"""Train one run or several methods; `train`, `compare` and `reproduce` share a folder of runs.
 
 Each of them uses the finished runs of the others. Runs are trained in parallel processes, or by the workers of a dask
 cluster. After an interruption at any moment, the same call resumes.
@@ -25,13 +25,10 @@ from hypav import training, utils
 from hypav.capture import GRAPHS, Turns, finish, in_turns
 from hypav.data.features import FeatureSet
 from hypav.errors import HypavError, RunError, SettingError, one_line, printable
+from hypav.experiments.comparison import comparison, notes
 from hypav.experiments.configs import (
-    BASELINES,
     FIGURES,
     METHODS,
-    TABLES,
-    TUNING_SEEDS,
-    WEIGHTS,
     Method,
     Recipe,
     Row,
@@ -40,30 +37,23 @@ from hypav.experiments.configs import (
     parse_method,
     recipe_for,
     run_config,
-    table_rows,
 )
-from hypav.experiments.paper import Key, PaperRow, paper_row, paper_settings
+from hypav.experiments.paper import paper_settings
 from hypav.experiments.runs import (
-    METRICS,
     Job,
     do_job,
     do_job_in_turns,
     eszsl_record,
-    frame,
     load_run,
     only_one,
     read_record,
     run_path,
-    tuned_weight,
     write_record,
 )
-from hypav.experiments.tables import markdown
-from hypav.stats import t_interval
 from hypav.training import Run, RunConfig, discard_checkpoint, step_seconds
 
 _log = logging.getLogger(__name__)
 
-TUNED = "tuned"
 ANSWER_SECONDS = 10.0  # time limit for the scheduler's answer
 
 
@@ -193,10 +183,15 @@ def compare(
     >>> list(table.index)
     ['ESZSL']
     """
-    seeds, papers = _seeds(seeds), paper_settings(data.reference_key)
+    seeds, papers = seed_list(seeds), paper_settings(data.reference_key)
     chosen = [parse_method(spec, preset, papers, weight=weight, pull=pull) for spec in methods]
     if not chosen:
         raise SettingError("A comparison needs at least one method.")
+    for setting, value in (("weight", weight), ("pull", pull)):
+        if value is not None and not any(method.alignment for method in chosen):
+            raise SettingError(
+                f"None of {', '.join(methods)} has an alignment loss, so they take no {setting}."
+            )
     same: dict[Any, Method] = {}
     for method in chosen:
         other = same.setdefault(method.alignment or method.name, method)
@@ -220,133 +215,28 @@ def compare(
     for method in chosen:
         if method.name == "ESZSL":
             runs[method.spec] = dict.fromkeys(seeds, eszsl_record(data, grid.folder))
-    table = _comparison(data, chosen, runs, preset, weight=weight, pull=pull)
+    table = comparison(data, chosen, runs, preset, weight=weight, pull=pull)
     table.attrs = {
         "data": data.name, "digest": data.digest, "simulated": data.simulated, "source": data.source,
         "preset": preset, "weight": weight, "pull": pull, "recipe": plan.name, "seeds": list(seeds),
-        "notes": _notes(data, chosen, preset, len(seeds)), "failed": grid.failed,
+        "notes": notes(data, chosen, preset, len(seeds)), "failed": grid.failed,
     }  # fmt: skip
     return table
 
 
-def reproduce(
-    data: FeatureSet,
-    tables: Sequence[str] = ("table1",),
-    *,
-    seeds: int | Sequence[int] = 3,
-    presets: Sequence[str] = ("printed",),
-    weights: Sequence[float | str] | None = None,
-    pulls: Sequence[float | str] = (),
-    scale: str = "course",
-    recipe: str | Recipe | None = None,
-    folder: Path | str = "runs",
-    jobs: int | None = None,
-    cluster: str | None = None,
-    device: str = "auto",
-    progress: bool | None = None,
-) -> pd.DataFrame:
-    """Train all runs that the paper's tables and figures need, each of them once, and return them as a table.
-
-    Args:
-        tables: table1 to table7, figure3, figure4, baselines (CJME and AVGZSLNet), or all.
-        seeds: the number of seeds (0, 1, …), or a list of them.
-        presets: the alignment losses.
-        weights: weights of the alignment loss; "tuned" is the one of WEIGHTS with the highest HM on validation. By
-            default 1, or none if there are pulls.
-        pulls: shares that the loss's gradient has of L_avca's, each a further set of runs; see `AlignmentConfig`.
-        scale: "course" for a short schedule, "full" for the published one.
-        recipe: network and schedule by name, instead of a scale.
-        folder: the folder of the runs. On a cluster all machines should share it.
-        jobs: runs at a time; by default one per core, or four on a GPU.
-        cluster: the address of a dask scheduler whose workers train the runs.
-
-    Returns:
-        One row per run, see `hypav.experiments.runs.load_runs`. `attrs` has "failed", one sentence per failed run, and
-        "tuned", the chosen weight of each preset.
+def seed_list(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    """The seeds 0, 1, … of a number of them, or the given ones.
 
     Raises:
-        SettingError: an unknown table, preset, weight or scale, a pull that is not positive, or an empty list.
-        RunError: the folder cannot be written, the cluster does not answer, or a worker process ended.
-
-    >>> import tempfile, hypav as hv
-    >>> runs = hv.reproduce(hv.load("simulated:small"), ["table7"], seeds=1, folder=tempfile.mkdtemp(), jobs=1)
-    >>> sorted(runs["method"])
-    ['AVCA', 'ESZSL', 'Hyper-alignment']
+        SettingError: there is none, or one is given twice.
     """
-    seeds, key = _seeds(seeds), data.reference_key
-    names = dict.fromkeys(
-        name for table in tables for name in ((*TABLES, *FIGURES, BASELINES) if table == "all" else (table,))
-    )
-    weights = (() if pulls else (1.0,)) if weights is None else weights
-    numbers = dict.fromkeys(parsed_weight(weight) for weight in weights)
-    shares = dict.fromkeys(parsed_pull(pull) for pull in pulls)
-    if not names or not presets or not (numbers or shares):
-        raise SettingError("Name at least one table, one preset and one weight or pull.")
-    plan = recipe_for(data, recipe, scale)
-
-    def rows(preset: str, weight: float | str | None, pull: float | None = None) -> list[Row]:
-        """The rows of all tables. While the weight is to be tuned, only those that need none."""
-        number = None if weight is None or weight == TUNED else float(weight)
-        every = [r for n in names for r in table_rows(n, key, preset, number, pull)]
-        return [row for row in every if row.alignment is None or weight != TUNED]
-
-    grid = Grid(data, folder, device=device, workers=jobs, cluster=cluster, progress=progress)
-    asked = _jobs(data, [row for p in presets for w in numbers for row in rows(p, w)], seeds, plan)
-    asked += _jobs(data, [row for p in presets for s in shares for row in rows(p, None, s)], seeds, plan)
-    tuned: dict[str, float] = {}
-    if TUNED in numbers:
-        trials = [table_rows("table7", key, preset, weight)[1] for preset in presets for weight in WEIGHTS]
-        asked += _jobs(data, [replace(row, table=TUNED) for row in trials], TUNING_SEEDS, plan)
-    grid.run(asked, "reproduce")
-    if TUNED in numbers:
-        runs = frame(grid.records(asked))
-        chosen = {preset: tuned_weight(runs, key, preset) for preset in presets}
-        tuned = {preset: weight for preset, weight in chosen.items() if weight is not None}
-        best = _jobs(data, [row for p, w in tuned.items() for row in rows(p, w)], seeds, plan)
-        grid.run(best, "with tuned weights")
-        asked += best
-    table = frame([*grid.records(asked), eszsl_record(data, grid.folder)])
-    table.attrs = {"failed": grid.failed, "tuned": tuned}
-    return table
-
-
-def parsed_weight(weight: float | str) -> float | str:
-    """A weight of the alignment loss as a number, or "tuned".
-
-    Raises:
-        SettingError: the weight is neither.
-    """
-    if weight == TUNED:
-        return TUNED
-    try:
-        number = float(weight)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise SettingError(f"The weight {weight!r} is neither a number >= 0 nor {TUNED!r}.")
-    return number
-
-
-def parsed_pull(pull: float | str) -> float:
-    """A pull of the alignment loss as a number.
-
-    Raises:
-        SettingError: it is not a finite number above 0.
-    """
-    try:
-        return float(pull)
-    except ValueError:
-        raise SettingError(f"pull is {pull!r}; it must be a finite number above 0, e.g. 0.1.") from None
-
-
-def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not chosen or len(set(chosen)) < len(chosen):
         raise SettingError(f"seeds is {seeds}; give a number of at least 1, or different seeds.")
     return chosen
 
 
-def _jobs(data: FeatureSet, rows: Sequence[Row], seeds: Sequence[int], recipe: Recipe) -> list[Job]:
+def jobs_of(data: FeatureSet, rows: Sequence[Row], seeds: Sequence[int], recipe: Recipe) -> list[Job]:
     """The runs of some rows, seed by seed, so that an interrupted grid has complete seeds.
 
     The networks for the figures are saved for the first seed; Table 7 needs delta_rel.
@@ -589,99 +479,3 @@ def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-# --- a comparison as a table and as text ---
-
-
-def _comparison(
-    data: FeatureSet,
-    methods: Sequence[Method],
-    runs: Mapping[str, Mapping[int, Mapping[str, Any]]],
-    preset: str,
-    **loudness: float | None,
-) -> pd.DataFrame:
-    base = next((runs[method.spec] for method in methods if method.name == "AVCA"), {})
-    rows = []
-    for method in methods:
-        records: Mapping[int, Mapping[str, Any]] = runs[method.spec]
-        row: dict[str, Any] = {}
-        count = 1 if method.name == "ESZSL" else len(records)
-        for metric in METRICS:
-            row |= _mean(metric, [100 * record[metric] for record in records.values()][:count])
-        shared = [seed for seed in records if seed in base and method.name != "AVCA"]
-        row |= _mean("HM - AVCA", [100 * (records[seed]["HM"] - base[seed]["HM"]) for seed in shared])
-        row["n"] = count
-        if data.reference_key is not None:
-            paper = _paper_row(data.reference_key, method, preset, loudness)
-            row |= {f"paper {m}": None if paper is None else getattr(paper, m) for m in METRICS}
-        rows.append(row)
-    names = [m.name if m.spec.strip().lower() == m.name.lower() else f"{m.name} ({m.spec})" for m in methods]
-    return pd.DataFrame(rows, index=pd.Index(names, name="method")).astype(float).astype({"n": int})
-
-
-def _mean(name: str, values: Sequence[float]) -> dict[str, Any]:
-    interval = t_interval(values) if values else None
-    half = None if interval is None else interval.half
-    return {name: None if interval is None else interval.mean, f"{name} ±": half}
-
-
-def _paper_row(
-    key: Key, method: Method, preset: str, loudness: Mapping[str, float | None]
-) -> PaperRow | None:
-    """The paper's row of a method; None if the curvatures are not the paper's."""
-    row = paper_row(key, method.name)
-    same = row and parse_method(method.name, preset, paper_settings(key), **loudness).alignment
-    return row if row and same == method.alignment else None
-
-
-def _notes(data: FeatureSet, methods: Sequence[Method], preset: str, seeds: int) -> list[str]:
-    spread = f"mean ± half of the 95 % interval over {seeds} seeds (Student's t)"
-    notes = [f"Per cent; {spread if seeds >= 3 else 'no interval from fewer than three seeds'}."]
-    names = [method.name for method in methods]
-    if "AVCA" in names and len(names) > 1:
-        notes.append("HM - AVCA is paired per seed.")
-    if "ESZSL" in names:
-        notes.append("ESZSL is a linear map in closed form; it has no seed.")
-    if preset in ("printed", "released") and sum(method.alignment is not None for method in methods) > 1:
-        notes.append(f"The {preset} loss does not depend on the curvature: see notebook 09.")
-    if data.reference_key is None:
-        return [*notes, "The paper does not report this set."]
-    paper = "{} ({})".format(*data.reference_key)
-    if not data.simulated:
-        table = 1 if data.reference_key[1] == "main" else 2
-        return [*notes, f"The paper's columns are its Table {table}, {paper}."]
-    notes.append(
-        f"The paper's columns are for the real {paper}. Ours are for simulated features of its size."
-    )
-    return [*notes, "The two cannot be compared."]
-
-
-def comparison_text(table: pd.DataFrame) -> str:
-    """A table of `compare` in Markdown, with data, preset, recipe and seeds above it and notes below."""
-    about = table.attrs
-    marked = " (SIMULATED)" if about["simulated"] and "SIMULATED" not in about["data"] else ""
-    loudness = "".join(f", {name} {about[name]:g}" for name in ("weight", "pull") if about[name] is not None)
-    seeds = ", ".join(map(str, about["seeds"]))
-    shown = pd.DataFrame(index=table.index)
-    for name in (*METRICS, "HM - AVCA"):
-        shown[name] = [_cell(*pair) for pair in zip(table[name], table[f"{name} ±"], strict=True)]
-    for name in (column for column in table if column.startswith("paper ")):
-        shown[name] = ["" if pd.isna(value) else f"{value:.2f}" for value in table[name]]
-    return "\n".join(
-        [
-            f"Data: {markdown(about['data'])}{marked}, digest {about['digest'][:8]}. {markdown(about['source'])}",
-            f"Preset {about['preset']}{loudness}; recipe {about['recipe']}; seeds {seeds}.",
-            "",
-            shown.to_markdown(disable_numparse=True),
-            "",
-            *about["notes"],
-            *about["failed"],
-        ]
-    )
-
-
-def _cell(mean: float, half: float) -> str:
-    if pd.isna(mean):
-        return ""
-    return f"{mean:.1f}" if pd.isna(half) else f"{mean:.1f} ± {half:.1f}"

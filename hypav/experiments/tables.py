@@ -37,7 +37,7 @@ from hypav.experiments.effects import (
 )
 from hypav.experiments.paper import Key, main_table, reported
 from hypav.experiments.runs import load_runs
-from hypav.stats import seeds_needed, t_interval
+from hypav.stats import detectable_difference, t_interval
 from hypav.utils import replacing
 
 FORMATS = ("markdown", "latex", "csv", "html")
@@ -47,9 +47,15 @@ NOISE = (
     "delta_noise",
     "delta_covariance",
 )  # delta_rel of Gaussian noise, and of noise with the covariance of theta_v
-SIGNED = ("difference", "lowest difference", "highest difference", "paper gain", "k<0 minus k>0")
+SIGNED = (
+    "difference",
+    "lowest difference",
+    "highest difference",
+    "paper gain",
+    "k<0 minus the rest",
+    "k<0 minus k>0",
+)
 HUNDREDTHS = ("F", "sd over k", "sd over seeds", "equal to flat", "paper gain", "mean HM")
-MANY = 1000  # above, the number of seeds only says that nobody will run them
 TITLES = {
     "table1": "main features: the three modules",
     "table2": "cls features: the three modules",
@@ -80,9 +86,9 @@ def paper_table(
 
     Returns:
         A row per row of the paper, then ESZSL if it was run: "paper HM", "HM", "HM ±" and the like (per cent, except
-        delta_rel), "HM - AVCA" with "±" (paired by seed), "seeds needed" to detect this difference with 80 % power, "n"
-        seeds. ± is half of Student's 95 % interval. Where nothing ran there is no number. `caption` says of what the
-        numbers are.
+        delta_rel), "HM - AVCA" with "±" (paired by seed), "80 % power for" (the smallest difference that these seeds
+        find in four experiments out of five), "n" seeds. ± is half of Student's 95 % interval. Where nothing ran there is
+        no number. `caption` says of what the numbers are.
 
     Raises:
         SettingError: there is no such table or preset, the runs are of several sets, or weight and pull are both given.
@@ -113,7 +119,7 @@ def paper_table(
         ours = found[compared] if label != ESZSL else float(found[compared].iloc[0])
         apart = ((ours - own[AVCA][compared]) * scale).dropna() if label != AVCA else Series(dtype=float)
         record |= _mean(f"{compared} - {AVCA}", apart)
-        record["seeds needed"] = seeds_needed(apart.tolist()) if len(apart) else None
+        record["80 % power for"] = detectable_difference(apart.tolist()) if len(apart) else None
         records.append(record | {"n": len(found)})
     result = DataFrame(records, index=pd.Index(labels, name="row")).astype(float).astype({"n": int})
     result.attrs = _about(table, runs, preset, configured[-1].alignment) | {
@@ -156,7 +162,7 @@ def as_text(table: DataFrame, digits: int | None = None) -> DataFrame:
     Args:
         digits: decimals; by default one, and three for delta_rel.
     """
-    hidden = {"preset", "weight", "tuned", "table", "values"} if "case" in table else set()
+    hidden = {"preset", "weight", "pull", "tuned", "table", "values"} if "case" in table else set()
     digits = (3 if "delta_rel" in table else 1) if digits is None else digits
     table = table if table.index.name else table.reset_index(drop=True)
     result = DataFrame(index=table.index)
@@ -164,8 +170,6 @@ def as_text(table: DataFrame, digits: int | None = None) -> DataFrame:
         column, signed = table[name], name in SIGNED or name.endswith(AVCA)
         if name == "p" or "p Holm" in name:
             result[name] = ["" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in column]
-        elif name == "seeds needed" and column.dtype == float:
-            result[name] = ["" if pd.isna(n) else f"> {MANY}" if n > MANY else f"{n:.0f}" for n in column]
         elif name == "weight":
             result[name] = [f"{weight:g}" for weight in column]
         elif column.dtype == bool:
@@ -197,7 +201,8 @@ def overview(table: str, runs: DataFrame, *, key: Key | None = None) -> DataFram
     """
     result = DataFrame()
     for case in cases(runs).itertuples(index=False):
-        own = paper_table(table, runs, preset=case.preset, weight=case.weight, key=key)
+        weight, pull = (None if pd.isna(value) else value for value in (case.weight, case.pull))
+        own = paper_table(table, runs, preset=case.preset, weight=weight, pull=pull, key=key)
         compared = "delta_rel" if "delta_rel" in own else "HM"
         digits = 3 if compared == "delta_rel" else 1
         if result.empty:

@@ -1,9 +1,9 @@
-"""Figures of notebook 06: the lengths of the embeddings, Eqs. 1 and 3, what Eq. 4 compares, and its weight in Eq. 5."""
+"""Figures of notebook 06: the lengths of phi, Eqs. 1 and 3, what Eq. 4 compares, and how loud it is in Eq. 5."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,8 +13,10 @@ from matplotlib.patches import Circle, Rectangle
 from torch import Tensor
 
 from hypav import geometry
+from hypav.avca import AVCA
+from hypav.data.batches import TripletSampler, make_batch
+from hypav.data.features import FeatureSet, Phase
 from hypav.errors import DataError
-from hypav.figures.runs import METRICS, plot_comparison  # noqa: F401
 from hypav.figures.style import (
     BLUE,
     HATCH,
@@ -25,12 +27,56 @@ from hypav.figures.style import (
     canvas,
     cues,
     histogram,
-    legend_below,
     signed,
 )
+from hypav.losses import avca_terms, total
+from hypav.stats import t_interval
 
 _VIDEO, _AUDIO = BLUE, VERMILION
 _XI = 1e-3  # Eq. 1 cuts at (1 - xi) of the ball's radius
+
+
+def small_batch(
+    data: FeatureSet, videos: Phase, phi_v: Tensor, phi_a: Tensor
+) -> tuple[Tensor, Tensor, list[str], list[str]]:
+    """Rows for a drawing: of three super-groups two classes each, and two videos of each class, in this order.
+
+    Args:
+        videos: the phase that phi belongs to.
+        phi_v, phi_a: (N, D) of its N videos.
+
+    Returns:
+        phi_v and phi_a of the chosen videos, and the super-group and the class of each.
+    """
+    names, present = data.super_groups or data.class_names, videos.classes.tolist()
+    chosen: list[int] = []
+    for name in sorted({names[c] for c in present})[:3]:
+        members = [c for c in present if names[c] == name][:2]
+        for c in members:
+            chosen += (videos.label == c).nonzero()[: 4 // len(members), 0].tolist()
+    labels = videos.label[chosen].tolist()
+    return phi_v[chosen], phi_a[chosen], [names[c] for c in labels], [data.class_names[c] for c in labels]
+
+
+def losses_and_pull(
+    network: AVCA, videos: Phase, alignment: Callable[[Tensor, Tensor], Tensor], size: int
+) -> tuple[float, float, float]:
+    """Eq. 4 and L_avca of one batch, and the pull: the length of Eq. 4's gradient on phi as a share of L_avca's.
+
+    Args:
+        alignment: gives the loss of phi_v and phi_a, each (N, D).
+        size: videos in the batch; it also seeds the generator that draws them.
+    """
+    stream = torch.Generator().manual_seed(size)
+    index, negative = TripletSampler(videos.label, batch_size=size, generator=stream).draw(1)
+    batch = make_batch(videos, index[0], negative[0])
+    e = network(*batch)
+    L_avca, term = total(avca_terms(e, batch.text)), alignment(e.phi_v, e.phi_a)
+    lengths = []
+    for loss in (term, L_avca):
+        gradients = torch.autograd.grad(loss, (e.phi_v, e.phi_a), retain_graph=True)
+        lengths.append(torch.cat(gradients).norm().item())
+    return term.item(), L_avca.item(), lengths[0] / lengths[1]
 
 
 def plot_lengths(phi: Mapping[str, Tensor], *, k: float, data: str) -> Drawn:
@@ -232,42 +278,48 @@ def plot_loudness(
     return figure, shown
 
 
-def plot_weights(histories: Mapping[str, Mapping[str, Sequence[float]]], *, data: str) -> Drawn:
-    """Draw L_avca and the unweighted Eq. 4 by training step, for runs with different weights.
+def plot_with_and_without(HM: Mapping[str, Sequence[float]], *, linear: float, data: str) -> Drawn:
+    """Draw HM of two methods for each seed, joined by a line, and the linear reference as a dashed line.
 
     Args:
-        histories: label -> {"avca", "align": one value for each step}.
+        HM: method -> per cent, one for each seed in the same order; two methods.
+        linear: HM of the linear reference in per cent.
 
     Returns:
-        figure and {label: {"avca", "align"}} as drawn: means over windows of about a tenth of the run.
+        figure and {"HM": {method: values}, "difference": Interval of the second minus the first, "linear": linear}.
     """
-    shown: dict[str, Any] = {}
-    with canvas(8, 3.3, 2) as (figure, (left, right)):
-        for (label, cue), history in zip(cues(histories).items(), histories.values(), strict=True):
-            shown[label] = {name: _smooth(history[name]) for name in ("avca", "align")}
-            for axes, name, unit in ((left, "avca", 1), (right, "align", 1e4)):
-                steps = len(history[name])
-                width = max(1, steps // 10)
-                middles = [min(i + width, steps) / 2 + i / 2 for i in range(0, steps, width)]
-                axes.plot(middles, [unit * v for v in shown[label][name]], **cue.line, label=label)
-        left.set(title="L_avca", xlabel="training step", ylim=(0, None))
-        right.set(title="Eq. 4, times 10 000", xlabel="training step", ylim=(0, None))
-        legend_below(figure, left)
-        figure.suptitle(f"Does training hear Eq. 4?\n{data}")
-    parts = [
-        f"{label}: L_avca {d['avca'][-1]:.1f}, Eq. 4 {1e4 * d['align'][-1]:.2f} ten-thousandths"
-        for label, d in shown.items()
-    ]
-    figure.alt_text = f"Two panels of losses by training step. At the end {'; '.join(parts)}."
-    return figure, shown
+    (first, second), styles = HM, cues(HM)
+    differences = [b - a for a, b in zip(HM[first], HM[second], strict=True)]
+    interval = t_interval(differences)
+    with canvas(7.2, 4) as (figure, axes):
+        axes.axhline(linear, color=INK, linestyle="--")
+        axes.text(0.5, linear - 1, "linear reference", ha="center", va="top", color=INK)
+        for seed, pair in enumerate(zip(*HM.values(), strict=True)):
+            axes.plot([0, 1], pair, color=INK, linewidth=0.8, zorder=1)
+            axes.annotate(
+                f"seed {seed}", (0, pair[0]), (-8, 0), textcoords="offset points", ha="right", va="center"
+            )
+        for place, (name, values) in enumerate(HM.items()):
+            axes.plot(
+                [place] * len(values),
+                values,
+                linestyle="",
+                marker=styles[name].marker,
+                color=styles[name].color,
+            )
+        axes.set_xticks([0, 1], [first, second])
+        axes.set(xlim=(-0.5, 1.5), ylim=(0, 1.1 * max(linear, *HM[first], *HM[second])), ylabel="HM (%)")
+        axes.set_title(f"Does Eq. 4 raise HM?\n{data}")
+    parts = [f"{name} {', '.join(f'{v:.1f}' for v in values)}" for name, values in HM.items()]
+    figure.alt_text = (
+        f"HM in per cent per seed on {data}: {'; '.join(parts)}. The linear reference has {linear:.1f}. "
+        f"{second} minus {first}: {interval.mean:+z.1f} points, 95 % interval from {interval.low:+z.1f} to "
+        f"{interval.high:+z.1f}."
+    )
+    shown = {"HM": {name: list(values) for name, values in HM.items()}, "linear": linear}
+    return figure, {**shown, "difference": (interval.mean, interval.low, interval.high)}
 
 
 def _blocks(names: Sequence[str]) -> dict[str, tuple[int, int]]:
     """The first row of each name and the number of its rows, for sorted names."""
     return {name: (names.index(name), names.count(name)) for name in dict.fromkeys(names)}
-
-
-def _smooth(values: Sequence[float]) -> list[float]:
-    """Means over consecutive windows of about a tenth of the values."""
-    width = max(1, len(values) // 10)
-    return [sum(part) / len(part) for part in (values[i : i + width] for i in range(0, len(values), width))]

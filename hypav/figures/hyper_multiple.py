@@ -1,18 +1,23 @@
-"""Figures of notebook 08: the curvatures of the heads, what each head sees, and how training changes them."""
+"""Figures of notebook 08: the curvatures of the heads, what each head sees, mixtures, and training with heads."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import Circle
-from torch import Tensor
+from torch import Tensor, nn
 
+from hypav import eszsl, geometry, utils
+from hypav.alignment import Adaptive, preset, similarity_matrix
+from hypav.data.batches import TripletSampler, make_batch
+from hypav.data.features import FeatureSet
+from hypav.experiments.configs import network_for, recipe_for
+from hypav.experiments.paper import paper_tables
 from hypav.figures.style import (
     BLUE,
     CUES,
@@ -20,15 +25,110 @@ from hypav.figures.style import (
     VERMILION,
     Cue,
     Drawn,
-    bare,
     canvas,
-    legend_below,
     minus,
     signed,
     superscript,
 )
+from hypav.training import Learner, RunConfig, score, train_step
 
 _HEADS: tuple[Cue, ...] = CUES[1:]
+_C_0, _BATCH, _STEPS = -0.4, 32, 30
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A small network after 30 steps.
+
+    Attributes:
+        model: the network.
+        val_HM: its highest HM on validation over beta.
+        path: (steps, N_c) the batch's mean curvature of each head.
+        k: (150, N_c) the curvatures of the first 150 training videos, or None without heads.
+    """
+
+    model: nn.Module
+    val_HM: float
+    path: Tensor
+    k: Tensor | None
+
+    def last_k(self) -> list[Any]:
+        """The mean curvatures in the last step, filled up to three columns."""
+        found = self.path[-1].tolist()
+        return [*found, *[""] * (3 - len(found))]
+
+
+def trained(data: FeatureSet, loss: str | None, N_c: int = 1) -> Trained:
+    """Train a small network for 30 steps in float64, with N_c adaptive curvatures under a preset or without alignment."""
+    small = {"hidden_enc": 0, "hidden_proj": 0, "heads": 1, "head_dim": 32, "lr": 2e-3, "dtype": "float64"}
+    recipe = recipe_for(data).changed({**small, "batch_size": _BATCH})
+    alignment = None if loss is None else preset(loss, curvatures=Adaptive(N_c, _C_0))
+    config = RunConfig(network_for(data, recipe), recipe.train, alignment, seed=0)
+    phase, learner = data["train"].to(dtype=torch.float64), Learner.fresh(config, torch.device("cpu"))
+    sampler = TripletSampler(phase.label, batch_size=_BATCH, generator=learner.sampling)
+    path = []
+    with utils.threads(1):
+        for index, negative in zip(*sampler.draw(_STEPS), strict=True):
+            report = train_step(learner, make_batch(phase, index, negative))
+            path.append(report.get("k", torch.zeros(0)))
+        model, k = learner.model.eval(), None
+        if learner.alignment is not None:
+            with torch.no_grad():
+                phi = model.encode_v(phase.video[:150]), model.encode_a(phase.audio[:150])
+                k = learner.alignment.curvature(*phi)
+        val_HM = score(model, data["val"]).curve().best().HM
+    return Trained(model, val_HM, torch.stack(path), k)
+
+
+def linear_val_HM(data: FeatureSet) -> float:
+    """HM of the linear reference on validation in per cent, at the best beta, as in `trained`."""
+    ridge = eszsl.choose_ridge(data)
+    return 100 * eszsl.eszsl_scores(data["train"], data["val"], "both", ridge).curve().best().HM
+
+
+def six_classes(model: nn.Module, data: FeatureSet) -> tuple[Tensor, Tensor, Tensor]:
+    """phi_v and phi_a (36, D) of six training classes with six videos each, sorted by class, and the classes (36,)."""
+    phase = data["train"].to(dtype=torch.float64)
+    every = len(phase.classes) // 6
+    index = torch.cat([(phase.label == c).nonzero()[:6, 0] for c in phase.classes[::every][:6]])
+    with torch.no_grad():
+        return model.encode_v(phase.video[index]), model.encode_a(phase.audio[index]), phase.label[index]
+
+
+def layer_like(layer: nn.Module, *, seed: int) -> nn.Module:
+    """The layer with weights drawn from the seed as torch draws those of a linear layer."""
+    generator = torch.Generator().manual_seed(seed)
+    bound = 1 / max(parameter.shape[-1] for parameter in layer.parameters()) ** 0.5
+    for parameter in layer.parameters():
+        drawn = torch.rand(parameter.shape, generator=generator, dtype=parameter.dtype)
+        parameter.data = bound * (2 * drawn - 1)
+    return layer
+
+
+def head_matrices(phi: Tensor, ks: Sequence[float], loss: str) -> Tensor:
+    """What heads of curvatures ks see of phi (N, D) under a preset: similarities (H, N, N), not normalised."""
+    config, matrices = preset(loss), []
+    for k in ks:
+        x = config.scale * phi
+        x = geometry.expmap0(x, k=k) if config.to_ball == "expmap0" else x
+        x = geometry.project(x, k=k, xi=config.xi)  # Eq. 1
+        x = geometry.logmap0(x, k=k) if config.similarity == "cosine" else x  # Eq. 3
+        matrices.append(similarity_matrix(x, config.similarity, k))
+    return torch.stack(matrices)
+
+
+def table_4_beside_table_3() -> tuple[list[str], list[list[str]]]:
+    """HM of the paper's Table 4 for two equal geometries, beside its Table 3 for the same geometry as one head."""
+    tables, rows = paper_tables(), []
+    for name in ("UCF-GZSL", "ActivityNet-GZSL"):
+        mixed = {row["geometry"]: row["HM"] for row in tables["table4_mixed_cls"][name]}
+        single = [(float(row["curvature"]), row["HM"]) for row in tables["table3_curvature_cls"][name][1:]]
+        for letter, sign in (("E", 0), ("S", 1), ("H", -1)):
+            values = [HM for k, HM in single if (k > 0) - (k < 0) == sign]
+            mean, two = sum(values) / len(values), mixed[f"{letter}+{letter}"]
+            numbers = f"{two:.2f}", f"{mean:.2f}", f"{len(values)}", minus(f"{two - mean:+.2f}")
+            rows.append([f"{name}, {letter}", *numbers])
+    return ["the paper, cls features", "two heads: HM", "one head: mean HM", "rows", "difference"], rows
 
 
 def plot_head_curvatures(k: Tensor, *, c_0: float, data: str) -> Drawn:
@@ -112,47 +212,6 @@ def plot_head_matrices(
     return figure, shown
 
 
-def plot_head_paths(paths: Mapping[str, Sequence[Tensor]], *, c_0: float, data: str) -> Drawn:
-    """Draw each head's mean curvature over the batch by step, with a row per preset and a column per number of heads.
-
-    Args:
-        paths: preset to runs, each (steps, N_c).
-
-    Returns:
-        figure and {preset: {"N_c=...": (steps, N_c)}}.
-    """
-    shown = {name: {f"N_c={run.shape[1]}": run.detach() for run in runs} for name, runs in paths.items()}
-    columns = max(map(len, paths.values()))
-    with canvas(7.8, 2.0 * len(paths) + 1.2, (len(paths), columns), sharex=True, sharey=True) as (
-        figure,
-        grid,
-    ):
-        for number, (row, (name, runs)) in enumerate(zip(grid, shown.items(), strict=True)):
-            for axes, (title, run) in zip(row, runs.items(), strict=True):
-                for head, path in enumerate(run.T):
-                    cue = _HEADS[head % len(_HEADS)]
-                    style = cue.line | {"markersize": 4, "markevery": (2 * head, 8)}
-                    axes.plot(1 + np.arange(len(path)), path, **style, label=f"head {head + 1}")
-                axes.axhline(c_0 / 2, color=INK, linestyle=":", linewidth=1, label="c₀/2")
-                axes.set(ylim=sorted((1.04 * c_0, -0.04 * c_0)))
-                if number == 0:
-                    axes.set_title(title.replace("N_c=", "N_c = "))
-            row[0].set_ylabel(f"{name}\nmean k")
-        for axes in grid[-1]:
-            axes.set_xlabel("step")
-        legend_below(figure, max(grid.flat, key=lambda axes: len(axes.lines)))  # a run with the most heads
-        figure.suptitle(f"Where do the heads' curvatures go?\n{data}")
-    parts = "; ".join(
-        f"{name}, {title}: from {_list(run[0])} to {_list(run[-1])}"
-        for name, runs in shown.items()
-        for title, run in runs.items()
-    )
-    figure.alt_text = (
-        f"Mean curvature of each head over training on {data}. {parts}. c₀/2 is {signed(c_0 / 2)}."
-    )
-    return figure, shown
-
-
 def plot_head_pairs(pairs: Mapping[str, Tensor], *, c_0: float, data: str) -> Drawn:
     """Draw the curvatures of head 2 over those of head 1, one dot per sample: full range above, magnified below.
 
@@ -220,44 +279,6 @@ def _list(values: Tensor) -> str:
 
 # E, S and H of Table 4: colour and marker, as in the figures of the three geometries
 _GEOMETRY = {"E": (INK, "s"), "S": (VERMILION, "^"), "H": (BLUE, "o")}
-
-
-def plot_sphere(angles: Mapping[str, Tensor], k: float, *, data: str) -> Drawn:
-    """Draw points on the sphere of curvature k > 0, seen from the side.
-
-    The origin is at the top, its antipode at the bottom. Every second sample is drawn on the left.
-
-    Args:
-        angles: panel title to (N,) angles from the origin, in radians; above π a point is beyond the antipode.
-
-    Returns:
-        figure and {title: (N,) angles}.
-    """
-    with canvas(7.8, 3.3, len(angles), margins=(0.01, 0.03, 0.99, 0.74, 0.04)) as (figure, panels):
-        for axes, (title, angle) in zip(panels, angles.items(), strict=True):
-            axes.add_patch(Circle((0, 0), 1, facecolor="#F7F7F7", edgecolor="black", linewidth=1))
-            axes.axhline(0, color=INK, linestyle=":", linewidth=1)
-            side = torch.where(torch.arange(len(angle)) % 2 == 0, 1.0, -1.0).to(angle.dtype)
-            x, y = side * angle.sin(), angle.cos()
-            axes.plot(x, y, "o", color=VERMILION, markersize=5, alpha=0.5, markeredgewidth=0)
-            for height, word, va in ((1, "centre", "bottom"), (-1, "antipode", "top")):
-                axes.plot(0, height, "x", color="black", markersize=6)
-                axes.text(0, 1.08 * height, word, ha="center", va=va, fontsize=8)
-            axes.text(0, 0.03, "equator", ha="center", color=INK, fontsize=8)
-            axes.set(xlim=(-1.5, 1.5), ylim=(-1.3, 1.3), aspect="equal")
-            axes.set_title(f"{title}\nmean {math.degrees(float(angle.mean())):.0f}°", fontsize=9)
-            bare(axes)
-        figure.suptitle(f"Where on the sphere of curvature {signed(k)} are the points?\n{data}")
-    parts = "; ".join(
-        f"{' '.join(title.split())}: {math.degrees(float(a.min())):.0f} to {math.degrees(float(a.max())):.0f} degrees, "
-        f"{100 * float((a > math.pi / 2).double().mean()):.0f} per cent beyond 90"
-        for title, a in angles.items()
-    )
-    figure.alt_text = (
-        f"A sphere of curvature {signed(k)} from the side, the centre of the page on top, with points of {data}. "
-        f"{parts}."
-    )
-    return figure, dict(angles)
 
 
 def plot_mixtures(heads: Mapping[str, Mapping[str, Tensor]], *, data: str) -> Drawn:

@@ -1,17 +1,22 @@
-"""Figures of notebook 07: the initial curvatures of Eq. 6, one for each sample, and what changes them in training."""
+"""Figures of notebook 07: where the curvatures of Eq. 6 begin, and what changes them in training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import log10
 from typing import Any
 
 import torch
 from matplotlib.axes import Axes
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
-from hypav.errors import DataError
-from hypav.figures.runs import METRICS, plot_comparison  # noqa: F401
+from hypav import utils
+from hypav.alignment import Adaptive, AdaptiveCurvature, AlignmentConfig, preset
+from hypav.data.batches import TripletSampler, make_batch
+from hypav.data.features import FeatureSet
+from hypav.evaluation import Metrics
+from hypav.experiments.configs import network_for, recipe_for
 from hypav.figures.style import (
     BLUE,
     HATCH,
@@ -25,8 +30,118 @@ from hypav.figures.style import (
     signed,
     superscript,
 )
+from hypav.training import Learner, RunConfig, train_step
 
+SINGLE = Adaptive(N_c=1, c_0=-0.4)  # the paper's layer
 ROUNDING = 1e-12  # a smaller gradient is rounding if another is about 1; it is drawn as 0
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A run whose curvature layer was recorded.
+
+    Attributes:
+        norms: layer -> norm of its gradient at each step.
+        steps: the steps before which the curvatures of some videos were recorded.
+        k: (len(steps), N) these curvatures.
+        weights: mean absolute weight of the curvature layer at first and at the end.
+        model: the network at the end.
+    """
+
+    norms: dict[str, list[float]]
+    steps: list[int]
+    k: Tensor
+    weights: tuple[float, float]
+    model: nn.Module
+
+
+def fresh_run(
+    data: FeatureSet, alignment: AlignmentConfig | None = None, *, weight_decay: float = 1e-5
+) -> Learner:
+    """A network with a curvature layer in float64, before its first step. The seed is 0."""
+    recipe = recipe_for(data, scale="course").changed({"dtype": "float64", "weight_decay": weight_decay})
+    alignment = preset("printed", curvatures=SINGLE) if alignment is None else alignment
+    return Learner.fresh(
+        RunConfig(network_for(data, recipe), recipe.train, alignment, seed=0), torch.device("cpu")
+    )
+
+
+def some_videos(model: nn.Module, data: FeatureSet) -> tuple[Tensor, Tensor, Tensor]:
+    """phi_v and phi_a (N, D) of twenty videos of each of ten training classes, and the classes (N,)."""
+    seen = data["train"].to(dtype=torch.float64)
+    rows = torch.cat([(seen.label == c).nonzero()[:20, 0] for c in seen.classes[:10]])
+    with torch.no_grad():
+        model.eval()
+        return model.encode_v(seen.video[rows]), model.encode_a(seen.audio[rows]), seen.label[rows]
+
+
+def watch(data: FeatureSet, *, steps: int, every: int = 4) -> dict[str, Watched]:
+    """Train four runs from the same weights on the same batches, and record their curvature layers.
+
+    They are `printed`, with and without weight decay, and `curved`, with minus the distance and with its kernel.
+    """
+    curved = preset("curved", curvatures=SINGLE)
+    runs = {
+        "printed": (preset("printed", curvatures=SINGLE), 1e-5),
+        "printed, no decay": (preset("printed", curvatures=SINGLE), 0.0),
+        "curved": (curved, 1e-5),
+        "curved, kernel": (preset("curved", curvatures=SINGLE, similarity="kernel"), 1e-5),
+    }
+    with utils.threads(1):
+        return {name: _watch(data, *run, steps, every) for name, run in runs.items()}
+
+
+def _watch(data: FeatureSet, alignment: AlignmentConfig, decay: float, steps: int, every: int) -> Watched:
+    learner, seen = fresh_run(data, alignment, weight_decay=decay), data["train"].to(dtype=torch.float64)
+    curvature, encoder = learner.alignment.curvature, learner.model.encode_v.out
+    sampler = TripletSampler(seen.label, batch_size=32, generator=learner.sampling)
+    norms: dict[str, list[float]] = {"video encoder": [], "curvature layer": []}
+    weight, ks = curvature.layer.weight, []
+    first = float(weight.detach().abs().mean())
+    for step, (index, negative) in enumerate(zip(*sampler.draw(steps), strict=True)):
+        if step % every == 0:
+            with torch.no_grad():
+                ks.append(curvature(*some_videos(learner.model, data)[:2])[:, 0])
+        train_step(learner, make_batch(seen, index, negative))
+        norms["video encoder"].append(float(encoder.weight.grad.norm()))
+        norms["curvature layer"].append(float(weight.grad.norm()))
+    weights = first, float(weight.detach().abs().mean())
+    return Watched(norms, list(range(0, steps, every)), torch.stack(ks), weights, learner.model)
+
+
+def random_layers(
+    models: Mapping[str, nn.Module], data: FeatureSet, generator: Generator, *, layers: int = 100
+) -> tuple[dict[str, Tensor], Tensor]:
+    """How much the curvatures of random layers differ between classes.
+
+    Args:
+        models: name -> network; the layers see its embeddings of some videos.
+        generator: draws the layers, and shuffles the classes 400 times.
+
+    Returns:
+        name -> (layers,) percent of the variance of k between classes, and (400,) the same for shuffled classes.
+    """
+    shares: dict[str, Tensor] = {}
+    for name, model in models.items():
+        phi_v, phi_a, label = some_videos(model, data)
+        drawn = [AdaptiveCurvature(SINGLE, phi_v.shape[1], generator).double() for _ in range(layers)]
+        with torch.no_grad():
+            ks = [layer(phi_v, phi_a)[:, 0] for layer in drawn]
+        shares[name] = torch.stack([_share_between(k, label) for k in ks])
+    orders = [torch.randperm(len(label), generator=generator) for _ in range(400)]
+    return shares, torch.stack([_share_between(ks[0], label[order]) for order in orders])
+
+
+def _share_between(k: Tensor, label: Tensor) -> Tensor:
+    """The variance of the classes' means in percent of the variance of k."""
+    means = torch.stack([k[label == c].mean() for c in label.unique()])
+    between = means[torch.unique(label, return_inverse=True)[1]] - k.mean()
+    return 100 * between.square().sum() / (k - k.mean()).square().sum()
+
+
+def percent(metrics: Metrics) -> list[float]:
+    """S, U, HM and ZSL in per cent."""
+    return [100 * value for value in (metrics.S, metrics.U, metrics.HM, metrics.ZSL)]
 
 
 def plot_layer_curve(s: Tensor, *, c_0: float, data: str) -> Drawn:
@@ -57,68 +172,6 @@ def plot_layer_curve(s: Tensor, *, c_0: float, data: str) -> Drawn:
         f"{float(k.min()):.2f} to {float(k.max()):.2f}, in the mean {float(k.mean()):.2f}."
     )
     return figure, {"s": s, "k": k}
-
-
-def plot_group_curvatures(
-    curvatures: Mapping[str, Tensor], groups: Sequence[str], *, c_0: float, data: str, generator: Generator
-) -> Drawn:
-    """Draw the curvature of each sample by group, with one panel for each state of the layer.
-
-    The text above each panel gives the share of the variance between the groups, and the same for shuffled group names.
-
-    Args:
-        curvatures: state -> (N,).
-        groups: N names.
-        generator: shuffles the names 200 times.
-
-    Returns:
-        figure and {state: {"k": {group: its curvatures}, "share": percent of the variance between groups, "chance": the
-        median and the 95 % quantile of the same for shuffled names}}.
-
-    Raises:
-        DataError: the number of curvatures of a state is not that of the names.
-    """
-    names = list(dict.fromkeys(groups))
-    member = torch.tensor([names.index(group) for group in groups])
-    shuffled = [member[torch.randperm(len(member), generator=generator)] for _ in range(200)]
-    shown: dict[str, Any] = {}
-    for state, k in curvatures.items():
-        if k.shape != (len(groups),):
-            raise DataError(f"{state} has curvatures of shape {tuple(k.shape)} for {len(groups)} samples.")
-        k = k.detach().double()
-        chance = torch.tensor([_share_between(k, other) for other in shuffled], dtype=torch.float64)
-        shown[state] = {
-            "k": {name: k[member == n] for n, name in enumerate(names)},
-            "share": _share_between(k, member),
-            "chance": torch.quantile(chance, torch.tensor([0.5, 0.95], dtype=torch.float64)).tolist(),
-        }
-    with canvas(8, 2.1 + 0.24 * len(names), len(shown), sharex=True, sharey=True) as (figure, panels):
-        for axes, (state, shares) in zip(panels, shown.items(), strict=True):
-            for row, part in enumerate(shares["k"].values()):
-                # the horizontal spread is fixed, not random, so that the picture is always the same
-                spread = row + 0.5 * ((torch.arange(len(part)) * 0.618034) % 1 - 0.5)
-                axes.plot(part.numpy(), spread.numpy(), "o", color=BLUE, markersize=2.5, alpha=0.35)
-                axes.plot(float(part.mean()), row, "d", color=VERMILION, markersize=7)
-            axes.axvline(c_0 / 2, color=INK, linewidth=0.8, linestyle="--")
-            axes.set(xlabel="curvature k")
-            title = f"{state}\nbetween rows {shares['share']:.0f} %,\nby chance {shares['chance'][0]:.0f} %"
-            axes.set_title(title, fontsize=9)
-            axes.grid(False, axis="y")
-        panels[0].set_yticks(range(len(names)), names)
-        panels[0].set_ylim(len(names) - 0.4, -0.6)
-        figure.suptitle(f"Does a video's curvature depend on what it shows?\n{data}")
-    parts = []
-    for state, shares in shown.items():
-        every = torch.cat(list(shares["k"].values()))
-        parts.append(
-            f"{state}: k from {float(every.min()):.2f} to {float(every.max()):.2f}, {shares['share']:.0f} percent of the "
-            f"variance between groups, by chance {shares['chance'][0]:.0f} and rarely more than {shares['chance'][1]:.0f}"
-        )
-    figure.alt_text = (
-        f"Curvatures of {len(groups)} videos in {len(names)} groups, dots, with each group's mean, diamonds. "
-        f"{'; '.join(parts)}. A dashed line marks c₀/2 = {signed(c_0 / 2)}."
-    )
-    return figure, shown
 
 
 def plot_random_layers(shares: Mapping[str, Tensor], chance: Tensor, *, data: str) -> Drawn:
@@ -255,11 +308,3 @@ def _norm(value: float) -> str:
 
 def _span(bands: Tensor) -> str:
     return "/".join(signed(round(float(bands[n]), 2) + 0.0) for n in (0, 2, 4))
-
-
-def _share_between(k: Tensor, member: Tensor) -> float:
-    """The variance of the groups' means in percent of the variance of k; 0 if all k are equal."""
-    size = torch.bincount(member).double()
-    means = torch.zeros_like(size).index_add(0, member, k) / size
-    total = float((k - k.mean()).square().sum())
-    return 100 * float((size * (means - k.mean()).square()).sum()) / total if total else 0.0

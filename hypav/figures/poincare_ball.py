@@ -1,14 +1,13 @@
-"""Figures of notebook 01, the Poincaré disk (k < 0): distances, straight lines, sums, maps, means, trees, tilings."""
+"""Figures of notebook 01, the Poincaré disk (k < 0): trees, means, and one drawing for all curvatures."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 from torch import Tensor
 
 from hypav import geometry
@@ -19,7 +18,6 @@ from hypav.figures.style import (
     GREEN,
     INK,
     PURPLE,
-    SKY,
     VERMILION,
     Drawn,
     canvas,
@@ -31,148 +29,62 @@ from hypav.figures.style import (
 VIEW = 2.4  # half the width of a panel that shows several curvatures in the same coordinates
 
 
-def plot_depth(k: float = -1.0) -> Drawn:
-    """Draw λ_k and the distance to the centre over the norm of a point, from the centre to near the rim (k < 0).
+Grow = Callable[..., Sequence[tuple[Tensor, Tensor]]]
+
+
+def plot_trees(grow: Grow, ks: Sequence[float] = (-1.0,), *, edge: float = 1.2, depth: int = 4) -> Drawn:
+    """Draw a tree in which every vertex has three neighbours, in several curvatures (k < 0), each panel on its own scale.
+
+    The two vertices that are closest to each other, of all pairs that no edge joins, are ringed.
+
+    Args:
+        grow: a function of a vertex (2,), the angle at which its parent lies, a depth, k and the length of an edge. It
+            returns the edges below the vertex as pairs of points (2,). The tree is two of these, joined by an edge.
+        ks: the curvatures.
+        edge, depth: the length of an edge, and the number of levels on either side.
 
     Returns:
-        figure and {"norm", "factor", "distance": (200,)}.
+        figure and {"k=...": {"edges" (E, P, 2), "closest": the distance of the ringed pair, "pair" (2, 2)}}.
     """
-    rim = float(geometry.ball_radius(torch.tensor(k, dtype=torch.float64)))
-    norm = torch.linspace(0, 0.999 * rim, 200, dtype=torch.float64)
-    points = torch.stack([norm, torch.zeros_like(norm)], -1)
-    data = {
-        "norm": norm,
-        "factor": geometry.conformal_factor(points, k=k).squeeze(-1),
-        "distance": geometry.distance0(points, k=k),
-    }
-    with canvas(7.2, 3.2, 2) as (figure, (left, right)):
-        left.semilogy(norm, data["factor"], color=BLUE)
-        left.set(title="how much longer a small step is", ylabel="conformal factor λ")
-        right.plot(norm, data["distance"], color=BLUE, label=f"k = {signed(k)}")
-        right.plot(norm, 2 * norm, color=INK, linestyle="--", label="k = 0: twice the norm")
-        right.set(title="how far it is to the centre", ylabel="distance to the centre")
-        right.legend(loc="upper left")
-        for axes in (left, right):
-            axes.axvline(rim, color=VERMILION, linestyle=":")
-            axes.set_xlabel("norm of the point (the rim is dotted)")
-        figure.suptitle("How far away is the rim?")
-    at_half = geometry.distance0(torch.tensor([rim / 2, 0.0], dtype=torch.float64), k=k)
+    trees: dict[float, Tensor] = {}
+    for k in ks:
+        right = geometry.expmap0(torch.tensor([edge / 4, 0.0], dtype=torch.float64), k=k)
+        edges = [(-right, right)]
+        for vertex, home in ((right, math.pi), (-right, 0.0)):
+            edges += grow(vertex, home, depth, k=k, edge=edge)
+        trees[k] = torch.stack([torch.stack(tuple(pair)) for pair in edges])
+    data: dict[str, Any] = {}
+    width = 7.4 if len(ks) > 1 else 5.2
+    with canvas(width, width / len(ks) + 0.7, len(ks)) as (figure, panels):
+        for axes, (k, ends) in zip(panels, trees.items(), strict=True):
+            closest, pair = _closest(ends, k)
+            curves = shapes.segment(ends[:, 0], ends[:, 1], k=k, points=13)
+            data[f"k={k:g}"] = {"edges": curves, "closest": closest, "pair": pair}
+            rim = 1 / math.sqrt(-k)
+            frame(axes, k, min(1.03 * rim, 1.12 * float(ends.abs().max())), ticks=False)
+            draw_lines(axes, curves, GREEN, 1.2)
+            axes.plot(*ends.reshape(-1, 2).T, "o", color=INK, markersize=2.5)
+            axes.plot(*pair.T, "o", mec=VERMILION, mfc="none", markersize=11, markeredgewidth=1.8)
+            axes.set_title(f"k = {signed(k)}\nringed pair: {closest:.2f} apart")
+        figure.suptitle("Is there room for the tree?")
+    parts = "; ".join(f"k = {signed(k)}: {data[f'k={k:g}']['closest']:.2f} apart" for k in trees)
     figure.alt_text = (
-        f"For k = {signed(k)} the conformal factor grows from 2 at the centre to {data['factor'][-1]:.0f} at 0.999 "
-        f"of the rim's radius {rim:.2f}; the distance to the centre is {at_half:.2f} half-way out and "
-        f"{data['distance'][-1]:.2f} at 0.999, and grows without bound."
+        f"A tree of {len(trees[ks[0]])} edges of length {edge:g}, each panel on a scale of its own. The "
+        f"closest two vertices that no edge joins are, for {parts}."
     )
     return figure, data
 
 
-def plot_geodesics(pairs: Tensor, k: float = -1.0) -> Drawn:
-    """Draw geodesics and chords between pairs of points (N, 2, 2) in the disk, k < 0, with the lengths of both.
-
-    Returns:
-        figure and {"geodesics" (N, P, 2), "geodesic_length" (N,), "chord_length" (N,), both measured in the disk}.
-    """
-    curves = shapes.segment(pairs[:, 0], pairs[:, 1], k=k, points=61)
-    t = torch.linspace(0, 1, 401, dtype=torch.float64).unsqueeze(-1)
-    chords = pairs[:, :1] + t * (pairs[:, 1:] - pairs[:, :1])
-    geodesic_length = geometry.distance(pairs[:, 0], pairs[:, 1], k=k)
-    chord_length = geometry.distance(chords[:, 1:], chords[:, :-1], k=k).sum(-1)
-    lengths = list(zip(geodesic_length.tolist(), chord_length.tolist(), strict=True))
-    with canvas(6.4, 4.4) as (figure, axes):
-        frame(axes, k, 1.08 / math.sqrt(-k))
-        for curve, pair, (along, across) in zip(curves, pairs, lengths, strict=True):
-            axes.plot(*curve.T, color=BLUE, label="geodesic")
-            axes.plot(*pair.T, color=INK, linestyle="--", linewidth=1, label="straight in the page")
-            axes.plot(*pair.T, "o", color=BLUE)
-            straight = abs(along - across) < 5e-3
-            # on the side to which the geodesic bends, away from the chord
-            axes.annotate(
-                f"{across:.2f} for both" if straight else f"{along:.2f} against {across:.2f}",
-                (curve[len(curve) // 2] * 0.55).tolist(),
-                (0, 6 if straight else -3),
-                textcoords="offset points",
-                ha="center",
-                fontsize=8,
-            )
-        handles = axes.get_legend_handles_labels()[0][:2]
-        axes.legend(handles=handles, loc="upper right", bbox_to_anchor=(1.45, 1.0))
-        axes.set_title("Which way from dot to dot is shorter?")
-    parts = [f"{a:.2f} along the geodesic, {b:.2f} along the chord" for a, b in lengths]
-    figure.alt_text = f"{len(pairs)} pairs of points in the disk of k = {signed(k)}: {'; '.join(parts)}."
-    return figure, {"geodesics": curves, "geodesic_length": geodesic_length, "chord_length": chord_length}
-
-
-def plot_addition(x: Tensor, y: Tensor, k: float = -1.0) -> Drawn:
-    """Draw x ⊕ y and y ⊕ x for points x and y (2,) in the disk, k < 0, and eight rays moved by adding x.
-
-    Returns:
-        figure and {"x_plus_y", "y_plus_x", "x_plus_origin_star": (8, P, 2) lines through 0, moved by x}.
-    """
-    star = shapes.circle(torch.zeros(2), 9.0 / math.sqrt(-k), k=k, points=9)[:-1]
-    lines = shapes.segment(torch.zeros_like(star), star, k=k, points=61)
-    data = {
-        "x_plus_y": geometry.mobius_add(x, y, k=k),
-        "y_plus_x": geometry.mobius_add(y, x, k=k),
-        "x_plus_origin_star": geometry.mobius_add(x, lines, k=k),
-    }
-    with canvas(7.4, 3.8, 2) as (figure, (left, right)):
-        for axes in (left, right):
-            frame(axes, k, 1.08 / math.sqrt(-k))
-        marks = (("x", x, "s", INK), ("y", y, "D", INK), ("x ⊕ y", data["x_plus_y"], "o", BLUE))
-        for name, point, marker, color in (*marks, ("y ⊕ x", data["y_plus_x"], "^", VERMILION)):
-            left.plot(*point, marker, color=color, linestyle="none", label=name)
-        left.legend(loc="lower center", bbox_to_anchor=(0.5, 0.15), ncols=2)
-        left.set_title("two points, two sums")
-        draw_lines(right, lines, INK, 0.8, "--")
-        draw_lines(right, data["x_plus_origin_star"], BLUE, 1.4)
-        right.plot(0, 0, "o", color=INK)
-        right.plot(*x, "s", color=BLUE)
-        right.set_title("eight rays from 0 (dashed), all moved by x")
-        figure.suptitle("Does it matter which point is added to which?")
-    a, b = data["x_plus_y"].tolist(), data["y_plus_x"].tolist()
-    figure.alt_text = (
-        f"In the disk of k = {signed(k)}, x ⊕ y is ({a[0]:.2f}, {a[1]:.2f}) but y ⊕ x is ({b[0]:.2f}, {b[1]:.2f}); both "
-        "are equally far from the centre. Eight straight rays from the centre become eight arcs from x that meet "
-        "the rim at right angles."
-    )
-    return figure, data
-
-
-def plot_maps(ks: Sequence[float] = (-1.0, -0.25)) -> Drawn:
-    """Draw how Eq. 1 and exp_0 change the norm of a vector (k < 0), and log_0 of both results.
-
-    Returns:
-        figure and {"norm": (200,), "k=...": {"project", "expmap0", "log_project", "log_expmap0": (200,)}}.
-    """
-    norm = torch.linspace(0.01, 3.0, 200, dtype=torch.float64)
-    vectors = torch.stack([norm, torch.zeros_like(norm)], -1)
-    data: dict[str, Any] = {"norm": norm}
-    with canvas(7.4, 3.4, 2, sharex=True) as (figure, (left, right)):
-        for k, color, marker in zip(ks, (BLUE, VERMILION, GREEN), "os^", strict=False):
-            line: dict[str, Any] = {"color": color, "marker": marker, "markevery": 33, "markersize": 4}
-            clipped, mapped = geometry.project(vectors, k=k, xi=1e-3), geometry.expmap0(vectors, k=k)
-            row = data[f"k={k:g}"] = {"project": clipped[:, 0], "expmap0": mapped[:, 0]}
-            row["log_project"] = geometry.logmap0(clipped, k=k)[:, 0]
-            row["log_expmap0"] = geometry.logmap0(mapped, k=k)[:, 0]
-            left.plot(norm, row["project"], **line, label=f"Eq. 1, k = {signed(k)}")
-            left.plot(norm, row["expmap0"], "--", **line, label=f"exp at 0, k = {signed(k)}")
-            right.plot(norm, row["log_project"], **line)
-            right.plot(norm, row["log_expmap0"], "--", **line)
-        left.set(title="norm in the ball", xlabel="norm of the vector", ylabel="norm of its point")
-        right.set(title="norm after log at 0 (Eq. 3)", ylabel="norm in the tangent space")
-        right.set_xlabel("norm of the vector")
-        figure.legend(loc="outside lower center", ncols=4)
-        figure.suptitle("What is left of a long vector's length?")
-    parts = [
-        f"for k = {signed(k)} it is cut to {data[f'k={k:g}']['project'][-1]:.2f}, and log gives "
-        f"{data[f'k={k:g}']['log_project'][-1]:.2f}"
-        for k in ks
-    ]
-    figure.alt_text = (
-        f"Eq. 1 keeps a vector as it is up to the rim and cuts it there: of norm 3, {'; '.join(parts)}. "
-        "exp at 0 bends every norm smoothly towards the rim, and log at 0 undoes it: the dashed lines on the right "
-        "are one straight line."
-    )
-    return figure, data
+def _closest(ends: Tensor, k: float) -> tuple[float, Tensor]:
+    """The least distance of two vertices that no edge (E, 2, 2) joins, and the two (2, 2)."""
+    vertices, index = torch.unique(ends.reshape(-1, 2), dim=0, return_inverse=True)
+    apart = geometry.pairwise_distance(vertices, k=k).fill_diagonal_(torch.inf)
+    a, b = index.view(-1, 2).T
+    apart[a, b] = apart[b, a] = torch.inf
+    # several pairs may be as close: the first by rounded coordinates is the same on every processor
+    near = (apart < apart.min() + 1e-6).nonzero().tolist()
+    pair = vertices[min(near, key=lambda two: vertices[two].round(decimals=6).flatten().tolist())]
+    return float(apart.min()), pair
 
 
 def plot_means(points: Tensor, x: Tensor, k: float = -1.0) -> Drawn:
@@ -233,88 +145,6 @@ def plot_space(k: float, *, edge: float = 1.2) -> Drawn:
         figure.suptitle(f"What does curvature k = {signed(k)} do to the same drawing?")
     figure.alt_text = f"Curvature {signed(k)}: {_in_words(space)}."
     return figure, space
-
-
-def plot_curvatures(ks: Sequence[float] = (-1.0, -0.5, -0.1, 0.0, 0.25)) -> Drawn:
-    """Draw `plot_space` for several curvatures side by side, in the same coordinates: grids above, trees below.
-
-    Returns:
-        figure and {"k=...": the data of plot_space}.
-    """
-    spaces = {f"k={k:g}": _space(k, 1.2) for k in ks}
-    with canvas(1.6 * len(ks), 4.0, (2, len(ks)), sharex=True, sharey=True) as (figure, panels):
-        for (above, below), space in zip(panels.T, spaces.values(), strict=True):
-            _draw_grid(above, space, small=True)
-            _draw_tree(below, space, small=True)
-            above.set_title(f"k = {signed(space['k'])}")
-        figure.suptitle("What happens to the same drawing when only the curvature changes?")
-    parts = "; ".join(f"k = {signed(space['k'])}: {_in_words(space)}" for space in spaces.values())
-    figure.alt_text = f"The same grid, circles, triangle and tree in {len(ks)} curvatures. {parts}."
-    return figure, spaces
-
-
-def plot_tilings(
-    tilings: Sequence[tuple[int, int, int]] = ((4, 3, 1), (4, 4, 3), (4, 5, 4), (3, 7, 6)),
-) -> Drawn:
-    """Draw regular tilings {p, q}, with q p-gons around each corner, and the number of tiles shown.
-
-    Args:
-        tilings: (p, q, layers) of each, see `shapes.tiling`.
-
-    Returns:
-        figure and {"{p,q}": {"k", "tiles", "corners" (T, p, 2)}}.
-    """
-    polygons = {3: "triangles", 4: "squares"}
-    data: dict[str, Any] = {}
-    with canvas(2 * len(tilings), 2.9, len(tilings)) as (figure, panels):
-        for axes, (p, q, layers) in zip(panels, tilings, strict=True):
-            corners, k = shapes.tiling(p, q, layers)
-            data[f"{{{p},{q}}}"] = {"k": k, "tiles": len(corners), "corners": corners}
-            outlines = shapes.segment(corners, corners.roll(-1, 1), k=k, points=9).flatten(1, 2)
-            reach = 1.08 if k < 0 else 1.05 * float(outlines.abs().max())
-            frame(axes, k, reach, ticks=False)
-            shades = [BLUE if number else VERMILION for number in range(len(corners))]
-            axes.add_collection(PolyCollection(list(outlines.numpy()), facecolors=shades, alpha=0.25))
-            draw_lines(axes, outlines, INK, 0.6)
-            sign = "<" if k < 0 else ">" if k > 0 else "="
-            axes.set_title(f"{q} {polygons.get(p, f'{p}-gons')} a corner\nk {sign} 0: {len(corners)} tiles")
-        figure.suptitle("How many polygons fit around a corner?")
-    parts = [f"{name} in curvature {signed(row['k'])}, {row['tiles']} tiles" for name, row in data.items()]
-    figure.alt_text = f"Regular tilings, the middle tile marked: {'; '.join(parts)}. Tiles shrink to the rim."
-    return figure, data
-
-
-def plot_growth(ks: Sequence[float] = (-1.0, -0.25, 0.0, 0.25)) -> Drawn:
-    """Draw the length of a circle over its radius, and the number of a tree's vertices over their depth.
-
-    Returns:
-        figure and {"radius": (81,), "k=...": length (81,), "vertices": {"depth", "count": (9,)}}.
-    """
-    radius = torch.linspace(0, 8, 81, dtype=torch.float64)
-    depth = torch.arange(9)
-    data: dict[str, Any] = {"radius": radius}
-    with canvas(6.4, 3.8) as (figure, axes):
-        for k, color, style in zip(ks, (BLUE, SKY, INK, VERMILION), ("-", "--", "-.", ":"), strict=False):
-            reach = radius <= (math.inf if k <= 0 else math.pi / math.sqrt(k))
-            length = data[f"k={k:g}"] = torch.where(reach, shapes.circle_length(radius, k=k), torch.nan)
-            axes.semilogy(radius[1:], length[1:], style, color=color, label=f"circle, k = {signed(k)}")
-        data["vertices"] = {"depth": depth, "count": 3 * 2.0 ** (depth - 1)}
-        axes.semilogy(
-            depth[1:], data["vertices"]["count"][1:], "D", color=GREEN, label="tree of degree 3: vertices"
-        )
-        axes.set(xlabel="radius of the circle, depth of the tree", ylabel="length, or number")
-        axes.set_ylim(0.5, 1e4)
-        axes.legend(loc="upper left", fontsize=8)
-        axes.set_title("Which circle is long enough for all the vertices of a tree?")
-    parts = ", ".join(
-        f"{float(shapes.circle_length(6.0, k=k)):.0f} for k = {signed(k)}" for k in ks if k <= 0
-    )
-    figure.alt_text = (
-        f"Length of a circle of radius 6: {parts}. A tree of degree 3 has 96 vertices at depth 6. On the logarithmic "
-        "axis tree and hyperbolic circles grow along straight lines, the flat circle bends away below them, and on "
-        "the sphere the length falls back to 0."
-    )
-    return figure, data
 
 
 def _space(k: float, edge: float) -> dict[str, Any]:

@@ -1,21 +1,26 @@
-"""Figures of notebook 00: the task, answering with a word, and how the alignment loss responds to curvature."""
+"""Figures of notebook 00: the way from points to the alignment loss, the task, and where videos land among words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
+import pandas as pd
 import torch
 from matplotlib.colors import ListedColormap
 from matplotlib.lines import Line2D
 from torch import Tensor
 
 from hypav import geometry
-from hypav.alignment import PRESETS, alignment_loss, preset
+from hypav.alignment import alignment_loss, preset, similarity_matrix
+from hypav.data.features import FeatureSet, Phase
 from hypav.errors import DataError
+from hypav.evaluation import Metrics
+from hypav.experiments.paper import paper_row
 from hypav.figures.explorer import Explorer, fixed
-from hypav.figures.runs import plot_history  # noqa: F401
-from hypav.figures.style import BLUE, INK, VERMILION, Drawn, canvas, cues, frame, signed
+from hypav.figures.style import BLUE, CUES, INK, VERMILION, Drawn, bare, canvas, cues, frame, signed
+from hypav.training import Run
 
 _SEEN, _UNSEEN = BLUE, VERMILION
 
@@ -138,6 +143,18 @@ def plot_task() -> Drawn:
     return figure, {"sound": sounds, "picture": pictures}
 
 
+def four_words() -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
+    """Arguments of `plot_words`, placed by hand: four words, training videos of three of them, and a new video."""
+    words = {
+        name: torch.tensor(place, dtype=torch.float64)
+        for name, place in {"cat": (1, 1.6), "cow": (3, 0.6), "rooster": (0.4, 3), "dog": (2.2, 2.3)}.items()
+    }
+    angle = torch.arange(12, dtype=torch.float64)
+    around = (0.06 + 0.018 * angle)[:, None] * torch.stack([(2.4 * angle).cos(), (2.4 * angle).sin()], dim=1)
+    videos = {name: word + around for name, word in words.items() if name != "dog"}
+    return words, videos, torch.tensor([1.85, 1.75], dtype=torch.float64)
+
+
 def plot_words(words: Mapping[str, Tensor], videos: Mapping[str, Tensor], new: Tensor) -> Drawn:
     """Draw class words and videos in a plane, and the distance of the new video to each word.
 
@@ -204,37 +221,183 @@ def plot_words(words: Mapping[str, Tensor], videos: Mapping[str, Tensor], new: T
     }
 
 
-def plot_felt_curvature(phi_v: Tensor, phi_a: Tensor) -> Drawn:
-    """Draw the alignment loss of each preset over k from -1 to 1, in units of its value at k = 0.
+def eight_points() -> tuple[Tensor, Tensor]:
+    """The pictures and the sounds of four videos, (4, 2) each: the points of the explorer, five times nearer to 0."""
+    phi_v, phi_a = torch.tensor(_EIGHT, dtype=torch.float64) / 5
+    return phi_v, phi_a
+
+
+def plot_alignment_steps(phi_v: Tensor, phi_a: Tensor, ks: Sequence[float]) -> Drawn:
+    """Draw the way of points to the alignment loss: points, ball (Eq. 1), arrows (Eq. 3), tables of cosines (Eq. 4).
 
     Args:
-        phi_v, phi_a: (N, D) embeddings of the same N videos.
+        phi_v, phi_a: (N, 2), the pictures and the sounds of the same N videos.
+        ks: the curvatures, all negative; one row of five panels each.
 
     Returns:
-        figure and {"k": (41,), preset: (41,)}.
+        figure and {"points": (2, N, 2), "k = ...": {"ball": (2, N, 2), "arrows": (2, N, 2), "cosines": (2, N, N)}}.
     """
-    ks = torch.arange(-20, 21, dtype=torch.float64) * 0.05
-    presets = [name for name in PRESETS if name != "released-2023"]
-    shown: dict[str, Tensor] = {"k": ks}
-    for name in presets:
-        losses = torch.stack([alignment_loss(phi_v, phi_a, k.reshape(1, 1), preset(name)) for k in ks])
-        shown[name] = (losses / losses[20]).detach()
-    with canvas(6.4, 3.4) as (figure, axes):
-        for number, (name, cue) in enumerate(cues(presets).items()):
-            marks = (4 * (number % 2), 8)  # the marks of equal curves must not hide each other
-            axes.plot(ks.numpy(), shown[name].numpy(), **cue.line, markevery=marks, label=name)
-        axes.set(xlabel="curvature k", ylabel="loss / loss at k = 0", ylim=(0, None))
-        axes.axvline(0, color=INK, linewidth=0.8, zorder=0)
-        for x, word in ((-0.5, "hyperbolic"), (0.5, "spherical")):
-            axes.text(x, 0.94, word, transform=axes.get_xaxis_transform(), ha="center", color=INK)
-        axes.legend(title="preset")
-        axes.set_title("Does the alignment loss feel the curvature?")
-    parts = [f"{name} {float(shown[name][0]):.2f} and {float(shown[name][-1]):.2f}" for name in presets]
+    points = torch.stack([phi_v, phi_a])
+    shown: dict[str, Any] = {"points": points}
+    for k in ks:
+        ball = geometry.project(points, k=k, xi=1e-3)
+        arrows = geometry.logmap0(ball, k=k)
+        cosines = torch.stack([similarity_matrix(each, "cosine") for each in arrows])
+        shown[f"k = {signed(k)}"] = {"ball": ball, "arrows": arrows, "cosines": cosines}
+    steps = {k: shown[f"k = {signed(k)}"] for k in ks}
+    looks = {"picture": (BLUE, "s"), "sound": (VERMILION, "o")}
+    longest = float(points.norm(dim=2).max())
+    reach = 1.12 * max(float(step["arrows"].norm(dim=2).max()) for step in steps.values())
+    with canvas(8, 0.75 + 1.8 * len(ks), (len(ks), 5)) as (figure, grid):
+        for row, (k, step) in zip(grid, steps.items(), strict=True):
+            side = 1.15 * max(abs(k) ** -0.5, longest)
+            for axes, where in zip(row[:2], (points, step["ball"]), strict=True):
+                frame(axes, k, side, ticks=False)
+                for each, (color, mark) in zip(where, looks.values(), strict=True):
+                    axes.plot(*each.T.numpy(), mark, color=color, markersize=5)
+            frame(row[2], 0.0, reach, ticks=False)
+            for ends, (color, mark) in zip(step["arrows"], looks.values(), strict=True):
+                for end in ends.tolist():
+                    row[2].plot(*zip((0.0, 0.0), end, strict=True), color=color)
+                row[2].plot(*ends.T.numpy(), mark, color=color, markersize=4)
+            for axes, table in zip(row[3:], step["cosines"], strict=True):
+                image = axes.imshow(table.numpy(), cmap="PuOr", vmin=-1, vmax=1)
+                bare(axes)
+            row[0].set_ylabel(f"k = {signed(k)}", fontsize=11)
+        names = ("points φ", "in the ball (Eq. 1)", "arrows (Eq. 3)", "cosines, pictures", "cosines, sounds")
+        for axes, name in zip(grid[0], names, strict=True):
+            axes.set_title(name)
+        figure.colorbar(image, ax=list(grid[:, 4]), ticks=[-1, 0, 1], shrink=0.8)
+        handles = [
+            Line2D([], [], ls="none", marker=mark, color=color, label=f"{name} of a video")
+            for name, (color, mark) in looks.items()
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+        figure.suptitle("What happens to eight points on the way to the loss?")
+    parts = []
+    for k, step in steps.items():
+        moved = int(((step["ball"] - points).norm(dim=2) > 1e-9).sum())
+        low, high = (float(end) for end in step["arrows"].norm(dim=2).aminmax())
+        parts.append(
+            f"At k = {signed(k)}, {moved} of {points[..., 0].numel()} points are pulled into the ball, and the arrows "
+            f"are {low:.1f} to {high:.1f} long."
+        )
+    tables = [step["cosines"] for step in steps.values()]
+    if len(ks) > 1 and all(torch.allclose(table, tables[0]) for table in tables):
+        parts.append("The tables of cosines are the same in all rows.")
     figure.alt_text = (
-        "The alignment loss over the curvature, each preset in units of its own value at k = 0. At k = −1 and k = 1: "
-        f"{'; '.join(parts)}."
+        "Each row from left to right: points in the plane, the same points in a ball, arrows from the centre to them, a "
+        f"square table of the cosines between the arrows of pictures, and one of sounds. {' '.join(parts)}"
     )
     return figure, shown
+
+
+def plot_landing(run: Run, phase: Phase, data: FeatureSet) -> Drawn:
+    """Draw where a network puts the videos of three classes, in the plane through their words: seen and unseen classes.
+
+    Three points span a plane. What a video has besides is at right angles to it and adds the same to the squared distance
+    from each of the three words. So the nearest of the three words is the same in the plane as in the whole space. Of all
+    triples among the first nine classes the median one is drawn, by the share of videos nearest to their word.
+
+    Returns:
+        figure and {title: {"words": (3, 2), "videos": {name: (n, 2)}, "nearest": share of videos nearest to their word}}.
+    """
+    theta_v, theta_w = run.embed(phase)[1:]
+    column = torch.searchsorted(phase.classes, phase.label)
+    shown: dict[str, Any] = {}
+    parts = []
+    with canvas(8, 4.3, 2) as (figure, panels):
+        for axes, (kind, part) in zip(panels, (("seen", phase.seen), ("unseen", phase.unseen)), strict=True):
+            triple, share = _middle_triple(
+                torch.cdist(theta_v, theta_w), column, torch.searchsorted(phase.classes, part[:9])
+            )
+            words = theta_w[list(triple)]
+            first, second = words[1] - words[0], words[2] - words[0]
+            along = first / first.norm()
+            across = second - (second @ along) * along
+            plane = torch.stack([along, across / across.norm()], dim=1)
+            flat = (words - words[0]) @ plane
+            names = [data.class_names[int(phase.classes[row])] for row in triple]
+            videos = {
+                name: (theta_v[column == row] - words[0]) @ plane
+                for name, row in zip(names, triple, strict=True)
+            }
+            for cue, word, (name, places) in zip(CUES[1:], flat, videos.items(), strict=False):
+                axes.plot(*places.T.numpy(), cue.marker, color=cue.color, markersize=4, alpha=0.45)
+                axes.plot(*word.tolist(), cue.marker, color=cue.color, markersize=13, markeredgecolor="black")
+                below = word[1] < flat[:, 1].mean()
+                axes.annotate(
+                    name.rpartition(".")[2],
+                    word.tolist(),
+                    (0, -12 if below else 12),
+                    textcoords="offset points",
+                    ha="center",
+                    va="top" if below else "bottom",
+                )
+            axes.margins(0.22)
+            _draw_borders(axes, flat)
+            title = f"three {kind} classes: {100 * share:.0f} % nearest to their word"
+            axes.set(title=title, aspect="equal", xticks=[], yticks=[])
+            axes.grid(False)
+            axes.spines[:].set_visible(True)
+            shown[kind] = {"words": flat, "videos": videos, "nearest": share}
+            count = sum(map(len, videos.values()))
+            parts.append(
+                f"Three {kind} classes, {', '.join(names)}: of {count} videos {100 * share:.0f} percent lie nearest to "
+                "the word of their class"
+            )
+        marks = [
+            Line2D([], [], ls="none", marker="o", color=INK, markersize=size, label=name)
+            for size, name in ((11, "word"), (4, "a video of this class"))
+        ]
+        marks.append(Line2D([], [], color=INK, linestyle=":", label="equally far from two words"))
+        figure.legend(handles=marks, loc="outside lower center", ncols=3)
+        figure.suptitle(f"Do videos land near the word of their class?\n{data.name}")
+    figure.alt_text = f"Two planes, each through the words of three classes. {'. '.join(parts)}."
+    return figure, shown
+
+
+def _middle_triple(distances: Tensor, column: Tensor, choice: Tensor) -> tuple[tuple[int, ...], float]:
+    """The triple of columns with the median share of videos nearest to their own word, and the share."""
+    found = []
+    for triple in combinations(choice.tolist(), 3):
+        inside = torch.isin(column, torch.tensor(triple))
+        nearest = torch.tensor(triple)[distances[inside][:, list(triple)].argmin(dim=1)]
+        found.append((float((nearest == column[inside]).double().mean()), triple))
+    share, triple = sorted(found)[len(found) // 2]
+    return triple, share
+
+
+def first_table(ours: Metrics, reference: Metrics, data: FeatureSet) -> pd.DataFrame:
+    """Our network, the linear reference and chance on this data, and two rows of the paper, in per cent."""
+    chance, among_unseen = 100 / len(data["test"].classes), 100 / len(data["test"].unseen)
+    percent = [[100 * value for value in (m.S, m.U, m.HM, m.ZSL)] for m in (reference, ours)]
+    here, key = ("SIMULATED" if data.simulated else data.name), ("UCF-GZSL", "main")
+    rows = [
+        ["chance", here, chance, chance, chance, among_unseen],
+        ["linear reference (ESZSL)", here, *percent[0]],
+        ["Hyper-alignment, 60 steps a stage", here, *percent[1]],
+        *(
+            [f"{name}, paper's Table 1", "UCF-GZSL", *(paper_row(key, name) or ())]
+            for name in ("AVCA", "Hyper-alignment")
+        ),
+    ]
+    return pd.DataFrame(rows, columns=["method", "data", "S", "U", "HM", "ZSL"])
+
+
+def _draw_borders(axes: Any, words: Tensor) -> None:
+    """The lines on which two of three words are equally far, and the third is farther: rays from the circumcentre."""
+    system = 2 * (words[1:] - words[0])
+    centre = torch.linalg.solve(system, (words[1:].square() - words[0].square()).sum(dim=1))
+    limits = axes.get_xlim(), axes.get_ylim()
+    far = 10 * (words - centre).norm(dim=1).max()
+    for i, j, third in ((0, 1, 2), (0, 2, 1), (1, 2, 0)):
+        side = words[j] - words[i]
+        ray = torch.stack([-side[1], side[0]]) / side.norm()
+        ray = ray * -torch.sign(ray @ (words[third] - words[i]))
+        # on an acute side the ray leaves the third word; all rays start at the centre
+        axes.plot(*torch.stack([centre, centre + far * ray]).T.numpy(), ":", color=INK, linewidth=1)
+    axes.set(xlim=limits[0], ylim=limits[1])
 
 
 # the embeddings of four videos in two coordinates: of their pictures, and of their sounds

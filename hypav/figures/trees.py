@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import cycle
 from typing import Any
 
@@ -12,6 +13,9 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from hypav import geometry
+from hypav.data.load import load
+from hypav.data.simulated import VIEWS, simulated
+from hypav.data.yt8m import yt8m_classes
 from hypav.figures import shapes
 from hypav.figures.png_explorer import Control, Explorer
 from hypav.figures.style import (
@@ -24,18 +28,178 @@ from hypav.figures.style import (
     SKY,
     VERMILION,
     Drawn,
+    bare,
     canvas,
     cues,
     draw_lines,
     frame,
+    legend_below,
     signed,
 )
-from hypav.hyperbolicity import four_point_delta
-from hypav.trees import ClassTree, Embedding, radial_layout
+from hypav.hyperbolicity import delta_rel, four_point_delta, gaussian_null, sampled_delta_rel
+from hypav.trees import ClassTree, Embedding, class_tree, embed, embed_tree, radial_layout
 
 # three ways to split four points A, B, C, D into two pairs, and the look of each
 _PAIRINGS = (("AB + CD", (0, 1), (2, 3)), ("AC + BD", (0, 2), (1, 3)), ("AD + BC", (0, 3), (1, 2)))
 _LOOKS = ((BLUE, "-", ""), (VERMILION, "--", "//"), (GREEN, ":", ".."))
+
+
+# the paper's Table 7: delta_rel of theta_v
+TABLE_7 = {
+    "ActivityNet, AVCA": 0.37,
+    "VGGSound, AVCA": 0.30,
+    "ActivityNet, Hyper-alignment": 0.32,
+    "VGGSound, Hyper-alignment": 0.27,
+}
+
+
+def course_tree() -> ClassTree:
+    """The tree of the classes that the course takes from YouTube-8M."""
+    classes = yt8m_classes()
+    names = [c.super_group for c in classes], [c.parent for c in classes], [c.name for c in classes]
+    return class_tree(*names)
+
+
+def four_shapes() -> tuple[dict[str, Tensor], list[float]]:
+    """The distortion of a class tree, a star, a ring and a grid in planes of six curvatures, and these curvatures.
+
+    The last one is that of the sphere whose equator is as long as the ring.
+    """
+    data = load("simulated")
+    ks = [-16.0, -4.0, -1.0, -0.25, 0.0, (2 * math.pi / 24) ** 2]
+    steps = (torch.arange(24).unsqueeze(1) - torch.arange(24)).abs()
+    ring = torch.minimum(steps, 24 - steps).double()
+    turn = 2 * math.pi * torch.arange(24, dtype=torch.float64) / 24
+    circle = 24 / (2 * math.pi) * torch.stack([turn.cos(), turn.sin()], 1)
+    side = torch.arange(5, dtype=torch.float64)
+    grid = torch.cartesian_prod(side, side) - 2
+    levels = data.super_groups, data.groups, data.class_names
+    tree = class_tree(*(level for level in levels if level is not None))  # the simulated set has all three
+    star = torch.tensor([-1] + [0] * 8)
+    found = {
+        "class tree, 76 vertices": embed_tree(tree.parents, k=ks),
+        "star, 8 arms": embed_tree(star, k=ks),
+        "ring of 24": embed(ring, (circle / 2).expand(6, 24, 2), k=ks),
+        "grid 5 × 5": embed(torch.cdist(grid, grid), (grid / 2).expand(6, 25, 2), k=ks),
+    }
+    return {name: each.distortion for name, each in found.items()}, ks
+
+
+def plot_h_and_tripod() -> Drawn:
+    """Draw four points that hang on an H, and the tripod of a base and two points with Gromov's product.
+
+    Returns:
+        figure and {"sums": the three sums of the H, "product"}.
+    """
+    ends = {"A": (-1.6, 1.0), "B": (-1.3, -0.8), "C": (1.5, -1.1), "D": (1.8, 0.7)}
+    joints = {"A": (-0.7, 0.0), "B": (-0.7, 0.0), "C": (0.9, 0.0), "D": (0.9, 0.0)}
+    arm = {name: math.dist(ends[name], joints[name]) for name in ends}
+    bar = math.dist(joints["A"], joints["C"])
+    total = sum(arm.values())
+    sums = {"AB + CD": total, "AC + BD": total + 2 * bar, "AD + BC": total + 2 * bar}
+    with canvas(7.2, 3.2, 2) as (figure, (left, right)):
+        for name, end in ends.items():
+            left.plot(*zip(end, joints[name], strict=True), color=BLUE, linewidth=2)
+            left.plot(*end, "o", color=INK)
+            left.annotate(name, end, (0, 8), textcoords="offset points", ha="center")
+        left.plot([-0.7, 0.9], [0, 0], color=VERMILION, linewidth=4)
+        left.text(0.1, 0.12, "bar", color=VERMILION, ha="center", fontsize=11)
+        left.set_title("Four points in a tree: an H")
+        tips = {"b": (-1.8, 0.0), "i": (1.4, 1.0), "j": (1.5, -1.0)}
+        for name, tip in tips.items():
+            color, width = (VERMILION, 4) if name == "b" else (BLUE, 2)
+            right.plot(*zip(tip, (0.2, 0.0), strict=True), color=color, linewidth=width)
+            right.plot(*tip, "o", color=INK)
+            right.annotate(name, tip, (0, 8), textcoords="offset points", ha="center")
+        right.text(-0.8, 0.15, "(i|j) at b", color=VERMILION, ha="center", fontsize=11)
+        right.set_title("Three points in a tree: a tripod")
+        for axes in (left, right):
+            bare(axes)
+            axes.set(xlim=(-2.2, 2.2), ylim=(-1.5, 1.6), aspect="equal")
+    figure.alt_text = (
+        "Left, four points on an H: A and B on one side of a bar, C and D on the other. "
+        f"AB + CD = {sums['AB + CD']:.1f} does not cross the bar; AC + BD and AD + BC cross it twice and are both "
+        f"{sums['AC + BD']:.1f}. Right, a tripod: the ways from b to i and to j run together along a thick line, whose "
+        "length is Gromov's product."
+    )
+    return figure, {"sums": sums, "product": 2.0}
+
+
+def plot_with_and_without_a_tree() -> Drawn:
+    """Draw delta_rel of the simulated sounds and pictures with their class tree and without, at two kinds of length.
+
+    Returns:
+        figure and {"view, length": {"with": values of three sets, "without": values}}.
+    """
+    flat = {name: replace(view, levels=(0.0, 0.0, 1.0)) for name, view in VIEWS.items()}
+    drawn = {
+        name: [simulated("ucf-gzsl", seed=seed, views=views) for seed in range(3)]
+        for name, views in (("with", VIEWS), ("without", flat))
+    }
+    found: dict[str, dict[str, list[float]]] = {}
+    for view in ("audio", "video"):
+        for length in ("own length", "length 1"):
+            row = found[f"{view}, {length}"] = {}
+            for name, sets in drawn.items():
+                tables = [getattr(data, view).double() for data in sets]
+                if length == "length 1":
+                    tables = [x / x.norm(dim=1, keepdim=True) for x in tables]
+                row[name] = [_sampled(x, seed) for seed, x in enumerate(tables)]
+    null = gaussian_null(300, 512, generator=torch.Generator().manual_seed(3)).delta_rel
+    with canvas(7.2, 3.6) as (figure, axes):
+        axes.axvline(null, color=INK, linestyle="--")
+        axes.text(null, -0.45, " noise", color=INK, va="center")
+        for row, values in enumerate(found.values()):
+            for name, marker, color, shift in (("with", "o", BLUE, -0.12), ("without", "^", VERMILION, 0.12)):
+                label = f"{name} a class tree" if row == 0 else None
+                height = [row + shift] * len(values[name])
+                axes.plot(values[name], height, marker, color=color, linestyle="", label=label)
+        axes.set_yticks(range(len(found)), list(found))
+        axes.set(ylim=(len(found) - 0.5, -0.7), xlim=(0, 0.45), xlabel="δ_rel, three sets each")
+        legend_below(figure, axes)
+        axes.set_title("Does δ_rel see a tree that is there? SIMULATED")
+    means = [
+        f"{name} {sum(row['with']) / 3:.2f} with the tree and {sum(row['without']) / 3:.2f} without"
+        for name, row in found.items()
+    ]
+    figure.alt_text = (
+        f"δ_rel of 300 samples: {'; '.join(means)}. Gaussian noise of the same size has {null:.2f}."
+    )
+    return figure, {**found, "noise": null}
+
+
+def _sampled(x: Tensor, seed: int) -> float:
+    generator = torch.Generator().manual_seed(seed)
+    return sampled_delta_rel(x, generator=generator, size=300, tries=2).delta_rel
+
+
+def noisy_tree(tree: ClassTree, lengths: Sequence[float]) -> list[list[Any]]:
+    """delta_rel of 400 samples of a class tree with noise, and the share whose class the nearest prototype finds.
+
+    A prototype has one coordinate per edge, which is 1 if the edge is on the way to the class.
+
+    Args:
+        lengths: the length of the noise; an edge has length 1.
+
+    Returns:
+        A row for each length and one for noise alone: the length, delta_rel, and the share.
+    """
+    n = len(tree.parents)
+    ways = torch.zeros(n, n, dtype=torch.float64)
+    for v, parent in enumerate(tree.parents.tolist()):
+        if parent >= 0:
+            ways[v] = ways[parent]
+            ways[v, v] = 1
+    leaves = ways[tree.leaves, 1:]
+    generator, label = torch.Generator().manual_seed(3), torch.arange(400) % len(leaves)
+    rows: list[list[Any]] = []
+    for length in lengths:
+        noise = torch.randn(400, n - 1, generator=generator, dtype=torch.float64) / math.sqrt(n - 1)
+        samples = leaves[label] + length * noise
+        right = (torch.cdist(samples, leaves).argmin(dim=1) == label).double().mean()
+        rows.append([f"{length:g}", delta_rel(samples).delta_rel, f"{100 * float(right):.0f} %"])
+    null = gaussian_null(400, n - 1, generator=generator, tries=3).delta_rel
+    return [*rows, ["noise alone", null, f"{100 / len(leaves):.0f} % (chance)"]]
 
 
 def plot_class_tree(tree: ClassTree) -> Drawn:
@@ -154,42 +318,6 @@ def _sizes(tree: ClassTree) -> list[float]:
     return (60 * 0.5 ** tree.depths.double()).tolist()
 
 
-def plot_thin_triangles(sides: Sequence[float] = (1.0, 3.0, 9.0), *, k: float = -1.0) -> Drawn:
-    """Draw equilateral triangles in the disk (k < 0), and the distance from the midpoint of a side to the other sides.
-
-    Returns:
-        figure and {"triangles" (len(sides), 3, P, 2), "side": (37,), "gap": (37,), "flat": (37,)}.
-    """
-    side = torch.linspace(0.25, 9.25, 37, dtype=torch.float64)
-    limit = f"stays below {math.asinh(1) / math.sqrt(-k):.2f}"
-    gap = torch.stack([_gap(float(s), k) for s in side])
-    outlines = []
-    for s in sides:
-        corners = shapes.triangle(s, k=k)
-        outlines.append(shapes.segment(corners, corners.roll(-1, 0), k=k, points=41))
-    # in flat space: the foot of the perpendicular from the midpoint of a side
-    data = {"triangles": torch.stack(outlines), "side": side, "gap": gap, "flat": side * math.sqrt(3) / 4}
-    with canvas(7.4, 3.5, 2) as (figure, (left, right)):
-        frame(left, k, 1.08 / math.sqrt(-k), ticks=False)
-        for triangle, s, (color, dash, _) in zip(outlines, sides, cycle(_LOOKS), strict=False):
-            draw_lines(left, triangle, color, 1.6, dash)
-            left.plot([], [], color=color, linestyle=dash, label=f"side {s:g}")
-        left.legend(loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=3)
-        left.set_title(f"triangles in the disk, k = {signed(k)}")
-        right.plot(side, data["flat"], "--", color=INK, label="flat: grows for ever")
-        right.plot(side, gap, color=BLUE, label=f"k = {signed(k)}: {limit}")
-        right.plot(side, 0 * side, ":", color=GREEN, label="tree: 0")
-        right.set(xlabel="length of the sides", ylabel="from mid-side to the other sides", ylim=(-0.1, 2.6))
-        right.legend(loc="center right", bbox_to_anchor=(1.0, 0.5), handlelength=1.4)
-        figure.suptitle("How thick is a large triangle?")
-    figure.alt_text = (
-        f"Three triangles in the disk of curvature {signed(k)}, the largest almost a tripod. The middle of a side of "
-        f"length 9 is {float(_gap(9.0, k)):.2f} from the other sides there, {9 * math.sqrt(3) / 4:.2f} in flat space and "
-        f"0 in a tree; for longer sides the first {limit}, the second grows."
-    )
-    return figure, data
-
-
 def four_points(angle: float, radius: float) -> Tensor:
     """The points A, B, C of the figures, and D at `angle` degrees and norm `radius`: (4, 2)."""
     turn = math.radians(angle)
@@ -211,24 +339,6 @@ def plot_four_points(angle: float = 35.0, radius: float = 0.88, k: float = -1.0)
     figure.alt_text = (
         f"Curvature {signed(k)}, D at {radius:.2f} of the unit disk, {angle:.0f} degrees: {_in_words(data)}."
     )
-    return figure, data
-
-
-def plot_four_point_cases(ks: Sequence[float] = (0.0, -0.5, -1.0)) -> Drawn:
-    """Draw `plot_four_points` for several curvatures side by side: the points above, the sums below.
-
-    Returns:
-        figure and {"k=...": the data of plot_four_points}.
-    """
-    data = {f"k={k:g}": _quadruple(four_points(35.0, 0.88), k) for k in ks}
-    with canvas(2.5 * len(ks), 4.6, (2, len(ks)), height_ratios=[3, 2]) as (figure, panels):
-        for (above, below), case in zip(panels.T, data.values(), strict=True):
-            _draw_points(above, case)
-            _draw_sums(below, case)
-            above.set_title(f"k = {signed(case['k'])}: δ = {case['delta']:.2f}")
-        figure.suptitle("Which two sums are almost equal?")
-    parts = "; ".join(f"k = {signed(case['k'])}: {_in_words(case)}" for case in data.values())
-    figure.alt_text = f"The same four points in {len(ks)} curvatures. {parts}."
     return figure, data
 
 
@@ -272,12 +382,6 @@ def plot_noise(
         f"features, lie between {min(reported.values()):.2f} and {max(reported.values()):.2f}."
     )
     return figure, data
-
-
-def _gap(side: float, k: float) -> Tensor:
-    corners = shapes.triangle(side, k=k)
-    outline = shapes.segment(corners, corners.roll(-1, 0), k=k, points=401)
-    return geometry.pairwise_distance(outline[0, 200:201], outline[1], k=k).min()
 
 
 def _quadruple(points: Tensor, k: float) -> dict[str, Any]:

@@ -7,8 +7,10 @@ import inspect
 import pkgutil
 from collections.abc import Callable
 from itertools import combinations
+from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from matplotlib.text import Text
@@ -16,6 +18,7 @@ from matplotlib.text import Text
 from hypav import figures, geometry
 from hypav.alignment import AlignmentConfig
 from hypav.avca import AVCAConfig, Embeddings, build_avca
+from hypav.checks import poincare_ball as poincare_ball_checks
 from hypav.data.simulated import simulated
 from hypav.evaluation import Curve, Scores, harmonic_mean
 from hypav.figures import (
@@ -24,6 +27,7 @@ from hypav.figures import (
     hyper_alignment,
     hyper_multiple,
     hyper_single,
+    numerics_and_names,
     own_data,
     poincare_ball,
     runs,
@@ -72,6 +76,14 @@ def network() -> Any:
     return build_avca(config, torch.Generator().manual_seed(0)).double().eval()
 
 
+def landed() -> Any:
+    """A run whose network has put every video of the small set somewhere."""
+    test = simulated("small")["test"]
+    theta_w = rand(len(test.classes), 5)
+    theta_v = theta_w[torch.searchsorted(test.classes, test.label)] + 0.5 * rand(len(test), 5, seed=1)
+    return SimpleNamespace(embed=lambda _: (theta_v, theta_v, theta_w))
+
+
 def changes() -> dict[str, tuple[float, float | None]]:
     model = network()
     batch = [rand(16, width, seed=n) for n, width in enumerate((7, 9, 11, 7, 9, 11))]
@@ -87,6 +99,13 @@ TREE = class_tree(["a", "a", "b"], ["x", "y", "z"], ["1", "2", "3"])
 TENTHS = {"AVCA": [0.1, 0.2, 0.4], "other": [0.3, 0.2, 0.1]}
 INTERVALS = {name: Interval(30.0, 28.0, 32.0, 3) for name in runs.METRICS}
 PANEL = seeing_embeddings.TsnePanel("AVCA", POINTS, NAMES, POINTS[:3], [*"abc"], "apart: 2.0")
+PLANTED = pd.DataFrame(
+    {"branching": 3, "depth": depth, "dim": dim, "task": task, "measure": "distortion"}
+    | {"gain": 0.1, "low": low, "high": 0.3}
+    for depth in (2, 3)
+    for dim, low in ((2, 0.01), (64, -0.2))
+    for task in ("metric", "classes")
+)
 D: dict[str, Any] = {"data": DATA}
 C: dict[str, Any] = {"c_0": -0.4, "data": DATA}
 
@@ -95,25 +114,21 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_words": lambda: start_here.plot_words(
         {"cat": POINTS[0], "dog": POINTS[1]}, {"cat": POINTS[2:5]}, POINTS[5]
     ),
-    "plot_felt_curvature": lambda: start_here.plot_felt_curvature(rand(6, 4), rand(6, 4, seed=1)),
-    "plot_depth": poincare_ball.plot_depth,
-    "plot_geodesics": lambda: poincare_ball.plot_geodesics(POINTS[:4].view(2, 2, 2)),
-    "plot_addition": lambda: poincare_ball.plot_addition(POINTS[0], POINTS[1]),
-    "plot_maps": poincare_ball.plot_maps,
+    "plot_alignment_steps": lambda: start_here.plot_alignment_steps(*start_here.eight_points(), (-1.0, -0.1)),
+    "plot_landing": lambda: start_here.plot_landing(landed(), simulated("small")["test"], simulated("small")),
+    "plot_trees": lambda: poincare_ball.plot_trees(
+        poincare_ball_checks.tree.reference, (-1.0, -0.1), depth=2
+    ),
     "plot_means": lambda: poincare_ball.plot_means(POINTS, POINTS[0]),
     "plot_space": lambda: poincare_ball.plot_space(0.2),
-    "plot_curvatures": poincare_ball.plot_curvatures,
-    "plot_tilings": lambda: poincare_ball.plot_tilings(((4, 4, 1), (4, 5, 2))),
-    "plot_growth": poincare_ball.plot_growth,
     "plot_artan": three_geometries.plot_artan,
-    "plot_light": three_geometries.plot_light,
-    "plot_circles": three_geometries.plot_circles,
+    "plot_views": three_geometries.plot_views,
     "plot_two_points": lambda: three_geometries.plot_two_points(-0.8),
     "plot_two_points_row": three_geometries.plot_two_points_row,
-    "plot_rim_errors": lambda: three_geometries.plot_rim_errors(
+    "plot_rim_errors": lambda: numerics_and_names.plot_rim_errors(
         {"hypav": lambda x, y: geometry.distance(x, y, k=-1.0), "twice": lambda x, y: 2 * (x - y).norm(dim=1)}
     ),
-    "plot_printed_radius": three_geometries.plot_printed_radius,
+    "plot_printed_radius": numerics_and_names.plot_printed_radius,
     "plot_class_tree": lambda: trees.plot_class_tree(TREE),
     "plot_tree_embeddings": lambda: trees.plot_tree_embeddings(
         TREE, embed_tree(TREE.parents, k=[0.0, -1.0], steps=5)
@@ -125,16 +140,13 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_four_points": trees.plot_four_points,
     "plot_four_point_cases": trees.plot_four_point_cases,
     "plot_noise": lambda: trees.plot_noise([2, 64], [0.4, 0.34], {"A": 0.3, "B": 0.27}),
-    "plot_answers": lambda: zero_shot.plot_answers(SCORES, betas=(0.0, 1.0), **D),
+    "plot_border": lambda: zero_shot.plot_border((0.0, 0.5)),
     "plot_switches": lambda: zero_shot.plot_switches(SCORES, betas=(0.0,), **D),
     "plot_beta": lambda: zero_shot.plot_beta(curve(), betas=(0.0, 1.0), **D),
     "plot_peeking": lambda: zero_shot.plot_peeking(
         {"β": {"4 classes": [1.0, 2.0]}, "all": {"4 classes": [3.0]}}
     ),
     "plot_phases": lambda: runs.plot_phases(simulated("small")),
-    "plot_draws": lambda: zero_shot.plot_draws(
-        torch.tensor([4, 2]), {"naive": torch.tensor([4, 2]), "balanced": torch.tensor([3, 3])}, **D
-    ),
     "plot_network": lambda: avca.plot_network(network(), rand(4, 7), rand(4, 9), rand(3, 11)),
     "plot_attention": lambda: avca.plot_attention({"before": rand(5, 2, 2, 2)}, **D),
     "plot_terms": avca.plot_terms,
@@ -217,6 +229,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_comparison": lambda: runs.plot_comparison(
         {"AVCA": INTERVALS, "Hyper-single": INTERVALS}, {"AVCA": {"HM": 27.15}}, **D
     ),
+    "plot_planted_map": lambda: runs.plot_planted_map(PLANTED, measures=("distortion",)),
     "plot_seen_unseen_curve": lambda: runs.plot_seen_unseen_curve({"AVCA": curve()}),
     "plot_history": lambda: runs.plot_history(epochs(), best_epoch=2),
     "plot_text_rows": lambda: own_data.plot_text_rows(["Archery", "Clean", "Cut"], [0, 2, 1]),

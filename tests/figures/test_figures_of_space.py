@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
 from hypav import geometry
-from hypav.alignment import alignment_loss, preset
+from hypav.checks import poincare_ball as checks
+from hypav.data.simulated import simulated
 from hypav.errors import DataError
+from hypav.evaluation import Metrics
+from hypav.figures import numerics_and_names, start_here, three_geometries, trees
 from hypav.figures import poincare_ball as ball
-from hypav.figures import start_here, three_geometries, trees
 from hypav.hyperbolicity import four_point_delta
 from hypav.trees import class_tree
 
@@ -34,53 +37,89 @@ def test_the_nearest_word_is_named_and_drawn_thick() -> None:
         start_here.plot_words({}, {}, torch.zeros(2))
 
 
-def test_only_the_curved_loss_responds_to_the_curvature() -> None:
-    generator = torch.Generator().manual_seed(2)
-    phi_v, phi_a = torch.randn(2, 12, 20, generator=generator, dtype=torch.float64).relu()
-    data = start_here.plot_felt_curvature(phi_v, phi_a)[1]
-    k, printed, released, curved = data.values()
-    assert k[[0, 20, -1]].tolist() == pytest.approx([-1, 0, 1])
-    for flat in (printed, released):
-        assert (flat - 1).abs().max() < 1e-9
-    ends = [alignment_loss(phi_v, phi_a, end.reshape(1, 1), preset("curved")) for end in (k[0], k[20])]
-    close(curved[0], (ends[0] / ends[1]).detach())
-    assert curved[0] > 1.05
+def test_the_four_steps_change_lengths_and_never_the_cosines() -> None:
+    phi_v, phi_a = start_here.eight_points()
+    figure, data = start_here.plot_alignment_steps(phi_v, phi_a, (-1.0, -0.1))
+    near, far = data["k = −1"], data["k = −0.1"]
+    outside = (data["points"].norm(dim=2) > 1).sum()
+    assert 0 < outside < 8, "some points are pulled into the ball and some are not"
+    assert f"At k = −1, {outside} of 8 points are pulled into the ball" in figure.alt_text
+    assert near["ball"].norm(dim=2).max() == pytest.approx(0.999)
+    close(far["ball"], data["points"])
+    close(near["arrows"].norm(dim=2), torch.atanh(near["ball"].norm(dim=2)))
+    close(near["cosines"], far["cosines"])
+    close(near["cosines"].diagonal(dim1=1, dim2=2), torch.ones(2, 4, dtype=torch.float64))
+    assert "the same in all rows" in figure.alt_text
 
 
-def test_the_ball_is_drawn_from_the_formulas() -> None:
-    data = ball.plot_depth(-0.25)[1]
-    close(data["factor"], 2 / (1 - 0.25 * data["norm"] ** 2))
-    close(data["distance"], 4 * torch.atanh(data["norm"] / 2), rtol=1e-8, atol=1e-8)
-    pairs = torch.stack([points((0.8, 0.1), (-0.2, 0.85)), points((-0.7, 0.0), (0.5, 0.0))])
-    data = ball.plot_geodesics(pairs)[1]
-    assert data["geodesic_length"][0] < data["chord_length"][0] - 0.1
-    close(data["geodesic_length"][1], data["chord_length"][1], rtol=1e-5, atol=1e-5)
-    data = ball.plot_addition(*points((0.5, 0.1), (0.1, 0.6)))[1]
-    assert not torch.allclose(data["x_plus_y"], data["y_plus_x"])
-    close(data["x_plus_y"].norm(), data["y_plus_x"].norm())
-    assert data["x_plus_origin_star"][:, -1].norm(dim=-1).min() > 0.99
+def test_the_nearest_of_three_words_is_the_same_in_their_plane() -> None:
+    generator = torch.Generator().manual_seed(0)
+    data = simulated("small")
+    test = data["test"]
+    column = torch.searchsorted(test.classes, test.label)
+    theta_w = torch.randn(len(test.classes), 7, generator=generator, dtype=torch.float64)
+    theta_v = theta_w[column] + 1.5 * torch.randn(len(test), 7, generator=generator, dtype=torch.float64)
+    run = SimpleNamespace(embed=lambda phase: (theta_v, theta_v, theta_w))
+    shown = start_here.plot_landing(run, test, data)[1]  # type: ignore[arg-type]
+    for part, drawn in ((test.seen[:9], shown["seen"]), (test.unseen[:9], shown["unseen"])):
+        rows = [data.class_names.index(name) for name in drawn["videos"]]
+        assert len(set(rows)) == 3
+        assert set(rows) <= set(part.tolist())
+        words = theta_w[torch.searchsorted(test.classes, torch.tensor(rows))]
+        close(torch.pdist(drawn["words"]), torch.pdist(words))
+        right = total = 0
+        for number, (c, places) in enumerate(zip(rows, drawn["videos"].values(), strict=True)):
+            in_space = torch.cdist(theta_v[test.label == c], words).argmin(dim=1)
+            assert torch.equal(torch.cdist(places, drawn["words"]).argmin(dim=1), in_space)
+            right, total = right + int((in_space == number).sum()), total + len(places)
+        assert drawn["nearest"] == pytest.approx(right / total)
 
 
-def test_maps_cut_or_bend_and_only_the_midpoint_moves_along() -> None:
-    data = ball.plot_maps((-1.0, -0.25))[1]
-    for k, radius in (("k=-1", 1.0), ("k=-0.25", 2.0)):
-        assert float(data[k]["project"][-1]) == pytest.approx(0.999 * radius)
-        close(data[k]["log_expmap0"], data["norm"], rtol=1e-6, atol=1e-6)
+def test_the_first_table_has_chance_and_the_linear_reference() -> None:
+    data = simulated("small")
+    ours, reference = (Metrics(S=s, U=0.2, HM=0.25, ZSL=0.3, beta=0.0) for s in (0.4, 0.5))
+    table = start_here.first_table(ours, reference, data).set_index("method")
+    assert table.loc["chance", ["S", "ZSL"]].tolist() == [5.0, 25.0]
+    assert table.loc["linear reference (ESZSL)", "S"] == 50.0
+    assert table.loc["Hyper-alignment, 60 steps a stage", ["data", "S"]].tolist() == ["SIMULATED", 40.0]
+    assert table.loc["AVCA, paper's Table 1", "HM"] == 27.15
+
+
+def test_a_tree_fits_at_k_minus_1_and_collapses_in_an_almost_flat_plane() -> None:
+    ks = (-1.0, -0.25, -0.01)
+    figure, data = ball.plot_trees(checks.tree.reference, ks, edge=1.2, depth=3)
+    for k in ks:
+        row = data[f"k={k:g}"]
+        ends = row["edges"][:, [0, -1]]
+        assert len(ends) == 1 + 2 * (2 + 4 + 8)
+        lengths = geometry.distance(ends[:, 0], ends[:, 1], k=k)
+        close(lengths, torch.full_like(lengths, 1.2))
+        close(geometry.distance(*row["pair"], k=k), torch.tensor(row["closest"], dtype=torch.float64))
+    # two children of one vertex, 120 degrees apart, by the law of cosines
+    siblings = math.acosh(math.cosh(1.2) ** 2 - math.sinh(1.2) ** 2 * math.cos(2 * math.pi / 3))
+    assert data["k=-1"]["closest"] == pytest.approx(siblings)
+    assert data["k=-0.01"]["closest"] < 0.1
+    assert "2.17 apart" in figure.alt_text
+    longer = ball.plot_trees(checks.tree.reference, (-0.25,), edge=2.4, depth=3)[1]
+    close(
+        longer["k=-0.25"]["edges"],
+        2 * data["k=-1"]["edges"],
+        msg="only the root of |k| times the edge matters",
+    )
+
+
+def test_only_the_midpoint_moves_along() -> None:
     data = ball.plot_means(points((0.9, 0.1), (-0.2, 0.3), (-0.1, -0.4)), points((-0.6, -0.2))[0])[1]
     assert data["midpoint"]["miss"] == 0.0
     assert data["mean"]["miss"] > 0.05
 
 
 def test_curvature_decides_on_angles_and_room() -> None:
-    data = ball.plot_curvatures((-1.0, 0.0, 0.25))[1]
-    sums = [space["angle_sum"] for space in data.values()]
+    data = [ball.plot_space(k)[1] for k in (-1.0, 0.0, 0.25)]
+    sums = [space["angle_sum"] for space in data]
     assert sums[0] < sums[1] < sums[2]
     assert sums[1] == pytest.approx(180.0)
-    assert data["k=-1"]["crowded"] == 0 < data["k=0"]["crowded"] < data["k=0.25"]["crowded"]
-    data = ball.plot_growth((-1.0, 0.0, 0.25))[1]
-    assert data["vertices"]["count"].tolist()[1:5] == [3, 6, 12, 24]
-    assert data["k=-1"][-1] > data["vertices"]["count"][-1] > data["k=0"][-1]
-    assert data["k=0.25"][-1].isnan(), "beyond the antipode there is no circle"
+    assert data[0]["crowded"] == 0 < data[1]["crowded"] < data[2]["crowded"]
 
 
 def test_artan_and_tan_are_inverse_and_tan_ends_at_its_pole() -> None:
@@ -93,26 +132,20 @@ def test_artan_and_tan_are_inverse_and_tan_ends_at_its_pole() -> None:
     assert torch.equal(data["k=1"]["tan_k"].isnan(), beyond)
 
 
-def test_shadows_are_the_stereographic_points_at_those_distances() -> None:
-    figure, data = three_geometries.plot_light(steps=3, step=0.4)
-    way = torch.arange(-3, 4, dtype=torch.float64) * 0.4
-    for k in (-1.0, 0.0, 1.0):
-        shadows = data[f"k={k:g}"]["shadows"]
-        close(shadows, geometry.tan_k(way / 2, k=k))
-        close(geometry.distance0(shadows.unsqueeze(-1), k=k), way.abs())
-    for axes in figure.axes:
-        assert all(end[1] >= 0 for _, end in axes.collections[0].get_segments()), (
-            "rays end at the page or above"
-        )
+def test_the_eye_sees_points_where_the_stereographic_map_has_them() -> None:
+    figure, data = three_geometries.plot_views(steps=3, step=0.4)
+    way = torch.arange(4, dtype=torch.float64) * 0.4
+    for k, axes in zip((-1.0, 0.0, 1.0), figure.axes, strict=True):
+        row = data[f"k={k:g}"]
+        close(row["page"], geometry.tan_k(way / 2, k=k))
+        close(geometry.distance0(row["page"].unsqueeze(-1), k=k), way)
+        for (eye, mark), seen in zip(axes.collections[0].get_segments(), row["page"].tolist(), strict=True):
+            # eye, page and surface lie on one line, in this order
+            assert eye[1] < 0 < mark[1]
+            assert seen * (mark[1] - eye[1]) == pytest.approx(mark[0] * (0 - eye[1]))
 
 
-def test_circles_and_two_points_of_three_geometries() -> None:
-    data = three_geometries.plot_circles()[1]
-    r, there = data["radius"], data["radius"] <= math.pi
-    close(data["k=-1"]["length"], 2 * math.pi * r.sinh())
-    close(data["k=0"]["area"], math.pi * r**2)
-    close(data["k=1"]["length"][there], 2 * math.pi * r[there].sin(), atol=1e-12, rtol=1e-9)
-    assert data["k=1"]["length"][~there].isnan().all()
+def test_two_points_of_three_geometries() -> None:
     rows = [three_geometries.plot_two_points(k)[1] for k in (-1.0, 0.0, 1.0)]
     assert (rows[0]["distances"].diff() < 0).all()
     x, y = rows[1]["points"]
@@ -125,7 +158,7 @@ def test_rim_errors_are_relative_to_float64_and_nan_counts_as_lost() -> None:
     def truth(x: Tensor, y: Tensor) -> Tensor:
         return geometry.distance(x, y, k=-1.0)
 
-    data = three_geometries.plot_rim_errors(
+    data = numerics_and_names.plot_rim_errors(
         {
             "truth": truth,
             "1 % off": lambda x, y: 1.01 * truth(x, y),
@@ -139,7 +172,7 @@ def test_rim_errors_are_relative_to_float64_and_nan_counts_as_lost() -> None:
 
 
 def test_the_printed_radius_is_outside_the_ball_exactly_if_k_is_below_one() -> None:
-    data = three_geometries.plot_printed_radius(ks=(-0.2, -1.0, -2.0))[1]
+    data = numerics_and_names.plot_printed_radius(ks=(-0.2, -1.0, -2.0))[1]
     rim = data["marked"] ** -0.5
     close(data["printed"], 0.999 / data["marked"])
     close(data["ball"], 0.999 * rim)

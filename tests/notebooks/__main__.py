@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 import joblib
+import pandas as pd
 from joblib import Parallel, delayed
 
 from hypav.errors import RunError
-from hypav.handouts import code_cells, write
+from hypav.handouts import code_cells, read, write
 from hypav.processors import available
 from tests.notebooks.compare import first_difference, largest_deviation, tolerance_of
 from tests.notebooks.execute import run_on
 from tests.notebooks.gate import problems
+from tests.notebooks.workshop import is_workshop, measure
 
 # the processors on which a notebook is tried before it is written
 TRIED_ON = ("no AVX", "AVX2", "nudged weights", "other rounding")
@@ -22,7 +26,8 @@ TRIED_ON = ("no AVX", "AVX2", "nudged weights", "other rounding")
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
-def main(paths: tuple[Path, ...]) -> None:
+@click.option("--times", is_flag=True, help="Only print how long each page is, and how long it takes.")
+def main(paths: tuple[Path, ...], times: bool) -> None:
     """Run the notebooks at PATHS (default: notebooks/*.ipynb), store them, and name what the gate reports.
 
     A notebook in which another processor gives another digit is not stored.
@@ -30,6 +35,9 @@ def main(paths: tuple[Path, ...]) -> None:
     paths = paths or tuple(sorted(Path("notebooks").glob("*.ipynb")))
     if not paths:
         raise click.UsageError("There is no notebook in notebooks/. Run this from the project's folder.")
+    if times:
+        click.echo(table_of_times(paths))
+        return
     failed = False
     for path in paths:
         line, faults = refresh(path)
@@ -37,6 +45,19 @@ def main(paths: tuple[Path, ...]) -> None:
             click.echo(text)
         failed |= bool(faults)
     sys.exit(1 if failed else 0)
+
+
+def table_of_times(paths: Sequence[Path]) -> str:
+    """Words, lines, figures, predictions, exercises and minutes of each page, as a table."""
+    rows = []
+    for path in paths:
+        notebook = read(path)
+        found = measure(notebook)
+        row = {name: str(value) for name, value in asdict(found).items()} | {
+            "minutes": f"{found.minutes:.0f}"
+        }
+        rows.append({"page": path.stem, "workshop": "yes" if is_workshop(notebook) else "no"} | row)
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
 
 
 def refresh(path: Path) -> tuple[str, list[str]]:

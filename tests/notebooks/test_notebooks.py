@@ -16,6 +16,7 @@ from hypav.processors import PROCESSORS, available
 from tests.notebooks.execute import normalise
 from tests.notebooks.gate import problems
 from tests.notebooks.strict import strict_nbval
+from tests.notebooks.workshop import asked, imbalance, is_workshop
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 # a notebook that opens no data set is the same on all of them
@@ -27,6 +28,11 @@ def test_gate_and_form(path: Path) -> None:
     assert problems(path) == []
     stored = path.read_text(encoding="utf-8")
     assert nbformat.writes(normalise(nbformat.reads(stored, as_version=4))).rstrip("\n") + "\n" == stored
+
+
+def test_the_predictions_of_all_workshop_pages_cannot_be_guessed_from_their_letters() -> None:
+    pages = [notebook for notebook in map(read, NOTEBOOKS) if is_workshop(notebook)]
+    assert list(imbalance(each for page in pages for each in asked(page))) == []
 
 
 def turns(path: Path) -> tuple[str, str]:

@@ -1,0 +1,164 @@
+"""The experiments behind RESULTS.md, by name, and their recorded runs.
+
+`hypav reproduce NAME` or `hv.reproduce(data, [NAME])` trains the runs of an experiment.
+`hypav.experiments.contrasts` says what they show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame, Series
+
+from hypav.alignment import REPAIRS
+from hypav.errors import RunError
+from hypav.experiments.configs import Row, table_rows
+from hypav.experiments.effects import results_path
+from hypav.experiments.paper import Key
+from hypav.experiments.runs import load_runs
+from hypav.utils import slug
+
+PULLS = (1e-6, 1e-4, 1e-2, 0.1, 0.3, 1.0, 3.0)
+# The pull at which curvatures are compared. At weight 1 the flat loss of `curved` has .06 to .13 in the first step, and
+# from k = 1 to k = -1 it goes from .03 to .24: equal weights are not equally loud.
+PULL = 0.1
+LOSSES = ("curved", *REPAIRS)  # those on which the curvature has an effect
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a named experiment trains.
+
+    question: what it answers.
+    rows: its configurations, for the curvatures of a set of the paper.
+    seeds: how many, if the caller gives no number.
+    scale: "course" or "full"; None leaves it to the caller.
+    seconds: of a run on one core, for a first estimate; `hypav reproduce` measures it.
+    processor: a name in `hypav.processors.PROCESSORS` that the runs emulate; None is this machine's.
+    run: instead of rows, a function that takes the arguments of `hv.reproduce` and returns its runs.
+    """
+
+    question: str
+    rows: Callable[[Key | None], Sequence[Row]]
+    seeds: int = 10
+    scale: str | None = None
+    seconds: float = 5.0
+    processor: str | None = None
+    run: Callable[..., DataFrame] | None = None
+
+
+def _once(rows: Sequence[Row]) -> list[Row]:
+    """The rows without repeated configurations. They belong to no table, so they need no delta_rel and no network."""
+    first = {(row.method, row.alignment): row for row in reversed(rows)}
+    return [replace(row, table="") for row in reversed(first.values())]
+
+
+def _loudness(key: Key | None) -> list[Row]:
+    """AVCA, the printed loss at weight 1, and the printed and the released loss at PULLS, at the paper's k."""
+    rows = [*table_rows("table7", key, "printed", 1.0)]
+    rows += [
+        row for p in ("printed", "released") for s in PULLS for row in table_rows("table7", key, p, None, s)
+    ]
+    return _once(rows)
+
+
+def _planned(key: Key | None) -> list[Row]:
+    """What the planned tests need: AVCA, the printed loss, and `curved` at 13 curvatures and with adaptive heads."""
+    tables = (("table7", "printed"), ("table3", "curved"), ("table1", "curved"))
+    return _once([row for table, p in tables for row in table_rows(table, key, p, None, PULL)])
+
+
+def _curvature(key: Key | None) -> list[Row]:
+    """Table 3 under LOSSES at equal pull, and under `curved` at weight 1; and the modules of Table 1 at equal pull."""
+    rows = [*table_rows("table1", key, "curved", None, PULL)]
+    rows += [row for p in LOSSES for row in table_rows("table3", key, p, None, PULL)]
+    return _once([*rows, *table_rows("table3", key, "curved", 1.0)])
+
+
+def _full_length(key: Key | None) -> list[Row]:
+    """AVCA, the printed loss at weight 1 and at PULL, and `curved` at k = -0.2, 0 and 0.2 at PULL."""
+    curved = [
+        row for row in table_rows("table3", key, "curved", None, PULL) if row.label in ("-0.2", "0.0", "0.2")
+    ]
+    printed = [*table_rows("table7", key, "printed", 1.0), *table_rows("table7", key, "printed", None, PULL)]
+    return _once([*printed, *curved])
+
+
+EXPERIMENTS: Mapping[str, Experiment] = {
+    "loudness": Experiment("What does Eq. 4 do to HM when it is loud enough to be heard?", _loudness),
+    "curvature": Experiment("Does the curvature matter where the loss contains it, at equal pull?", _curvature),
+    "processors": Experiment(
+        "Which conclusions does another processor change?", _planned, processor="AVX2"
+    ),
+    "full-length": Experiment(
+        "Do the answers hold at the length of the long recipe?", _full_length, seeds=20, scale="full", seconds=180
+    ),
+}  # fmt: skip
+
+
+def experiments(key: Key | None = None) -> DataFrame:
+    """The named experiments: question, rows, seeds, runs (on one set) and minutes on one core, by name."""
+    rows = []
+    for name, e in EXPERIMENTS.items():
+        count = len(e.rows(key))
+        runs = count * e.seeds
+        rows.append((name, e.question, count, e.seeds, runs, round(runs * e.seconds / 60)))
+    return DataFrame(rows, columns=["name", "question", "rows", "seeds", "runs", "minutes"]).set_index("name")
+
+
+def folder_of(folder: Any, experiment: Experiment) -> str:
+    """The folder of an experiment's runs: those of an emulated processor have their own, next to the others."""
+    return str(folder) if experiment.processor is None else f"{folder}-{slug(experiment.processor)}"
+
+
+def recorded_runs() -> DataFrame:
+    """The runs that RESULTS.md speaks of, `notebooks/results/runs.csv`, with `cell` and `k`; see `with_cells`.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    return with_cells(load_runs(results_path() / "runs.csv"))
+
+
+def with_cells(runs: DataFrame) -> DataFrame:
+    """The runs with two more columns.
+
+    cell: the method and how loud its loss is, e.g. "AVCA", "printed, pull 0.1" or "curved, weight 1"; on top of another
+        network than AVCA's with its name, e.g. "AVCA-skip + printed, pull 0.1".
+    k: the curvature of a loss with one fixed curvature, NaN for all others.
+    """
+    return runs.assign(cell=_cells(runs), k=pd.to_numeric(runs["curvatures"], errors="coerce"))
+
+
+def _cells(runs: DataFrame) -> Series:
+    def name(method: str, preset: str, weight: float, pull: float) -> str:
+        if not preset:
+            return method
+        network, plus, _ = method.rpartition(" + ")  # an alignment on top of another network than AVCA's
+        loud = f"weight {weight:g}" if np.isnan(pull) else f"pull {pull:g}"
+        return f"{network}{plus}{preset}, {loud}"
+
+    columns = (runs[c] for c in ("method", "preset", "weight", "pull"))
+    return Series([name(*values) for values in zip(*columns, strict=True)], index=runs.index, dtype=object)
+
+
+def one_processor(runs: DataFrame, cpu: str | None = None) -> DataFrame:
+    """The runs of one processor; by default, for each set, of that with the most runs.
+
+    Raises:
+        RunError: there is no run of this processor.
+    """
+    if cpu is not None:
+        chosen = runs[runs["cpu"] == cpu]
+        if chosen.empty:
+            raise RunError(
+                f"There is no run on {cpu!r}; there are runs on {', '.join(sorted(set(runs['cpu'])))}."
+            )
+        return chosen
+    trained = runs[runs["recipe"] != ""]
+    most = trained.groupby("data_digest")["cpu"].agg(lambda cpus: cpus.value_counts().index[0])
+    return runs[runs["cpu"] == runs["data_digest"].map(most)]

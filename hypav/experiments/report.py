@@ -1,0 +1,132 @@
+"""Write what RESULTS.md quotes: the runs as one table, its appendix, and its two figures.
+
+`python -m hypav.experiments.report FOLDER …` gathers the runs of some folders in `notebooks/results/runs.csv`; without a
+folder it reads that file. Then it writes evidence.md, forest.png and loudness.png next to it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from pandas import DataFrame
+
+from hypav.experiments.contrasts import (
+    between_processors,
+    curvature,
+    forest,
+    headline_gains,
+    loudness,
+    planned,
+)
+from hypav.experiments.effects import by_set, results_path
+from hypav.experiments.evidence import experiments, one_processor, recorded_runs, with_cells
+from hypav.experiments.runs import METRICS, load_runs
+from hypav.experiments.tables import csv_text, to_text
+from hypav.figures.evidence import plot_forest, plot_loudness
+from hypav.utils import replacing
+
+ORDER = ["data", "recipe", "cpu", "preset", "pull", "weight", "k", "curvatures", "seed"]
+HEAD = """# Evidence: tables of the recorded runs
+
+Written by `python -m hypav.experiments.report` from [runs.csv](runs.csv);
+[RESULTS.md](../RESULTS.md) says what they mean. HM and ZSL are per cent, differences are points, and ± is half of
+Student's 95 % interval over the seeds. Differences are paired by seed. Runs of one objective are averaged first: all
+curvatures of the printed loss are one objective. "80 % power for" is the smallest true difference that these seeds find
+in four experiments out of five.
+
+Each number is a line of pandas:
+
+```python
+import pandas as pd
+runs = pd.read_csv("runs.csv")
+here = runs[(runs.data == "YT8M-GZSL (mini)") & ~runs.emulated & (runs.recipe == "yt8m-mini-course")]
+100 * here[here.cell == "AVCA"].HM.mean()
+wide = 100 * here.pivot_table(index="seed", columns="cell", values="HM")
+(wide["printed, pull 0.1"] - wide["AVCA"]).mean()
+curved = 100 * here[here.cell == "curved, pull 0.1"].pivot_table(index="seed", columns="k", values="HM").dropna()
+(curved.loc[:, curved.columns < 0].mean(axis=1) - curved.loc[:, curved.columns >= 0].mean(axis=1)).mean()
+```
+"""
+
+
+def gathered(folders: Sequence[Path | str]) -> DataFrame:
+    """The runs of some folders as one table, each run on each processor once, in a fixed order."""
+    runs = with_cells(pd.concat([load_runs(folder) for folder in folders]))
+    return runs.drop_duplicates(["key", "cpu", "recipe"]).sort_values(ORDER, kind="stable", ignore_index=True)
+
+
+def write_runs(runs: DataFrame, path: Path) -> None:
+    """Write runs as CSV, with `cell`, `k`, and `emulated`: whether most runs of the set are on another processor."""
+    most = one_processor(runs).index
+    table = runs.assign(emulated=~runs.index.isin(most))
+    rounded = {name: table[name].round(6) for name in (*METRICS, "val_HM")} | {
+        "seconds": table["seconds"].round(1)
+    }
+    with replacing(path) as temporary:
+        temporary.write_text(csv_text(table.assign(**rounded)), encoding="utf-8")
+
+
+def evidence_text(runs: DataFrame) -> str:
+    """The appendix of RESULTS.md."""
+    main = one_processor(runs)
+    parts = [HEAD, "## What was run", to_text(_overview(runs)), "## The named experiments"]
+    parts += [to_text(experiments().reset_index().rename(columns={"name": "experiment"}))]
+    for metric in ("HM", "ZSL"):
+        tests = planned(main, metric)
+        parts += [
+            f"## The planned tests, {metric}",
+            to_text(tests),
+            f"## Every method beside AVCA, {metric}",
+            to_text(forest(main, metric)),
+            f"## Loudness, {metric}: exploratory",
+            to_text(loudness(main, metric).drop(columns="preset")),
+            f"## Curvature, {metric}: k<0 minus the rest, under every loss",
+            to_text(curvature(main, metric)),
+        ]
+    parts += ["## The paper's largest gains in HM", to_text(headline_gains())]
+    parts += ["## Other processors", to_text(between_processors(runs))]
+    for cpu in sorted(set(runs["cpu"]) - set(main["cpu"])):
+        other = one_processor(runs, cpu)
+        parts += [f"The planned tests on {cpu}, HM:", to_text(planned(other))]
+        parts += [
+            "The same runs on the first processor:",
+            to_text(planned(main[main["key"].isin(other["key"])])),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _overview(runs: DataFrame) -> DataFrame:
+    """A row per set and processor: digest, recipe, runs, seeds, and median seconds per run."""
+    rows = []
+    for name, part in by_set(runs).items():
+        for cpu, own in part.groupby("cpu", sort=False):
+            first = own.iloc[0]
+            about = name, first["data_digest"][:8], first["recipe"], cpu, len(own), own["seed"].nunique()
+            rows.append((*about, own["seconds"].median()))
+    return DataFrame(
+        rows, columns=["data", "digest", "recipe", "processor", "runs", "seeds", "seconds per run"]
+    )
+
+
+def main(folders: Sequence[str]) -> None:
+    """Write runs.csv if there are folders, and then the appendix and the figures."""
+    to = results_path()
+    if folders:
+        write_runs(gathered(folders), to / "runs.csv")
+    runs = recorded_runs()
+    with replacing(to / "evidence.md") as temporary:
+        temporary.write_text(evidence_text(runs), encoding="utf-8")
+    here = one_processor(runs)
+    for name, (figure, _) in {
+        "forest": plot_forest(forest(here)),
+        "loudness": plot_loudness(loudness(here)),
+    }.items():
+        with replacing(to / f"{name}.png") as temporary:
+            figure.savefig(temporary, format="png", dpi=200, metadata={"Software": None})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
