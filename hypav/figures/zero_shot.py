@@ -91,7 +91,7 @@ def plot_border(betas: Sequence[float]) -> Drawn:
                 ls="none",
                 marker=cue.marker,
                 color=cue.color,
-                label=f"words (large) and videos, {kind}",
+                label=f"{kind}: word, videos",
             )
             for kind, cue in zip(("seen classes", "unseen class"), _MARKS, strict=True)
         ]
