@@ -10,6 +10,7 @@ from itertools import combinations
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from matplotlib.text import Text
@@ -26,6 +27,7 @@ from hypav.figures import (
     hyper_alignment,
     hyper_multiple,
     hyper_single,
+    numerics_and_names,
     own_data,
     poincare_ball,
     runs,
@@ -97,6 +99,13 @@ TREE = class_tree(["a", "a", "b"], ["x", "y", "z"], ["1", "2", "3"])
 TENTHS = {"AVCA": [0.1, 0.2, 0.4], "other": [0.3, 0.2, 0.1]}
 INTERVALS = {name: Interval(30.0, 28.0, 32.0, 3) for name in runs.METRICS}
 PANEL = seeing_embeddings.TsnePanel("AVCA", POINTS, NAMES, POINTS[:3], [*"abc"], "apart: 2.0")
+PLANTED = pd.DataFrame(
+    {"branching": 3, "depth": depth, "dim": dim, "task": task, "measure": "distortion"}
+    | {"gain": 0.1, "low": low, "high": 0.3}
+    for depth in (2, 3)
+    for dim, low in ((2, 0.01), (64, -0.2))
+    for task in ("metric", "classes")
+)
 D: dict[str, Any] = {"data": DATA}
 C: dict[str, Any] = {"c_0": -0.4, "data": DATA}
 
@@ -113,14 +122,13 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_means": lambda: poincare_ball.plot_means(POINTS, POINTS[0]),
     "plot_space": lambda: poincare_ball.plot_space(0.2),
     "plot_artan": three_geometries.plot_artan,
-    "plot_light": three_geometries.plot_light,
-    "plot_circles": three_geometries.plot_circles,
+    "plot_views": three_geometries.plot_views,
     "plot_two_points": lambda: three_geometries.plot_two_points(-0.8),
     "plot_two_points_row": three_geometries.plot_two_points_row,
-    "plot_rim_errors": lambda: three_geometries.plot_rim_errors(
+    "plot_rim_errors": lambda: numerics_and_names.plot_rim_errors(
         {"hypav": lambda x, y: geometry.distance(x, y, k=-1.0), "twice": lambda x, y: 2 * (x - y).norm(dim=1)}
     ),
-    "plot_printed_radius": three_geometries.plot_printed_radius,
+    "plot_printed_radius": numerics_and_names.plot_printed_radius,
     "plot_class_tree": lambda: trees.plot_class_tree(TREE),
     "plot_tree_embeddings": lambda: trees.plot_tree_embeddings(
         TREE, embed_tree(TREE.parents, k=[0.0, -1.0], steps=5)
@@ -221,6 +229,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_comparison": lambda: runs.plot_comparison(
         {"AVCA": INTERVALS, "Hyper-single": INTERVALS}, {"AVCA": {"HM": 27.15}}, **D
     ),
+    "plot_planted_map": lambda: runs.plot_planted_map(PLANTED, measures=("distortion",)),
     "plot_seen_unseen_curve": lambda: runs.plot_seen_unseen_curve({"AVCA": curve()}),
     "plot_history": lambda: runs.plot_history(epochs(), best_epoch=2),
     "plot_text_rows": lambda: own_data.plot_text_rows(["Archery", "Clean", "Cut"], [0, 2, 1]),
