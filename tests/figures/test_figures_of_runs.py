@@ -120,7 +120,7 @@ def scores() -> Scores:
 
 
 def test_the_border_of_the_unseen_word_moves_outwards() -> None:
-    figure, shown = zero_shot.plot_border((0.0, 0.4, 1.0))
+    figure, shown = zero_shot.plot_borders((0.0, 0.4, 1.0))
     S, U = zip(*shown.values(), strict=True)
     assert sorted(S, reverse=True) == list(S)
     assert sorted(U) == list(U)
