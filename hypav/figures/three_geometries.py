@@ -74,7 +74,7 @@ def plot_views(steps: int = 3, step: float = 0.5) -> Drawn:
     dense = torch.linspace(-1, 1, 121, dtype=torch.float64) * step * steps * 1.1
     data: dict[str, Any] = {}
     models = ("hyperboloid", -1.0), ("plane", 0.0), ("sphere", 1.0)
-    with canvas(7.4, 3.1, 3) as (figure, panels):
+    with canvas(7.4, 3.2, 3) as (figure, panels):
         for axes, (name, k) in zip(panels, models, strict=True):
             whole = torch.linspace(-math.pi, math.pi, 121, dtype=torch.float64) if k > 0 else dense
             row = data[f"k={k:g}"] = {"surface": _surface(whole, k), "marks": _surface(way, k)}
@@ -89,7 +89,7 @@ def plot_views(steps: int = 3, step: float = 0.5) -> Drawn:
                 axes.annotate(f"{number}", (x, h), (2, 6), textcoords="offset points", color=BLUE)
             axes.plot(0, -1, "o", color=INK, markersize=9, mfc="white", markeredgewidth=1.5)
             axes.plot(0, -1, "o", color=INK, markersize=3)
-            axes.set(title=f"k = {signed(k)}: {name}", xlim=(-1.7, 2.6), ylim=(-1.35, 2.6), aspect="equal")
+            axes.set(title=f"k = {signed(k)}: {name}", xlim=(-1.7, 2.8), ylim=(-1.35, 2.8), aspect="equal")
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
             axes.text(-1.65, 0.1, "page", color=INK, fontsize=10)
