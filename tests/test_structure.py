@@ -44,9 +44,12 @@ ORDER = (
     *("experiments.evidence", "experiments.contrasts", "experiments.planted"),
     *("experiments.tables", "experiments.ledger", "experiments.comparison", "experiments.grid"),
     *("experiments.reproduce", "experiments"),
-    *("figures.style", "figures.explorer", "figures.png_explorer", "figures.page_scripts", "figures.shapes"),
+    *("figures.style", "figures.explorer", "figures.page_scripts", "figures.shapes"),
     *("figures.runs", "figures.evidence", "figures"),
-    *("experiments.figures", "experiments.report"),  # draw the paper's Figures 3 and 4, and those of RESULTS.md
+    *(
+        "experiments.figures",
+        "experiments.report",
+    ),  # draw the paper's Figures 3 and 4, and those of RESULTS.md
     *("student", "checks.framework", "checks"),
     *("handouts", "formulas", "pages", "search", "slides", "site", "predictions", "cli", "__main__"),
 )

@@ -15,6 +15,7 @@ import pandas as pd
 from pandas import DataFrame, Series
 
 from hypav.alignment import REPAIRS
+from hypav.competent import SkipConfig
 from hypav.errors import RunError
 from hypav.experiments.configs import Row, table_rows
 from hypav.experiments.effects import results_path
@@ -88,6 +89,16 @@ def _full_length(key: Key | None) -> list[Row]:
     return _once([*printed, *curved])
 
 
+def _competent(key: Key | None) -> list[Row]:
+    """AVCA, AVCA-skip, and on top of it the printed loss and `curved` at k = -0.2, 0 and 0.2, all at PULL."""
+    skip, rows = SkipConfig.method, _full_length(key)
+    (avca,) = (row for row in rows if row.alignment is None)
+    aligned = [
+        replace(row, method=f"{skip} + {row.method}") for row in rows if row.alignment and row.alignment.pull
+    ]
+    return [avca, replace(avca, label=skip, method=skip), *aligned]
+
+
 EXPERIMENTS: Mapping[str, Experiment] = {
     "loudness": Experiment("What does Eq. 4 do to HM when it is loud enough to be heard?", _loudness),
     "curvature": Experiment("Does the curvature matter where the loss contains it, at equal pull?", _curvature),
@@ -97,6 +108,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "full-length": Experiment(
         "Do the answers hold at the length of the long recipe?", _full_length, seeds=20, scale="full", seconds=180
     ),
+    "competent": Experiment("Does the alignment help a network that a line does not beat?", _competent),
 }  # fmt: skip
 
 
@@ -127,7 +139,8 @@ def recorded_runs() -> DataFrame:
 def with_cells(runs: DataFrame) -> DataFrame:
     """The runs with two more columns.
 
-    cell: the method and how loud its loss is, e.g. "AVCA", "printed, pull 0.1" or "curved, weight 1".
+    cell: the method and how loud its loss is, e.g. "AVCA", "printed, pull 0.1" or "curved, weight 1"; on top of another
+        network than AVCA's with its name, e.g. "AVCA-skip + printed, pull 0.1".
     k: the curvature of a loss with one fixed curvature, NaN for all others.
     """
     return runs.assign(cell=_cells(runs), k=pd.to_numeric(runs["curvatures"], errors="coerce"))
@@ -137,7 +150,9 @@ def _cells(runs: DataFrame) -> Series:
     def name(method: str, preset: str, weight: float, pull: float) -> str:
         if not preset:
             return method
-        return f"{preset}, weight {weight:g}" if np.isnan(pull) else f"{preset}, pull {pull:g}"
+        network, plus, _ = method.rpartition(" + ")  # an alignment on top of another network than AVCA's
+        loud = f"weight {weight:g}" if np.isnan(pull) else f"pull {pull:g}"
+        return f"{network}{plus}{preset}, {loud}"
 
     columns = (runs[c] for c in ("method", "preset", "weight", "pull"))
     return Series([name(*values) for values in zip(*columns, strict=True)], index=runs.index, dtype=object)
