@@ -155,55 +155,6 @@ def plot_loss_surface(
     return figure, shown
 
 
-def plot_alignment_choice(
-    phi_v: Tensor,
-    phi_a: Tensor,
-    avca: float,
-    *,
-    data: str,
-    similarity: str = "cosine",
-    normalise: str = "frobenius",
-    base: str = "origin",
-    to_ball: str = "project",
-    log_scale: float = 0.0,
-    log_weight: float = 0.0,
-) -> Drawn:
-    """Draw the loss of one configuration over k, and its weighted size next to L_avca.
-
-    Args:
-        avca: L_avca of the batch.
-        log_scale, log_weight: powers of ten of the embeddings' scale and of the term's weight.
-
-    Returns:
-        figure and {"k" (13,), "loss" (13,) weighted, "avca", "share": of L_avca in percent at k = -0.2, "flat"}.
-    """
-    choice: Any = {"similarity": similarity, "normalise": normalise, "base": base, "to_ball": to_ball}
-    config = AlignmentConfig(**choice, scale=10**log_scale, weight=10**log_weight)
-    ks = [-1.0 + 0.1 * step for step in range(13)]
-    loss = 10**log_weight * losses_over_k(phi_v, phi_a, ks, config)
-    share, flat = 100 * float(loss[8]) / avca, bool((loss.max() - loss.min()) <= FLAT * loss.max())
-    color, dash = (INK, "--") if flat else (BLUE, "-")
-    with canvas(6.0, 3.2, margins=(0.13, 0.16, 0.97, 0.78)) as (figure, axes):
-        unit = 10.0 ** math.floor(math.log10(max(float(loss.max()), 1e-30)))
-        axes.plot(ks, loss / unit, dash, color=color)
-        axes.set(xlabel="curvature k", ylabel=f"weight · loss, in {unit:.0e}".replace("e-0", "e−"))
-        axes.set(xlim=(-1, 0.2), xticks=[-1, -0.5, 0], ylim=(0, 10), yticks=[0, 5, 10])
-        axes.set_title(f"k is {'not ' if flat else ''}felt; the term is {_percent(share)} of L_avca")
-        question = "Does the loss feel the curvature, and would training feel the loss?"
-        figure.suptitle(f"{question}\n{data}", fontsize=11)
-    ratio = f"{float(loss[0] / loss[8]):.2f} times as large at k = −1 as at −0.2"
-    figure.alt_text = (
-        f"{data}: {similarity}, {normalise}, base {base}, {to_ball}, scale {10**log_scale:.2g}, "
-        f"weight {10**log_weight:.2g}: the loss {'does not depend on k' if flat else ratio}; weighted it is "
-        f"{_percent(share)} of L_avca."
-    )
-    return figure, {"k": ks, "loss": loss, "avca": avca, "share": share, "flat": flat}
-
-
-def _percent(share: float) -> str:
-    return f"{share:.2g} %" if share >= 0.01 else f"{share:.0e} %".replace("e-0", "e−")
-
-
 def _line(name: str) -> str:
     return name.replace("\n", " ")
 
