@@ -65,8 +65,8 @@ def plot_border(
         plane.grid(False)
         edges = torch.tensor(_EDGES)
         for kind, (color, hatch) in enumerate(((BLUE, ""), (VERMILION, HATCH))):
-            label = ("seen", "unseen")[kind]
-            histogram(bars, edges, torch.tensor(data["histogram"][kind]), color, hatch, label)
+            counts = torch.tensor(data["histogram"][kind])
+            histogram(bars, edges, counts, color, hatch, ("seen", "unseen")[kind])
         bars.axvline(beta, color=INK, linestyle="--")
         bars.set(xlabel="d(unseen) − d(seen)", ylabel="samples", title="when does it switch?")
         bars.legend(loc="upper left", fontsize=8)
