@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from grid_helpers import reproduce_tiny
 from table_helpers import REAL, UCF, run
+from training_helpers import small
 
 from hypav.alignment import REPAIRS, preset
-from hypav.errors import DataError, RunError
+from hypav.errors import DataError, RunError, SettingError
 from hypav.experiments import evidence, reproduce
 from hypav.experiments.configs import CURVATURES, Row, table_rows
 from hypav.experiments.contrasts import (
@@ -29,6 +30,7 @@ from hypav.experiments.contrasts import (
 )
 from hypav.experiments.effects import cases, curvature_effects, differences, effects
 from hypav.experiments.evidence import EXPERIMENTS, PULL, PULLS, experiments, one_processor, with_cells
+from hypav.experiments.grid import compare
 from hypav.experiments.report import gathered, write_runs
 from hypav.experiments.runs import frame, load_runs
 from hypav.processors import PROCESSORS
@@ -357,3 +359,15 @@ def test_runs_are_gathered_once_and_written_with_cells(tmp_path: Path) -> None:
     assert read["HM"].tolist() == pytest.approx(table["HM"].tolist(), abs=1e-6)
     assert set(plain["cell"]) == {"ESZSL", "AVCA", "printed, pull 0.1"}
     assert not plain["emulated"].any()
+
+
+def test_a_loudness_that_no_method_takes_is_one_sentence(tmp_path: Path) -> None:
+    for setting in ("weight", "pull"):
+        with pytest.raises(
+            SettingError, match=f"None of eszsl, avca has an alignment loss, .* no {setting}"
+        ) as error:
+            compare(small(), ["eszsl", "avca"], folder=tmp_path, **{setting: 0.1})
+        assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(SettingError, match="pull is 0"):
+        compare(small(), ["avca", "hyper-alignment"], folder=tmp_path, pull=0)

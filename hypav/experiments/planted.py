@@ -114,7 +114,9 @@ def planted(
             rows += [{**about, **run} for run in runs]
             if progress:
                 best = min(runs, key=lambda run: run["validation"])
-                print(", ".join(f"{name} {value}" for name, value in about.items()), f"top1 {best['top1']:.1f}")
+                print(
+                    ", ".join(f"{name} {value}" for name, value in about.items()), f"top1 {best['top1']:.1f}"
+                )
     return pd.DataFrame(rows)
 
 

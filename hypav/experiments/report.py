@@ -1,7 +1,7 @@
 """Write what RESULTS.md quotes: the runs as one table, its appendix, and its two figures.
 
 `python -m hypav.experiments.report FOLDER …` gathers the runs of some folders in `notebooks/results/runs.csv`; without a
-folder it reads that file. Then it writes evidence.md, forest.png and loudness.png next to it.
+folder it reads that file. Then it writes evidence.md, forest.png and pull.png next to it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hypav.experiments.effects import by_set, results_path
 from hypav.experiments.evidence import experiments, one_processor, recorded_runs, with_cells
 from hypav.experiments.runs import METRICS, load_runs
 from hypav.experiments.tables import csv_text, to_text
-from hypav.figures.evidence import plot_forest, plot_loudness
+from hypav.figures.evidence import plot_forest, plot_pull
 from hypav.utils import replacing
 
 ORDER = ["data", "recipe", "cpu", "preset", "pull", "weight", "k", "curvatures", "seed"]
@@ -82,7 +82,7 @@ def evidence_text(runs: DataFrame) -> str:
             f"## Every method beside AVCA, {metric}",
             to_text(forest(main, metric)),
             f"## Loudness, {metric}: exploratory",
-            to_text(loudness(main, metric).drop(columns="preset")),
+            to_text(loudness(main, metric).drop(columns=["preset", "pull"])),
             f"## Curvature, {metric}: k<0 minus the rest, under every loss",
             to_text(curvature(main, metric)),
         ]
@@ -122,7 +122,7 @@ def main(folders: Sequence[str]) -> None:
     here = one_processor(runs)
     for name, (figure, _) in {
         "forest": plot_forest(forest(here)),
-        "loudness": plot_loudness(loudness(here)),
+        "pull": plot_pull(loudness(here)),
     }.items():
         with replacing(to / f"{name}.png") as temporary:
             figure.savefig(temporary, format="png", dpi=200, metadata={"Software": None})

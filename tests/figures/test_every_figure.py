@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from matplotlib.text import Text
+from table_helpers import FOREST, PULLED
 
 from hypav import figures, geometry
 from hypav.alignment import AlignmentConfig
@@ -23,6 +24,7 @@ from hypav.evaluation import Curve, Scores, harmonic_mean
 from hypav.figures import (
     avca,
     does_curvature_matter,
+    evidence,
     hyper_alignment,
     hyper_multiple,
     hyper_single,
@@ -226,6 +228,8 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     ),
     "plot_seen_unseen_curve": lambda: runs.plot_seen_unseen_curve({"AVCA": curve()}),
     "plot_history": lambda: runs.plot_history(epochs(), best_epoch=2),
+    "plot_forest": lambda: evidence.plot_forest(FOREST),
+    "plot_pull": lambda: evidence.plot_pull(PULLED),
     "plot_text_rows": lambda: own_data.plot_text_rows(["Archery", "Clean", "Cut"], [0, 2, 1]),
 }
 
