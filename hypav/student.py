@@ -32,13 +32,29 @@ PACKAGE: dict[str, str] = {
     "my_recalls": "hypav.checks.start_here:recalls",
     "my_gzsl": "hypav.checks.start_here:gzsl",
     "my_cosines": "hypav.checks.start_here:cosines",
+    "my_answers": "hypav.checks.zero_shot:answers",
+    "my_metrics": "hypav.checks.zero_shot:metrics",
+    "my_evaluate": "hypav.checks.zero_shot:evaluate",
     "my_project": "hypav.checks.poincare_ball:project",
     "my_mobius_add": "hypav.checks.poincare_ball:mobius_add",
     "my_expmap0": "hypav.geometry:expmap0",
     "my_logmap0": "hypav.geometry:logmap0",
     "my_distance": "hypav.checks.poincare_ball:distance",
     "my_tree": "hypav.checks.poincare_ball:tree",
+    "my_tan_k": "hypav.geometry:tan_k",
+    "my_artan": "hypav.checks.three_geometries:artan_k",
+    "my_artan_k": "hypav.checks.three_geometries:artan_through_zero",
+    "my_distance_k": "hypav.checks.three_geometries:distance_k",
+    "my_safe_logmap0": "hypav.checks.numerics_and_names:safe_logmap0",
+    "my_steady_distance": "hypav.checks.numerics_and_names:steady_distance",
+    "my_k": "hypav.checks.numerics_and_names:sectional_curvature",
     "my_delta_rel": "hypav.checks.trees:delta_rel",
+    "MyAttention": "hypav.checks.avca:attention",
+    "my_triplet": "hypav.checks.avca:triplet",
+    "my_theta_losses": "hypav.checks.avca:theta_losses",
+    "my_tree_distance": "hypav.checks.trees:tree_distance",
+    "my_four_point_delta": "hypav.checks.trees:four_point_delta",
+    "my_head_correlation": "hypav.checks.hyper_multiple:head_correlation",
     "my_tangent": "hypav.checks.hyper_alignment:tangent",
     "my_eq4": "hypav.checks.hyper_alignment:eq4",
     "my_alignment_loss": "hypav.checks.hyper_alignment:alignment",
@@ -206,9 +222,9 @@ def _loaded_and_checked(
 
 def _address(check: Any) -> str:
     """Where a check is: "poincare_ball.project"; empty if it belongs to no page."""
-    import hypav.checks
+    checks = importlib.import_module("hypav.checks")
 
-    for module in pkgutil.iter_modules(hypav.checks.__path__):
+    for module in pkgutil.iter_modules(checks.__path__):
         loaded = importlib.import_module(f"hypav.checks.{module.name}")
         for name, value in vars(loaded).items():
             if check is not None and value is check:

@@ -9,7 +9,8 @@ import nbformat
 import pytest
 
 from hypav.handouts import write
-from hypav.pages import POLICY, build_pages
+from hypav.pages import POLICY
+from hypav.site import build_pages
 
 MARK = "document.documentElement.classList.add"
 HOSTILE = f"""<script>{MARK}('script')</script>
@@ -29,7 +30,7 @@ def test_no_script_of_a_notebook_runs_in_its_page(chromium: Any, tmp_path: Path,
     text = nbformat.v4.new_markdown_cell("# Title" + (f"\n\n{HOSTILE}" if place == "text" else ""))
     code = nbformat.v4.new_code_cell("1", outputs=[] if place == "text" else [output])
     write(nbformat.v4.new_notebook(cells=[text, code]), tmp_path / "page.ipynb")
-    _, path = build_pages([tmp_path / "page.ipynb"], tmp_path)
+    _, path, *_ = build_pages([tmp_path / "page.ipynb"], tmp_path)
     open_page = tmp_path / "open.html"  # the same page without its policy, in which all of it runs
     open_page.write_text(path.read_text(encoding="utf-8").replace(POLICY, ""), encoding="utf-8")
     assert ran(chromium, path) == set()
