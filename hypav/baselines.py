@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from hypav.avca import AVCA, AVCAConfig, Linear, Masks, check_network, dropout, isolated_init
+from hypav.competent import SkipAVCA, SkipConfig
 from hypav.errors import SettingError
 from hypav.evaluation import class_distances
 from hypav.losses import TERM_GROUPS, THETAS, WORDS, hinges, triplets
@@ -206,11 +207,11 @@ class AVGZSLNet(Baseline):
         return class_distances(theta_a, theta_w) + class_distances(theta_v, theta_w)
 
 
-Network = AVCA | CJME | AVGZSLNet
+Network = AVCA | CJME | AVGZSLNet  # SkipAVCA is an AVCA too
 NetworkConfig = AVCAConfig | CJMEConfig | AVGZSLNetConfig
-# the settings of a network by its name in the paper's tables
+# the settings of a network by its name in the tables
 NETWORKS: dict[str, type[NetworkConfig]] = {
-    kind.method: kind for kind in (AVCAConfig, CJMEConfig, AVGZSLNetConfig)
+    kind.method: kind for kind in (AVCAConfig, CJMEConfig, AVGZSLNetConfig, SkipConfig)
 }
 
 
@@ -218,6 +219,6 @@ def build_network(
     config: AVCAConfig | CJMEConfig | AVGZSLNetConfig, generator: Generator
 ) -> AVCA | CJME | AVGZSLNet:
     """A fresh network on the CPU whose weights depend only on `generator`."""
-    kinds = {AVCAConfig: AVCA, CJMEConfig: CJME, AVGZSLNetConfig: AVGZSLNet}
+    kinds = {AVCAConfig: AVCA, CJMEConfig: CJME, AVGZSLNetConfig: AVGZSLNet, SkipConfig: SkipAVCA}
     with isolated_init(generator):
         return kinds[type(config)](config)

@@ -24,9 +24,8 @@ from hypav.errors import DataError, HypavError, RunError, SettingError, one_line
 if TYPE_CHECKING:
     import pandas as pd
 
-EXPERIMENTS = (
-    "loudness | curvature | processors | full-length"  # of hypav.experiments.evidence, which imports torch
-)
+# of hypav.experiments.evidence, which imports torch
+EXPERIMENTS = "loudness | curvature | processors | full-length | competent"
 # of hypav.alignment
 PRESETS = (
     "printed", "released", "released-2023", "curved", "curved-normalised", "curved-kernel", "curved-midpoint"
@@ -276,7 +275,7 @@ def evaluate(run: Path, load: Load | None, phase: str, beta: float | None) -> No
 @option(
     "--methods",
     default=METHODS,
-    help="Comma-separated; also cjme, avgzslnet; alignment:-0.2+0.4 mixes geometries.",
+    help="Comma-separated; also cjme, avgzslnet, avca-skip; alignment:-0.2+0.4 mixes geometries.",
 )
 @seeds_option
 @recipe_options
@@ -351,6 +350,7 @@ def reproduce(
     curvature    thirteen curvatures under four losses at equal pull
     processors   the planned tests again, as on another processor
     full-length  the long recipe, few configurations
+    competent    AVCA-skip, which a line does not beat, alone and under alignment losses
 
     Example: hypav reproduce table1 table3 --seeds 10 --presets printed,curved --weights 1e-3,1,tuned
     """

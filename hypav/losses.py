@@ -40,7 +40,7 @@ THETAS = {
 }
 
 
-def hinges(e: Any, wanted: Mapping[str, tuple[str, str, str]]) -> Tensor:
+def hinges(e: Any, wanted: Mapping[str, tuple[str, str, str]], margin: float = MARGIN) -> Tensor:
     """The triplet term of each sample, (len(wanted), B), before the mean over the batch.
 
     All distances are computed together, each only once.
@@ -55,16 +55,19 @@ def hinges(e: Any, wanted: Mapping[str, tuple[str, str, str]]) -> Tensor:
     distance = dict(zip(pairs, torch.linalg.vector_norm(left - right + 1e-6, dim=2).unbind(), strict=True))
     near = torch.stack([distance[x, p] for x, p, _ in wanted.values()])
     far = torch.stack([distance[x, n] for x, _, n in wanted.values()])
-    return (near - far + MARGIN).clamp_min(0)
+    return (near - far + margin).clamp_min(0)
 
 
-def triplets(e: Any, wanted: Mapping[str, tuple[str, str, str]]) -> dict[str, Tensor]:
+def triplets(e: Any, wanted: Mapping[str, tuple[str, str, str]], margin: float = MARGIN) -> dict[str, Tensor]:
     """The scalar triplet terms by name: the means of `hinges`."""
-    return dict(zip(wanted, hinges(e, wanted).mean(dim=1).unbind(), strict=True))
+    return dict(zip(wanted, hinges(e, wanted, margin).mean(dim=1).unbind(), strict=True))
 
 
-def avca_terms(e: Embeddings, text: Tensor) -> dict[str, Tensor]:
-    """The 17 scalar terms of L_avca for a batch, by name; text (B, D_w) holds the word vectors of its classes."""
+def avca_terms(e: Embeddings, text: Tensor, margin: float = MARGIN) -> dict[str, Tensor]:
+    """The 17 scalar terms of L_avca for a batch, by name; text (B, D_w) holds the word vectors of its classes.
+
+    margin: of the triplets; the released model's by default.
+    """
     text = as_tensor("text", text).to(e.rho_v)
     return {
         # l_rec: the decoder reconstructs the word vector from every modality
@@ -72,9 +75,9 @@ def avca_terms(e: Embeddings, text: Tensor) -> dict[str, Tensor]:
         "rec_a": F.mse_loss(e.rho_a, text),
         "rec_w": F.mse_loss(e.rho_w, text),
         # l_ct: decoded words must be nearer to the decoded positive than to the decoded negative
-        **triplets(e, WORDS),
+        **triplets(e, WORDS, margin),
         # l_w: words or a modality as the anchor; l_t: the negative has the modality of the anchor
-        **triplets(e, THETAS),
+        **triplets(e, THETAS, margin),
         # l_r: theta must reconstruct phi and lie near its word; gradients flow to both sides
         "reg_phi_v": F.mse_loss(e.phi_v_rec, e.phi_v),
         "reg_phi_a": F.mse_loss(e.phi_a_rec, e.phi_a),

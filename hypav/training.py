@@ -95,7 +95,7 @@ class RunConfig:
         values = asdict(self)
         if self.alignment is not None:
             values["alignment"] = self.alignment.to_dict()
-        if not isinstance(self.network, AVCAConfig):
+        if type(self.network) is not AVCAConfig:
             values["network"]["method"] = self.network.method
         return values
 

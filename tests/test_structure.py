@@ -44,7 +44,7 @@ ORDER = (
     *("experiments.evidence", "experiments.contrasts", "experiments.planted"),
     *("experiments.tables", "experiments.ledger", "experiments.comparison", "experiments.grid"),
     *("experiments.reproduce", "experiments"),
-    *("figures.style", "figures.explorer", "figures.png_explorer", "figures.page_scripts", "figures.shapes"),
+    *("figures.style", "figures.explorer", "figures.page_scripts", "figures.shapes"),
     *("figures.runs", "figures.evidence", "figures"),
     *(
         "experiments.figures",

@@ -38,7 +38,8 @@ def comparison(
             paper = _paper_row(data.reference_key, method, preset, loudness)
             row |= {f"paper {m}": None if paper is None else getattr(paper, m) for m in METRICS}
         rows.append(row)
-    names = [m.name if m.spec.strip().lower() == m.name.lower() else f"{m.name} ({m.spec})" for m in methods]
+    plain = [m.name.lower().replace(" ", "") == m.spec.strip().lower() for m in methods]
+    names = [m.name if bare else f"{m.name} ({m.spec})" for m, bare in zip(methods, plain, strict=True)]
     return pd.DataFrame(rows, index=pd.Index(names, name="method")).astype(float).astype({"n": int})
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from hypav.alignment import Adaptive, AlignmentConfig, preset
 from hypav.avca import AVCAConfig
 from hypav.baselines import NETWORKS, NetworkConfig
+from hypav.competent import SkipConfig
 from hypav.data.features import FeatureSet
 from hypav.data.yt8m import YT8M_NAME
 from hypav.errors import SettingError
@@ -49,8 +50,8 @@ class Recipe:
         """
         settings = {key: value for key, value in settings.items() if value is not None}
         train = {key: value for key, value in settings.items() if key in TrainConfig.__dataclass_fields__}
-        network = {key: value for key, value in settings.items() if key in AVCAConfig.__dataclass_fields__}
-        for kind in {NETWORKS.get(method, AVCAConfig) for method in methods if method != "ESZSL"}:
+        network = {key: value for key, value in settings.items() if key in SkipConfig.__dataclass_fields__}
+        for kind in {network_of(method) for method in methods if method != "ESZSL"}:
             if unknown := sorted(set(settings) - set(train) - set(kind.__dataclass_fields__)):
                 raise SettingError(f"There is no setting {unknown[0]!r} in a recipe of {kind.method}.")
         changes = ", ".join(f"{key} {value}" for key, value in settings.items())
@@ -146,16 +147,20 @@ def recipe_for(data: FeatureSet, recipe: str | Recipe | None = None, scale: str 
     return RECIPES["yt8m-mini" if mini else "ucf-main"]
 
 
+def network_of(method: str) -> type[NetworkConfig]:
+    """The kind of network of a method: AVCA's, unless its name begins with that of another one."""
+    return NETWORKS.get(method.split(" + ")[0], AVCAConfig)
+
+
 def network_for(data: FeatureSet, recipe: Recipe, method: str = "AVCA") -> NetworkConfig:
     """The network settings of a recipe, with the dimensions of the set.
 
     Args:
-        method: the name in the paper's tables; only CJME and AVGZSLNet have a network other than AVCA's.
+        method: the name in the tables; see `network_of`.
     """
-    kind = NETWORKS.get(method, AVCAConfig)
-    own = recipe.network
-    if kind is not AVCAConfig:
-        own = {key: value for key, value in recipe.baseline.items() if key in kind.__dataclass_fields__}
+    kind = network_of(method)
+    settings = recipe.network if issubclass(kind, AVCAConfig) else recipe.baseline
+    own = {key: value for key, value in settings.items() if key in kind.__dataclass_fields__}
     return kind(dim_audio=data.dim_audio, dim_video=data.dim_video, dim_text=data.dim_text, **own)
 
 
@@ -178,15 +183,17 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
     "cjme": (),
     "avgzslnet": (),
     "avca": (),
+    "avca-skip": (),
     "hyper-alignment": ("k",),
     "hyper-single": ("c_0",),
     "hyper-multiple": ("N_c", "c_0"),
     "alignment": ("k",),
 }
 _BASELINES = {"eszsl": "ESZSL", **{name.lower(): name for name in NETWORKS}}
+_SKIP = f"{SkipConfig.method.lower()}+"
 _HELP = (
-    "write eszsl, cjme, avgzslnet, avca, hyper-alignment[:k], hyper-single[:c_0], hyper-multiple[:N_c[:c_0]] or "
-    "alignment:k1+k2+… (k < 0 hyperbolic, 0 flat, > 0 spherical)"
+    "write eszsl, cjme, avgzslnet, avca, avca-skip, hyper-alignment[:k], hyper-single[:c_0], hyper-multiple[:N_c[:c_0]] "
+    f"or alignment:k1+k2+… (k < 0 hyperbolic, 0 flat, > 0 spherical), the last four also after {_SKIP!r}"
 )
 
 
@@ -212,7 +219,11 @@ def method_name(alignment: AlignmentConfig | None) -> str:
 
 def name_of(config: RunConfig) -> str:
     """The name of a run's method in the paper's tables."""
-    return config.network.method if config.alignment is None else method_name(config.alignment)
+    network = config.network.method
+    if config.alignment is None:
+        return network
+    name = method_name(config.alignment)
+    return name if network == AVCAConfig.method else f"{network} + {name}"
 
 
 def parse_method(
@@ -237,6 +248,13 @@ def parse_method(
             that the method does not have, or both a weight and a pull.
     """
     base = preset(preset_name, weight=weight, pull=pull)
+    if (onto := spec.strip().lower()).startswith(_SKIP):  # an alignment on top of this network
+        method = parse_method(
+            onto.removeprefix(_SKIP), preset_name, settings, weight=weight, pull=pull, **curvatures
+        )
+        if method.alignment is None:
+            raise SettingError(f"{spec!r} needs an alignment after the +: {_HELP}.")
+        return Method(spec, f"{SkipConfig.method} + {method.name}", method.alignment)
     name, *parts = spec.strip().lower().split(":")
     if name not in _TAKES or len(parts) > len(_TAKES[name]):
         raise SettingError(f"There is no method {spec!r}: {_HELP}.")
@@ -386,7 +404,8 @@ def table_rows(
     base = preset(preset_name, weight=weight, pull=pull)
     weight = None if base.weight is None else float(base.weight)
     if table == BASELINES:
-        return tuple(Row(table, name, name, preset_name, None, None) for name in NETWORKS if name != AVCA)
+        earlier = [name for name, kind in NETWORKS.items() if not issubclass(kind, AVCAConfig)]
+        return tuple(Row(table, name, name, preset_name, None, None) for name in earlier)
     rows = [Row(table, AVCA, AVCA, preset_name, None, None)]
     for label, changes in _changes(table, paper_settings(key)):
         alignment = replace(base, **changes)

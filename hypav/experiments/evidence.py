@@ -15,6 +15,7 @@ import pandas as pd
 from pandas import DataFrame, Series
 
 from hypav.alignment import REPAIRS
+from hypav.competent import SkipConfig
 from hypav.errors import RunError
 from hypav.experiments.configs import Row, table_rows
 from hypav.experiments.effects import results_path
@@ -88,6 +89,16 @@ def _full_length(key: Key | None) -> list[Row]:
     return _once([*printed, *curved])
 
 
+def _competent(key: Key | None) -> list[Row]:
+    """AVCA, AVCA-skip, and on top of it the printed loss and `curved` at k = -0.2, 0 and 0.2, all at PULL."""
+    skip, rows = SkipConfig.method, _full_length(key)
+    (avca,) = (row for row in rows if row.alignment is None)
+    aligned = [
+        replace(row, method=f"{skip} + {row.method}") for row in rows if row.alignment and row.alignment.pull
+    ]
+    return [avca, replace(avca, label=skip, method=skip), *aligned]
+
+
 EXPERIMENTS: Mapping[str, Experiment] = {
     "loudness": Experiment("What does Eq. 4 do to HM when it is loud enough to be heard?", _loudness),
     "curvature": Experiment("Does the curvature matter where the loss contains it, at equal pull?", _curvature),
@@ -97,6 +108,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "full-length": Experiment(
         "Do the answers hold at the length of the long recipe?", _full_length, seeds=20, scale="full", seconds=180
     ),
+    "competent": Experiment("Does the alignment help a network that a line does not beat?", _competent),
 }  # fmt: skip
 
 

@@ -34,6 +34,7 @@ from hypav.experiments.configs import (
     Row,
     config_for,
     name_of,
+    network_of,
     parse_method,
     recipe_for,
     run_config,
@@ -83,8 +84,9 @@ def train(
     """Train one method with one seed in two stages, test it, and return the run.
 
     Args:
-        method: cjme, avgzslnet, avca, hyper-alignment, hyper-single, hyper-multiple or alignment. The curvatures may be
-            part of the name: "hyper-multiple:3:-0.4", or "alignment:0+-0.2" for two heads, flat and hyperbolic.
+        method: cjme, avgzslnet, avca, avca-skip, hyper-alignment, hyper-single, hyper-multiple or alignment. The
+            curvatures may be part of the name: "hyper-multiple:3:-0.4", or "alignment:0+-0.2" for two heads, flat and
+            hyperbolic. "avca-skip+hyper-alignment:-0.2" is the alignment on top of AVCA-skip.
         k, N_c, c_0: curvatures; by default the paper's. k < 0 is hyperbolic.
         preset: the alignment loss: printed, released, released-2023 or curved.
         weight: weight of the alignment loss; by default the preset's.
@@ -194,7 +196,7 @@ def compare(
             )
     same: dict[Any, Method] = {}
     for method in chosen:
-        other = same.setdefault(method.alignment or method.name, method)
+        other = same.setdefault((network_of(method.name), method.alignment or method.name), method)
         if other is not method:
             raise SettingError(
                 f"The methods {other.spec} and {method.spec} are the same here; leave one out."

@@ -22,6 +22,7 @@ from hypav.evaluation import Metrics
 from hypav.experiments.configs import recipe_for, run_config
 from hypav.figures.runs import epochs_of
 from hypav.figures.style import BLUE, GREEN, INK, VERMILION, Drawn, bare, canvas, cues
+from hypav.figures.triplet_explorer import triplet_explorer  # noqa: F401
 from hypav.losses import TERM_GROUPS
 from hypav.training import Learner, RunConfig, TrainConfig, score, train_step
 

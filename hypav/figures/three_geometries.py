@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hypav import geometry
 from hypav.figures import shapes
-from hypav.figures.png_explorer import Control, Explorer
+from hypav.figures.geometries_explorer import geometries_explorer  # noqa: F401
 from hypav.figures.style import (
     BLUE,
     INK,
@@ -197,14 +197,3 @@ def _draw_two_points(axes: Axes, space: dict[str, Any], *, small: bool = False) 
     if not small:
         for name, point in zip("xy", space["points"].tolist(), strict=True):
             axes.annotate(name, point, (4, 5), textcoords="offset points")
-
-
-def geometries_explorer() -> Explorer:
-    """Show `plot_two_points` with sliders for the curvature k and the norm of the farther point."""
-    return Explorer(
-        plot_two_points,
-        [
-            Control("k", "curvature k", value=-0.8, low=-1.0, high=1.0, step=0.05),
-            Control("reach", "norm of the farther point", value=0.9, low=0.1, high=0.95, step=0.05),
-        ],
-    )

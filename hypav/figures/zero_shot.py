@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -17,7 +16,6 @@ from hypav.data.simulated import COUNTS, simulated
 from hypav.errors import SettingError
 from hypav.eszsl import Ridge, eszsl_scores
 from hypav.evaluation import Curve, Scores
-from hypav.figures.png_explorer import Control, Explorer
 from hypav.figures.runs import plot_phases  # noqa: F401
 from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Cue, Drawn, canvas, cues, histogram
 
@@ -311,19 +309,3 @@ def plot_peeking(gains: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn:
         axes.set_title("How much does a look at test flatter? SIMULATED sets")
     figure.alt_text = f"Points of HM gained by choosing on test, simulated sets. {'; '.join(parts)}."
     return figure, shown
-
-
-def beta_explorer(curve: Curve, *, data: str = "") -> Explorer:
-    """Show `plot_beta` with a slider for beta.
-
-    Args:
-        curve: from `Scores.curve`, at equally spaced betas. The slider goes from the first to the last and computes
-            nothing.
-    """
-    low, high = float(curve.betas[0]), float(curve.betas[-1])
-    step = (high - low) / (len(curve.betas) - 1)
-    start = float(curve.betas[len(curve.betas) // 4])
-    return Explorer(
-        partial(plot_beta, curve, data=data),
-        [Control("beta", "β", value=start, low=low, high=high, step=step)],
-    )
