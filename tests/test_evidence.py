@@ -74,17 +74,17 @@ def runs(*args: Any, **options: Any) -> pd.DataFrame:
 
 def test_every_experiment_has_a_question_a_count_and_a_time() -> None:
     table = experiments(UCF)
-    assert table.index.tolist() == ["loudness", "curvature", "processors", "full-length"]
-    assert table["rows"].tolist() == [
-        1 + 1 + 2 * len(PULLS),
-        1 + 3 + 4 * 13 + 13 - 1,
-        1 + 1 + 13 + 2,
-        1 + 2 + 3,
-    ]
+    assert table.index.tolist() == list(EXPERIMENTS)
+    counts = {
+        "loudness": 1 + 1 + 2 * len(PULLS),
+        "curvature": 1 + 3 + 4 * 13 + 13 - 1,  # k = -0.2 is also the row of Hyper-alignment
+        "processors": 1 + 1 + 13 + 2,
+        "full-length": 1 + 2 + 3,
+        "competent": 1 + 1 + 1 + 3,
+    }
+    assert {name: table.loc[name, "rows"] for name in counts} == counts
     assert (table["runs"] == table["rows"] * table["seeds"]).all()
-    assert table["minutes"].tolist() == [
-        round(n * s / 60) for n, s in zip(table["runs"], (5, 5, 5, 180), strict=True)
-    ]
+    assert table.loc["loudness", "minutes"] == round(160 * 5 / 60)
     assert table["question"].str.endswith("?").all()
     for experiment in EXPERIMENTS.values():
         assert experiment.processor in {None, *PROCESSORS}
@@ -148,16 +148,24 @@ def test_runs_of_another_processor_have_their_own_folder(
     assert [path.name for path in tmp_path.iterdir()] == ["runs-avx2"]
 
 
-def test_an_experiment_may_bring_its_own_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def own(data: Any, *, seeds: Any, folder: Any, **_: Any) -> pd.DataFrame:
-        table = frame(records(seeds=seeds))
-        table.attrs = {"failed": ["one failed"], "tuned": {}}
-        return table
+def test_an_experiment_may_bring_its_own_function_and_is_then_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
 
-    mine = evidence.Experiment("?", lambda key: [], seeds=2, run=own)
-    monkeypatch.setitem(EXPERIMENTS, "mine", mine)  # type: ignore[arg-type]
-    table = reproduce_tiny(tmp_path, ["mine"])
-    assert (set(table["seed"]), table.attrs["failed"]) == ({0, 1}, ["one failed"])
+    def planted(**options: Any) -> pd.DataFrame:
+        asked.append(options)
+        return pd.DataFrame({"k": [-1.0, 0.0], "top1": [50.0, 40.0]})
+
+    monkeypatch.setattr(evidence.planted, "planted", planted)
+    table = reproduce_tiny(tmp_path / "runs", ["planted"], seeds=2)
+    assert asked == [{"seeds": 2, "progress": False}]
+    assert table.attrs == {"failed": [], "tuned": {}}
+    assert pd.read_csv(tmp_path / "runs" / "planted.csv").equals(table)
+    with pytest.raises(SettingError, match=r"planted have other columns .* name it alone"):
+        reproduce_tiny(tmp_path / "runs", ["planted", "table7"])
+    each = (evidence.planted.TREES, evidence.planted.DIMENSIONS, evidence.planted.CURVATURES)
+    assert experiments().loc["planted", "rows"] == 2 * np.prod([len(part) for part in each]), "two tasks"
 
 
 # --- cells and seeds ---
