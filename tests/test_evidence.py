@@ -30,7 +30,7 @@ from hypav.experiments.contrasts import (
 )
 from hypav.experiments.effects import cases, curvature_effects, differences, effects
 from hypav.experiments.evidence import EXPERIMENTS, PULL, PULLS, experiments, one_processor, with_cells
-from hypav.experiments.grid import compare
+from hypav.experiments.grid import compare, train
 from hypav.experiments.report import gathered, write_runs
 from hypav.experiments.runs import frame, load_runs
 from hypav.processors import PROCESSORS
@@ -166,6 +166,16 @@ def test_an_experiment_may_bring_its_own_function_and_is_then_alone(
         reproduce_tiny(tmp_path / "runs", ["planted", "table7"])
     each = (evidence.planted.TREES, evidence.planted.DIMENSIONS, evidence.planted.CURVATURES)
     assert experiments().loc["planted", "rows"] == 2 * np.prod([len(part) for part in each]), "two tasks"
+
+
+def test_how_loud_a_loss_is_at_weight_1() -> None:
+    table = evidence.pulls_at_weight_1(small(), seeds=1)
+    assert table["preset"].tolist() == ["printed"] + ["curved"] * 13
+    assert table["k"].tolist() == [-0.2, *CURVATURES]
+    one = table.set_index(["preset", "k"])["pull"]
+    run = train(small(), "alignment", k=0.4, preset="curved", pull=0.5, recipe="course", epochs=1, batches=20)
+    assert run.history["align_weight"].iloc[0] == pytest.approx(0.5 / one["curved", 0.4], rel=1e-4)
+    assert one["printed", -0.2] < 1e-3 * one["curved", 0.0]
 
 
 # --- cells and seeds ---

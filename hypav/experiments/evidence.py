@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
+import torch
 from pandas import DataFrame, Series
 
 from hypav.alignment import REPAIRS
@@ -20,10 +21,11 @@ from hypav.competent import SkipConfig
 from hypav.data.features import FeatureSet
 from hypav.errors import RunError
 from hypav.experiments import planted
-from hypav.experiments.configs import Row, table_rows
+from hypav.experiments.configs import Row, config_for, recipe_for, table_rows
 from hypav.experiments.effects import results_path
 from hypav.experiments.paper import Key
 from hypav.experiments.runs import load_runs
+from hypav.training import weight_of_pull
 from hypav.utils import make_folder, replacing, slug
 
 PULLS = (1e-6, 1e-4, 1e-2, 0.1, 0.3, 1.0, 3.0)
@@ -150,6 +152,28 @@ def experiments(key: Key | None = None) -> DataFrame:
 def folder_of(folder: Any, experiment: Experiment) -> str:
     """The folder of an experiment's runs: those of an emulated processor have their own, next to the others."""
     return str(folder) if experiment.processor is None else f"{folder}-{slug(experiment.processor)}"
+
+
+def pulls_at_weight_1(data: FeatureSet, seeds: int = 3) -> DataFrame:
+    """How loud the losses are at weight 1, which shows why equal weights are not a fair comparison of curvatures.
+
+    Returns:
+        A row per loss, curvature and seed: data, preset, k, seed, pull (in the first step of stage 1). The curvatures are
+        Table 3's for `curved`, and the paper's for the printed loss.
+    """
+    plan, device = recipe_for(data, None, "course"), torch.device("cpu")
+    phase, key = data.phase("train").to(device, getattr(torch, plan.train.dtype)), data.reference_key
+    rows = []
+    for row in (
+        table_rows("table7", key, "printed", None, 1.0)[1],
+        *table_rows("table3", key, "curved", None, 1.0)[1:],
+    ):
+        for seed in range(seeds):
+            assert row.alignment is not None
+            weight = weight_of_pull(config_for(data, plan, row.method, row.alignment, seed), phase, device)
+            (k,) = row.alignment.curvatures  # type: ignore[misc]
+            rows.append((data.name, row.preset, k, seed, 1 / weight))
+    return DataFrame(rows, columns=["data", "preset", "k", "seed", "pull"])
 
 
 def recorded_runs() -> DataFrame:

@@ -1,7 +1,8 @@
 """Write what RESULTS.md quotes: the runs as one table, its appendix, and its two figures.
 
 `python -m hypav.experiments.report FOLDER …` gathers the runs of some folders in `notebooks/results/runs.csv`; without a
-folder it reads that file. Then it writes evidence.md, forest.png and pull.png next to it.
+folder it reads that file. Then it writes evidence.md, forest.png and pull.png next to it. pulls.csv, which evidence.md
+shows too, is `evidence.pulls_at_weight_1` of both sets.
 """
 
 from __future__ import annotations
@@ -86,6 +87,14 @@ def evidence_text(runs: DataFrame) -> str:
             f"## Curvature, {metric}: k<0 minus the rest, under every loss",
             to_text(curvature(main, metric)),
         ]
+    pulls = pd.read_csv(results_path() / "pulls.csv")
+    means = (
+        pulls.groupby(["data", "preset", "k"], sort=False)["pull"].agg(["mean", "min", "max"]).reset_index()
+    )
+    means = means.assign(
+        **{name: [f"{value:.2g}" for value in means[name]] for name in ("mean", "min", "max")}
+    )
+    parts += ["## Pull at weight 1 in the first step, over the seeds", to_text(means)]
     parts += ["## The paper's largest gains in HM", to_text(headline_gains())]
     parts += ["## Other processors", to_text(between_processors(runs))]
     for cpu in sorted(set(runs["cpu"]) - set(main["cpu"])):
