@@ -174,16 +174,29 @@ def trials(
     names = ("ESZSL", *TRIALS) if names is None else tuple(names)
     if unknown := [name for name in names if name not in ("ESZSL", *known)]:
         raise SettingError(f"There is no trial {unknown[0]!r}; choose ESZSL, {', '.join(TRIALS)}.")
-    plan = recipe_for(data, recipe, "course").changed(settings)
     rows = []
     for name in names:
         for seed in range(1 if name == "ESZSL" else seeds):
-            with threads(1):
-                found, epoch = _linear(data) if name == "ESZSL" else _trained(data, known[name], plan, seed)
+            trial = None if name == "ESZSL" else known[name]
+            found, epoch = scores_of(data, trial, seed, recipe=recipe, **settings)
             grid, exact = found.curve().best(), found.exact_optimum()
             values = (grid.HM, exact.HM, exact.ZSL, found.ausuc())
             rows.append((data.name, name, seed, *(round(100 * value, 3) for value in values), epoch))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def scores_of(
+    data: FeatureSet,
+    trial: Trial | None,
+    seed: int = 0,
+    *,
+    recipe: str | Recipe | None = None,
+    **settings: Any,
+) -> tuple[Scores, int]:
+    """The scores of val in the best epoch of a trial, and the epoch; of None those of ESZSL, and 0."""
+    plan = recipe_for(data, recipe, "course").changed(settings)
+    with threads(1):
+        return _linear(data) if trial is None else _trained(data, trial, plan, seed)
 
 
 def _linear(data: FeatureSet) -> tuple[Scores, int]:
