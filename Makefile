@@ -13,9 +13,10 @@ DEVICE ?= cpu
 # only training has a GPU's code
 BENCHMARKS = tests/benchmarks$(if $(filter cpu,$(DEVICE)),,/test_training_bench.py)
 COURSE := course
+SITE := site
 DIR ?= tests/golden
 
-.PHONY: run test test-browser test-processors lab pages notebooks parity bench clean help
+.PHONY: run test test-browser test-processors lab pages site notebooks parity bench clean help
 
 help:
 	@echo "make run              train and test the methods on simulated features, run the course, and print where the pages are"
@@ -23,11 +24,12 @@ help:
 	@echo "make test-browser     test the widgets by keyboard in JupyterLab, and the pages in Chromium"
 	@echo "make test-processors  run every notebook on every processor that this machine can emulate; about half an hour"
 	@echo "make lab              open JupyterLab with your copies of the notebooks, in $(COURSE)/students"
-	@echo "make pages            write the course for a class into $(COURSE)/: pages, notebooks to fill in, solutions, instructor's page"
+	@echo "make pages            write the course for a class into $(COURSE)/: pages, notebooks to fill in, solutions, lecturers' pages"
+	@echo "make site             write the students' pages into $(SITE)/, for any web server"
 	@echo "make notebooks        for authors: run all notebooks, also on emulated processors, and store those that agree on all"
 	@echo "make parity           compare with numbers recorded from the released code; DIR=... for another folder of them"
 	@echo "make bench            run the benchmarks on one thread; THREADS=2 for two, DEVICE=cuda for training on a GPU"
-	@echo "make clean            remove .venv and build; keep runs/ and $(COURSE)/"
+	@echo "make clean            remove .venv and build; keep runs/, $(COURSE)/ and $(SITE)/"
 
 run: $(READY)
 	$(BIN)/hypav compare --data simulated --seeds 3
@@ -57,14 +59,19 @@ $(VENV)/.browser: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[test,browser]"
 	touch $@
 
+# the folder jupyter/ has one setting: draw a long notebook whole
 lab: $(COURSE)/.written
-	$(BIN)/jupyter lab $(COURSE)/students
+	JUPYTER_CONFIG_PATH="$(CURDIR)/$(COURSE)/jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+		$(BIN)/jupyter lab $(COURSE)/students
 
 pages: $(COURSE)/.written
 	@echo "For students: open $(COURSE)/students/index.html. For lecturers: $(COURSE)/instructor.html"
 
-# a student's changed notebook is kept
-$(COURSE)/.written: $(READY) $(wildcard notebooks/*.ipynb notebooks/results/course_runs.csv)
+site: $(READY)
+	$(BIN)/hypav site $(SITE)
+
+# a student's changed notebook is kept, and a new version is written beside it
+$(COURSE)/.written: $(READY) $(wildcard notebooks/*.ipynb notebooks/results/course_runs.csv hypav/*.py hypav/templates/*/*)
 	$(BIN)/hypav course $(COURSE)
 	touch $@
 

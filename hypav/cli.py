@@ -573,6 +573,51 @@ def site(folder: Path) -> None:
         echo(line)
 
 
+@cli.command()
+@click.argument("folder", type=PATH)
+@option("--to", type=PATH, default=Path("checks.csv"), help="The table to write.")
+@option("--seconds", type=click.IntRange(1, 3600), default=300, help="The time limit of a notebook.")
+@option("--jobs", type=AT_LEAST_1, help="Notebooks at a time; by default one per core.")
+def check(folder: Path, to: Path, seconds: int, jobs: int | None) -> None:
+    """Run the checks over the notebooks that were handed in, in FOLDER and its folders, and write a CSV.
+
+    A row is an exercise: file, exercise, outcome (Passed, Not right, Not yet, Not run), sentence. Each notebook runs in a
+    process of its own, in an empty folder, without network and programs. That stops accidents, not attacks: check
+    notebooks of strangers in a container.
+
+    Example: hypav check handed-in --to checks.csv
+    """
+    from hypav.experiments.tables import csv_text
+    from hypav.handed_in import check_folder
+    from hypav.utils import replacing
+
+    table, said = check_folder(folder, seconds=seconds, jobs=jobs), written(to)
+    with replacing(to) as temporary:
+        temporary.write_text(csv_text(table), encoding="utf-8")
+    counts = table["outcome"].value_counts()
+    outcomes = ", ".join(f"{count} {name}" for name, count in counts.items())
+    echo(f"{said} {to}: {table['file'].nunique()} notebooks, {len(table)} rows: {outcomes}.")
+
+
+@cli.command()
+@option("--to", type=PATH, default=Path("predictions.gift"), help="The file to write.")
+def gift(to: Path) -> None:
+    """Write the course's predictions as GIFT, a text that Moodle and other learning platforms import as questions.
+
+    Example: hypav gift --to predictions.gift
+    """
+    from hypav.predictions import predictions
+    from hypav.utils import replacing
+
+    asked, said = predictions(), written(to)  # first: without the extra `course` this is one sentence
+
+    from hypav.gift import gift as text_of
+
+    with replacing(to) as temporary:
+        temporary.write_text(text_of(asked), encoding="utf-8")
+    echo(f"{said} {to}: {len(asked)} predictions. In Moodle: question bank, import, GIFT format.")
+
+
 @cli.group()
 def data() -> None:
     """Describe features, check them, make a set from your arrays, or fetch real ones."""

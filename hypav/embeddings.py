@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import torch
 from scipy import stats
-from torch import Tensor
+from torch import Generator, Tensor
 
 from hypav import geometry
 from hypav.data.features import FeatureSet
@@ -220,6 +220,48 @@ def class_tree_distances(data: FeatureSet, classes: Tensor) -> Tensor:
         shared = shared * (code == code.unsqueeze(1))
         depth = depth + shared
     return 2.0 * (len(levels) - depth).double()
+
+
+def norm_by_depth(
+    points: Tensor, label: Tensor, data: FeatureSet, *, k: float = 0.0, draws: int = 20, generator: Generator
+) -> tuple[float, float]:
+    """The rank correlation of norm and depth in the class tree, and its mean for `draws` shuffled trees.
+
+    Every super-group, group and class lies at the mean (`geometry.midpoint`) of its points, its norm is its distance from
+    the origin, and its depth is 1, 2 or 3. Hierarchies are often read from this order (Ramasinghe et al., "Accept the
+    Modality Gap", CVPR 2024). But the mean of more points lies nearer the origin, whatever they are. So hold the
+    correlation beside that of trees in which the classes are dealt out to the groups at random.
+
+    Args:
+        points: (n, D) in the space of curvature k.
+        label: (n,) their class ids.
+
+    Raises:
+        DataError: NaN or infinite numbers, labels of another length, or a set without super-groups.
+        SettingError: draws < 1.
+    """
+    x, label = _table(points, least=2), _labels(label)
+    if len(label) != len(x):
+        raise DataError(f"There are {len(x)} points but {len(label)} labels.")
+    if not data.super_groups:
+        raise DataError(f"{data.name} names no super-groups of its classes, so they form no tree.")
+    if draws < 1:
+        raise SettingError(f"draws is {draws}, but must be at least 1.")
+    levels = [_codes(names) for names in (data.super_groups, data.groups, data.class_names) if names]
+    present = label.unique()
+
+    def correlation(order: Tensor) -> float:
+        dealt = torch.arange(len(levels[0])).index_put((present,), order)
+        norms, depths = [], []
+        for depth, codes in enumerate(levels, 1):
+            code = codes[dealt[label]]
+            means = [geometry.midpoint(x[code == c], k=k) for c in code.unique()]
+            norms.append(geometry.distance0(torch.stack(means), k=k))
+            depths += [depth] * len(means)
+        return rank_correlation(torch.cat(norms), torch.tensor(depths))
+
+    shuffled = [correlation(present[torch.randperm(len(present), generator=generator)]) for _ in range(draws)]
+    return correlation(present), sum(shuffled) / draws
 
 
 def _codes(names: Sequence[str]) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from html import escape
 
 from hypav.errors import DataError, SettingError
@@ -26,6 +27,7 @@ _STYLES = {
 }
 
 
+@lru_cache(4096)  # pages with and without solutions share most of their text
 def markdown_html(text: str) -> str:
     """The Markdown of a notebook as HTML, with formulas as MathML, which browsers draw without a script.
 

@@ -22,6 +22,9 @@ from hypav.handouts import has_tag, student_source
 # for a page: its own styles and pictures. No script runs unless `add_scripts` names it, and nothing is fetched
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
+# sections that a lecture and a search do not need
+FRAME = ("You will be able to", "You need", "Time", "Setup", "References")
+
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -45,8 +48,8 @@ def page_of(notebook: Any, title: str, links: Mapping[str, Any]) -> BeautifulSou
         _wrap_lines(block)
     for block in page.select("pre"):
         block["tabindex"] = "0"
-    for question in page.select(".predict p"):
-        _list_options(question)
+    for paragraph in page.select(".predict > p"):
+        _list_options(paragraph)
     for fold in page.find_all("details"):
         if fold.summary is not None and fold.summary.get_text() == "The figure in words":
             fold["class"] = "words"
@@ -138,13 +141,12 @@ def _wrap_lines(block: Tag) -> None:
     block.replace_with(BeautifulSoup(f"<pre>{''.join(boxes)}</pre>", "html.parser"))
 
 
-def _list_options(question: Tag) -> None:
-    """A paragraph that holds the options (a), (b) and so on: the options become a list."""
-    text, *options = re.split(r"\s*(?=\([a-f]\) )", question.decode_contents())
-    if len(options) > 1:
-        items = "".join(f"<li>{option}</li>" for option in options)
-        paragraph = f"<p>{text}</p>" if text.strip() else ""
-        question.replace_with(BeautifulSoup(f"{paragraph}<ul>{items}</ul>", "html.parser"))
+def _list_options(paragraph: Tag) -> None:
+    """A paragraph of the options (a), (b) and so on becomes a list."""
+    _, *options = re.split(r"\s(?=\([a-f]\) )", " " + paragraph.decode_contents())
+    if paragraph.get_text().startswith("(a) "):
+        items = "".join(f"<li>{option.strip()}</li>" for option in options)
+        paragraph.replace_with(BeautifulSoup(f"<ul>{items}</ul>", "html.parser"))
 
 
 def with_folds(notebook: Any, *, solutions: bool) -> Any:

@@ -119,7 +119,7 @@ def prediction(note: Any, source: str) -> Prediction:
     options = {letter: " ".join(text.split()) for letter, text in _OPTION.findall(source)}
     question = _OPTION.sub("", source).strip()
     number, kind = str(note.get("id", "")), note.get("kind")
-    if not re.fullmatch(r"\d\d\.\d+", number) or kind not in ("number", "choice", "sketch"):
+    if not re.fullmatch(r"(\d\d|A\d)\.\d+", number) or kind not in ("number", "choice", "sketch"):
         raise DataError(f"A prediction has the id {number!r} and the kind {kind!r}, not as in 01.1, number.")
     answer, within = note.get("answer"), note.get("within", 0)
     if kind == "number" and not (_is_number(answer) and _is_number(within) and within > 0):

@@ -10,13 +10,13 @@ from urllib.parse import quote
 import nbformat
 from bs4 import BeautifulSoup, Tag
 
-from hypav.pages import add_scripts, page_of, template_file
+from hypav.pages import FRAME, add_scripts, page_of, template_file
 
 _LEFT_OUT = ("h2", "details", "figure")
 
 
 def search_page(pages: Mapping[str, BeautifulSoup]) -> BeautifulSoup:
-    """A page that lists all sections of the given pages, by the names of their files without `.html`.
+    """A page that lists the sections of the given pages, by the names of their files without `.html`.
 
     The text of a section is hidden, but the script searches it, and so does a browser's own search. Answers of
     predictions are not searched.
@@ -26,6 +26,7 @@ def search_page(pages: Mapping[str, BeautifulSoup]) -> BeautifulSoup:
         f'<span class="where">{escape(_title(page))}</span><p hidden="until-found">{escape(_text(section))}</p></li>'
         for stem, page in pages.items()
         for section in page.select("main section[id]")
+        if _heading(section) not in FRAME
     ]
     text = template_file("search.md").replace("[sections]", "".join(items))
     cells: list[Any] = [nbformat.v4.new_markdown_cell(text)]

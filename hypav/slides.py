@@ -8,11 +8,10 @@ from urllib.parse import quote
 
 from bs4 import BeautifulSoup, Tag
 
-from hypav.pages import add_scripts, template_file
+from hypav.pages import FRAME, add_scripts, template_file
 
 WORDS = 60  # after so many words the next block of text begins a new slide
 HEADINGS = ("h1", "h2", "h3", "h4")
-NOT_SHOWN = ("You need", "Time", "Setup", "References")  # sections that a lecture does not need
 
 
 def projector_view(page: BeautifulSoup, stem: str) -> BeautifulSoup:
@@ -85,7 +84,7 @@ def _blocks(view: BeautifulSoup) -> Iterator[Tag]:
     assert view.main is not None
     for part in list(view.main.find_all(True, recursive=False)):
         heading = part.h2.get_text().strip() if part.name == "section" and part.h2 else ""
-        if heading not in NOT_SHOWN:
+        if heading not in FRAME[1:]:  # the aims are shown
             yield from part.find_all(True, recursive=False) if part.name == "section" else [part]
 
 

@@ -385,7 +385,7 @@ def test_degenerate_batches_have_finite_losses_and_gradients(similarity: str, ba
     maps = (
         ("project", "ball", torch.float64, -0.2), ("project", "printed", torch.float32, -0.2),
         ("expmap0", "ball", torch.float32, -0.2), ("expmap0", "ball", torch.float64, 0.2),
-        ("project", "ball", torch.float64, 0.0),
+        ("project", "ball", torch.float64, 0.0), ("one-length", "ball", torch.float32, -0.2),
     )  # fmt: skip
     for normalise, (to_ball, radius, dtype, k) in itertools.product(NORMALISATIONS, maps):
         config = AlignmentConfig(similarity, normalise, base, to_ball, radius)  # type: ignore[arg-type]
@@ -395,6 +395,21 @@ def test_degenerate_batches_have_finite_losses_and_gradients(similarity: str, ba
             assert math.isfinite(loss), case
             assert loss >= 0, case
             assert all(g.isfinite().all() for g in (*gradient, of_k)), case
+
+
+@pytest.mark.parametrize("k", [-0.7, 0.0, 0.3])
+def test_rows_at_one_length_leave_only_directions(k: float) -> None:
+    free = AlignmentConfig(similarity="distance", normalise="none", to_ball="expmap0", scale=0.8)
+    one = replace(free, to_ball="one-length")
+    v, a = phis(40, n=6, dim=3, length=2.0)
+    lengths = 0.1 + torch.rand(6, 1, generator=generator(41), dtype=torch.float64)
+    loss = alignment_loss(v, a, k, one)
+    torch.testing.assert_close(alignment_loss(lengths * v, a, k, one), loss)
+    torch.testing.assert_close(
+        alignment_loss(*(x / x.norm(dim=1, keepdim=True) for x in (v, a)), k, free), loss
+    )
+    assert not torch.isclose(loss, alignment_loss(v, a, k, free))
+    assert not torch.isclose(loss, alignment_loss(v, a, k + 0.1, one))  # curvature still has an effect
 
 
 def test_a_zero_row_has_cosine_zero_with_all_others() -> None:

@@ -173,3 +173,44 @@ def test_class_tree_distances_count_edges() -> None:
     assert torch.equal(embeddings.class_tree_distances(same, classes) == 6, flat == 4)
     with pytest.raises(DataError, match="names no super-groups"):
         embeddings.class_tree_distances(replace(data, super_groups=()), classes)
+
+
+def test_norms_grow_with_depth_by_averaging_alone_and_the_shuffled_trees_say_so() -> None:
+    data = simulated("small")
+    rng = torch.Generator().manual_seed(0)
+    label = torch.arange(len(data.class_names)).repeat_interleave(4)
+    place = torch.randn(len(data.class_names), 16, generator=rng, dtype=torch.float64)
+    noise = 0.1 * torch.randn(len(label), 16, generator=rng, dtype=torch.float64)
+    value, null = embeddings.norm_by_depth(place[label] + noise, label, data, generator=rng)
+    assert value > 0.6
+    assert abs(value - null) < 0.15
+    # classes that lie where their super-group lies: their means are not nearer the origin
+    names = sorted(set(data.super_groups))
+    home = torch.tensor([names.index(name) for name in data.super_groups])
+    value, null = embeddings.norm_by_depth(place[home][label] + noise, label, data, generator=rng)
+    assert value < null - 0.3
+
+
+def test_norm_by_depth_takes_the_midpoint_of_the_space() -> None:
+    data = simulated("small")
+    rng = torch.Generator().manual_seed(0)
+    label = torch.arange(len(data.class_names)).repeat_interleave(3)
+    points = geometry.expmap0(torch.randn(len(label), 4, generator=rng, dtype=torch.float64), k=-1.0)
+
+    def at(k: float) -> tuple[float, float]:
+        seed = torch.Generator().manual_seed(1)
+        return embeddings.norm_by_depth(points, label, data, k=k, draws=2, generator=seed)
+
+    assert at(-1.0) == at(-1.0)
+    assert at(-1.0) != at(0.0)
+
+
+def test_norm_by_depth_refuses_bad_input() -> None:
+    data, rng = simulated("small"), torch.Generator()
+    points, label = torch.rand(6, 3), torch.arange(6)
+    with pytest.raises(DataError, match="6 points but 5 labels"):
+        embeddings.norm_by_depth(points, label[:5], data, generator=rng)
+    with pytest.raises(DataError, match="super-groups"):
+        embeddings.norm_by_depth(points, label, replace(data, super_groups=()), generator=rng)
+    with pytest.raises(SettingError, match="draws"):
+        embeddings.norm_by_depth(points, label, data, draws=0, generator=rng)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import hypav as hv
-from hypav import handouts
+from hypav import site
 from hypav.errors import DataError
 from hypav.predictions import Prediction, predictions
 from hypav.student import MINE_VARIABLE
@@ -47,7 +47,7 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "course").mkdir()
     questions = ((NUMBER, "How long is it?"), (CHOICE, OPTIONS), (SKETCH, "What does it look like?"))
     notebook(tmp_path / "course" / "01_a.ipynb", *questions)
-    monkeypatch.setattr(handouts, "course_folder", lambda: tmp_path / "course")
+    monkeypatch.setattr(site, "course_folder", lambda: tmp_path / "course")
     monkeypatch.setenv(MINE_VARIABLE, str(tmp_path / "mine.py"))
     return tmp_path / "guesses.csv"
 

@@ -1,119 +1,117 @@
-"""Checks of notebook 05: parameters of a part, attention over two tokens, triplets, words, batch-norm momentum."""
+"""Checks of notebook 05: attention over two tokens as a module, triplets, and two groups of AVCA's losses."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from hypav.checks.framework import FunctionCheck, NumberCheck
+from hypav.checks.framework import FunctionCheck, ModuleCheck
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 
 
-def _linear(dim_in: int, dim_out: int, *, bias: bool = True) -> int:
-    return dim_in * dim_out + bias * dim_out
+class Attention(nn.Module):
+    """One head of attention over tokens (B, T, dim)."""
+
+    def __init__(self, dim: int, d: int) -> None:
+        super().__init__()
+        self.to_qkv = nn.Linear(dim, 3 * d, bias=False, dtype=torch.float64)
+        self.to_out = nn.Linear(d, dim, dtype=torch.float64)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T, dim)."""
+        query, key, value = self.to_qkv(tokens).chunk(3, dim=-1)
+        return self.to_out(self.read(query, key, value))
+
+    def read(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """What each token reads, (B, T, d)."""
+        return self.weights(query, key) @ value
+
+    def weights(self, query: Tensor, key: Tensor) -> Tensor:
+        """The attention weights, (B, T, T)."""
+        return self.scores(query, key).softmax(dim=-1)
+
+    def scores(self, query: Tensor, key: Tensor) -> Tensor:
+        """Query times key over the root of d, (B, T, T)."""
+        return query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5
 
 
-def _parameters(dim_in: int, hidden: int, dim_out: int, *, bias: bool = True, norm: int = 2) -> Tensor:
-    """Two linear layers, each with a batch norm of `norm` numbers per unit."""
-    layers = _linear(dim_in, hidden, bias=bias) + _linear(hidden, dim_out, bias=bias)
-    return torch.tensor(float(layers + norm * (hidden + dim_out)), dtype=torch.float64)
+class _Unscaled(Attention):
+    def scores(self, query: Tensor, key: Tensor) -> Tensor:
+        return query @ key.transpose(-2, -1)
 
 
-parameters = FunctionCheck(
-    "The parameters of an encoder",
-    _parameters,
-    [((512, 512, 300), {}), ((300, 512, 64), {}), ((7, 5, 3), {})],
-    {
-        "the "
-        "weights of both batch norms are missing: one factor γ and one shift β per unit.": lambda i, h, o: (
-            _parameters(i, h, o, norm=0)
-        ),
-        "one number per unit is missing: the biases of the linear layers, or "
-        "one of each batch norm's two, factor and shift.": lambda i, h, o: _parameters(i, h, o, bias=False),
-        "biases and batch norms are missing: you counted only the two weight matrices.": lambda i, h, o: (
-            _parameters(i, h, o, bias=False, norm=0)
-        ),
-        "a batch norm's running mean "
-        "and variance are not parameters: no gradient reaches them, they are buffers.": lambda i, h, o: (
-            _parameters(i, h, o, norm=4)
-        ),
-        "only the first "
-        "batch norm is in your sum: there is one after the second linear layer as well.": lambda i, h, o: (
-            _parameters(i, h, o) - 2 * o
-        ),
-        "only "
-        "the last batch norm is in your sum: there is one after the hidden layer as well.": lambda i, h, o: (
-            _parameters(i, h, o) - 2 * h
-        ),
-        "this is one linear layer "
-        "from the input to the output, with its batch norm: the hidden layer is missing.": lambda i, h, o: (
-            torch.tensor(float(_linear(i, o) + 2 * o), dtype=torch.float64)
-        ),
-    },
-    praise="ReLU and dropout have none.",
-)
+class _OverD(Attention):
+    def scores(self, query: Tensor, key: Tensor) -> Tensor:
+        return query @ key.transpose(-2, -1) / query.shape[-1]
 
 
-def _attention(
-    q: Tensor, k: Tensor, v: Tensor, *, scale: float | None = None, dim: int = -1, swap: bool = False
-) -> Tensor:
-    scale = q.shape[-1] ** -0.5 if scale is None else scale
-    scores = q @ k.transpose(-2, -1) * scale
-    weights = (scores.transpose(-2, -1) if swap else scores).softmax(dim=dim)
-    return weights @ v
+class _WrongDimension(Attention):
+    def weights(self, query: Tensor, key: Tensor) -> Tensor:
+        return self.scores(query, key).softmax(dim=-2)
 
 
-def _tokens() -> list[Case]:
+class _Exchanged(Attention):
+    def weights(self, query: Tensor, key: Tensor) -> Tensor:
+        return self.scores(key, query).softmax(dim=-1)
+
+
+class _NoSoftmax(Attention):
+    def weights(self, query: Tensor, key: Tensor) -> Tensor:
+        return self.scores(query, key)
+
+
+class _Half(Attention):
+    def weights(self, query: Tensor, key: Tensor) -> Tensor:
+        return torch.full_like(self.scores(query, key), 1 / query.shape[-2])
+
+
+class _Itself(Attention):
+    def read(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return value
+
+
+class _Keys(Attention):
+    def read(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return self.weights(query, key) @ key
+
+
+class _WithInput(Attention):
+    def forward(self, tokens: Tensor) -> Tensor:
+        return tokens + super().forward(tokens)
+
+
+def _tokens() -> list[tuple[tuple[Any, ...], dict[str, Any], tuple[Any, ...]]]:
     generator = torch.Generator().manual_seed(5)
-    shapes = ((3, 2, 2, 5), (2, 3, 2, 8))  # other dimensions must not be confused with the 2 tokens
+    shapes = ((3, 2, 5), 4), ((5, 2, 7), 3)
     return [
-        (tuple(2 * torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(3)), {})
-        for shape in shapes
+        ((shape[-1], d), {}, (4 * torch.randn(shape, generator=generator, dtype=torch.float64),))
+        for shape, d in shapes
     ]
 
 
-attention = FunctionCheck(
+attention = ModuleCheck(
     "Attention over two tokens",
-    _attention,
+    Attention,
     _tokens(),
     {
-        "the scores are not scaled: divide q·k by √d, or the softmax saturates.": lambda q, k, v: _attention(
-            q, k, v, scale=1.0
+        "the scores are not scaled: divide them by √d, or the softmax saturates.": _Unscaled,
+        "you divide the scores by d. A sum of d random products grows like √d.": _OverD,
+        "your softmax runs over the token that asks. Each row must sum to 1 over the tokens that are read.": (
+            _WrongDimension
         ),
-        "you divide "
-        "the scores by d: it is √d, since a sum of d random products grows like √d.": lambda q, k, v: (
-            _attention(q, k, v, scale=1 / q.shape[-1])
-        ),
-        "your softmax runs over "
-        "the token that asks: each row, over the tokens that are read, must sum to 1.": lambda q, k, v: (
-            _attention(q, k, v, dim=-2)
-        ),
-        "rows "
-        "and columns of the scores are exchanged: row i must hold q_i against all keys.": lambda q, k, v: (
-            _attention(q, k, v, swap=True)
-        ),
-        "you return the scores times v: the softmax is missing.": lambda q, k, v: _scores(q, k) @ v,
-        "you average both tokens with weight 1/2, whatever they ask for.": lambda q, k, v: v.mean(
-            dim=-2, keepdim=True
-        ).expand_as(v),
-        "in your answer each token reads only itself.": lambda q, k, v: v,
-        "you multiply the weights by the keys: multiply them by the values v.": lambda q, k, v: _attention(
-            q, k, k
-        ),
-        "your softmax runs over "
-        "all four scores of a head together: each token that asks has its own weights.": lambda q, k, v: (
-            _scores(q, k).flatten(-2).softmax(-1).unflatten(-1, (2, 2)) @ v
-        ),
+        "queries and keys are exchanged: row i holds q_i against all keys.": _Exchanged,
+        "the softmax is missing.": _NoSoftmax,
+        "you average both tokens, whatever they ask for.": _Half,
+        "each token reads only itself.": _Itself,
+        "you multiply the weights by the keys. Multiply them by the values.": _Keys,
+        "you add the input. AVCA does so around this layer; here only the layer is asked for.": _WithInput,
     },
     praise="With two tokens a softmax is a sigmoid of the difference of two scores.",
 )
-
-
-def _scores(q: Tensor, k: Tensor) -> Tensor:
-    return q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5
 
 
 def _distance(x: Tensor, y: Tensor) -> Tensor:
@@ -172,73 +170,70 @@ triplet = FunctionCheck(
     praise="Ten of the seventeen terms are this, on different triples.",
 )
 
-terms_without_words = NumberCheck(
-    "The number of terms that words take no part in",
-    2,
-    {
-        "this is all of l_r, but reg_theta_v and reg_theta_a hold θ_w: look at the last row of the figure again.": 4,
-        "this is the number of terms that need words: count the others.": 15,
-        "this is the number of terms without a pushed pair; most of those pull something towards a word.": 7,
-        "the three terms of l_rec compare with w itself, and ρ_w, θ_w are made of w: they count as words too.": 5,
-        "l_ct works on decoded vectors, but its anchor ρ_w is the decoded word: these two terms need words.": 6,
-        "there are some: does anything in φ, or in what is made of θ_v alone, know the class?": 0,
-        "there is one for audio and one for video.": 1,
-    },
-    praise="reg_phi_v and reg_phi_a: an autoencoder each. All that knows classes passes through a word.",
-)
+
+class _Batch(SimpleNamespace):
+    """The six theta of a batch, each (B, D)."""
+
+    def __repr__(self) -> str:
+        return "the embeddings of a batch"
 
 
-def _means() -> list[Case]:
-    generator = torch.Generator().manual_seed(7)
+def _thetas() -> list[Case]:
+    names = ("theta_a", "theta_v", "theta_w", "theta_a_neg", "theta_v_neg", "theta_w_neg")
     cases: list[Case] = []
-    for momentum, rows in ((0.1, 6), (0.99, 4)):
-        running = torch.randn(5, generator=generator, dtype=torch.float64)
-        batch = 1 + torch.randn(rows, 5, generator=generator, dtype=torch.float64)
-        cases.append(((running, batch), {"momentum": momentum}))
+    for seed in (8, 9):
+        generator = torch.Generator().manual_seed(seed)
+        rows = 0.6 * torch.randn(6, 7, 3, generator=generator, dtype=torch.float64)
+        cases.append(((_Batch(**dict(zip(names, rows, strict=True))),), {}))
     return cases
 
 
-running_mean = FunctionCheck(
-    "The running mean of a batch norm",
-    lambda running, batch, *, momentum: (1 - momentum) * running + momentum * batch.mean(dim=0),
-    _means(),
+def _l_w(e: Any) -> Tensor:
+    words = _triplet(e.theta_w, e.theta_a, e.theta_a_neg) + _triplet(e.theta_w, e.theta_v, e.theta_v_neg)
+    return (
+        words + _triplet(e.theta_a, e.theta_w, e.theta_w_neg) + _triplet(e.theta_v, e.theta_w, e.theta_w_neg)
+    )
+
+
+def _l_t(e: Any) -> Tensor:
+    kin = _triplet(e.theta_a, e.theta_w, e.theta_a_neg) + _triplet(e.theta_v, e.theta_w, e.theta_v_neg)
+    return kin + _triplet(e.theta_w, e.theta_a, e.theta_w_neg) + _triplet(e.theta_w, e.theta_v, e.theta_w_neg)
+
+
+def _of_one(e: Any, kind: str) -> Tensor:
+    """The four terms of one modality."""
+    theta, negative = getattr(e, f"theta_{kind}"), getattr(e, f"theta_{kind}_neg")
+    words = _triplet(e.theta_w, theta, negative) + _triplet(theta, e.theta_w, e.theta_w_neg)
+    return words + _triplet(theta, e.theta_w, negative) + _triplet(e.theta_w, theta, e.theta_w_neg)
+
+
+def _swapped(e: Any) -> Any:
+    """The batch with positives and negatives exchanged."""
+    return _Batch(
+        **{
+            f"theta_{kind}{end}": getattr(e, f"theta_{kind}{'' if end else '_neg'}")
+            for kind in "avw"
+            for end in ("", "_neg")
+        }
+    )
+
+
+theta_losses = FunctionCheck(
+    "l_w + l_t",
+    lambda e: _l_w(e) + _l_t(e),
+    _thetas(),
     {
-        "this is TensorFlow's convention, in which momentum is the share of the old value that is kept; in PyTorch "
-        "it is the share of the new one.": lambda running, batch, *, momentum: (
-            momentum * running + (1 - momentum) * batch.mean(dim=0)
+        "this is l_w alone: l_t is missing.": _l_w,
+        "this is l_t alone: l_w is missing.": _l_t,
+        "only the sounds are in your sum: the terms with θ_v are missing.": lambda e: _of_one(e, "a"),
+        "only the videos are in your sum: the terms with θ_a are missing.": lambda e: _of_one(e, "v"),
+        "you took the mean of the eight terms. All have weight 1: add them.": lambda e: (
+            (_l_w(e) + _l_t(e)) / 8
         ),
-        "you "
-        "do not reduce the old value: the two shares must sum to 1.": lambda running, batch, *, momentum: (
-            running + momentum * batch.mean(dim=0)
-        ),
-        "you add "
-        "the whole mean of the batch: multiply it by the momentum.": lambda running, batch, *, momentum: (
-            (1 - momentum) * running + batch.mean(dim=0)
-        ),
-        "you sum the batch's rows: take their mean.": lambda running, batch, *, momentum: (
-            (1 - momentum) * running + momentum * batch.sum(dim=0)
-        ),
-        "you average all units "
-        "together: each unit, which is a column, has its own mean.": lambda running, batch, *, momentum: (
-            (1 - momentum) * running + momentum * batch.mean()
-        ),
-        "you do not use the momentum: this is only the batch's mean.": lambda running, batch, *, momentum: (
-            batch.mean(dim=0)
-        ),
-        "you average "
-        "old and new with equal shares, whatever the momentum.": lambda running, batch, *, momentum: (
-            (running + batch.mean(dim=0)) / 2
-        ),
-        "you update once for every "
-        "sample of the batch: a batch norm updates once per batch.": lambda running, batch, *, momentum: (
-            _by_sample(running, batch, momentum)
-        ),
+        "l_w counts twice and l_t not at all.": lambda e: 2 * _l_w(e),
+        "l_t counts twice and l_w not at all.": lambda e: 2 * _l_t(e),
+        "positives and negatives are exchanged.": lambda e: _l_w(_swapped(e)) + _l_t(_swapped(e)),
+        "you subtract l_t. All terms are added.": lambda e: _l_w(e) - _l_t(e),
     },
-    praise="Evaluation normalises with this number, training never looks at it.",
+    praise="Eight of the seventeen terms, and most of the loss.",
 )
-
-
-def _by_sample(running: Tensor, batch: Tensor, momentum: float) -> Tensor:
-    for row in batch:
-        running = (1 - momentum) * running + momentum * row
-    return running

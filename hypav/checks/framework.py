@@ -134,19 +134,36 @@ class FunctionCheck(Check):
             ]
         except _Stop as stop:
             return stop.verdict
-        return self._compared(given, expected)
+        wrong_shape = self._wrong_shape(given, expected)
+        return self._compared(given, expected) if wrong_shape is None else wrong_shape
+
+    def _wrong_shape(self, given: list[Values], expected: list[Values]) -> Verdict | None:
+        """The verdict if a value has another shape than the reference's; a mistake may have that shape too."""
+        for ours, theirs in zip(given, expected, strict=True):
+            for name, right in theirs.items():
+                if ours[name].shape != right.shape:
+                    shapes = f"your answer has shape {tuple(ours[name].shape)}, but {tuple(right.shape)} is asked for"
+                    text = f"{name + ': ' if name else ''}{shapes}: {_why(ours[name], right)}"
+                    return Verdict(WRONG, self._named_mistake(given) or text)
+        return None
+
+    def _named_mistake(self, given: list[Values]) -> str:
+        """The sentence of the mistake with these values; empty if there is none."""
+        for tolerance in (self.tolerance, max(_LOOSE, self.tolerance)):
+            for sentence, mistake in self.mistakes.items():
+                if self._same(given, self.values(mistake), tolerance):
+                    return sentence
+        return ""
 
     def _compared(self, given: list[Values], expected: list[Values]) -> Verdict:
         if self._same(given, expected):
             return self._passed()
-        for tolerance in (self.tolerance, max(_LOOSE, self.tolerance)):
-            for sentence, mistake in self.mistakes.items():
-                if self._same(given, self.values(mistake), tolerance):
-                    return Verdict(WRONG, sentence)
+        if sentence := self._named_mistake(given):
+            return Verdict(WRONG, sentence)
         return Verdict(WRONG, self._trivial(given, expected) or self._first_difference(given, expected))
 
     def _given(self, function: Callable[..., Any], case: Case, right: Values) -> Values:
-        """The values in one case, of the reference's names and shapes.
+        """The values in one case, of the reference's names.
 
         Raises:
             _Stop: with the verdict, if the function gives something else.
@@ -178,9 +195,6 @@ class FunctionCheck(Check):
             tensor = torch.as_tensor(answer).detach().to("cpu", right.dtype)
         except Exception:
             raise _Stop(Verdict(WRONG, f"{mine} gives back {_kind(answer)}{_instead(answer)}.")) from None
-        if tensor.shape != right.shape:
-            shapes = f"your answer has shape {tuple(tensor.shape)}, but {tuple(right.shape)} is asked for"
-            raise _Stop(Verdict(WRONG, f"{name + ': ' if name else ''}{shapes}: {_why(tensor, right)}"))
         return tensor
 
     def _same(self, ours: Sequence[Values], theirs: Sequence[Values], tolerance: float | None = None) -> bool:
@@ -316,6 +330,8 @@ class ModuleCheck(FunctionCheck):
             ]
         except _Stop as stop:
             return stop.verdict
+        if (wrong_shape := self._wrong_shape(given, expected)) is not None:
+            return wrong_shape
         if not self._same(given, expected):
             wrong = self._compared(given, expected)
             if wrong.text not in self.mistakes and self._same(given, self._in_training(self.reference)):

@@ -10,8 +10,6 @@ curvatures and heads of the printed and the released loss are one objective; the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from pandas import DataFrame, Series
 
@@ -155,33 +153,35 @@ def curvature(runs: DataFrame, metric: str = "HM") -> DataFrame:
     return DataFrame(rows)
 
 
-def forest(runs: DataFrame, metric: str = "HM", extra: Mapping[str, str] | None = None) -> DataFrame:
+def forest(runs: DataFrame, metric: str = "HM") -> DataFrame:
     """What a reader wants to see at once: every method's HM and its difference to AVCA, on every set.
 
-    Args:
-        extra: more rows, as label -> cell.
-
     Returns:
-        data, row, HM, "HM ±", and `summary` of the difference to AVCA. ESZSL has no seed: its one value is compared with
-        every seed of AVCA.
+        data, row, HM, "HM ±", and `summary` of the difference to AVCA. The rows are ESZSL, which has no seed, so that its
+        one value is compared with every seed of AVCA; other networks, alone and under an alignment loss; AVCA; the
+        printed loss by loudness; and `curved` at equal pull by the sign of k.
     """
     rows = []
     for name, part in by_set(runs).items():
-        base = by_seed(part, AVCA, metric)
-        linear = by_seed(part, LINEAR, metric)
-        cells: dict[str, Series] = {"linear (ESZSL)": Series(linear.mean(), base.index), AVCA: base}
-        cells |= {label: by_seed(part, cell, metric) for label, cell in (extra or {}).items()}
-        louder = part[part["preset"] == "printed"].sort_values("pull", na_position="first")
-        cells |= {cell: by_seed(part, cell, metric) for cell in dict.fromkeys(louder["cell"])}
+        base, linear = by_seed(part, AVCA, metric), by_seed(part, LINEAR, metric)
+        louder = part.sort_values(["preset", "pull"], na_position="first")
+        others = louder[
+            ~louder["method"].isin([AVCA, LINEAR])
+            & ((louder["preset"] == "") | louder["cell"].str.contains(" + ", regex=False))
+        ]
+        cells: dict[str, Series] = {"linear (ESZSL)": Series(linear.mean(), base.index)}
+        cells |= {cell: by_seed(part, cell, metric) for cell in dict.fromkeys(others["cell"])}
+        cells |= {AVCA: base}
+        cells |= {
+            c: by_seed(part, c, metric) for c in dict.fromkeys(louder["cell"]) if c.startswith("printed")
+        }
         cells |= {f"{_CURVED}, {sign}": by_seed(part, _CURVED, metric, sign) for sign in SIGNS}
         for row, values in cells.items():
-            if values.empty:
+            if values.dropna().empty:
                 continue
-            level = (
-                {metric: linear.mean(), f"{metric} ±": np.nan}
-                if row.startswith("linear")
-                else _level(values, metric)
-            )
+            level = _level(values, metric)
+            if row.startswith("linear"):
+                level[f"{metric} ±"] = np.nan
             apart = summary(values - base) if row != AVCA else summary(Series(dtype=float)) | {"n": len(base)}
             rows.append({"data": name, "row": row, **level, **apart})
     return DataFrame(rows)

@@ -21,7 +21,7 @@ from pandas import DataFrame, Series
 import hypav
 from hypav.alignment import PRESETS, REPAIRS, Adaptive, AlignmentConfig
 from hypav.errors import RunError, SettingError
-from hypav.experiments.configs import AVCA, TUNING_SEEDS, WEIGHTS, table_rows
+from hypav.experiments.configs import AVCA, TUNING_SEEDS, WEIGHTS, method_name, table_rows
 from hypav.experiments.paper import Key, main_table, reported
 from hypav.experiments.runs import alignment_columns, load_runs, tuned_weight
 from hypav.stats import (
@@ -101,8 +101,12 @@ def paper_key(runs: DataFrame) -> Key | None:
 
 
 def runs_of(runs: DataFrame, alignment: AlignmentConfig | None, method: str = AVCA) -> DataFrame:
-    """MEASURED of the runs with an alignment loss, or of a method without one, by seed; of repeated runs the newest."""
-    wanted = {"method": method} if alignment is None else alignment_columns(alignment)
+    """MEASURED of the runs of AVCA with an alignment loss, or of a method without one, by seed.
+
+    Of repeated runs the newest counts. An alignment on top of another network is left out.
+    """
+    wanted = {"method": method if alignment is None else method_name(alignment)}
+    wanted |= {} if alignment is None else alignment_columns(alignment)
     alike = np.logical_and.reduce(
         [(runs[name] == value).to_numpy() for name, value in wanted.items() if value is not None]
     )
@@ -118,7 +122,7 @@ def cases(runs: DataFrame) -> DataFrame:
     """
     rows = []
     for preset in (*PRESETS, *REPAIRS):
-        tried = runs[runs["preset"] == preset]
+        tried = runs[(runs["preset"] == preset) & ~runs["method"].str.contains(" + ", regex=False)]
         weights, pulls = (
             [
                 value

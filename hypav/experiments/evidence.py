@@ -139,7 +139,8 @@ def recorded_runs() -> DataFrame:
 def with_cells(runs: DataFrame) -> DataFrame:
     """The runs with two more columns.
 
-    cell: the method and how loud its loss is, e.g. "AVCA", "printed, pull 0.1" or "curved, weight 1".
+    cell: the method and how loud its loss is, e.g. "AVCA", "printed, pull 0.1" or "curved, weight 1"; on top of another
+        network than AVCA's with its name, e.g. "AVCA-skip + printed, pull 0.1".
     k: the curvature of a loss with one fixed curvature, NaN for all others.
     """
     return runs.assign(cell=_cells(runs), k=pd.to_numeric(runs["curvatures"], errors="coerce"))
@@ -149,7 +150,9 @@ def _cells(runs: DataFrame) -> Series:
     def name(method: str, preset: str, weight: float, pull: float) -> str:
         if not preset:
             return method
-        return f"{preset}, weight {weight:g}" if np.isnan(pull) else f"{preset}, pull {pull:g}"
+        network, plus, _ = method.rpartition(" + ")  # an alignment on top of another network than AVCA's
+        loud = f"weight {weight:g}" if np.isnan(pull) else f"pull {pull:g}"
+        return f"{network}{plus}{preset}, {loud}"
 
     columns = (runs[c] for c in ("method", "preset", "weight", "pull"))
     return Series([name(*values) for values in zip(*columns, strict=True)], index=runs.index, dtype=object)

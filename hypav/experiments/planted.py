@@ -1,24 +1,23 @@
 """A positive control: a planted tree of classes, learned in a space whose curvature is the only thing that changes.
 
-If no curvature helps even here, "the curvature does not help" on real features says nothing. So the set is made for k < 0:
-a balanced tree of depth d with b children per vertex, whose leaves are the classes, and few dimensions. Every edge e has a
-vector u_e. A leaf lies at the sum of the edges on its path, a sample at its leaf plus noise, and a word at its leaf in
-other coordinates:
+If no curvature helps even here, "the curvature does not help" on real features says nothing. So the set is made for
+k < 0: a balanced tree of depth d, b children per vertex, whose leaves are the classes, and few dimensions. Every edge e
+has a vector u_e. A leaf lies at the sum of the edges on its path, a sample at its leaf plus noise, and a word at its leaf
+in other coordinates:
 
     z_c = sum_{e on the path to c} u_e,    x_i = z_c + sigma e_i,    w_c = Q z_c,    u_e ~ N(0, I/F), e_i ~ N(0, I)
 
-Two encoders, each with one hidden layer, map samples and words to tangent vectors at the origin, and exp_0 maps these to
-points of the space of curvature k with D dimensions. Two tasks are trained with the same encoders:
+Two encoders with one hidden layer map samples and words to tangent vectors at the origin, and exp_0 maps these to points
+of the space of curvature k with D dimensions. The same encoders are trained for one of two tasks:
 
-* "classes": cross-entropy over minus the distances from a sample to the words, divided by a temperature that is learned.
-* "metric": the distance from a sample to each word, divided by such a factor, shall be their distance in the tree. A sample
-  counts as a child of its leaf; the loss is the mean squared relative error.
+* "classes": cross-entropy over minus the distances from a sample to the words, divided by a learned temperature.
+* "metric": the distance from a sample to each word, divided by such a factor, shall be their distance in the tree, where
+  a sample counts as a child of its leaf. The loss is the mean squared relative error.
 
-Everything else is the same for all curvatures: seeds, first weights, samples, and the mean distance of the words from the
-origin at the start. Learning rate and this start are swept for each curvature and chosen on validation samples, so that no
-geometry is untuned (the founding comparison of the field had an untuned flat side: poincare-embeddings, issue 35). Samples
-are new in every step, so nothing is overfitted. A third of the leaves is never seen in training; only their words are
-known, at the test.
+Seeds, first weights, samples and the words' mean distance from the origin at the start are the same for all curvatures.
+Learning rate and this start are swept for each curvature and chosen on validation samples, so that no geometry is untuned
+(the founding comparison of the field had an untuned flat side: facebookresearch/poincare-embeddings, issue 35). Samples
+are new in every step, so nothing is overfitted. A third of the leaves is not seen in training.
 """
 
 from __future__ import annotations
@@ -35,15 +34,15 @@ from torch.nn.functional import cross_entropy
 
 from hypav import geometry
 from hypav.errors import DataError, SettingError
-from hypav.stats import paired_p, t_interval
+from hypav.stats import FEWEST, holm_adjusted, paired_p, t_interval
 from hypav.trees import ClassTree, class_tree, tree_distances
 from hypav.utils import normal
 
 Task = Literal["classes", "metric"]
-CURVATURES = (-1.0, -0.25, 0.0, 0.25, 1.0)
+CURVATURES = (-1.0, 0.0, 1.0)  # |k| says no more than the start does, see `planted`
 DIMENSIONS = (2, 4, 8, 64)
 TREES = ((3, 2), (3, 3), (3, 4))  # branching and depth: 9, 27 and 81 leaves
-FEATURES, HIDDEN, NOISE = 32, 64, 0.3  # F, units of the hidden layer, sigma
+FEATURES, HIDDEN, NOISE = 32, 32, 0.3  # F, units of the hidden layer, sigma
 BATCH, DRAWS = 48, 10  # least samples in a batch; samples per leaf in validation and test
 # what is measured, and whether more of it is better
 MEASURES = {
@@ -74,9 +73,9 @@ def planted(
     trees: Sequence[tuple[int, int]] = TREES,
     tasks: Sequence[Task] = get_args(Task),
     seeds: int = 5,
-    steps: int = 300,
-    lr: Sequence[float] = (0.003, 0.01, 0.03),
-    start: Sequence[float] = (0.5, 2.0),
+    steps: int = 250,
+    lr: Sequence[float] = (0.01, 0.03, 0.1),
+    start: Sequence[float] = (1.0,),
     shuffled: bool = False,
     progress: bool = False,
 ) -> pd.DataFrame:
@@ -89,63 +88,162 @@ def planted(
         seeds: number of seeds; each has its own tree vectors, first weights and noise.
         steps: steps of Adam; the learning rate falls linearly to 0.
         lr: learning rates to sweep.
-        start: mean distances of the words from the origin at the first step, to sweep.
-        shuffled: permute the words among the leaves. The words then know nothing of the samples' tree.
+        start: mean distances of the words from the origin at the first step, to sweep. Because of the learned factor,
+            k and a start s are much the same setting as k/4 and 2s.
+        shuffled: permute the leaves, so that neither samples nor words know the tree by which all is judged.
         progress: print a line per setting.
 
     Returns:
         columns: branching, depth, dim, task, k, seed, lr, start, validation (the task's loss), and MEASURES. Recalls are
         in percent. `top1` is for samples of seen leaves among these, `top1_unseen` for unseen leaves among these.
         `siblings` is the share of the true leaf's siblings among the 5 nearest words other than its own; `cousins` that
-        of its cousins among the 5 nearest words after siblings are left out. Both are shares of what 5 words can hold,
-        and all leaves count. `error_distance` is the mean tree distance between true and predicted leaf over the wrong
-        predictions. `distortion` is the mean relative error of the words' distances, at the best factor.
+        of its cousins among the 5 nearest words without siblings (at depth 2 all of them are cousins). Both are shares
+        of what 5 words can hold. `error_distance` is the mean tree distance between true and predicted leaf over the
+        wrong predictions. `distortion` is the mean relative error of the words' distances, at the best factor.
 
     Raises:
         SettingError: an empty list, an unknown task, D < 2, or a number that is out of range.
     """
-    _check(k, dimensions, trees, tasks, seeds, steps, lr, start)
+    _check(seeds, steps, k=k, dimensions=dimensions, trees=trees, tasks=tasks, lr=lr, start=start)
     rows = []
+    sweep = list(itertools.product(map(float, k), range(seeds), lr, start))
     for (branching, depth), dim, task in itertools.product(trees, dimensions, tasks):
-        tree = balanced_tree(branching, depth)
-        for curvature in k:
-            runs = _train(tree, dim, task, float(curvature), range(seeds), steps, lr, start, shuffled)
-            about = {"branching": branching, "depth": depth, "dim": dim, "task": task, "k": float(curvature)}
-            rows += [{**about, **run} for run in runs]
-            if progress:
-                best = min(runs, key=lambda run: run["validation"])
-                print(", ".join(f"{name} {value}" for name, value in about.items()), f"top1 {best['top1']:.1f}")
+        about = {"branching": branching, "depth": depth, "dim": dim, "task": task}
+        if progress:
+            print(
+                ", ".join(f"{name} {value}" for name, value in about.items()),
+                f"({len(sweep)} runs)",
+                flush=True,
+            )
+        rows += [
+            about | run for run in _train(balanced_tree(branching, depth), dim, task, sweep, steps, shuffled)
+        ]
     return pd.DataFrame(rows)
+
+
+SETTING = ["branching", "depth", "dim", "task"]
+
+
+def chosen(runs: pd.DataFrame, *, matched: bool = False) -> pd.DataFrame:
+    """The runs at the learning rate and start that validation chose for each curvature, by the mean over seeds.
+
+    Args:
+        runs: from `planted`.
+        matched: choose one pair for all curvatures of a setting, the best on average. The curvature is then the only
+            difference, but a geometry may be trained badly.
+    """
+    _require_runs(runs)
+    group = SETTING if matched else [*SETTING, "k"]
+    means = runs.groupby([*group, "lr", "start"], as_index=False)["validation"].mean()
+    best = means.loc[means.groupby(group)["validation"].idxmin(), [*group, "lr", "start"]]
+    return runs.merge(best, on=list(best.columns)).reset_index(drop=True)
+
+
+def contrasts(
+    runs: pd.DataFrame, *, against: Literal["rest", "flat"] = "rest", matched: bool = False
+) -> pd.DataFrame:
+    """The planned contrast of each setting and measure: the mean over k < 0 minus that over the other curvatures.
+
+    Args:
+        runs: from `planted`.
+        against: "rest" is flat and spherical together, as in the paper's claim; "flat" is k = 0 alone.
+        matched: see `chosen`.
+
+    Returns:
+        one row per setting and measure: gain (more is better for k < 0, whatever the measure; in its unit), low and high
+        of Student's 95 % interval over seeds, n, p of the paired t test, and p_holm, corrected over the settings of the
+        same task and measure. Values are NaN where fewer than 3 seeds have the measure (no wrong prediction).
+
+    Raises:
+        DataError: the table is not one of `planted`, or lacks one of the two sides.
+        SettingError: an unknown `against`.
+    """
+    if against not in ("rest", "flat"):
+        raise SettingError(f"against is {against!r}; choose rest or flat.")
+    table = chosen(runs, matched=matched)
+    other = table["k"] >= 0 if against == "rest" else table["k"] == 0
+    if not (table["k"] < 0).any() or not other.any():
+        raise DataError(f"The contrast of k < 0 with {against} needs runs of both sides.")
+    rows = []
+    for setting, cell in table.groupby(SETTING):
+        for measure, more in MEASURES.items():
+            ours, theirs = (
+                cell[s].groupby("seed")[measure].mean() for s in (cell["k"] < 0, other[cell.index])
+            )
+            gain = ((ours - theirs) * (1 if more else -1)).dropna().tolist()
+            row = dict(zip(SETTING, setting, strict=True)) | {
+                "measure": measure,
+                "n": len(gain),
+                "p_holm": math.nan,
+            }
+            row |= dict.fromkeys(("gain", "low", "high", "p"), math.nan)
+            if len(gain) >= FEWEST:
+                interval = t_interval(gain)
+                row |= {
+                    "gain": interval.mean,
+                    "low": interval.low,
+                    "high": interval.high,
+                    "p": paired_p(gain),
+                }
+            rows.append(row)
+    found = pd.DataFrame(rows)
+    tested = found[found["n"] >= FEWEST]
+    for _, family in tested.groupby(["task", "measure"]):
+        found.loc[family.index, "p_holm"] = holm_adjusted(family["p"].tolist())
+    return found
+
+
+def _require_runs(runs: pd.DataFrame) -> None:
+    missing = {*SETTING, "k", "seed", "lr", "start", "validation", *MEASURES} - set(runs.columns)
+    if missing or runs.empty:
+        lack = f"lacks {', '.join(sorted(missing))}" if missing else "is empty"
+        raise DataError(f"The table {lack}; give what hypav.experiments.planted.planted returned.")
+
+
+def _check(seeds: int, steps: int, **lists: Sequence[Any]) -> None:
+    for name, values in lists.items():
+        if not isinstance(values, Sequence) or isinstance(values, str) or not values:
+            raise SettingError(f"{name} is {values!r}; give a list of at least one value.")
+    k, dimensions, trees, tasks = (lists[name] for name in ("k", "dimensions", "trees", "tasks"))
+    if unknown := [task for task in tasks if task not in get_args(Task)]:
+        raise SettingError(f"There is no task {unknown[0]!r}; choose {' or '.join(get_args(Task))}.")
+    if not all(isinstance(dim, int) and dim >= 2 for dim in dimensions):
+        raise SettingError(f"dimensions are {list(dimensions)}; each must be a whole number of at least 2.")
+    if not all(isinstance(tree, Sequence) and len(tree) == 2 for tree in trees):
+        raise SettingError(f"trees are {list(trees)}; give pairs of branching and depth, e.g. (3, 4).")
+    for name, count in (("seeds", seeds), ("steps", steps)):
+        if not isinstance(count, int) or count < 1:
+            raise SettingError(f"{name} is {count!r}; it must be a whole number of at least 1.")
+    if not all(math.isfinite(value) for value in k):
+        raise SettingError(f"k is {list(k)}; every curvature must be a finite number.")
+    for name in ("lr", "start"):
+        if not all(0 < value < math.inf for value in lists[name]):
+            raise SettingError(f"{name} is {list(lists[name])}; all must be finite numbers above 0.")
 
 
 def _train(
     tree: ClassTree,
     dim: int,
     task: Task,
-    k: float,
-    seeds: Sequence[int],
+    sweep: Sequence[tuple[float, int, float, float]],
     steps: int,
-    lrs: Sequence[float],
-    starts: Sequence[float],
     shuffled: bool,
 ) -> list[dict[str, Any]]:
-    """All seeds, learning rates and starts of one setting at once. They do not influence each other."""
-    sets = [_draw(tree, dim, seed, shuffled) for seed in seeds]
-    sweep = list(itertools.product(range(len(sets)), lrs, starts))
-    which = torch.tensor([s for s, _, _ in sweep])
-    leaves, words = (torch.stack([drawn[i] for drawn in sets]) for i in (0, 1))
+    """All runs (k, seed, lr, start) of one setting at once. They do not influence each other."""
+    k, seed, lr, start = torch.tensor(sweep, dtype=torch.float64).T[..., None, None]
+    which = seed.flatten().long()
+    sets = [_draw(tree, dim, s, shuffled) for s in range(int(which.max()) + 1)]
+    leaves, words, *first = map(torch.stack, zip(*sets, strict=True))
     far = tree_distances(tree.parents)[tree.leaves][:, tree.leaves]
     unseen = torch.arange(len(far)) % 3 == 2
     seen = (~unseen).nonzero().squeeze(1)
-    model = [torch.stack([drawn[2][i] for drawn in sets])[which] for i in range(8)]
-    model.append(torch.zeros(len(sweep), 1, 1, dtype=torch.float64))  # the logarithm of the temperature
-    weights = [w.requires_grad_() for w in model]
-    rate = torch.tensor([lr for _, lr, _ in sweep], dtype=torch.float64)[:, None, None]
+    # eight tensors of two encoders, and the logarithm of the temperature
+    weights = [w.requires_grad_() for w in (*(tensor[which] for tensor in first), torch.zeros_like(k))]
     with torch.no_grad():
-        size = torch.linalg.vector_norm(_encode(words[which], weights[4:8]), dim=-1).mean(1)
+        size = torch.linalg.vector_norm(_encode(words[which], weights[4:8]), dim=-1, keepdim=True)
     # a tangent vector of length l ends at a distance of 2l, as the conformal factor at the origin is 2
-    scale = (torch.tensor([start for _, _, start in sweep], dtype=torch.float64) / 2 / size)[:, None, None]
-    rngs = [Generator().manual_seed(1_000_000 + seed) for seed in seeds]
+    scale = start / 2 / size.mean(1, keepdim=True)
+    rngs = [Generator().manual_seed(1_000_000 + s) for s in range(len(sets))]
 
     def samples(label: Tensor) -> Tensor:
         noise = torch.stack([normal(len(label), FEATURES, generator=rng) for rng in rngs])
@@ -171,7 +269,7 @@ def _train(
                 mean.lerp_(g, 0.1)
                 square.lerp_(g.square(), 0.01)
                 root = (square / (1 - 0.99 ** (step + 1))).sqrt() + 1e-8
-                w -= rate * (1 - step / steps) * mean / (1 - 0.9 ** (step + 1)) / root
+                w -= lr * (1 - step / steps) * mean / (1 - 0.9 ** (step + 1)) / root
     with torch.no_grad():
         every = torch.arange(len(far)).repeat_interleave(DRAWS)
         known = seen.repeat_interleave(DRAWS)
@@ -180,13 +278,14 @@ def _train(
         both = _encode(words[which], weights[4:8]) * scale
         between = _distances(both, both, k)
     return [
-        {"seed": seeds[s], "lr": lr, "start": start, "validation": float(validation[i])}
+        dict(zip(("k", "seed", "lr", "start"), run, strict=True))
+        | {"validation": float(validation[i])}
         | _measures(tested[i], every, between[i], far, unseen)
-        for i, (s, lr, start) in enumerate(sweep)
+        for i, run in enumerate(sweep)
     ]
 
 
-def _draw(tree: ClassTree, dim: int, seed: int, shuffled: bool) -> tuple[Tensor, Tensor, list[Tensor]]:
+def _draw(tree: ClassTree, dim: int, seed: int, shuffled: bool) -> tuple[Tensor, ...]:
     """The leaves' positions (L, F), their words (L, F), and the first weights of the two encoders."""
     rng = Generator().manual_seed(seed)
     edges = normal(len(tree.parents), FEATURES, generator=rng) / math.sqrt(FEATURES)
@@ -195,7 +294,8 @@ def _draw(tree: ClassTree, dim: int, seed: int, shuffled: bool) -> tuple[Tensor,
         position[vertex] = position[parent] + edges[vertex]
     leaves = position[tree.leaves]
     turn = torch.linalg.qr(normal(FEATURES, FEATURES, generator=rng))[0]
-    order = torch.randperm(len(leaves), generator=rng) if shuffled else torch.arange(len(leaves))
+    if shuffled:
+        leaves = leaves[torch.randperm(len(leaves), generator=rng)]
     weights = []
     for _ in range(2):
         weights += [
@@ -204,7 +304,7 @@ def _draw(tree: ClassTree, dim: int, seed: int, shuffled: bool) -> tuple[Tensor,
             normal(HIDDEN, dim, generator=rng) / math.sqrt(HIDDEN),
             torch.zeros(1, dim, dtype=torch.float64),
         ]
-    return leaves, (leaves @ turn)[order], weights
+    return leaves, leaves @ turn, *weights
 
 
 def _encode(x: Tensor, weights: Sequence[Tensor]) -> Tensor:
@@ -212,21 +312,31 @@ def _encode(x: Tensor, weights: Sequence[Tensor]) -> Tensor:
     return torch.baddbmm(offset, torch.baddbmm(bias, x, first).relu(), second)
 
 
-def _distances(x: Tensor, y: Tensor, k: float) -> Tensor:
-    """Distances (R, N, K) between exp_0 of tangent vectors x (R, N, D) and y (R, K, D).
+def _distances(x: Tensor, y: Tensor, k: Tensor) -> Tensor:
+    """Distances (R, N, K) between exp_0 of tangent vectors x (R, N, D) and y (R, K, D); k is (R, 1, 1).
 
-    The same as `geometry.distance`, by half the angle, sin_k²(d/2) = |x - y|²/((1 + k|x|²)(1 + k|y|²)): it is twice as
-    fast, because nothing but one inverse function is applied to all pairs.
+    The same as `geometry.distance`, by half the angle: sin_k²(d/2) = |x - y|²/((1 + k|x|²)(1 + k|y|²)). It is twice as
+    fast, because only one inverse function is applied to all pairs.
     """
     x, y = geometry.expmap0(x, k=k), geometry.expmap0(y, k=k)
     xx, yy = x.square().sum(-1, keepdim=True), y.square().sum(-1, keepdim=True)
     gap = (xx + yy.mT - 2 * x @ y.mT).clamp_min(1e-12)  # a root has no slope at 0
-    half = gap / ((1 + k * xx).clamp_min(1e-14) * (1 + k * yy).clamp_min(1e-14).mT)
+    half = (gap / ((1 + k * xx).clamp_min(1e-14) * (1 + k * yy).clamp_min(1e-14).mT)).sqrt()
+    values, counts = k.flatten().unique_consecutive(return_counts=True)
+    return torch.cat(
+        [_arc(part, c) for part, c in zip(half.split(counts.tolist()), values.tolist(), strict=True)]
+    )
+
+
+def _arc(half: Tensor, k: float) -> Tensor:
+    """The distance d from sin_k(d/2)."""
     if k == 0:
-        return 2 * half.sqrt()
-    root = (abs(k) * half).sqrt()
-    angle = root.asinh() if k < 0 else root.clamp_max(1 - 1e-12).asin()  # asin has no slope at 1
-    return 2 * angle / math.sqrt(abs(k))
+        return 2 * half
+    size = math.sqrt(abs(k))
+    angle = (
+        (size * half).asinh() if k < 0 else (size * half).clamp_max(1 - 1e-12).asin()
+    )  # asin has no slope at 1
+    return 2 * angle / size
 
 
 def _measures(
@@ -242,10 +352,9 @@ def _measures(
         wrong = predicted != true
         found[f"top1{suffix}"] = 100 * float((~wrong).double().mean())
         found[f"error_distance{suffix}"] = float(far[true[wrong], predicted[wrong]].mean())
-        found[f"siblings{suffix}"] = _recall(others[rows], far[true] == 2)
-        found[f"cousins{suffix}"] = _recall(
-            others[rows].masked_fill(far[true] == 2, torch.inf), far[true] == 4
-        )
+        siblings, cousins = far[true] == 2, far[true] == 4
+        found[f"siblings{suffix}"] = _recall(others[rows], siblings)
+        found[f"cousins{suffix}"] = _recall(others[rows].masked_fill(siblings, torch.inf), cousins)
     i, j = torch.triu_indices(len(far), len(far), 1)
     found["distortion"] = _distortion(between[i, j], far[i, j])
     return found
@@ -259,7 +368,7 @@ def _recall(distances: Tensor, kin: Tensor, most: int = 5) -> float:
 
 
 def _distortion(embedded: Tensor, wanted: Tensor) -> float:
-    """The smallest mean of |s embedded/wanted - 1| over all factors s, which is at a weighted median of wanted/embedded."""
+    """The smallest mean of |s embedded/wanted - 1| over all s, which is at a weighted median of wanted/embedded."""
     ratio = embedded / wanted
     order = (1 / ratio).argsort()
     half = torch.searchsorted(ratio[order].cumsum(0), ratio.sum() / 2)

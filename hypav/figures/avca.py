@@ -1,23 +1,30 @@
-"""Figures of notebook 05: the network, its attention weights, its 17 losses, its batch norm and its mistakes."""
+"""Figures of notebook 05: the network, its attention weights, and a training run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from hypav.avca import AVCA, EmbeddingNet, Embeddings
-from hypav.errors import DataError, SettingError
-from hypav.evaluation import Scores
+from hypav import utils
+from hypav.avca import AVCA, EmbeddingNet
+from hypav.data.batches import TripletSampler, make_batch
+from hypav.data.features import FeatureSet, Phase
+from hypav.errors import DataError
+from hypav.evaluation import Metrics
+from hypav.experiments.configs import recipe_for, run_config
 from hypav.figures.runs import epochs_of
-from hypav.figures.style import BLUE, GREEN, HATCH, INK, VERMILION, Drawn, bare, canvas, cues, legend_below
-from hypav.losses import TERM_GROUPS, avca_terms
+from hypav.figures.style import BLUE, GREEN, INK, VERMILION, Drawn, bare, canvas, cues
+from hypav.figures.triplet_explorer import triplet_explorer  # noqa: F401
+from hypav.losses import TERM_GROUPS
+from hypav.training import Learner, RunConfig, TrainConfig, score, train_step
 
 _PULL, _PUSH = BLUE, VERMILION
 _ROWS = {"a": 7.4, "v": 4.6, "w": 1.4}
@@ -35,6 +42,94 @@ _BOXES = {
     "reconstruct_v": (14.4, 3.8, 2.6, 1.6, "v"),
     "decode": (14.4, 0.6, 2.6, 1.6, ""),
 }
+
+
+@dataclass(frozen=True)
+class WatchedRun:
+    """Stage 1 of a run, epoch by epoch.
+
+    Attributes:
+        untrained: the network before the first step.
+        model: the network after the last epoch.
+        history: a row per epoch, with the losses and S, U, HM and ZSL on val.
+        config: the configuration of the run.
+    """
+
+    untrained: AVCA
+    model: AVCA
+    history: list[dict[str, Any]]
+    config: RunConfig
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The row with the highest HM on val: it chooses the epoch and beta."""
+        return max(self.history, key=lambda row: row["HM"])
+
+    def attention(self, phase: Phase) -> dict[str, Tensor]:
+        """Attention weights before and after training, and of the trained network without its positional embedding."""
+        without = deepcopy(self.model)
+        without.positional.data.zero_()
+        models = {"untrained": self.untrained, "trained": self.model, "trained, p = 0": without}
+        return {name: attention_weights(model, phase.audio, phase.video) for name, model in models.items()}
+
+    def test(self, data: FeatureSet) -> Metrics:
+        """Stage 2: a new network on train_val for the chosen number of epochs, tested once with the chosen beta."""
+        learner = Learner.fresh(self.config, torch.device("cpu"))
+        for _ in train_epochs(
+            learner, data["train_val"].to(dtype=torch.float64), self.config.train, self.chosen["epoch"]
+        ):
+            pass
+        return score(learner.model, data["test"]).metrics(self.chosen["beta"])
+
+
+def train_and_watch(data: FeatureSet, *, epochs: int) -> WatchedRun:
+    """Stage 1 of AVCA at its released size, with epochs of 25 steps of 32 triplets, in float64. The seed is 0."""
+    sizes = {"hidden_enc": 512, "hidden_proj": 512, "head_dim": 100, "lr": 2e-3}
+    short = {"epochs": epochs, "batches": 25, "batch_size": 32, "dtype": "float64"}
+    recipe = recipe_for(data, scale="course")
+    config = run_config(data, "avca", recipe=recipe, seed=0, **sizes, **short)
+    learner = Learner.fresh(config, torch.device("cpu"))
+    untrained = with_fresh_statistics(learner.model, data)
+    history = []
+    rows = train_epochs(learner, data["train"].to(dtype=torch.float64), config.train, epochs)
+    for epoch, row in enumerate(rows, 1):
+        best = score(learner.model, data["val"]).curve().best()
+        history.append({"epoch": epoch, **row, **vars(best)})
+    return WatchedRun(untrained, learner.model.eval(), history, config)
+
+
+def train_epochs(
+    learner: Learner, phase: Phase, settings: TrainConfig, epochs: int
+) -> Iterator[dict[str, float]]:
+    """Train for some epochs, and yield the mean losses of each."""
+    sampler = TripletSampler(phase.label, batch_size=settings.batch_size, generator=learner.sampling)
+    for _ in range(epochs):
+        with utils.threads(1):
+            steps = [
+                train_step(learner, make_batch(phase, *pair))
+                for pair in zip(*sampler.draw(settings.batches), strict=True)
+            ]
+        yield {name: float(sum(step[name] for step in steps)) / len(steps) for name in steps[0]}
+
+
+def with_fresh_statistics(model: AVCA, data: FeatureSet, *, batches: int = 4) -> AVCA:
+    """A copy of the network in evaluation mode, whose batch norms store the average over some training batches."""
+    model, train = deepcopy(model).train(), data["train"].to(dtype=torch.float64)
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm1d):
+            layer.reset_running_stats()
+            layer.momentum = None  # all batches count alike
+    draw, masks = (torch.Generator().manual_seed(seed) for seed in (5, 6))
+    sampler = TripletSampler(train.label, batch_size=128, generator=draw)
+    with torch.no_grad():
+        for index, negative in zip(*sampler.draw(batches), strict=True):
+            model(*make_batch(train, index, negative), generator=masks)
+    return model.eval()
+
+
+def percent(metrics: Metrics) -> list[float]:
+    """S, U, HM and ZSL in per cent."""
+    return [100 * value for value in (metrics.S, metrics.U, metrics.HM, metrics.ZSL)]
 
 
 @torch.no_grad()
@@ -159,7 +254,7 @@ def _flow(model: AVCA, audio: Tensor, video: Tensor, text: Tensor) -> dict[str, 
 def _draw_flow(axes: Axes, shapes: Mapping[str, list[int]]) -> None:
     for kind, name, label in (("a", "audio", "audio"), ("v", "video", "video"), ("w", "text", "words")):
         y, color = _ROWS[kind], _COLORS[kind]
-        axes.text(-0.1, y, f"{label}\n{_shape(shapes[name])}", va="center", color=color, fontsize=7.5)
+        axes.text(-0.1, y, f"{label}\n{_shape(shapes[name])}", va="center", color=color, fontsize=8.5)
         _arrow(axes, (1.35, y), (2.0 if kind != "w" else 10.0, y), color)
         _arrow(axes, (12.5, y), (14.4, y), color)
         _label(axes, 13.1, y, f"θ{kind}", shapes[f"theta_{kind}"], color)
@@ -170,13 +265,13 @@ def _draw_flow(axes: Axes, shapes: Mapping[str, list[int]]) -> None:
             _label(axes, 5.35, y, f"φ{kind}", shapes[f"phi_{kind}"], color)
             _label(axes, 9.15, y, f"φ{kind},att", shapes[f"phi_{kind}_att"], color)
             words = f"φ{kind},rec\n{_shape(shapes[f'phi_{kind}_rec'])}"
-            axes.text(17.6, y, words, va="center", color=color, fontsize=7.5)
+            axes.text(17.6, y, words, va="center", color=color, fontsize=8.5)
             # theta also goes down to the shared decoder
             x, end = {"a": (14.1, 1.75), "v": (13.8, 1.05)}[kind]
             axes.plot([x, x], [y, end], color=color, linewidth=1)
             _arrow(axes, (x, end), (14.4, end), color)
     _arrow(axes, (17.0, 1.4), (17.5, 1.4), INK)
-    axes.text(17.6, 1.4, f"ρa, ρv, ρw\n{_shape(shapes['rho_w'])}", va="center", color=INK, fontsize=7.5)
+    axes.text(17.6, 1.4, f"ρa, ρv, ρw\n{_shape(shapes['rho_w'])}", va="center", color=INK, fontsize=8.5)
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], color: str, **more: Any) -> None:
@@ -185,8 +280,8 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], col
 
 
 def _label(axes: Axes, x: float, y: float, symbol: str, shape: list[int], color: str) -> None:
-    axes.text(x, y + 0.12, symbol, ha="center", va="bottom", color=color, fontsize=7.5)
-    axes.text(x, y - 0.16, _shape(shape), ha="center", va="top", color=color, fontsize=6.5)
+    axes.text(x, y + 0.12, symbol, ha="center", va="bottom", color=color, fontsize=8.5)
+    axes.text(x, y - 0.16, _shape(shape), ha="center", va="top", color=color, fontsize=7.5)
 
 
 def _sizes(part: torch.nn.Module) -> str:
@@ -203,180 +298,6 @@ def _shape(shape: list[int]) -> str:
 
 def _thousands(count: int) -> str:
     return f"{count / 1000:.0f} k"
-
-
-# term -> the pair that it pulls together, and the pair that it pushes apart, by the fields of `Embeddings`; "text" is w
-TERM_PAIRS: Mapping[str, tuple[tuple[str, str], tuple[str, str] | None]] = {
-    "rec_v": (("text", "rho_v"), None),
-    "rec_a": (("text", "rho_a"), None),
-    "rec_w": (("text", "rho_w"), None),
-    "cta": (("rho_w", "rho_a"), ("rho_w", "rho_a_neg")),
-    "ctv": (("rho_w", "rho_v"), ("rho_w", "rho_v_neg")),
-    "ta": (("theta_w", "theta_a"), ("theta_w", "theta_a_neg")),
-    "at": (("theta_a", "theta_w"), ("theta_a", "theta_w_neg")),
-    "tv": (("theta_w", "theta_v"), ("theta_w", "theta_v_neg")),
-    "vt": (("theta_v", "theta_w"), ("theta_v", "theta_w_neg")),
-    "add_a": (("theta_a", "theta_w"), ("theta_a", "theta_a_neg")),
-    "add_v": (("theta_v", "theta_w"), ("theta_v", "theta_v_neg")),
-    "add_wa": (("theta_w", "theta_a"), ("theta_w", "theta_w_neg")),
-    "add_wv": (("theta_w", "theta_v"), ("theta_w", "theta_w_neg")),
-    "reg_phi_v": (("phi_v_rec", "phi_v"), None),
-    "reg_phi_a": (("phi_a_rec", "phi_a"), None),
-    "reg_theta_v": (("theta_v", "theta_w"), None),
-    "reg_theta_a": (("theta_a", "theta_w"), None),
-}
-# start and end of each arrow, as fractions of the way from the first of the pair to the second
-_PULLS = ((0.15, 0.47), (0.85, 0.53))
-_PUSHES = ((0.5, 0.22), (0.5, 0.78))
-_GROUP_WORDS = {
-    "l_rec": "l_rec: decode\nto the word",
-    "l_ct": "l_ct: decoded, the\nright one nearer",
-    "l_w": "l_w: words and\neach modality",
-    "l_t": "l_t: the wrong one\nis of my own kind",
-    "l_r": "l_r: remember φ,\nlie at your word",
-}
-
-
-def plot_terms() -> Drawn:
-    """Draw the 17 terms, one row per group. Blue arrows pull a pair together, dashed vermilion arrows push it apart.
-
-    An embedding without an arrow does not move; this is w, which is an input.
-
-    Returns:
-        figure and {term: {"pulled": "x y", "pushed": "x y" or "nobody"}}.
-    """
-    grid_shape = len(TERM_GROUPS), max(len(terms) for terms in TERM_GROUPS.values())
-    with canvas(8, 7.4, grid_shape, margins=(0.19, 0.02, 0.99, 0.89, 0.08, 0.3)) as (figure, grid):
-        for panels, (group, terms) in zip(grid, TERM_GROUPS.items(), strict=True):
-            style: dict[str, Any] = {"transform": panels[0].transAxes, "ha": "right", "va": "center"}
-            panels[0].text(-0.1, 0.5, _GROUP_WORDS[group], fontsize=9, **style)
-            for axes, term in zip(panels, terms, strict=False):
-                _draw_term(axes, term)
-            for axes in panels[len(terms) :]:
-                axes.set_visible(False)
-        handles = [
-            Line2D([], [], color=_PULL, label="→ ←  pulled together"),
-            Line2D([], [], color=_PUSH, linestyle="--", label="←  →  pushed apart"),
-        ]
-        figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.965), ncols=2)
-        figure.suptitle("Who is pulled, who is pushed?", y=0.995)
-    triplets = [term for term, (_, pushed) in TERM_PAIRS.items() if pushed]
-    groups = "; ".join(f"{group}: {', '.join(terms)}" for group, terms in TERM_GROUPS.items())
-    figure.alt_text = (
-        f"{len(TERM_PAIRS)} small drawings in five rows, {groups}. In {len(triplets)} of them a negative is pushed "
-        f"away, in the other {len(TERM_PAIRS) - len(triplets)} a pair is pulled together and nobody is pushed."
-    )
-    shown = {
-        term: {"pulled": " ".join(pulled), "pushed": " ".join(pushed) if pushed else "nobody"}
-        for term, (pulled, pushed) in TERM_PAIRS.items()
-    }
-    return figure, shown
-
-
-def term_steps(e: Embeddings, text: Tensor, *, step: float = 0.05) -> dict[str, tuple[float, float | None]]:
-    """The changes in distance of the pulled and the pushed pair after a step on one term alone.
-
-    The embeddings are moved along the negative gradient of the term, as if each were free. The longest row of the
-    gradient is scaled to length 1, so that terms can be compared. w is an input and does not move.
-
-    Args:
-        e: embeddings of one batch, each (B, D).
-        text: w (B, D_w).
-        step: the length of the longest move.
-
-    Returns:
-        {term: (mean change in distance of the pulled pair, and of the pushed pair or None)}.
-
-    Raises:
-        SettingError: step is not a positive number.
-    """
-    if not 0 < step < float("inf"):
-        raise SettingError(f"step is {step}; it must be a positive number.")
-    free = {name: tensor.detach().clone().requires_grad_() for name, tensor in e._asdict().items()}
-    terms = avca_terms(Embeddings(**free), text)
-    changes: dict[str, tuple[float, float | None]] = {}
-    for term, (pulled, pushed) in TERM_PAIRS.items():
-        grads = torch.autograd.grad(terms[term], list(free.values()), allow_unused=True, retain_graph=True)
-        moved = {"text": text}
-        longest = max(float(g.norm(dim=1).max()) for g in grads if g is not None) or 1.0
-        for (name, tensor), grad in zip(free.items(), grads, strict=True):
-            moved[name] = tensor.detach() if grad is None else tensor.detach() - step * grad / longest
-        before = {"text": text, **{name: tensor.detach() for name, tensor in free.items()}}
-        changes[term] = (_change(before, moved, pulled), _change(before, moved, pushed) if pushed else None)
-    return changes
-
-
-def plot_term_steps(changes: Mapping[str, tuple[float, float | None]], *, data: str) -> Drawn:
-    """Draw how a step on each term alone changes the distances of its two pairs, as bars, from `term_steps`.
-
-    Returns:
-        figure and {"pulled": {term: change}, "pushed": {term: change}}.
-    """
-    pulled = {term: change for term, (change, _) in changes.items()}
-    pushed = {term: change for term, (_, change) in changes.items() if change is not None}
-    rows = {term: len(changes) - 1 - row for row, term in enumerate(changes)}
-    with canvas(7.2, 4.8) as (figure, axes):
-        for pairs, shift, color, hatch, label in (
-            (pulled, 0.2, _PULL, "", "pulled pair"),
-            (pushed, -0.2, _PUSH, HATCH, "pushed pair"),
-        ):
-            style: dict[str, Any] = {"hatch": hatch, "edgecolor": "white"} if hatch else {}
-            heights = [rows[term] + shift for term in pairs]
-            axes.barh(heights, list(pairs.values()), 0.36, color=color, label=label, **style)
-        axes.axvline(0, color=INK)
-        axes.set_yticks(list(rows.values()), list(rows))
-        axes.grid(False, axis="y")
-        axes.set_xlabel("change of the mean distance (negative: nearer)")
-        axes.legend(loc="lower right")
-        axes.set_title(f"What does one step on one term alone do?\n{data}")
-    figure.alt_text = (
-        f"Bars for {len(changes)} terms. The pulled pair's mean distance changes by {max(pulled.values()):.3f} to "
-        f"{min(pulled.values()):.3f}, so "
-        + ("each comes nearer" if max(pulled.values()) < 0 else "not each comes nearer")
-        + f"; the pushed pair's, of {len(pushed)} terms, by +{min(pushed.values()):.3f} to +{max(pushed.values()):.3f}."
-    )
-    return figure, {"pulled": pulled, "pushed": pushed}
-
-
-def _change(before: Mapping[str, Tensor], after: Mapping[str, Tensor], pair: tuple[str, str]) -> float:
-    def distance(of: Mapping[str, Any]) -> Tensor:
-        return (of[pair[0]] - of[pair[1]]).norm(dim=1).mean()
-
-    return float(distance(after) - distance(before))
-
-
-def _draw_term(axes: Axes, term: str) -> None:
-    pulled, pushed = TERM_PAIRS[term]
-    anchor = pushed[0] if pushed else pulled[0]
-    height = 0.22 if pushed else 0.5
-    places = {anchor: (0.18, height), pulled[1] if pulled[0] == anchor else pulled[0]: (0.82, height)}
-    if pushed:
-        places[pushed[1]] = (0.78, 0.8)
-    axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
-    axes.grid(False)
-    axes.set_title(term, fontsize=9, pad=3)
-    axes.spines[:].set(visible=True, color="#CCCCCC")
-    arrows: list[Any] = [
-        (pulled, shares, _PULL, "-") for shares in (_PULLS[1:] if pulled[0] == "text" else _PULLS)
-    ]
-    arrows += [(pushed, shares, _PUSH, (0, (3, 1.5))) for shares in _PUSHES if pushed]
-    for (first, second), shares, color, dash in arrows:
-        (x, y), (to_x, to_y) = places[first], places[second]
-        start, end = ((x + t * (to_x - x), y + t * (to_y - y)) for t in shares)
-        _arrow(axes, start, end, color, linestyle=dash, linewidth=1.4)
-    for name, (x, y) in places.items():
-        box = {"facecolor": "white", "edgecolor": INK, "boxstyle": "round,pad=0.25"}
-        axes.text(x, y, _symbol(name), ha="center", va="center", fontsize=9, bbox=box)
-
-
-def _symbol(name: str) -> str:
-    """The symbol of an embedding, e.g. θv⁻ for theta_v_neg."""
-    if name == "text":
-        return "w"
-    greek, *rest = name.split("_")
-    letter = {"phi": "φ", "theta": "θ", "rho": "ρ"}[greek]
-    ending = {"neg": "⁻", "rec": ",rec", "att": ",att"}
-    return letter + rest[0] + "".join(ending[part] for part in rest[1:])
 
 
 def plot_loss_groups(history: Any, *, data: str) -> Drawn:
@@ -412,140 +333,4 @@ def plot_loss_groups(history: Any, *, data: str) -> Drawn:
         f"Over {len(history)} epochs: {', '.join(parts)}. On val HM goes from {shown['HM'][0]:.1f} to "
         f"{shown['HM'][-1]:.1f} percent."
     )
-    return figure, shown
-
-
-def plot_momentum(
-    batches: Tensor, running: Mapping[str, Tensor], quality: Mapping[str, Sequence[float]], *, data: str
-) -> Drawn:
-    """Draw one unit's mean in each batch and as stored by the batch norm, and the HM with the stored mean.
-
-    Args:
-        batches: (n,) the unit's mean in each batch.
-        running: name of a momentum -> (n,) the running mean after each batch.
-        quality: name of a momentum -> HM in percent after each batch.
-
-    Returns:
-        figure and {"batches", "running": {...}, "quality": {...}}.
-    """
-    steps = list(range(1, len(batches) + 1))
-    with canvas(8, 3.4, 2) as (figure, (left, right)):
-        left.plot(steps, batches.tolist(), "x", color=INK, label="mean of the batch")
-        for name, cue in cues(running).items():
-            left.plot(
-                steps, running[name].tolist(), **cue.line, markersize=4, label=f"stored, momentum {name}"
-            )
-            right.plot(steps, list(quality[name]), **cue.line)
-        left.set(title="one unit", ylabel="mean before normalising")
-        right.set(title="all of val, same weights throughout", ylabel="HM (%)")
-        for axes in (left, right):
-            axes.set_xlabel("batch")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-        legend_below(figure, left, 3)
-        figure.suptitle(f"What does evaluation see of the batches?\n{data}")
-    parts = [
-        f"with momentum {name} the stored mean lies {float((r - batches).abs().mean()):.2f} from the batch's on average "
-        f"and HM runs from {min(quality[name]):.1f} to {max(quality[name]):.1f} percent"
-        for name, r in running.items()
-    ]
-    figure.alt_text = (
-        f"{len(batches)} batches pass a network whose weights do not change: {'; '.join(parts)}."
-    )
-    lists = {momentum: list(values) for momentum, values in quality.items()}
-    return figure, {"batches": batches, "running": dict(running), "quality": lists}
-
-
-def plot_interventions(results: Mapping[str, tuple[float, float]], *, data: str) -> Drawn:
-    """Draw HM after each change to a trained network, with stored and with fresh batch-norm statistics.
-
-    Args:
-        results: what was changed -> (HM with stored statistics, HM with fresh ones), in percent.
-
-    Returns:
-        figure and {what was changed: [stored, fresh]}.
-
-    Raises:
-        DataError: nothing was changed.
-    """
-    if not results:
-        raise DataError("There is no intervention to draw.")
-    with canvas(7.2, 1.5 + 0.45 * len(results)) as (figure, axes):
-        for row, (stored, fresh) in enumerate(results.values()):
-            axes.plot([stored, fresh], [row, row], color="#BBBBBB", linewidth=2, zorder=1)
-            axes.plot(stored, row, "X", color=VERMILION, label="stored statistics" if row == 0 else None)
-            axes.plot(fresh, row, "o", color=BLUE, label="statistics taken anew" if row == 0 else None)
-        axes.set_yticks(range(len(results)), list(results))
-        axes.set(ylim=(len(results) - 0.5, -0.5), xlim=(0, None), xlabel="HM on val (%)")
-        axes.grid(False, axis="y")
-        axes.legend(loc="lower left")
-        axes.set_title(f"Does a trained network need its positional embedding?\n{data}")
-    parts = [f"{name}: {stored:.1f} and {fresh:.1f}" for name, (stored, fresh) in results.items()]
-    figure.alt_text = (
-        "HM on val in percent with the stored batch-norm statistics and with statistics taken anew. "
-        f"{'; '.join(parts)}."
-    )
-    return figure, {name: list(pair) for name, pair in results.items()}
-
-
-def plot_group_confusion(scores: Scores, *, beta: float, groups: Sequence[str], data: str) -> Drawn:
-    """Draw the confusion of super-groups, for samples of seen and of unseen classes.
-
-    Args:
-        groups: the super-group of every class id of the whole set.
-
-    Returns:
-        figure and {"names", "seen", "unseen": (G, G) percent of a row's samples, NaN where a group has none,
-        "right class": percent of the samples of seen and of unseen classes, "kin": percent of the wrong predictions in
-        the right super-group, "blind": the same if every other class were equally likely}.
-
-    Raises:
-        DataError: a class has no super-group.
-    """
-    classes = scores.classes
-    if len(groups) <= int(classes[-1]):
-        raise DataError("The set names no super-group for some class; choose a set that has super-groups.")
-    names = sorted({groups[c] for c in classes.tolist()})
-    row_of = torch.tensor([names.index(groups[c]) for c in classes.tolist()])
-    counts = scores.confusion(beta).double()
-    shown: dict[str, Any] = {"names": names, "right class": [], "kin": [], "blind": []}
-    onto = torch.nn.functional.one_hot(row_of, len(names)).double()
-    for kind, part in (("seen", scores.seen), ("unseen", scores.unseen)):
-        rows = torch.isin(classes, part)
-        table = onto[rows].T @ counts[rows] @ onto
-        shown[kind] = 100 * table / table.sum(dim=1, keepdim=True)
-        right, whole = counts.diagonal()[rows].sum(), counts[rows].sum()
-        wrong = counts[rows].sum(dim=1) - counts.diagonal()[rows]
-        # the share of the other classes that have the same super-group
-        others = (onto.sum(dim=0)[row_of] - 1)[rows] / (len(classes) - 1)
-        shown["right class"].append(float(100 * right / whole))
-        shown["kin"].append(float(100 * (table.diagonal().sum() - right) / wrong.sum()))
-        shown["blind"].append(float(100 * (wrong * others).sum() / wrong.sum()))
-    with canvas(8, 4.6, 2, sharey=True) as (figure, panels):
-        for number, (axes, kind) in enumerate(zip(panels, ("seen", "unseen"), strict=True)):
-            image = axes.imshow(shown[kind].numpy(), cmap="cividis", vmin=0, vmax=100)
-            for row, column in (~shown[kind].isnan()).nonzero().tolist():
-                value = float(shown[kind][row, column])
-                if value >= 0.5:
-                    color = "black" if value > 50 else "white"
-                    axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=7, color=color)
-            axes.set_title(
-                f"samples of {kind} classes: {shown['right class'][number]:.0f} % right\n"
-                f"of the wrong {shown['kin'][number]:.0f} % kin (blind: {shown['blind'][number]:.0f} %)"
-            )
-            axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
-            axes.set_yticks(range(len(names)), names, fontsize=7)
-            axes.set_xlabel("super-group of the answer")
-            axes.tick_params(length=0)
-            axes.grid(False)
-        panels[0].set_ylabel("super-group of the sample")
-        figure.colorbar(image, ax=list(panels), label="% of the row's samples", shrink=0.7)
-        figure.suptitle(f"Where do wrong answers go?\n{data}")
-    parts = [
-        f"of the samples of {kind} classes {right:.0f} percent get the right class; of the wrong answers {kin:.0f} "
-        f"percent are of the right super-group, where blind ones would be {blind:.0f} percent"
-        for kind, right, kin, blind in zip(
-            ("seen", "unseen"), shown["right class"], shown["kin"], shown["blind"], strict=True
-        )
-    ]
-    figure.alt_text = f"Confusion of {len(names)} super-groups at β = {beta:g}: {'; '.join(parts)}."
     return figure, shown

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+import torch
 from matplotlib.patches import FancyBboxPatch
 from pandas import DataFrame
+from torch import Tensor
 
 from hypav.evaluation import Scores
 from hypav.experiments.effects import results_path
@@ -16,6 +18,7 @@ from hypav.stats import t_interval
 
 _SETS = ("YT8M-GZSL (mini)", "SIMULATED (UCF-GZSL counts)")
 _SHORT = {_SETS[0]: "real", _SETS[1]: "simulated"}
+MENDED = ("the line alone", "AVCA-skip", "AVCA-skip, gate 0.1")  # trials that are no suspects
 _LOOKS = {_SETS[0]: (BLUE, "o"), _SETS[1]: (VERMILION, "s")}
 
 
@@ -27,6 +30,13 @@ def recorded_trials() -> DataFrame:
 def recorded_tests() -> DataFrame:
     """The finished networks on test samples, `notebooks/results/competent_test.csv`: a row per set, method and seed."""
     return pd.read_csv(results_path() / "competent_test.csv")
+
+
+def seeds_of(table: DataFrame, trial: str, which: str) -> Tensor:
+    """The HM of a trial on val at the best of all betas, (n,), by seed; which is "real" or "simulated"."""
+    of = {short: name for name, short in _SHORT.items()}[which]
+    part = table[(table["data"] == of) & (table["trial"] == trial)].sort_values("seed")
+    return torch.tensor(part["exact_HM"].tolist(), dtype=torch.float64)
 
 
 def plot_gap(found: Mapping[str, Scores], *, data: str) -> Drawn:
@@ -132,9 +142,9 @@ def plot_path() -> Drawn:
         "features": (0.2, 1.9, "audio a\nvideo v"),
         "avca": (2.6, 2.6, "AVCA:\nencoders,\nattention,\nprojections"),
         "line": (2.6, 1.0, "L  [a/|a| ; v/|v|]"),
-        "words": (0.2, 0.0, "word w"),
-        "gate": (5.2, 2.6, "times g\n(starts at 0)"),
-        "sum": (7.3, 1.6, "space of words:\nθ = y + g θ'\nθ_w = w + g θ_w'"),
+        "words": (0.2, -0.1, "word w"),
+        "gate": (5.1, 2.6, "times g\n(starts at 0)"),
+        "sum": (7.7, 1.3, "space of words:\nθ = y + g θ'\nθ_w = w + g θ_w'"),
     }
     arrows = [
         ("features", "avca"),
@@ -147,7 +157,7 @@ def plot_path() -> Drawn:
     ]
     with canvas(7.6, 3.4) as (figure, axes):
         bare(axes)
-        axes.set(xlim=(-0.1, 9.7), ylim=(-0.5, 3.8))
+        axes.set(xlim=(0, 9.9), ylim=(-0.8, 3.4))
         for name, (x, y, text) in boxes.items():
             strong = name in ("line", "gate", "sum")
             axes.add_patch(
@@ -180,7 +190,7 @@ def plot_methods(HM: Mapping[str, float], *, linear: float, data: str) -> Drawn:
     with canvas(7.2, 0.45 * len(names) + 1.5) as (figure, axes):
         axes.plot([HM[name] for name in names], range(len(names)), "o", color=BLUE, markersize=8)
         for row, name in enumerate(names):
-            axes.text(HM[name] + 0.7, row, f"{HM[name]:.1f}", va="center")
+            axes.text(HM[name] - 0.9, row, f"{HM[name]:.1f}", va="center", ha="right")
         axes.axvline(linear, color=INK, linestyle="--", label=f"ESZSL, the line: {linear:.1f}")
         axes.set_yticks(range(len(names)), names)
         axes.set(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor
 from hypav import geometry
 from hypav.alignment import AlignmentConfig, head_losses
 from hypav.errors import DataError
-from hypav.figures.png_explorer import Choice, Control, Explorer
+from hypav.figures.alignment_explorer import alignment_explorer  # noqa: F401
 from hypav.figures.runs import plot_differences  # noqa: F401
 from hypav.figures.style import BLUE, CUES, INK, VERMILION, Drawn, canvas, cues, legend_below, minus, signed
 from hypav.stats import t_interval
@@ -384,23 +383,3 @@ def plot_over_k(panels: Mapping[str, Mapping[float, Sequence[float]]], *, agains
         f"Mean difference in HM to {against} over k on {data}, with 95 percent intervals. {'; '.join(parts)}."
     )
     return figure, shown
-
-
-def alignment_explorer(phi_v: Tensor, phi_a: Tensor, avca: float, *, data: str) -> Explorer:
-    """Show `plot_alignment_choice` with menus for the choices of the loss, and sliders for scale and weight.
-
-    Args:
-        phi_v, phi_a: (N, D) embeddings of the same N samples; with 64 samples redrawing is fast enough.
-        avca: L_avca of the batch.
-    """
-    return Explorer(
-        partial(plot_alignment_choice, phi_v, phi_a, avca, data=data),
-        [
-            Choice("similarity", "similarity", "cosine", ("cosine", "inner", "distance", "kernel")),
-            Choice("normalise", "normalise", "frobenius", ("frobenius", "row", "none")),
-            Choice("base", "base point", "origin", ("origin", "midpoint")),
-            Choice("to_ball", "into the ball by", "project", ("project", "expmap0")),
-            Control("log_scale", "scale, power of 10", value=0.0, low=-2.0, high=0.0, step=0.25),
-            Control("log_weight", "weight, power of 10", value=0.0, low=-3.0, high=4.0, step=0.5),
-        ],
-    )

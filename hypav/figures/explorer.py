@@ -20,7 +20,7 @@ try:
     import anywidget
     import traitlets
 except ImportError:  # then the notebooks show only the figure
-    anywidget = None
+    anywidget = None  # type: ignore[assignment]
 
 EXPLORER = "application/vnd.hypav.explorer+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"

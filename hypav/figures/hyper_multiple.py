@@ -59,7 +59,7 @@ class Trained:
 
 
 def trained(data: FeatureSet, loss: str | None, N_c: int = 1) -> Trained:
-    """Train a small network for 30 steps in float64, with N_c adaptive curvatures under a preset, or without alignment."""
+    """Train a small network for 30 steps in float64, with N_c adaptive curvatures under a preset or without alignment."""
     small = {"hidden_enc": 0, "hidden_proj": 0, "heads": 1, "head_dim": 32, "lr": 2e-3, "dtype": "float64"}
     recipe = recipe_for(data).changed({**small, "batch_size": _BATCH})
     alignment = None if loss is None else preset(loss, curvatures=Adaptive(N_c, _C_0))

@@ -136,18 +136,19 @@ def plot_space(k: float, *, edge: float = 1.2) -> Drawn:
         "circle_length", "tree" (N, 2), "edges" (N - 1, P, 2), "crowded": how many of the N vertices are closer than half
         an edge's length to an edge of other vertices}.
     """
-    space = _space(k, edge)
+    numbers = space(k, edge)
     with canvas(7.2, 3.7, 2, margins=(0.07, 0.13, 0.98, 0.84, 0.2)) as (figure, (left, right)):
-        _draw_grid(left, space)
-        _draw_tree(right, space)
+        _draw_grid(left, numbers)
+        _draw_tree(right, numbers)
         left.set_title("straight lines, equal circles, a triangle")
         right.set_title(f"a tree, every edge {edge:.2f} long")
         figure.suptitle(f"What does curvature k = {signed(k)} do to the same drawing?")
-    figure.alt_text = f"Curvature {signed(k)}: {_in_words(space)}."
-    return figure, space
+    figure.alt_text = space_words(numbers)
+    return figure, numbers
 
 
-def _space(k: float, edge: float) -> dict[str, Any]:
+def space(k: float, edge: float) -> dict[str, Any]:
+    """The numbers of `plot_space`."""
     points, parents, _ = shapes.tree(3, 4, edge, k=k)
     corners = shapes.triangle(2 * edge, k=k)
     centers = torch.stack([torch.zeros(2), *shapes.circle(torch.zeros(2), 2.0 * edge, k=k, points=5)[[0, 2]]])
@@ -168,6 +169,11 @@ def _space(k: float, edge: float) -> dict[str, Any]:
         "edges": edges,
         "crowded": int((to_edges.amin(1) < 0.5 * edge).sum()),
     }
+
+
+def space_words(numbers: dict[str, Any]) -> str:
+    """`plot_space` in words."""
+    return f"Curvature {signed(numbers['k'])}: {_in_words(numbers)}."
 
 
 def _in_words(space: dict[str, Any]) -> str:
@@ -248,7 +254,7 @@ def plot_plane(
         right.set_title("the sheet, its origin moved to the dot")
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6)
         figure.suptitle("Is the straight way in the page the short one?")
-    figure.alt_text = plane_words(x, y, k, data)
+    figure.alt_text = plane_words(x, y, data, origin=origin, k=k)
     return figure, data
 
 
@@ -269,7 +275,7 @@ def plane_numbers(x: Pair, y: Pair, *, origin: Pair, k: float) -> dict[str, Any]
     }
 
 
-def plane_words(x: Pair, y: Pair, k: float, data: dict[str, Any]) -> str:
+def plane_words(x: Pair, y: Pair, data: dict[str, Any], *, origin: Pair, k: float) -> str:
     """`plot_plane` in words."""
 
     def pair(point: Any) -> str:
@@ -278,7 +284,8 @@ def plane_words(x: Pair, y: Pair, k: float, data: dict[str, Any]) -> str:
     return (
         f"Curvature {signed(k)}: x is {pair(x)} and y is {pair(y)}. x ⊕ y is {pair(data['x_plus_y'])}, y ⊕ x is "
         f"{pair(data['y_plus_x'])}. Their distance is {fixed(data['distance'])} along the geodesic; the chord is "
-        f"{fixed(data['chord_length'])} long. On the moved sheet the distance is {fixed(data['moved_distance'])}."
+        f"{fixed(data['chord_length'])} long. On the sheet, moved by {pair(origin)}, the distance is "
+        f"{fixed(data['moved_distance'])}."
     )
 
 

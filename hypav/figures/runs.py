@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
+import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from hypav.data.features import PHASES, FeatureSet
@@ -182,6 +184,98 @@ def plot_history(history: Any, *, best_epoch: int | None = None) -> Drawn:
     if "align" in columns:
         first, last = (1e5 * columns["align"][i] for i in (0, -1))
         figure.alt_text += f" The alignment loss, times 100 000, goes from {first:.1f} to {last:.1f}."
+    return figure, shown
+
+
+PLANTED = {
+    "distortion": "less distortion (points)",
+    "cousins": "cousins at 5 (points)",
+    "siblings": "siblings at 5 (points)",
+    "top1": "top-1, seen (points)",
+    "top1_unseen": "top-1, unseen (points)",
+}
+_TASKS = {"metric": "trained for the\ntree distance", "classes": "trained for\nthe class"}
+
+
+def plot_planted_map(
+    found: pd.DataFrame, measures: Sequence[str] = ("distortion", "cousins", "siblings", "top1")
+) -> Drawn:
+    """Draw what negative curvature gains on a planted tree, over the dimension, the number of leaves, measure and task.
+
+    A cell holds the gain of k < 0. It is framed if the 95 % interval excludes 0. Blue and + are for k < 0.
+
+    Args:
+        found: from `hypav.experiments.planted.contrasts`.
+        measures: the keys of PLANTED to show, one column each.
+
+    Returns:
+        figure and {task: {measure: {"D = 2, 81 leaves": (gain, low, high)}}}.
+
+    Raises:
+        DataError: a measure is unknown or was not tested.
+    """
+    tested = found[found["gain"].notna()] if "gain" in found else found.iloc[:0]
+    if unknown := [name for name in measures if name not in PLANTED or not (tested["measure"] == name).any()]:
+        raise DataError(
+            f"There is no contrast of {unknown[0]} in this table; choose among {', '.join(PLANTED)}."
+        )
+    tasks = [task for task in _TASKS if (tested["task"] == task).any()]
+    leaves = tested["branching"] ** tested["depth"]
+    dims, sizes = sorted(tested["dim"].unique()), sorted(leaves.unique())
+    colors = LinearSegmentedColormap.from_list("gain", [VERMILION, "white", BLUE])
+    shown: dict[str, dict[str, dict[str, tuple[float, float, float]]]] = {}
+    with canvas(
+        8, 1.1 + len(tasks) * (0.7 + 0.34 * len(sizes)), (len(tasks), len(measures)), sharey=True
+    ) as (
+        figure,
+        panels,
+    ):
+        for column, measure in enumerate(measures):
+            unit = 100 if measure == "distortion" else 1
+            rows = tested[tested["measure"] == measure]
+            most = unit * float(rows["gain"].abs().max())
+            for row, task in enumerate(tasks):
+                axes = panels[row, column]
+                cells = shown.setdefault(task, {}).setdefault(measure, {})
+                for cell in rows[rows["task"] == task].to_dict("records"):
+                    size = cell["branching"] ** cell["depth"]
+                    at = (dims.index(cell["dim"]), sizes.index(size))
+                    gain, low, high = (unit * float(cell[name]) for name in ("gain", "low", "high"))
+                    cells[f"D = {cell['dim']}, {size} leaves"] = (gain, low, high)
+                    share = 0.5 + 0.4 * gain / most if most else 0.5
+                    corner = (at[0] - 0.46, at[1] - 0.44)
+                    axes.add_patch(Rectangle(corner, 0.92, 0.88, facecolor=colors(share), edgecolor="none"))
+                    sure = not low <= 0 <= high
+                    if sure:
+                        axes.add_patch(
+                            Rectangle(corner, 0.92, 0.88, facecolor="none", edgecolor="black", lw=1.4)
+                        )
+                    text = minus(f"{round(gain) + 0.0:+.0f}")
+                    axes.text(*at, text, ha="center", va="center", weight="bold" if sure else "regular")
+                axes.set(xlim=(-0.55, len(dims) - 0.45), ylim=(-0.55, len(sizes) - 0.45))
+                axes.set_xticks(range(len(dims)), [str(dim) for dim in dims])
+                axes.set_yticks(range(len(sizes)), [str(size) for size in sizes])
+                axes.grid(False)
+                axes.tick_params(length=0)
+                axes.spines[:].set_visible(False)
+                if row == 0:
+                    axes.set_title(PLANTED[measure])
+                if row == len(tasks) - 1:
+                    axes.set_xlabel("dimension D")
+                if column == 0:
+                    axes.set_ylabel(f"{_TASKS[task]}\n\nleaves")
+        figure.suptitle("Where does negative curvature help on a planted tree? (+: k < 0 is better)")
+    parts = []
+    for task, by_measure in shown.items():
+        for measure, cells in by_measure.items():
+            wins = [name for name, (_, low, _) in cells.items() if low > 0]
+            losses = [name for name, (_, _, high) in cells.items() if high < 0]
+            which = f" ({'; '.join(wins)})" if wins else ""
+            parts.append(
+                f"{' '.join(_TASKS[task].split())}, {PLANTED[measure]}: k < 0 better in {len(wins)} of {len(cells)} "
+                f"settings{which}, worse in {len(losses)}"
+            )
+    figure.alt_text = f"Gains of k < 0 over the other curvatures. {'. '.join(parts)}."
     return figure, shown
 
 

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from hypav.embeddings import rank_correlation
-from hypav.figures.png_explorer import Choice, Explorer
+from hypav.figures.map_explorer import embedding_explorer  # noqa: F401
 from hypav.figures.style import (
     INK,
     SKY,
@@ -241,28 +241,3 @@ def plot_super_classes(panels: Sequence[TsnePanel], *, columns: int, question: s
         "gaps and sizes on a t-SNE are not."
     ).replace("\n", " ")
     return figure, {panel.title: {"points": panel.points, "stars": panel.stars} for panel in panels}
-
-
-def embedding_explorer(maps: Mapping[str, Tensor], names: Sequence[str], *, data: str) -> Explorer:
-    """Show `plot_one_map` with three menus; a change computes nothing.
-
-    Args:
-        maps: "variant, modality" -> (n, 2), every variant with every modality.
-        names: the super-group of each point.
-    """
-    variants = tuple(dict.fromkeys(key.split(", ")[0] for key in maps))
-    modalities = tuple(dict.fromkeys(key.split(", ")[1] for key in maps))
-    groups = ("all", *sorted(set(names)))
-
-    def draw(**menus: str) -> Drawn:
-        figure, drawn = plot_one_map(maps, names, data=data, **menus)
-        return figure, {"shown": drawn["shown"]}  # the points of a t-SNE depend on the processor
-
-    return Explorer(
-        draw,
-        [
-            Choice("variant", "variant", variants[0], variants),
-            Choice("modality", "modality", modalities[0], modalities),
-            Choice("group", "super-group", "all", groups),
-        ],
-    )

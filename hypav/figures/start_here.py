@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from hypav import geometry
-from hypav.alignment import alignment_loss, preset, similarity_matrix
+from hypav.alignment import head_losses, preset, similarity_matrix
 from hypav.data.features import FeatureSet, Phase
 from hypav.errors import DataError
 from hypav.evaluation import Metrics
@@ -458,10 +458,8 @@ def alignment_ball_numbers(phi: Tensor, k: float) -> dict[str, Any]:
         {"loss", "relative": {preset: at k, and divided by the value at k = 0}, "curves": {preset: (41,)} for k from -1
         to 1, "printed_points", "curved_points" (2, N, 2)}.
     """
-    ks = [*(round((i - 20) * 0.05, 2) for i in range(41)), k]
-    loss = {
-        name: torch.stack([alignment_loss(phi[0], phi[1], value, name) for value in ks]) for name in _PRESETS
-    }
+    ks = torch.tensor([[*(round((i - 20) * 0.05, 2) for i in range(41)), k]], dtype=torch.float64)
+    loss = {name: head_losses(phi[0], phi[1], ks, preset(name)) for name in _PRESETS}
     curved = preset("curved")
     inside = geometry.expmap0(curved.scale * phi, k=k)
     return {

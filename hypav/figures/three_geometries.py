@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,10 +12,9 @@ from torch import Tensor
 
 from hypav import geometry
 from hypav.figures import shapes
-from hypav.figures.png_explorer import Control, Explorer
+from hypav.figures.geometries_explorer import geometries_explorer  # noqa: F401
 from hypav.figures.style import (
     BLUE,
-    CUES,
     INK,
     ORANGE,
     SKY,
@@ -24,7 +23,6 @@ from hypav.figures.style import (
     canvas,
     draw_lines,
     frame,
-    legend_below,
     signed,
 )
 
@@ -60,84 +58,49 @@ def plot_artan(ks: Sequence[float] = (-1.0, -0.5, 0.0, 0.5, 1.0)) -> Drawn:
     return figure, data
 
 
-def plot_light(steps: int = 4, step: float = 0.5) -> Drawn:
-    """Draw the three models as shadows of a sphere, a plane and a hyperboloid, with a light below the page.
+def plot_views(steps: int = 3, step: float = 0.5) -> Drawn:
+    """Draw how a sphere, a plane and a hyperboloid come to a page: an eye below looks through the page at the surface.
 
-    The figure shows cross-sections for k = 1, 0, -1. The light is 1 below the page; the lowest or highest point of the
-    surface is 1 above the page.
+    The figure shows cross-sections for k = -1, 0, 1. The eye is 1 below the page, and the surface begins 1 above it.
 
     Args:
-        steps: the number of equal steps that are marked to either side.
+        steps: the number of equal steps that are marked to the right.
         step: their length on the surface, measured on the hyperboloid with ds² = dx² - dh².
 
     Returns:
-        figure and {"k=...": {"surface" (S, 2), "marks" (2·steps + 1, 2), "shadows" (2·steps + 1,)}}.
+        figure and {"k=...": {"surface" (S, 2), "marks" (steps + 1, 2), "page" (steps + 1,)}}.
     """
-    way = torch.arange(-steps, steps + 1, dtype=torch.float64) * step
-    dense = torch.linspace(-1, 1, 121, dtype=torch.float64) * step * steps
+    way = torch.arange(steps + 1, dtype=torch.float64) * step
+    dense = torch.linspace(-1, 1, 121, dtype=torch.float64) * step * steps * 1.1
     data: dict[str, Any] = {}
     models = ("hyperboloid", -1.0), ("plane", 0.0), ("sphere", 1.0)
-    with canvas(7.6, 3.0, 3) as (figure, panels):
+    with canvas(7.4, 3.1, 3) as (figure, panels):
         for axes, (name, k) in zip(panels, models, strict=True):
             whole = torch.linspace(-math.pi, math.pi, 121, dtype=torch.float64) if k > 0 else dense
             row = data[f"k={k:g}"] = {"surface": _surface(whole, k), "marks": _surface(way, k)}
-            row["shadows"] = row["marks"][:, 0] / (row["marks"][:, 1] + 1)
+            row["page"] = row["marks"][:, 0] / (row["marks"][:, 1] + 1)
             axes.plot(*row["surface"].T, color=BLUE)
-            axes.axhline(0, color=INK, linewidth=1)
-            light = torch.tensor([0.0, -1.0], dtype=torch.float64).expand_as(row["marks"])
-            page = torch.stack([row["shadows"], 0 * row["shadows"]], -1)
-            ends = torch.where(row["marks"][:, 1:] < 0, page, row["marks"])
-            rays = torch.stack([light, ends], 1)
-            draw_lines(axes, rays, "#BBBBBB", 0.8)
-            axes.plot(*row["marks"].T, "o", color=BLUE, markersize=4)
-            axes.plot(
-                row["shadows"], 0 * row["shadows"], "|", color=VERMILION, markersize=11, markeredgewidth=2
-            )
-            axes.plot(0, -1, "*", color=ORANGE, markersize=13)
-            axes.set(title=f"k = {signed(k)}: {name}", xlim=(-2.6, 2.6), ylim=(-1.6, 3.0), aspect="equal")
+            axes.axhline(0, color=INK, linewidth=1.2)
+            eye = torch.tensor([0.0, -1.0], dtype=torch.float64).expand_as(row["marks"])
+            draw_lines(axes, torch.stack([eye, row["marks"]], 1), "#999999", 0.8)
+            axes.plot(*row["marks"].T, "o", color=BLUE, markersize=5)
+            axes.plot(row["page"], 0 * row["page"], "D", color=VERMILION, markersize=5)
+            for number, (x, h) in enumerate(row["marks"].tolist()):
+                axes.annotate(f"{number}", (x, h), (2, 6), textcoords="offset points", color=BLUE)
+            axes.plot(0, -1, "o", color=INK, markersize=9, mfc="white", markeredgewidth=1.5)
+            axes.plot(0, -1, "o", color=INK, markersize=3)
+            axes.set(title=f"k = {signed(k)}: {name}", xlim=(-1.7, 2.6), ylim=(-1.35, 2.6), aspect="equal")
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-            axes.text(-2.55, 0.12, "page", color=INK, fontsize=8)
-            axes.text(0.25, -1.45, "light", color=INK, fontsize=8)
-        figure.suptitle("Where does the factor 2 come from?")
-    first, last = ([float(data[f"k={k:g}"]["shadows"][n]) for _, k in models] for n in (steps + 1, -1))
+            axes.text(-1.65, 0.1, "page", color=INK, fontsize=10)
+            axes.text(0.2, -1.2, "eye", color=INK, fontsize=10)
+        figure.suptitle("Where on the page does the eye see the points of the surface?")
+    first, last = ([float(data[f"k={k:g}"]["page"][n]) for _, k in models] for n in (1, -1))
     figure.alt_text = (
-        "A light one unit below the page throws the shadow of a surface that starts one unit above it, so that small "
-        f"shadows are half as long as what casts them. A first step of {step:.2f} has a shadow of {first[0]:.2f}, "
-        f"{first[1]:.2f} and {first[2]:.2f} from the hyperboloid, the plane and the sphere; {steps} such steps reach "
-        f"to {last[0]:.2f}, {last[1]:.2f} and {last[2]:.2f}."
-    )
-    return figure, data
-
-
-def plot_circles(ks: Sequence[float] = (-1.0, 0.0, 1.0)) -> Drawn:
-    """Draw length and area of a circle over its radius. On a sphere the radius ends at the antipode, π/√k.
-
-    Returns:
-        figure and {"radius": (64,), "k=...": {"length", "area": (64,)}}, NaN beyond the antipode.
-    """
-    radius = torch.linspace(0, 3.15, 64, dtype=torch.float64)
-    formulas = shapes.circle_length, shapes.disc_area
-    data: dict[str, Any] = {"radius": radius}
-    with canvas(7.2, 3.4, 2) as (figure, (left, right)):
-        for k, (color, style) in zip(ks, (_LOOKS[0], _LOOKS[2], _LOOKS[4]), strict=False):
-            there = radius <= (math.pi / math.sqrt(k) if k > 0 else math.inf)
-            row = data[f"k={k:g}"] = {}
-            for axes, name, formula in zip((left, right), ("length", "area"), formulas, strict=True):
-                row[name] = torch.where(there, formula(radius, k=k), torch.nan)
-                axes.plot(radius, row[name], style, color=color, label=f"k = {signed(k)}")
-        left.set(title="how long its border is", xlabel="radius r", ylim=(0, 40))
-        left.set_ylabel("length of the circle")
-        right.set(title="how much it holds", xlabel="radius r", ylabel="area of the disc", ylim=(0, 40))
-        legend_below(figure, left)
-        figure.suptitle("How does a circle grow?")
-    parts = "; ".join(
-        f"k = {signed(k)}: {' and '.join(f'{float(formula(2.0, k=k)):.2f}' for formula in formulas)}"
-        for k in ks
-    )
-    figure.alt_text = (
-        f"Length and area of a circle of radius 2: {parts}. The hyperbolic curves leave the flat ones upwards, the "
-        "spherical ones downwards: there the length falls to 0 at the antipode, and the area ends at the whole sphere."
+        "An eye one unit below the page looks through it at a surface that begins one unit above it. On the surface, "
+        f"points are marked in steps of {step:g}. The first is seen on the page at {first[0]:.2f} on the hyperboloid, "
+        f"{first[1]:.2f} on the plane and {first[2]:.2f} on the sphere; point {steps} at {last[0]:.2f}, "
+        f"{last[1]:.2f} and {last[2]:.2f}."
     )
     return figure, data
 
@@ -234,103 +197,3 @@ def _draw_two_points(axes: Axes, space: dict[str, Any], *, small: bool = False) 
     if not small:
         for name, point in zip("xy", space["points"].tolist(), strict=True):
             axes.annotate(name, point, (4, 5), textcoords="offset points")
-
-
-def plot_rim_errors(distances: Mapping[str, Callable[[Tensor, Tensor], Tensor]]) -> Drawn:
-    """Draw the median relative error of distances between float32 points over their distance to the rim (k = -1).
-
-    The reference is `geometry.distance` of the same points in float64. NaN and infinity count as an error of 1.
-
-    Args:
-        distances: name -> function of two (N, 8) float32 tensors, giving (N,).
-
-    Returns:
-        figure and {"gap" (11,), name: {"log10_error" (11,) to one decimal, "not_finite" (11,) in percent, to tens}}.
-    """
-    generator = torch.Generator().manual_seed(0)
-    gap = 10.0 ** -torch.arange(1, 6.5, 0.5, dtype=torch.float64)
-    ray = torch.randn(2, 200, 8, generator=generator, dtype=torch.float64)
-    ray = ray / ray.norm(dim=-1, keepdim=True)
-    data: dict[str, Any] = {"gap": gap}
-    for name, distance in distances.items():
-        error, lost = zip(*(_error(distance, (ray * (1 - g)).float()) for g in gap.tolist()), strict=True)
-        # rounded coarsely, so that another processor's rounding does not show
-        data[name] = {"log10_error": torch.tensor(error).log10().round(decimals=1)}
-        data[name]["not_finite"] = (10 * torch.tensor(lost)).round() * 10
-    with canvas(6.6, 3.8) as (figure, axes):
-        for cue, (name, row) in zip(CUES[1:], list(data.items())[1:], strict=False):
-            axes.loglog(gap, 10 ** row["log10_error"], **cue.line, label=name)
-        axes.axhline(1, color=INK, linewidth=0.8)
-        axes.invert_xaxis()
-        axes.set(xlabel="1 − |x|: how far from the rim", ylabel="relative error of the distance")
-        axes.set_ylim(1e-9, 5)
-        axes.legend(loc="upper left", bbox_to_anchor=(0.0, 0.95))
-        axes.set_title("How many digits are left near the rim, in float32?")
-    parts = "; ".join(
-        "{} 10^{} at a gap of 10^-1, 10^{} at 10^-3, 10^{} at 10^-6".format(
-            name, *(round(float(power)) for power in row["log10_error"][[0, 4, -1]])
-        )
-        for name, row in list(data.items())[1:]
-    ).replace("10^-", "10^−")
-    figure.alt_text = f"Typical relative error of the distance of two float32 points near the rim: {parts}."
-    return figure, data
-
-
-def plot_printed_radius(
-    ks: Sequence[float] = (-0.1, -0.2, -0.4, -0.5, -1.0, -2.0),
-) -> Drawn:
-    """Draw where Eq. 1 puts a long vector, with its printed radius 1/|k| and with the rim's 1/√|k|, over |k|.
-
-    Args:
-        ks: the curvatures that are marked.
-
-    Returns:
-        figure and {"size" (61,) of |k|, "rim" (61,), "marked", "printed", "ball": one number for each of ks}.
-    """
-    size = torch.logspace(-1.3, 0.5, 61, dtype=torch.float64)
-    long = torch.full((len(ks), 1), 100.0, dtype=torch.float64)
-    k = torch.tensor(ks, dtype=torch.float64).unsqueeze(-1)
-    data: dict[str, Any] = {"size": size, "rim": geometry.ball_radius(-size), "marked": -k.squeeze(-1)}
-    for radius in ("printed", "ball"):
-        data[radius] = geometry.project(long, k=k, xi=1e-3, radius=radius).squeeze(-1)
-    with canvas(6.4, 3.6) as (figure, axes):
-        axes.fill_between(size, 0.1, data["rim"], color="#F0F0F0")
-        axes.loglog(size, data["rim"], color=INK, label="the rim, 1/√|k|")
-        printed: dict[str, Any] = {"color": VERMILION, "label": "Eq. 1 as printed, 1/|k|"}
-        axes.loglog(data["marked"], data["printed"], "^", **printed)
-        axes.loglog(data["marked"], data["ball"], "o", color=BLUE, label="Eq. 1 with 1/√|k|")
-        axes.text(0.06, 0.4, "inside the ball", color=INK)
-        axes.text(0.5, 6, "outside: no point of the space", color=INK)
-        axes.set(xlabel="|k|", ylabel="norm of a long vector after Eq. 1", ylim=(0.2, 30))
-        axes.set_xticks(data["marked"].tolist(), [signed(size) for size in data["marked"].tolist()])
-        axes.minorticks_off()
-        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 0.18))
-        axes.set_title("Is a vector inside the ball after Eq. 1?")
-    parts = "; ".join(
-        f"k = {signed(k)}: {norm:.2f} against the rim's {abs(k) ** -0.5:.2f}"
-        for k, norm in zip(ks, data["printed"].tolist(), strict=True)
-    )
-    figure.alt_text = (
-        f"Norm of a long vector after Eq. 1 as printed, for {parts}. It is outside wherever |k| < 1."
-    )
-    return figure, data
-
-
-def _error(distance: Callable[[Tensor, Tensor], Tensor], points: Tensor) -> tuple[float, float]:
-    """The median relative error, and the share of results that are NaN or infinite."""
-    truth = geometry.distance(*points.double(), k=-1.0)
-    answer = distance(*points).double()
-    finite = answer.isfinite()
-    error = torch.where(finite, (answer - truth).abs() / truth, 1.0)
-    return float(error.median()), float((~finite).double().mean())
-
-
-def geometries_explorer() -> Explorer:
-    """Show `plot_two_points` with sliders for the curvature k and the norm of the farther point."""
-    return Explorer(
-        plot_two_points,
-        [
-            Control("k", "curvature k", value=-0.8, low=-1.0, high=1.0, step=0.05),
-            Control("reach", "norm of the farther point", value=0.9, low=0.1, high=0.95, step=0.05),
-        ],
-    )

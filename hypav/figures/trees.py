@@ -17,7 +17,7 @@ from hypav.data.load import load
 from hypav.data.simulated import VIEWS, simulated
 from hypav.data.yt8m import yt8m_classes
 from hypav.figures import shapes
-from hypav.figures.png_explorer import Control, Explorer
+from hypav.figures.four_point_explorer import four_point_explorer  # noqa: F401
 from hypav.figures.style import (
     BLACK,
     BLUE,
@@ -74,8 +74,7 @@ def four_shapes() -> tuple[dict[str, Tensor], list[float]]:
     side = torch.arange(5, dtype=torch.float64)
     grid = torch.cartesian_prod(side, side) - 2
     levels = data.super_groups, data.groups, data.class_names
-    assert data.super_groups is not None and data.groups is not None  # the simulated set has both
-    tree = class_tree(*(level for level in levels if level is not None))
+    tree = class_tree(*(level for level in levels if level is not None))  # the simulated set has all three
     star = torch.tensor([-1] + [0] * 8)
     found = {
         "class tree, 76 vertices": embed_tree(tree.parents, k=ks),
@@ -426,15 +425,3 @@ def _draw_sums(axes: Axes, case: dict[str, Any]) -> None:
     axes.spines["left"].set_visible(False)
     for x, value in enumerate(sums):
         axes.text(x, 0.05 * top, f"{value:.2f}", ha="center", fontsize=9, bbox=box)
-
-
-def four_point_explorer() -> Explorer:
-    """Show `plot_four_points` with sliders for the fourth point and the curvature k."""
-    return Explorer(
-        plot_four_points,
-        [
-            Control("angle", "angle of D, degrees", value=35.0, low=-180.0, high=180.0, step=5.0),
-            Control("radius", "norm of D", value=0.88, low=0.0, high=0.99, step=0.01),
-            Control("k", "curvature k", value=-1.0, low=-1.0, high=0.0, step=0.05),
-        ],
-    )

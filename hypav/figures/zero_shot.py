@@ -1,60 +1,107 @@
-"""Figures of notebook 04: the phases, calibrated stacking and its beta, and how optimistic choices on test data are."""
+"""Figures of notebook 04: the border that beta moves, the phases, the curve of S over U, and choices on test data."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 import torch
 from matplotlib.lines import Line2D
 from torch import Tensor
 
+from hypav.data.simulated import COUNTS, simulated
 from hypav.errors import SettingError
+from hypav.eszsl import Ridge, eszsl_scores
 from hypav.evaluation import Curve, Scores
-from hypav.figures.png_explorer import Control, Explorer
-from hypav.figures.runs import plot_phases, plot_seen_unseen_curve  # noqa: F401
-from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Drawn, canvas, cues, histogram
+from hypav.figures.runs import plot_phases  # noqa: F401
+from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Cue, Drawn, canvas, cues, histogram
 
 _SEEN, _UNSEEN = BLUE, VERMILION
+_MARKS = (Cue(_SEEN, "o", "-", ""), Cue(_UNSEEN, "D", "-", HATCH))
 _QUARTERS = (0, 25, 50, 75, 100)
 
 
-def plot_answers(scores: Scores, *, betas: Sequence[float], data: str) -> Drawn:
-    """Draw confusion matrices at some betas, seen classes first: rows are true classes, columns predicted classes.
+def border_toy() -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    """Words in the plane, videos (N, 2) and the number of each video's word (N,), placed by hand. "dog" is unseen.
+
+    The videos of dogs lie nearer to "cat" than to "dog" as often as not: no training video has pulled them to their word.
+    """
+    places = {"cat": (1.0, 1.6), "cow": (3.0, 0.6), "rooster": (0.4, 3.0), "dog": (2.2, 2.3)}
+    words = {name: torch.tensor(place, dtype=torch.float64) for name, place in places.items()}
+    middles = torch.tensor([(1.05, 1.6), (2.8, 0.8), (0.6, 2.85), (1.62, 2.0)], dtype=torch.float64)
+    generator = torch.Generator().manual_seed(3)
+    around = 0.28 * torch.randn(4, 25, 2, generator=generator, dtype=torch.float64)
+    videos = (middles[:, None] + around).reshape(-1, 2)
+    # two decimals, so that every machine has the same bits
+    return words, (100 * videos).round() / 100, torch.arange(4).repeat_interleave(25)
+
+
+def plot_border(betas: Sequence[float]) -> Drawn:
+    """Draw the part of the plane that belongs to each word of `border_toy`, for each beta in a panel.
 
     Returns:
-        figure and {"β = ...": (2, 2) percent of the samples of seen, unseen classes that get a seen, an unseen class}.
+        figure and {"β = ...": [S, U] in percent}.
     """
-    order = torch.searchsorted(scores.classes, torch.cat([scores.seen, scores.unseen]))
-    first, size = len(scores.seen), len(scores.classes)
-    blocks: dict[str, Tensor] = {}
-    with canvas(8, 4.4, len(betas), sharey=True) as (figure, panels):
+    words, videos, label = border_toy()
+    places, names = torch.stack(list(words.values())), list(words)
+    seen = torch.tensor([name != "dog" for name in names])
+    scores = Scores(
+        torch.cdist(videos, places), label, torch.arange(4), *(seen.nonzero()[:, 0], (~seen).nonzero()[:, 0])
+    )
+    low, high = (-0.6, -0.4), (3.9, 3.9)
+    x, y = (torch.linspace(a, b, 300, dtype=torch.float64) for a, b in zip(low, high, strict=True))
+    page = torch.cartesian_prod(x, y)
+    tints = ["#DCEAF5", "#BCD6EB", "#EDF4FA", "#F9DCC4"]
+    shown: dict[str, list[float]] = {}
+    with canvas(8, 3.5, len(betas), sharey=True) as (figure, panels):
         for axes, beta in zip(panels, betas, strict=True):
-            counts = scores.confusion(beta)[order][:, order].double()
-            rows = torch.stack([counts[:first].sum(0), counts[first:].sum(0)])
-            block = torch.stack([rows[:, :first].sum(1), rows[:, first:].sum(1)], 1)
-            blocks[f"β = {beta:g}"] = 100 * block / block.sum(1, keepdim=True)
-            image = axes.imshow(counts / counts.sum(1, keepdim=True), cmap="cividis", vmin=0, vmax=1)
-            for line in (axes.axhline, axes.axvline):
-                line(first - 0.5, color="white", linewidth=1.5)
-            middles = [(first - 1) / 2, (first + size - 1) / 2]
-            axes.set_xticks(middles, ["seen", "unseen"])
-            axes.set_yticks(middles, ["seen", "unseen"], rotation=90, va="center")
-            axes.set(title=f"β = {beta:g}", xlabel="class that is answered")
-            axes.tick_params(length=0)
+            nearest = (torch.cdist(page, places) + beta * seen).argmin(dim=1).reshape(300, 300).T
+            levels = [-0.5, 0.5, 1.5, 2.5, 3.5]
+            axes.contourf(x, y, nearest, levels=levels, colors=tints)
+            axes.contour(x, y, (nearest == 3).double(), levels=[0.5], colors=[_UNSEEN], linewidths=2)
+            for number, (name, word) in enumerate(words.items()):
+                cue = _MARKS[name == "dog"]
+                axes.plot(
+                    *videos[label == number].T.numpy(), cue.marker, color=cue.color, markersize=3, alpha=0.7
+                )
+                axes.plot(*word.tolist(), cue.marker, color=cue.color, markersize=11, markeredgecolor="black")
+                axes.annotate(
+                    name, word.tolist(), (0, 9), textcoords="offset points", ha="center", fontsize=11
+                )
+            m = scores.metrics(beta)
+            shown[f"β = {beta:g}"] = [100 * m.S, 100 * m.U]
+            axes.set(
+                title=f"β = {beta:g}: S {100 * m.S:.0f} %, U {100 * m.U:.0f} %",
+                aspect="equal",
+                xticks=[],
+                yticks=[],
+            )
+            axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
             axes.grid(False)
-        panels[0].set_ylabel("class of the sample")
-        figure.colorbar(image, ax=list(panels), label="share of the class's samples", shrink=0.8)
-        figure.suptitle(f"Which classes do unseen samples end up in?\n{data}")
-    parts = [
-        f"at {name}, {b[1, 0]:.0f} percent of the samples of unseen classes are given a seen class, "
-        f"and {b[0, 1]:.0f} percent of the others an unseen one"
-        for name, b in blocks.items()
-    ]
-    figure.alt_text = f"Confusion of {first} seen and {size - first} unseen classes: {'; '.join(parts)}."
-    return figure, blocks
+            axes.spines[:].set_visible(True)
+        handles = [
+            Line2D(
+                [],
+                [],
+                ls="none",
+                marker=cue.marker,
+                color=cue.color,
+                label=f"words (large) and videos, {kind}",
+            )
+            for kind, cue in zip(("seen classes", "unseen class"), _MARKS, strict=True)
+        ]
+        handles.append(Line2D([], [], color=_UNSEEN, linewidth=2, label="border of the unseen word"))
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        figure.suptitle("Which part of the plane is answered with the unseen word?")
+    parts = [f"at {name} S is {S:.0f} percent and U {U:.0f} percent" for name, (S, U) in shown.items()]
+    figure.alt_text = (
+        "Four words in a plane, with videos around them. Three classes are seen; dog is unseen, and its videos lie "
+        f"between the words cat and dog. As β grows, the part that is answered with dog grows: {'; '.join(parts)}."
+    )
+    return figure, shown
 
 
 def plot_switches(scores: Scores, *, betas: Sequence[float], data: str) -> Drawn:
@@ -160,6 +207,66 @@ def plot_beta(
     return figure, shown
 
 
+def switches(scores: Scores, names: Sequence[str]) -> pd.DataFrame:
+    """Four videos: the class, the nearest seen and unseen class, their distances, and the beta that switches the answer.
+
+    For each kind of video the one with the median switch is taken: seen or unseen, and right with one of its two classes
+    or with none. A kind without a video is left out.
+    """
+    near, label = scores.nearest, scores.label
+    seen, unseen = scores.classes[near.seen], scores.classes[near.unseen]
+    of_unseen = torch.isin(label, scores.unseen)
+    kinds = {
+        "seen, right before": ~of_unseen & (seen == label),
+        "seen, never right": ~of_unseen & (seen != label),
+        "unseen, right after": of_unseen & (unseen == label),
+        "unseen, never right": of_unseen & (unseen != label),
+    }
+    rows = []
+    for kind, mask in kinds.items():
+        inside = mask.nonzero()[:, 0]
+        if len(inside) == 0:
+            continue
+        i = int(inside[near.last_seen[inside].argsort(stable=True)[len(inside) // 2]])
+        short = [names[int(c)].rpartition(".")[2] for c in (label[i], seen[i], unseen[i])]
+        d_seen, d_unseen = (
+            float(scores.distances[i, near.seen[i]]),
+            float(scores.distances[i, near.unseen[i]]),
+        )
+        rows.append([short[0], kind, short[1], d_seen, short[2], d_unseen, d_unseen - d_seen])
+    header = ["class", "kind", "nearest seen", "distance", "nearest unseen", "distance ", "switches at β"]
+    return pd.DataFrame(rows, columns=header)
+
+
+def peeking_gains(sets: Mapping[str, int]) -> dict[str, dict[str, list[float]]]:
+    """Points of HM that ESZSL gains on simulated sets by choosing beta, or beta and its ridges, on test and not on val.
+
+    Args:
+        sets: size of `simulated` -> number of sets, with the seeds 1, 2, ... and 64 features for speed.
+
+    Returns:
+        what was chosen on test -> "n unseen classes" -> gain of each set: the argument of `plot_peeking`.
+    """
+    ridges = [Ridge(gamma, lam) for gamma in (1.0, 10.0, 100.0) for lam in (1.0, 10.0)]
+    gains: dict[str, dict[str, list[float]]] = {"β": {}, "β and ridges": {}}
+    for size, count in sets.items():
+        counts = replace(COUNTS[size], dim_audio=64, dim_video=64, dim_text=64)
+        for seed in range(1, count + 1):
+            data = simulated(counts, seed=seed)
+            found = []
+            for ridge in ridges:
+                on_val = eszsl_scores(data["train"], data["val"], "both", ridge).curve().best()
+                on_test = eszsl_scores(data["train_val"], data["test"], "both", ridge).curve()
+                honest = float(on_test.HM[on_test.betas == on_val.beta])
+                found.append((on_val.HM, honest, float(on_test.HM.max())))
+            _, honest, peeked = max(found)
+            most = max(best for *_, best in found)
+            for name, best in (("β", peeked), ("β and ridges", most)):
+                kind = f"{counts.test_unseen} unseen classes"
+                gains[name].setdefault(kind, []).append(100 * (best - honest))
+    return gains
+
+
 def plot_peeking(gains: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn:
     """Draw how much a choice on test data raises HM: one dot per simulated set, and a bar for the mean.
 
@@ -182,62 +289,23 @@ def plot_peeking(gains: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn:
                 shown[choice][kind] = {"gains": list(values), "mean": mean}
                 axes.barh(row, mean, 0.28, color=cue.color, alpha=0.3)
                 axes.plot(values, [row] * len(values), cue.marker, color=cue.color, ms=4)
-                note: dict[str, Any] = {"textcoords": "offset points", "va": "center", "color": cue.color}
-                axes.annotate(f"mean +{mean:.1f}", (most, row), (6, 0), **note)
+                axes.plot([mean, mean], [row - 0.14, row + 0.14], color=cue.color, linewidth=2.5)
+                at: dict[str, Any] = {
+                    "transform": axes.get_yaxis_transform(),
+                    "va": "center",
+                    "color": cue.color,
+                }
+                axes.text(1.01, row, f"mean +{mean:.1f}", **at)
                 parts.append(
                     f"{kind}, {choice}: +{mean:.1f} in the mean of {len(values)} sets, +{most:.1f} at most"
                 )
         axes.axvline(0, color=INK)
         axes.set(xlabel="HM if chosen on test − HM if chosen on val (points)", ylim=(len(kinds) - 0.5, -0.5))
         axes.set_yticks(range(len(kinds)), kinds)
-        axes.margins(x=0.15)
+        axes.margins(x=0.03)
         axes.grid(False, axis="y")
         handles = [Line2D([], [], color=cue.color, marker=cue.marker, ls="none") for cue in styles.values()]
         figure.legend(handles, list(styles), loc="outside lower center", ncols=len(gains))
         axes.set_title("How much does a look at test flatter? SIMULATED sets")
     figure.alt_text = f"Points of HM gained by choosing on test, simulated sets. {'; '.join(parts)}."
     return figure, shown
-
-
-def plot_draws(size: Tensor, draws: Mapping[str, Tensor], *, data: str) -> Drawn:
-    """Draw each class's share of the draws over its number of samples.
-
-    Args:
-        size: samples of each class (K,).
-        draws: sampler -> number of draws of each class (K,).
-
-    Returns:
-        figure and {"size": (K,), sampler: (K,) shares in percent}, classes by falling size.
-    """
-    order = size.argsort(descending=True, stable=True)
-    share = {name: 100 * drawn[order].double() / drawn.sum() for name, drawn in draws.items()}
-    even = 100 / len(size)
-    with canvas(7.2, 3.6) as (figure, axes):
-        for name, cue in cues(draws).items():
-            axes.plot(size[order], share[name], cue.marker, color=cue.color, label=name, markersize=5)
-        axes.axhline(even, color=INK, linestyle="--", label=f"1/K = {even:.2f} %")
-        axes.set(xlabel="samples that the class has", ylabel="share of the draws (%)", ylim=(0, None))
-        axes.legend()
-        axes.set_title(f"Does a large class train the model more than a small one?\n{data}")
-    parts = [f"{name} between {s.min():.2f} and {s.max():.2f} percent" for name, s in share.items()]
-    figure.alt_text = (
-        f"Share of the draws by class size, {len(size)} classes of {int(size.min())} to {int(size.max())} "
-        f"samples: {'; '.join(parts)}. One class in {len(size)} is {even:.2f} percent."
-    )
-    return figure, {"size": size[order], **share}
-
-
-def beta_explorer(curve: Curve, *, data: str = "") -> Explorer:
-    """Show `plot_beta` with a slider for beta.
-
-    Args:
-        curve: from `Scores.curve`, at equally spaced betas. The slider goes from the first to the last and computes
-            nothing.
-    """
-    low, high = float(curve.betas[0]), float(curve.betas[-1])
-    step = (high - low) / (len(curve.betas) - 1)
-    start = float(curve.betas[len(curve.betas) // 4])
-    return Explorer(
-        partial(plot_beta, curve, data=data),
-        [Control("beta", "β", value=start, low=low, high=high, step=step)],
-    )

@@ -10,6 +10,8 @@ from itertools import combinations
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
+import pandas as pd
 import pytest
 import torch
 from matplotlib.text import Text
@@ -22,10 +24,12 @@ from hypav.data.simulated import simulated
 from hypav.evaluation import Curve, Scores, harmonic_mean
 from hypav.figures import (
     avca,
+    competent,
     does_curvature_matter,
     hyper_alignment,
     hyper_multiple,
     hyper_single,
+    numerics_and_names,
     own_data,
     poincare_ball,
     runs,
@@ -82,6 +86,20 @@ def landed() -> Any:
     return SimpleNamespace(embed=lambda _: (theta_v, theta_v, theta_w))
 
 
+def trial_rows() -> pd.DataFrame:
+    """Three trials of two seeds on each of two sets."""
+    sets, names = ("YT8M-GZSL (mini)", "SIMULATED (UCF-GZSL counts)"), ("ESZSL", "AVCA", "wide", "long")
+    rows = [(d, t, seed, 20.0 + 3 * n + seed) for d in sets for n, t in enumerate(names) for seed in (0, 1)]
+    return pd.DataFrame(rows, columns=["data", "trial", "seed", "exact_HM"])
+
+
+def final_rows() -> pd.DataFrame:
+    """Two methods of three seeds on one set."""
+    rows = [("YT8M-GZSL (mini)", m, m, seed, 20.0 + seed) for m in ("AVCA", "AVCA-skip") for seed in range(3)]
+    rows.append(("YT8M-GZSL (mini)", "ESZSL", "ESZSL", 0, 30.0))
+    return pd.DataFrame(rows, columns=["data", "method", "row", "seed", "HM"])
+
+
 def changes() -> dict[str, tuple[float, float | None]]:
     model = network()
     batch = [rand(16, width, seed=n) for n, width in enumerate((7, 9, 11, 7, 9, 11))]
@@ -97,6 +115,13 @@ TREE = class_tree(["a", "a", "b"], ["x", "y", "z"], ["1", "2", "3"])
 TENTHS = {"AVCA": [0.1, 0.2, 0.4], "other": [0.3, 0.2, 0.1]}
 INTERVALS = {name: Interval(30.0, 28.0, 32.0, 3) for name in runs.METRICS}
 PANEL = seeing_embeddings.TsnePanel("AVCA", POINTS, NAMES, POINTS[:3], [*"abc"], "apart: 2.0")
+PLANTED = pd.DataFrame(
+    {"branching": 3, "depth": depth, "dim": dim, "task": task, "measure": "distortion"}
+    | {"gain": 0.1, "low": low, "high": 0.3}
+    for depth in (2, 3)
+    for dim, low in ((2, 0.01), (64, -0.2))
+    for task in ("metric", "classes")
+)
 D: dict[str, Any] = {"data": DATA}
 C: dict[str, Any] = {"c_0": -0.4, "data": DATA}
 
@@ -113,14 +138,13 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_means": lambda: poincare_ball.plot_means(POINTS, POINTS[0]),
     "plot_space": lambda: poincare_ball.plot_space(0.2),
     "plot_artan": three_geometries.plot_artan,
-    "plot_light": three_geometries.plot_light,
-    "plot_circles": three_geometries.plot_circles,
+    "plot_views": three_geometries.plot_views,
     "plot_two_points": lambda: three_geometries.plot_two_points(-0.8),
     "plot_two_points_row": three_geometries.plot_two_points_row,
-    "plot_rim_errors": lambda: three_geometries.plot_rim_errors(
+    "plot_rim_errors": lambda: numerics_and_names.plot_rim_errors(
         {"hypav": lambda x, y: geometry.distance(x, y, k=-1.0), "twice": lambda x, y: 2 * (x - y).norm(dim=1)}
     ),
-    "plot_printed_radius": three_geometries.plot_printed_radius,
+    "plot_printed_radius": numerics_and_names.plot_printed_radius,
     "plot_class_tree": lambda: trees.plot_class_tree(TREE),
     "plot_tree_embeddings": lambda: trees.plot_tree_embeddings(
         TREE, embed_tree(TREE.parents, k=[0.0, -1.0], steps=5)
@@ -132,16 +156,18 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_four_points": trees.plot_four_points,
     "plot_four_point_cases": trees.plot_four_point_cases,
     "plot_noise": lambda: trees.plot_noise([2, 64], [0.4, 0.34], {"A": 0.3, "B": 0.27}),
-    "plot_answers": lambda: zero_shot.plot_answers(SCORES, betas=(0.0, 1.0), **D),
+    "plot_border": lambda: zero_shot.plot_border((0.0, 0.5)),
     "plot_switches": lambda: zero_shot.plot_switches(SCORES, betas=(0.0,), **D),
     "plot_beta": lambda: zero_shot.plot_beta(curve(), betas=(0.0, 1.0), **D),
     "plot_peeking": lambda: zero_shot.plot_peeking(
         {"β": {"4 classes": [1.0, 2.0]}, "all": {"4 classes": [3.0]}}
     ),
+    "plot_gap": lambda: competent.plot_gap({"ESZSL": SCORES, "AVCA": SCORES}, **D),
+    "plot_gains": lambda: competent.plot_gains(trial_rows()),
+    "plot_path": competent.plot_path,
+    "plot_methods": lambda: competent.plot_methods({"AVCA": 20.0, "yours": 30.0}, linear=35.0, **D),
+    "plot_tests": lambda: competent.plot_tests(final_rows()),
     "plot_phases": lambda: runs.plot_phases(simulated("small")),
-    "plot_draws": lambda: zero_shot.plot_draws(
-        torch.tensor([4, 2]), {"naive": torch.tensor([4, 2]), "balanced": torch.tensor([3, 3])}, **D
-    ),
     "plot_network": lambda: avca.plot_network(network(), rand(4, 7), rand(4, 9), rand(3, 11)),
     "plot_attention": lambda: avca.plot_attention({"before": rand(5, 2, 2, 2)}, **D),
     "plot_terms": avca.plot_terms,
@@ -224,6 +250,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_comparison": lambda: runs.plot_comparison(
         {"AVCA": INTERVALS, "Hyper-single": INTERVALS}, {"AVCA": {"HM": 27.15}}, **D
     ),
+    "plot_planted_map": lambda: runs.plot_planted_map(PLANTED, measures=("distortion",)),
     "plot_seen_unseen_curve": lambda: runs.plot_seen_unseen_curve({"AVCA": curve()}),
     "plot_history": lambda: runs.plot_history(epochs(), best_epoch=2),
     "plot_text_rows": lambda: own_data.plot_text_rows(["Archery", "Clean", "Cut"], [0, 2, 1]),

@@ -1,183 +1,230 @@
-"""The six explorers by their widgets: sliders, menus, buttons and reset, and what remains without ipywidgets."""
+"""The explorers without a browser: numbers and words in V8 against hypav's, what a notebook stores, pages."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-import ipywidgets
+import nbformat
+import numpy as np
 import pytest
 import torch
+from py_mini_racer import MiniRacer
 
 from hypav.errors import SettingError
-from hypav.evaluation import Curve, harmonic_mean
-from hypav.figures.does_curvature_matter import alignment_explorer
-from hypav.figures.explorer import Choice, Control, Explorer
-from hypav.figures.poincare_ball import curvature_explorer, plot_space
-from hypav.figures.seeing_embeddings import embedding_explorer
-from hypav.figures.three_geometries import geometries_explorer
-from hypav.figures.trees import four_point_explorer
-from hypav.figures.zero_shot import beta_explorer
+from hypav.figures.explorer import (
+    EXPLORER,
+    MOST_BYTES,
+    WIDGET_VIEW,
+    Explorer,
+    common_source,
+    fixed,
+    module_names,
+    module_source,
+    rounded,
+)
+from hypav.figures.page_scripts import as_function
+from hypav.figures.poincare_ball import curvature_explorer, plane_explorer, plot_space
+from hypav.handouts import POLICY, build_pages, write
+from tests.figures.explorer_cases import EXPLORERS
 
-G = torch.Generator().manual_seed(0)
-PHI = torch.rand(2, 12, 8, generator=G, dtype=torch.float64)
-U = torch.linspace(0, 0.4, 81, dtype=torch.float64)
-CURVE = Curve(torch.arange(81).double() / 20, 0.6 - U, U, harmonic_mean(0.6 - U, U), ZSL=0.4)
-MAPS = {
-    f"{v}, {m}": torch.randn(7, 2, generator=G) for v in ("AVCA", "curved") for m in ("theta_v", "theta_a")
-}
-EXPLORERS: dict[str, Callable[[], Explorer]] = {
-    "curvature": curvature_explorer,
-    "geometries": geometries_explorer,
-    "four points": four_point_explorer,
-    "beta": lambda: beta_explorer(CURVE, data="SIMULATED"),
-    "alignment": lambda: alignment_explorer(*PHI, 10.0, data="SIMULATED"),
-    "embedding": lambda: embedding_explorer(MAPS, ["music"] * 3 + ["sport"] * 4, data="SIMULATED"),
-}
+NAMES = list(EXPLORERS)
 
 
-def widgets_of(explorer: Explorer, kind: type) -> list[ipywidgets.Widget]:
-    result, waiting = [], [explorer.box]
-    while waiting:
-        widget = waiting.pop()
-        waiting += getattr(widget, "children", ())
-        if isinstance(widget, kind):
-            result.append(widget)
-    return result
+@cache
+def engine(name: str) -> MiniRacer:
+    js = MiniRacer()
+    js.eval(f"const MODULE = (() => {{\n{common_source()}\n{as_function(name)}\n}})();")
+    return js
 
 
-def button(explorer: Explorer, tooltip: str) -> ipywidgets.Button:
-    return next(b for b in widgets_of(explorer, ipywidgets.Button) if b.tooltip.startswith(tooltip))
+def in_v8(name: str, function: str, states: list[Mapping[str, Any]]) -> list[Any]:
+    return json.loads(engine(name).eval(f"JSON.stringify({json.dumps(states)}.map(MODULE.{function}))"))
 
 
-@pytest.mark.parametrize("name", EXPLORERS)
-def test_every_explorer_redraws_at_both_ends_of_every_control_and_resets(name: str) -> None:
-    explorer = EXPLORERS[name]()
-    first, alt_text = explorer.image.value, explorer.figure.alt_text
-    for control in explorer.sliders.values():
-        is_menu = isinstance(control, ipywidgets.Dropdown)
-        for value in control.options if is_menu else (control.min, control.max):
-            control.value = value
-            assert '<p role="status" aria-live="polite"' in explorer.readout.value
-            assert len(explorer.figure.alt_text) > 60
-    assert explorer.image.value != first
-    button(explorer, "Everything back").click()
-    assert (explorer.image.value, explorer.figure.alt_text) == (first, alt_text)
+@cache
+def made(name: str) -> Explorer:
+    return EXPLORERS[name].make()
+
+
+def differences(mine: Any, theirs: Any, path: str = "") -> list[str]:
+    """Where two nested results differ by more than 1e-12 of the largest number of the array."""
+    if isinstance(mine, Mapping):
+        assert set(mine) == set(theirs), path
+        return [line for key in mine for line in differences(mine[key], theirs[key], f"{path}.{key}")]
+    if mine is None or isinstance(mine, (str, bool)):
+        return [] if mine == theirs else [f"{path}: {theirs!r} instead of {mine!r}"]
+    a, b = np.asarray(mine, dtype=float), np.asarray(theirs, dtype=float)
+    if a.shape != b.shape:
+        return [f"{path}: {b.shape} instead of {a.shape}"]
+    if a.size == 0:
+        return []
+    error = np.abs(a - b).max() / max(np.abs(a).max(), 1e-3)
+    return [] if error <= 1e-12 else [f"{path}: off by {error:.1e}"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_numbers_are_hypavs_on_at_least_a_hundred_states(name: str) -> None:
+    cases = EXPLORERS[name]
+    states = [made(name).state | change for change in cases.changes()]
+    assert len(states) >= 100
+    assert len({json.dumps(state) for state in states}) >= 0.9 * len(states)
+    words = []
+    for state, theirs in zip(states, in_v8(name, "numbers", states), strict=True):
+        mine = cases.numbers(state)
+        words.append(cases.words(state, mine))
+        found = differences(mine, theirs)
+        assert not found, f"{ {key: state[key] for key in cases.keys} }: {found}"
+    assert in_v8(name, "sentence", states) == words
+    assert len(set(words)) > 10
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_picture_says_the_same_as_the_explorer_at_first(name: str) -> None:
+    assert in_v8(name, "sentence", [made(name).state]) == [made(name).figure.alt_text]
+
+
+def test_every_module_is_tested() -> None:
+    assert set(module_names()) == set(EXPLORERS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_notebook_stores_is_a_picture_its_words_and_the_state(name: str) -> None:
+    explorer = made(name)
     bundle, metadata = explorer._repr_mimebundle_()
-    assert set(bundle) == {"application/vnd.jupyter.widget-view+json", "image/png", "text/plain"}
+    assert set(bundle) == {WIDGET_VIEW, EXPLORER, "image/png", "text/plain"}
+    assert bundle[EXPLORER] == {"module": name, "state": explorer.state}
+    assert json.loads(json.dumps(bundle[EXPLORER])) == bundle[EXPLORER], "state is plain JSON"
+    assert len(json.dumps(explorer.state)) < MOST_BYTES
     assert bundle["text/plain"].startswith(metadata["image/png"]["alt"] + "\nplotted: ")
 
 
-@pytest.mark.parametrize("name", EXPLORERS)
-def test_every_control_of_an_explorer_is_labelled(name: str) -> None:
-    explorer = EXPLORERS[name]()
-    controls = list(explorer.sliders.values())
-    assert len({(c.style.description_width, c.layout.width) for c in controls}) == 1, "aligned"
-    for control in controls:
-        assert control.description
-        assert control.tooltip.startswith(control.description)
-    assert all(b.description and b.tooltip for b in widgets_of(explorer, ipywidgets.Button))
-    assert len(widgets_of(explorer, ipywidgets.Button)) == 2 * len(controls) + 1
-    assert not widgets_of(explorer, ipywidgets.Output), "its outputs differ at each run"
-    pattern = r'<img src="data:image/png;base64,[^"]+" width="\d+" height="\d+" alt="[^"]{60,}">'
-    assert re.fullmatch(pattern, explorer.image.value)
+def test_numbers_as_text_are_the_same_in_both_languages() -> None:
+    g = torch.Generator().manual_seed(0)
+    values = [*(torch.randn(400, generator=g, dtype=torch.float64) * 10).tolist(), 0.0, -0.0, -1e-9, 1e-9]
+    values += [sign * n / 8 for n in range(81) for sign in (1, -1)]  # halves of the last digit
+    values += [2.675, 1.005, 0.285, -0.005, 99.995]
+    for digits in range(4):
+        js = f"JSON.stringify({json.dumps(values)}.map((x) => fixed(x, {digits})))"
+        theirs = json.loads(js_of_common().eval(js))
+        assert theirs == [fixed(value, digits) for value in values]
+    js = f"JSON.stringify({json.dumps(values)}.map(short))"
+    assert json.loads(js_of_common().eval(js)) == [
+        f"{value + 0.0:g}".replace("-", "−") if abs(value) > 1e-4 or value == 0 else short
+        for value, short in zip(values, json.loads(js_of_common().eval(js)), strict=True)
+    ]
 
 
-def test_moving_a_slider_redraws_data_picture_and_words() -> None:
-    explorer = curvature_explorer()
-    explorer.sliders["k"].value = -1.0
-    assert (explorer.data["k"], explorer.data["crowded"]) == (-1.0, 0)
-    assert 'alt="Curvature −1: ' in explorer.image.value
-    assert "Curvature −1" in explorer.readout.value
-    explorer.sliders["k"].value = 0.0
-    assert explorer.data["angle_sum"] == pytest.approx(180.0)
-    assert explorer.data["crowded"] > 0
+@cache
+def js_of_common() -> MiniRacer:
+    js = MiniRacer()
+    js.eval(common_source())
+    return js
 
 
-def test_step_buttons_go_one_step_and_stop_at_the_ends() -> None:
-    explorer = curvature_explorer()
-    more, less = button(explorer, "curvature k: more"), button(explorer, "curvature k: less")
-    assert (more.description, less.description) == ("+0.05", "−0.05")
-    more.click()
-    assert explorer.data["k"] == -0.45
-    less.click()
-    less.click()
-    assert explorer.data["k"] == -0.55
-    explorer.sliders["k"].value = 0.3
-    more.click()
-    assert explorer.sliders["k"].value == 0.3
+# --- the class ---
 
 
-def test_the_buttons_of_a_menu_go_one_option_and_stop_at_the_ends() -> None:
-    """JupyterLab takes the arrow keys of a closed menu (ipywidgets #3912), so the buttons are the keyboard's way."""
-    explorer = Explorer(lambda kind: plot_space(-0.5), [Choice("kind", "kind", "b", ("a", "b", "c"))])
-    values = []
-    for word in ("next", "next", "previous", "previous", "previous"):
-        button(explorer, f"kind: {word}").click()
-        values.append(explorer.sliders["kind"].value)
-    assert values == ["c", "c", "b", "a", "a"]
+def test_a_bad_explorer_is_refused() -> None:
+    figure, data = plot_space(-0.5)
+    with pytest.raises(SettingError, match=r"no explorer 'globe'; choose .*curvature"):
+        Explorer("globe", figure, data, {})
+    with pytest.raises(SettingError, match="must be JSON"):
+        Explorer("curvature", figure, data, {"k": torch.tensor(1.0)})
+    with pytest.raises(SettingError, match="must be JSON"):
+        Explorer("curvature", figure, data, {"k": float("nan")})
+    with pytest.raises(SettingError, match="at most 120,000"):
+        Explorer("curvature", figure, data, {"k": "x" * 120_000})
+    with pytest.raises(SettingError, match="not finite"):
+        rounded(torch.tensor([1.0, torch.inf]))
 
 
-def test_reset_redraws_once() -> None:
-    drawn = []
-
-    def draw(**values: float | str) -> tuple:
-        drawn.append(values)
-        return plot_space(values["k"])
-
-    menu = Choice("kind", "kind of figure", "plain", ("plain", "fancy"))
-    explorer = Explorer(draw, [Control("k", "k", -0.5, -1, 0, 0.1), menu])
-    explorer.sliders["k"].value = -0.8
-    explorer.sliders["kind"].value = "fancy"
-    count = len(drawn)
-    explorer.reset()
-    assert drawn[count:] == [{"k": -0.5, "kind": "plain"}]
-
-
-def test_a_setting_that_cannot_be_drawn_is_reported_and_the_picture_stays() -> None:
-    def draw(*, k: float) -> tuple:
-        if k > 0.5:
-            raise SettingError("A triangle <so> large does not fit.")
-        return plot_space(k)
-
-    explorer = Explorer(draw, [Control("k", "k", 0.0, -1, 1, 0.1)])
-    picture = explorer.image.value
-    explorer.sliders["k"].value = 1.0
-    assert "A triangle &lt;so&gt; large" in explorer.readout.value
-    assert explorer.image.value == picture
-    assert explorer.data["k"] == 0.0
-
-
-def test_explorers_show_what_their_controls_say() -> None:
-    explorer = EXPLORERS["beta"]()
-    assert next(iter(explorer.data)) == "β = 1.00"
-    explorer.sliders["beta"].value = 1.15
-    assert next(iter(explorer.data)) == "β = 1.15"
-    explorer = EXPLORERS["embedding"]()
-    explorer.sliders["variant"].value, explorer.sliders["group"].value = "curved", "music"
-    assert explorer.data["shown"] == 3
-    line = next(line for line in explorer.figure.axes[0].lines if line.get_label() == "music")
-    torch.testing.assert_close(torch.as_tensor(line.get_xydata()).float(), MAPS["curved, theta_v"][:3])
-    explorer = four_point_explorer()
-    before = explorer.data["delta"]
-    explorer.sliders["radius"].value = 0.2
-    assert explorer.data["points"][3].norm() == pytest.approx(0.2)
-    assert explorer.data["delta"] < before
+def test_rounded_gives_plain_numbers_without_a_negative_zero() -> None:
+    assert json.dumps(rounded(torch.tensor([[-1e-9, 1 / 3]], dtype=torch.float64), 3)) == "[[0.0, 0.333]]"
 
 
 WITHOUT = """
 import sys
-sys.modules["ipywidgets"] = None
+sys.modules["anywidget"] = None
 from hypav.figures.poincare_ball import curvature_explorer
 explorer = curvature_explorer()
 bundle, _ = explorer._repr_mimebundle_()
-explorer.reset()
-print(sorted(bundle), explorer.sliders, explorer.data["k"])
+print(sorted(bundle), explorer.widget())
 """
 
 
-def test_without_ipywidgets_the_picture_remains() -> None:
+def test_without_anywidget_the_picture_remains() -> None:
     run = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
-    assert run.stdout == "['image/png', 'text/plain'] {} -0.5\n"
+    assert run.stdout == f"['{EXPLORER}', 'image/png', 'text/plain'] None\n"
+
+
+def test_the_widget_holds_the_whole_module_and_the_state() -> None:
+    explorer = curvature_explorer()
+    widget = explorer.widget()
+    assert widget._esm == f"{common_source()}\n{module_source('curvature')}"
+    assert widget.state == explorer.state
+
+
+# --- pages ---
+
+
+ALT = {"image/png": {"alt": "what is seen in the picture, in words"}}
+
+
+def page_of(folder: Path, *outputs: Mapping[str, Any]) -> str:
+    cells = [
+        nbformat.v4.new_code_cell(
+            "1", outputs=[nbformat.v4.new_output("display_data", data=dict(data), metadata=ALT)]
+        )
+        for data in outputs
+    ]
+    title = nbformat.v4.new_markdown_cell("# Title")
+    write(nbformat.v4.new_notebook(cells=[title, *cells]), folder / "page.ipynb")
+    return build_pages([folder / "page.ipynb"], folder)[1].read_text(encoding="utf-8")
+
+
+def stored(make: Callable[[], Explorer]) -> dict[str, Any]:
+    bundle = make()._repr_mimebundle_()[0]
+    del bundle[WIDGET_VIEW]
+    return bundle
+
+
+def policy_of(page: str) -> str:
+    (policy,) = re.findall(r'<meta content="([^"]*)" http-equiv="Content-Security-Policy"|'
+                           r'<meta http-equiv="Content-Security-Policy" content="([^"]*)"', page)  # fmt: skip
+    return "".join(policy)
+
+
+def test_a_page_has_one_script_and_its_digest_is_in_the_policy(tmp_path: Path) -> None:
+    page = page_of(tmp_path, stored(plane_explorer), {"text/plain": "1"}, stored(curvature_explorer))
+    (script,) = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy_of(page) == f"{POLICY}; script-src 'sha256-{digest}'"
+    assert policy_of(page).startswith("default-src 'none'")
+    assert script.count("function mobiusAdd(") == 1, "what is shared is there once"
+    assert page.count('class="explorer"') == page.count("The figure in words") == 2
+    assert page.count("<img ") == 2, "the pictures stay"
+
+
+def test_a_page_without_explorers_has_no_script(tmp_path: Path) -> None:
+    page = page_of(tmp_path, {"text/html": "<p>hello</p>"})
+    assert "<script" not in page
+    assert policy_of(page) == POLICY
+
+
+def test_a_state_cannot_end_the_script_and_unknown_modules_stay_pictures(tmp_path: Path) -> None:
+    bundle = stored(curvature_explorer)
+    bundle[EXPLORER]["state"]["k"] = "</script><script>alert(1)</script>"
+    page = page_of(tmp_path, bundle)
+    assert page.count("<script") == page.count("</script>") == 1
+    for bad in ({"module": "../../secret", "state": {}}, {"module": 3}, "words", None):
+        bundle[EXPLORER] = bad
+        assert "<script" not in page_of(tmp_path, bundle)

@@ -119,20 +119,42 @@ def scores() -> Scores:
     return Scores(distances, torch.tensor([1, 1, 2, 3, 3, 3]), classes, classes[:2], classes[2:])
 
 
-def test_answers_count_the_samples_that_cross_over(scores: Scores) -> None:
-    figure, blocks = zero_shot.plot_answers(scores, betas=(0.0, 1.75), data="SIMULATED")
-    third = 100 / 3
-    close(blocks["β = 0"], torch.tensor([[2 * third, third], [100.0, 0.0]], dtype=torch.float64))
-    close(blocks["β = 1.75"], torch.tensor([[third, 2 * third], [third, 2 * third]], dtype=torch.float64))
-    image = figure.axes[0].images[0].get_array()
-    assert image[0].tolist() == [0.5, 0.0, 0.5], "class 1: one sample is right, one is answered unseen"
+def test_the_border_of_the_unseen_word_moves_outwards() -> None:
+    figure, shown = zero_shot.plot_border((0.0, 0.4, 1.0))
+    S, U = zip(*shown.values(), strict=True)
+    assert sorted(S, reverse=True) == list(S)
+    assert sorted(U) == list(U)
+    words, videos, label = zero_shot.border_toy()
+    distances = torch.cdist(videos, torch.stack(list(words.values())))
+    distances[:, :3] += 0.4
+    right = distances.argmin(dim=1) == label
+    assert shown["β = 0.4"] == pytest.approx(
+        [100 * float(right[label < 3].double().mean()), 100 * float(right[75:].double().mean())]
+    )
+    assert torch.equal(100 * videos, (100 * videos).round()), "the same bits on every machine"
+    dogs = distances[75:] - torch.tensor([0.4, 0.4, 0.4, 0.0], dtype=torch.float64)
+    assert 0.3 < float((dogs.argmin(dim=1) == 0).double().mean()) < 0.7, "many dogs are nearer to cat"
+    assert len(figure.axes) == 3
 
 
-def test_answers_have_seen_classes_first_whatever_their_ids() -> None:
-    ids = torch.arange(3)
-    distances = 1 - torch.eye(3, dtype=torch.float64)
-    _, blocks = zero_shot.plot_answers(Scores(distances, ids, ids, ids[1:], ids[:1]), betas=(0.0,), data="d")
-    assert blocks["β = 0"].tolist() == [[100.0, 0.0], [0.0, 100.0]]
+def test_four_videos_show_how_an_answer_switches(scores: Scores) -> None:
+    table = zero_shot.switches(scores, ["", "a.b.one", "two", "three"])
+    assert table["kind"].tolist() == ["seen, right before", "unseen, right after"], (
+        "no video of the other kinds"
+    )
+    assert table["switches at β"].tolist() == [1.0, 1.5], "the median of -0.5, 1, 2 and of 0.5, 1.5, 3"
+    assert table["class"].tolist() == ["one", "three"]
+    assert table.loc[1, ["nearest seen", "nearest unseen"]].tolist() == ["one", "three"]
+    assert table.loc[0, "distance "] - table.loc[0, "distance"] == 1.0
+
+
+def test_a_look_at_test_never_costs_and_more_choices_gain_more() -> None:
+    gains = zero_shot.peeking_gains({"small": 3})
+    beta, both = (gains[name]["4 unseen classes"] for name in ("β", "β and ridges"))
+    assert len(beta) == len(both) == 3
+    assert min(beta) >= 0
+    assert all(more >= less for more, less in zip(both, beta, strict=True))
+    assert max(both) > 0
 
 
 def test_switches_count_every_sample_once(scores: Scores) -> None:
@@ -153,7 +175,7 @@ def test_beta_marks_the_curve_and_refuses_what_is_not_on_it() -> None:
         zero_shot.plot_beta(steps)
 
 
-def test_phases_and_draws_are_those_of_the_data() -> None:
+def test_phases_are_those_of_the_data() -> None:
     data = simulated("small")
     figure, shown = zero_shot.plot_phases(data)
     for name, n in shown.items():
@@ -165,10 +187,6 @@ def test_phases_and_draws_are_those_of_the_data() -> None:
     assert min(columns[7]) > max(columns[4])
     hatches = [c.get_hatch() for c in figure.axes[0].collections]
     assert hatches[3] == hatches[7] != hatches[0], "a second cue next to the colour"
-    draws = {"naive": torch.tensor([1, 4, 2]), "balanced": torch.tensor([5, 5, 5])}
-    shares = zero_shot.plot_draws(torch.tensor([10, 40, 20]), draws, data="SIMULATED")[1]
-    assert shares["size"].tolist() == [40, 20, 10]
-    close(shares["naive"], 100 * torch.tensor([4, 2, 1], dtype=torch.float64) / 7)
 
 
 def rand(*shape: int, seed: int = 0) -> Tensor:

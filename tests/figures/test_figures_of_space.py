@@ -14,8 +14,8 @@ from hypav.checks import poincare_ball as checks
 from hypav.data.simulated import simulated
 from hypav.errors import DataError
 from hypav.evaluation import Metrics
+from hypav.figures import numerics_and_names, start_here, three_geometries, trees
 from hypav.figures import poincare_ball as ball
-from hypav.figures import start_here, three_geometries, trees
 from hypav.hyperbolicity import four_point_delta
 from hypav.trees import class_tree
 
@@ -132,26 +132,20 @@ def test_artan_and_tan_are_inverse_and_tan_ends_at_its_pole() -> None:
     assert torch.equal(data["k=1"]["tan_k"].isnan(), beyond)
 
 
-def test_shadows_are_the_stereographic_points_at_those_distances() -> None:
-    figure, data = three_geometries.plot_light(steps=3, step=0.4)
-    way = torch.arange(-3, 4, dtype=torch.float64) * 0.4
-    for k in (-1.0, 0.0, 1.0):
-        shadows = data[f"k={k:g}"]["shadows"]
-        close(shadows, geometry.tan_k(way / 2, k=k))
-        close(geometry.distance0(shadows.unsqueeze(-1), k=k), way.abs())
-    for axes in figure.axes:
-        assert all(end[1] >= 0 for _, end in axes.collections[0].get_segments()), (
-            "rays end at the page or above"
-        )
+def test_the_eye_sees_points_where_the_stereographic_map_has_them() -> None:
+    figure, data = three_geometries.plot_views(steps=3, step=0.4)
+    way = torch.arange(4, dtype=torch.float64) * 0.4
+    for k, axes in zip((-1.0, 0.0, 1.0), figure.axes, strict=True):
+        row = data[f"k={k:g}"]
+        close(row["page"], geometry.tan_k(way / 2, k=k))
+        close(geometry.distance0(row["page"].unsqueeze(-1), k=k), way)
+        for (eye, mark), seen in zip(axes.collections[0].get_segments(), row["page"].tolist(), strict=True):
+            # eye, page and surface lie on one line, in this order
+            assert eye[1] < 0 < mark[1]
+            assert seen * (mark[1] - eye[1]) == pytest.approx(mark[0] * (0 - eye[1]))
 
 
-def test_circles_and_two_points_of_three_geometries() -> None:
-    data = three_geometries.plot_circles()[1]
-    r, there = data["radius"], data["radius"] <= math.pi
-    close(data["k=-1"]["length"], 2 * math.pi * r.sinh())
-    close(data["k=0"]["area"], math.pi * r**2)
-    close(data["k=1"]["length"][there], 2 * math.pi * r[there].sin(), atol=1e-12, rtol=1e-9)
-    assert data["k=1"]["length"][~there].isnan().all()
+def test_two_points_of_three_geometries() -> None:
     rows = [three_geometries.plot_two_points(k)[1] for k in (-1.0, 0.0, 1.0)]
     assert (rows[0]["distances"].diff() < 0).all()
     x, y = rows[1]["points"]
@@ -164,7 +158,7 @@ def test_rim_errors_are_relative_to_float64_and_nan_counts_as_lost() -> None:
     def truth(x: Tensor, y: Tensor) -> Tensor:
         return geometry.distance(x, y, k=-1.0)
 
-    data = three_geometries.plot_rim_errors(
+    data = numerics_and_names.plot_rim_errors(
         {
             "truth": truth,
             "1 % off": lambda x, y: 1.01 * truth(x, y),
@@ -178,7 +172,7 @@ def test_rim_errors_are_relative_to_float64_and_nan_counts_as_lost() -> None:
 
 
 def test_the_printed_radius_is_outside_the_ball_exactly_if_k_is_below_one() -> None:
-    data = three_geometries.plot_printed_radius(ks=(-0.2, -1.0, -2.0))[1]
+    data = numerics_and_names.plot_printed_radius(ks=(-0.2, -1.0, -2.0))[1]
     rim = data["marked"] ** -0.5
     close(data["printed"], 0.999 / data["marked"])
     close(data["ball"], 0.999 * rim)

@@ -197,7 +197,7 @@ def _length(notebook: Any) -> Iterator[str]:
 
 def _sections(notebook: Any) -> Iterator[str]:
     first = notebook.cells[0].source if notebook.cells else ""
-    if not re.match(r"# \d\d · .+\n\n> .+", first):
+    if not re.match(r"# (\d\d|A\d) · .+\n\n> .+", first):
         yield "the first cell is not `# NN · Title`, an empty line and `> one line of promise`"
     names = headings(notebook, 2)
     body = [re.match(r"(\d+) ", name) for name in names[len(OPENING) : -len(CLOSING)]]

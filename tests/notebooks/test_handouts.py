@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import base64
 import copy
+import hashlib
 import importlib
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -36,8 +40,9 @@ from hypav.handouts import (
     student_copy,
     student_source,
 )
-from hypav.pages import build_pages
-from hypav.site import RUNS, write_course
+from hypav.pages import page_of, with_folds
+from hypav.site import RUNS, build_pages, write_course
+from hypav.slides import projector_view
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -84,18 +89,27 @@ def test_an_exercise_becomes_a_stub() -> None:
     assert student_source(outside) == "answer = ...\n# your turn\ncheck.n(answer)"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_solution_in_any_corner_of_a_notebook_stays_out(path: Path) -> None:
-    notebook = copy.deepcopy(read(path))
+def with_secrets(notebook: Any) -> Any:
+    """The notebook with a secret wherever a solution can be, but not in the outputs of `run` cells."""
+    notebook = copy.deepcopy(notebook)
     notebook.metadata["hypav"]["answers"] = notebook.metadata["author"] = SECRET
     for cell in notebook.cells:
         cell.metadata["hypav"] = {"answer": SECRET}
         if has_tag(cell, "solution") or has_tag(cell, "teacher"):
             cell.source += SECRET
-        if cell.cell_type == "code" and (has_tag(cell, "exercise") or has_tag(cell, "run")):
+        if cell.cell_type == "code" and (has_tag(cell, "exercise")):
             cell.outputs.append(nbformat.v4.new_output("stream", text=SECRET))
         if cell.cell_type == "code" and has_tag(cell, "exercise"):
             cell.source = cell.source.replace(END_SOLUTION, f"# {SECRET}\n    {END_SOLUTION}", 1)
+    return notebook
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_solution_in_any_corner_of_a_notebook_stays_out(path: Path) -> None:
+    notebook = with_secrets(read(path))
+    for cell in code_cells(notebook):
+        if has_tag(cell, "run"):
+            cell.outputs.append(nbformat.v4.new_output("stream", text=SECRET))
     before = nbformat.writes(notebook)
     student = student_copy(notebook)
     nbformat.validate(student)
@@ -180,18 +194,83 @@ def test_nbconvert_makes_a_python_script_of_a_students_copy(course: Path) -> Non
 def test_a_students_work_is_kept(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site, "course_folder", lambda: course / "from")
     files = {path: path.read_bytes() for path in course.rglob("*") if path.is_file()}
-    assert {"students", "solutions", "instructor.html"} <= {path.name for path in course.iterdir()}
+    pages = {"instructor.html", "projects.html", "installing.html"}
+    assert {"from", "students", "solutions", "jupyter"} | pages == {path.name for path in course.iterdir()}
     work = course / "students" / SITE[0].name
     work.write_text("{}", encoding="utf-8")
     first, *rest = write_course(course)
-    assert work.name in first
-    assert "Delete it" in first
+    assert first == f"Kept {work}, which you have changed."
     assert len(rest) == 3
     assert rest[0].startswith("Replaced the pages, the solutions")
     assert work.read_text(encoding="utf-8") == "{}"
     work.unlink()
     assert len(write_course(course)) == 3
     assert {path: path.read_bytes() for path in course.rglob("*") if path.is_file()} == files
+
+
+def test_an_update_replaces_what_nobody_changed_and_writes_beside_what_somebody_did(tmp_path: Path) -> None:
+    def give(text: str) -> list[str]:
+        cells = [nbformat.v4.new_markdown_cell(text, id="a")]
+        return site._deliver({"1.ipynb": nbformat.v4.new_notebook(cells=cells)}, tmp_path)
+
+    def found() -> dict[str, str]:
+        return {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*.ipynb")}
+
+    def version(name: str) -> str:
+        return str(nbformat.reads(found()[name], as_version=4).cells[0].source)
+
+    assert give("one") == []
+    assert give("two") == []  # nobody has changed it
+    assert version("1.ipynb") == "two"
+    (tmp_path / "1.ipynb").write_text("mine", encoding="utf-8")
+    assert give("two") == [f"Kept {tmp_path / '1.ipynb'}, which you have changed."]
+    assert list(found()) == ["1.ipynb"]
+    (message,) = give("three")
+    assert message.endswith(f"The new version is {tmp_path / '1.new.ipynb'}.")
+    assert (found()["1.ipynb"], version("1.new.ipynb")) == ("mine", "three")
+    give("four")  # the new version was not changed either
+    assert (sorted(found()), version("1.new.ipynb")) == (["1.ipynb", "1.new.ipynb"], "four")
+    (tmp_path / "1.new.ipynb").write_text("also mine", encoding="utf-8")
+    give("five")
+    assert (found()["1.ipynb"], found()["1.new.ipynb"]) == ("mine", "also mine")
+    assert version("1.new.new.ipynb") == "five"
+    (tmp_path / "1.new.ipynb").unlink()
+    (tmp_path / "1.new.new.ipynb").unlink()
+    give("five")  # known and thrown away
+    assert list(found()) == ["1.ipynb"]
+
+
+def test_without_a_record_nothing_is_overwritten(tmp_path: Path) -> None:
+    for damage in (None, "{", "3"):
+        folder = tmp_path / str(damage).strip("{")
+        folder.mkdir()
+        (folder / "1.ipynb").write_text("mine", encoding="utf-8")
+        if damage:
+            (folder / ".course.json").write_text(damage, encoding="utf-8")
+        assert site._deliver({"1.ipynb": nbformat.v4.new_notebook()}, folder)
+        assert (folder / "1.ipynb").read_text(encoding="utf-8") == "mine"
+        assert (folder / "1.new.ipynb").exists()
+
+
+def test_jupyterlab_reads_the_setting_that_draws_notebooks_whole(course: Path) -> None:
+    """Its name and its value are known to the installed JupyterLab, which finds it by JUPYTER_CONFIG_PATH."""
+    name = "@jupyterlab/notebook-extension:tracker"
+    program = (
+        "import json; from jupyterlab.commands import get_app_dir; from pathlib import Path;"
+        "from jupyterlab_server.settings_utils import get_settings;"
+        "share = Path(get_app_dir());"
+        f"found, _ = get_settings(str(share / 'settings'), str(share / 'schemas'), '', schema_name={name!r});"
+        "print(json.dumps(found['schema']['properties']['windowingMode']))"
+    )
+    environment = os.environ | {"JUPYTER_CONFIG_PATH": str(course / "jupyter")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    mode = json.loads(done.stdout)
+    assert mode["default"] == "defer"
+    assert "defer" in [option["const"] for option in mode["oneOf"]]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert 'JUPYTER_CONFIG_PATH="$(CURDIR)/$(COURSE)/jupyter' in makefile
 
 
 def test_the_course_is_run_on_the_data_that_are_asked_for(
@@ -256,7 +335,10 @@ def test_an_installed_package_has_the_course(tmp_path: Path) -> None:
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "hypav").rglob("*.py")}
     assert modules <= inside
     data = {"hypav/py.typed", f"hypav/course/{RUNS}", *(f"hypav/course/{path.name}" for path in NOTEBOOKS)}
-    data |= {f"hypav/templates/course/{name}" for name in ("conf.json", "index.html.j2", "style.css")}
+    data |= {str(path.relative_to(ROOT)) for path in (ROOT / "hypav" / "templates").rglob("*.*")}
+    data |= {
+        f"hypav/course/pictures/{path.name}" for path in (ROOT / "notebooks" / "pictures").glob("[0-9]*.png")
+    }
     data |= {str(path.relative_to(ROOT)) for path in (ROOT / "hypav").rglob("*.json")}
     assert data <= inside
 
@@ -265,18 +347,20 @@ def test_an_installed_package_has_the_course(tmp_path: Path) -> None:
 
 
 def test_pages_need_no_network_and_can_be_read_by_everyone(pages: dict[Path, BeautifulSoup]) -> None:
-    assert len(pages) == len(SITE) + 2
+    # index, search, page and projector view; index and page; three pages for lecturers
+    assert len(pages) == (2 + 2 * len(SITE)) + (1 + len(SITE)) + 3
     course = {path.name for path in NOTEBOOKS}
     for path, page in pages.items():
-        assert not page.select("script, iframe, object, embed, [onclick], [onload]")
+        assert not page.select("script[src], iframe, object, embed, [onclick], [onload]")
         for tag in page.select("[src], link[href]"):
             assert str(tag.get("src") or tag["href"]).startswith("data:")
         assert not re.search(r"@import|url\(", page.style.get_text() if page.style else "")
         for address in (str(tag["href"]) for tag in page.select("a[href]")):
-            if address.startswith("#"):
-                assert page.find(id=address[1:]) is not None, address
-            elif not address.startswith("http") and address not in course:
-                assert (path.parent / address).is_file(), address
+            name, _, place = address.partition("#")
+            target = path.parent / name if name else path
+            if not address.startswith("http") and address not in course:
+                assert target.is_file(), address
+                assert not place or pages[target].find(id=place) is not None, address
         assert page.html is not None
         assert page.html["lang"] == "en"
         assert page.title is not None
@@ -284,28 +368,38 @@ def test_pages_need_no_network_and_can_be_read_by_everyone(pages: dict[Path, Bea
         assert len(page.select("main")) == len(page.select("h1")) == 1
         first = page.select("body a")[0]
         assert (first["class"], first["href"]) == (["skip"], "#content")
-        for picture in page.find_all("img"):
-            assert len(str(picture.get("alt", ""))) > 40
-        assert all(table.parent["class"] == ["scroll"] for table in page.find_all("table"))
+        for picture in page.select("img"):
+            if not picture.find_parent(class_="cards"):  # there the title is beside it
+                assert len(str(picture.get("alt", ""))) > 40
+        for table in page.find_all("table"):
+            assert table.parent["class"] == ["scroll"]
+            assert all(header.get_text().strip() and header["scope"] for header in table.find_all("th"))
         identifiers = [tag["id"] for tag in page.select("[id]")]
         assert len(identifiers) == len(set(identifiers))
-        assert_good_prose(page)
+        if path.name != "search.html":  # it has code among its prose
+            assert_good_prose(page)
 
 
-def test_every_page_has_a_policy_that_lets_no_script_run(pages: dict[Path, BeautifulSoup]) -> None:
-    for page in pages.values():
+def test_every_page_has_a_policy_that_lets_only_its_own_scripts_run(pages: dict[Path, BeautifulSoup]) -> None:
+    for path, page in pages.items():
         assert page.head is not None
         first, policy, *_ = page.head.find_all("meta")
         assert first["charset"] == "utf-8"
         assert policy["http-equiv"] == "Content-Security-Policy"
         rules = dict(rule.strip().split(" ", 1) for rule in str(policy["content"]).split(";"))
+        hashes = [
+            f"'sha256-{base64.b64encode(hashlib.sha256(script.get_text().encode()).digest()).decode()}'"
+            for script in page.find_all("script")
+        ]
+        assert rules.pop("script-src", "") == " ".join(hashes)
         assert rules == {
-            "default-src": "'none'",  # scripts too: no rule of their own lets them in
+            "default-src": "'none'",  # scripts too, without a rule of their own
             "style-src": "'unsafe-inline'",
             "img-src": "data:",
             "base-uri": "'none'",
             "form-action": "'none'",
         }
+        assert bool(hashes) >= (path.name == "search.html" or path.name.endswith("-slides.html"))
 
 
 def test_names_of_files_and_text_outputs_are_text_in_a_page(tmp_path: Path) -> None:
@@ -326,8 +420,11 @@ def test_names_of_files_and_text_outputs_are_text_in_a_page(tmp_path: Path) -> N
     for written in build_pages(sorted(tmp_path.glob("*.ipynb")), tmp_path):
         page = BeautifulSoup(written.read_text(encoding="utf-8"), "html.parser")
         assert not page.select("[onerror], [src=x]")
-        for link in page.select("nav a[href]:not([href^='#']), h2 a[href], a[download]"):
-            assert (tmp_path / unquote(str(link["href"]))).is_file(), link
+        for link in page.select(
+            "nav a[href]:not([href^='#']), .cards a[href], .hits a[href], .steps a[href]"
+        ):
+            address = unquote(str(link["href"]).partition("#")[0]) if link["href"][0] != "#" else written.name
+            assert (tmp_path / address).is_file(), link
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -355,26 +452,44 @@ def assert_good_prose(page: BeautifulSoup) -> None:
 
 
 @pytest.mark.parametrize("path", SITE, ids=lambda path: path.stem)
-def test_a_page_shows_the_executed_notebook_and_folds_the_answers(course: Path, path: Path) -> None:
+def test_a_page_shows_the_executed_notebook_and_folds_the_answers(
+    course: Path, pages: dict[Path, BeautifulSoup], path: Path
+) -> None:
     source = read(path)
-    file = (course / "students" / f"{path.stem}.html").read_text(encoding="utf-8")
-    page = BeautifulSoup(file, "html.parser")
-    stored = [o for cell in code_cells(source) for o in cell.outputs if "image/png" in o.get("data", {})]
+    page, solved = (pages[course / folder / f"{path.stem}.html"] for folder in ("students", "solutions"))
+    outputs = [
+        o
+        for c in code_cells(source)
+        if not has_tag(c, "exercise")
+        for o in c.outputs
+        if "image/png" in o.get("data", {})
+    ]
     pictures = {str(picture["src"]).split(",")[1] for picture in page.find_all("img")}
-    assert stored
-    assert {output.data["image/png"].replace("\n", "") for output in stored} <= pictures
+    assert outputs
+    assert {output.data["image/png"].replace("\n", "") for output in outputs} <= pictures
     turns = page.select("details.result")
     assert len(turns) == sum(has_tag(cell, "predict") for cell in source.cells)
     for turn in turns:
         assert turn.find(string=re.compile(r"^Explain")) is not None
         assert turn.select(".output")
-    solutions = [fold for fold in page.select("details.solution") if "Passed: " in fold.get_text()]
+    assert len(page.select(".highlight .line .c1:-soup-contains('# your turn')")) >= 3
+    assert "Passed: " not in page.get_text()
+    assert not page.select("details.solution")
+    solutions = [fold for fold in solved.select("details.solution") if "Passed: " in fold.get_text()]
     assert len(solutions) == sum(has_tag(cell, "exercise") for cell in code_cells(source))
-    assert not page.select("details[open]")
-    for fold in page.select("details"):
-        fold.extract()
-    assert BEGIN_SOLUTION not in page.get_text()
-    assert not [c for c in source.cells if has_tag(c, "teacher") and c.source in file]
+    assert not solved.select("details[open]")
+    for view in (page, pages[course / "students" / f"{path.stem}-slides.html"], solved):
+        assert not [c for c in source.cells if has_tag(c, "teacher") and c.source in str(view)]
+    assert BEGIN_SOLUTION not in re.sub("<[^>]*>", "", str(page))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_solution_in_any_corner_of_a_notebook_stays_out_of_a_students_page(path: Path) -> None:
+    notebook = with_secrets(read(path))
+    page = page_of(with_folds(notebook, solutions=False), "Title", {})
+    assert SECRET not in str(page)
+    assert SECRET not in str(projector_view(page, "1"))
+    assert SECRET in str(page_of(with_folds(notebook, solutions=True), "Title", {}))
 
 
 def test_formulas_are_drawn_with_characters_that_every_browser_has() -> None:

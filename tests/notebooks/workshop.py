@@ -175,7 +175,7 @@ def _mine(notebook: Any) -> Iterator[str]:
 
 
 def _number(notebook: Any) -> str:
-    match = re.match(r"# (\d\d)", notebook.cells[0].source if notebook.cells else "")
+    match = re.match(r"# (\d\d|A\d)", notebook.cells[0].source if notebook.cells else "")
     return match.group(1) if match else ""
 
 

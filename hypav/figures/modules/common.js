@@ -26,7 +26,18 @@ function short(x) {
 
 const MARGIN = 2 * Number.EPSILON;
 
-const dot = (x, y) => x.reduce((sum, value, i) => sum + value * y[i], 0);
+function dot(x, y) {
+  let sum = 0;
+  for (let i = 0; i < x.length; i += 1) sum += x[i] * y[i];
+  return sum;
+}
+
+function squaredGap(x, y) {
+  let sum = 0;
+  for (let i = 0; i < x.length; i += 1) sum += (x[i] - y[i]) * (x[i] - y[i]);
+  return sum;
+}
+
 const times = (s, x) => x.map((value) => s * value);
 const plus = (x, y) => x.map((value, i) => value + y[i]);
 const minus = (x, y) => x.map((value, i) => value - y[i]);
@@ -76,8 +87,7 @@ function logmap(z, x, k) {
 }
 
 function distance(x, y, k) {
-  const difference = minus(x, y);
-  const [q, u, w] = movedToOrigin(dot(difference, difference), onePlus(x, k) * onePlus(y, k), k);
+  const [q, u, w] = movedToOrigin(squaredGap(x, y), onePlus(x, k) * onePlus(y, k), k);
   return 2 * Math.sqrt(q) * artanRatio(u, w);
 }
 
@@ -99,6 +109,18 @@ function circle(center, radius, k, points = 61) {
   return linspace(0, 2 * Math.PI, points).map((angle) => expmap(center, times(size, direction(angle)), k));
 }
 
+/** The sum of a triangle's angles in degrees; null if two corners coincide. */
+function angleSum(corners, k) {
+  let sum = 0;
+  for (let i = 0; i < 3; i += 1) {
+    const [a, b] = [1, 2].map((turn) => logmap(corners[i], corners[(i + turn) % 3], k));
+    if (dot(a, a) === 0 || dot(b, b) === 0) return null;
+    const cosine = dot(a, b) / (length(a) * length(b));
+    sum += (Math.acos(Math.min(Math.max(cosine, -1), 1)) * 180) / Math.PI;
+  }
+  return sum;
+}
+
 // --- drawing ---
 
 const STYLE = `
@@ -116,12 +138,12 @@ body[data-jp-theme-light="true"] .hx { --paper: #fff; --ink: #1b1f24; --quiet: #
 .hx *, .hx *::before { box-sizing: border-box; }
 .hx .bar { display: flex; flex-wrap: wrap; gap: .4rem 1.5rem; align-items: center; margin-bottom: .5rem; }
 .hx .control { display: flex; flex-wrap: wrap; gap: .4rem; align-items: center; }
-.hx button, .hx select, .hx output { font: inherit; color: inherit; }
+.hx button, .hx select { font: inherit; color: inherit; }
 .hx button, .hx select { background: var(--field); border: 1px solid var(--edge); border-radius: 5px; min-height: 2rem;
   min-width: 2rem; padding: 0 .55rem; cursor: pointer; max-width: 100%; }
 .hx input[type=range] { width: 9.5rem; min-height: 2rem; margin: 0; accent-color: var(--blue); }
 .hx input[type=checkbox] { width: 1.15rem; height: 1.15rem; margin: 0; accent-color: var(--blue); }
-.hx output { min-width: 3.4em; font-variant-numeric: tabular-nums; }
+.hx .value { min-width: 3.4em; font-variant-numeric: tabular-nums; }
 .hx .panels { display: flex; flex-wrap: wrap; gap: .5rem; }
 .hx figure { flex: 1 1 19.5rem; max-width: 30rem; min-width: 0; margin: 0; padding: 0; }
 .hx figcaption { font-weight: 600; font-size: .95em; color: var(--ink); text-align: left; margin: .2rem 0; }
@@ -151,7 +173,7 @@ body[data-jp-theme-light="true"] .hx { --paper: #fff; --ink: #1b1f24; --quiet: #
 .hx .bar-fill.blue { fill: var(--blue); stroke: var(--blue); } .hx .bar-fill.red { fill: var(--red); stroke: var(--red); }
 @media (max-width: 30rem) {
   .hx .control { flex: 1 0 100%; }
-  .hx .control > span { flex: 1 0 100%; }
+  .hx .control > .name { flex: 1 0 100%; }
   .hx input[type=range] { flex: 1 1 4rem; width: 4rem; }
 }
 @media print { .hx .bar { display: none; } }
@@ -283,7 +305,7 @@ class Panel {
 /** A slider with two buttons for single steps. */
 function slider({ key, label, low, high, step, digits = 2 }, ui) {
   const input = make("input", { type: "range", min: low, max: high, step, "aria-label": label });
-  const shown = make("output", {});
+  const shown = make("span", { class: "value", "aria-hidden": "true" });
   const set = (value) => ui.change(key, Number(Math.min(Math.max(value, low), high).toFixed(6)));
   input.addEventListener("input", () => set(Number(input.value)));
   const button = (sign, mark, word) => {
@@ -291,12 +313,12 @@ function slider({ key, label, low, high, step, digits = 2 }, ui) {
     made.addEventListener("click", () => set(ui.state[key] + sign * step));
     return made;
   };
-  const name = make("span", {}, label);
+  const name = make("span", { class: "name" }, label);
   const element = make("div", { class: "control" }, name, button(-1, "−", "less"), input, button(1, "+", "more"), shown);
   const sync = () => {
     input.value = ui.state[key];
     input.setAttribute("aria-valuetext", fixed(ui.state[key], digits));
-    shown.value = fixed(ui.state[key], digits);
+    shown.textContent = fixed(ui.state[key], digits);
   };
   return { element, sync };
 }
@@ -313,7 +335,7 @@ function menu({ key, label, options }, ui) {
     });
     return made;
   };
-  const name = make("span", {}, label);
+  const name = make("span", { class: "name" }, label);
   const element = make("div", { class: "control" }, name, button(-1, "‹", "previous"), select, button(1, "›", "next"));
   return { element, sync: () => (select.value = ui.state[key]) };
 }

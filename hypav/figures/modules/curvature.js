@@ -9,14 +9,6 @@ function triangle(side, k) {
   return [90, 210, 330].map((angle) => times(corner, direction((angle * Math.PI) / 180)));
 }
 
-function angleSum(corners, k) {
-  return corners.reduce((sum, corner, i) => {
-    const [a, b] = [1, 2].map((turn) => logmap(corner, corners[(i + turn) % 3], k));
-    const cosine = dot(a, b) / (length(a) * length(b));
-    return sum + (Math.acos(Math.min(Math.max(cosine, -1), 1)) * 180) / Math.PI;
-  }, 0);
-}
-
 /** A tree of degree 3 and depth 4: the points, the parent of each, and -1 for the root. */
 function tree(edge, k) {
   const points = [[0, 0]], parents = [-1];

@@ -17,12 +17,12 @@ function numbers({ k, x, y, origin }) {
   };
 }
 
-function sentence({ k, x, y }, found) {
+function sentence({ k, x, y, origin }, found) {
   const pair = ([a, b]) => `(${fixed(a)}, ${fixed(b)})`;
   return (
     `Curvature ${short(k)}: x is ${pair(x)} and y is ${pair(y)}. x ⊕ y is ${pair(found.x_plus_y)}, ` +
     `y ⊕ x is ${pair(found.y_plus_x)}. Their distance is ${fixed(found.distance)} along the geodesic; the chord is ` +
-    `${fixed(found.chord_length)} long. On the moved sheet the distance is ${fixed(found.moved_distance)}.`
+    `${fixed(found.chord_length)} long. On the sheet, moved by ${pair(origin)}, the distance is ${fixed(found.moved_distance)}.`
   );
 }
 

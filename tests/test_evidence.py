@@ -1,0 +1,359 @@
+"""The named experiments, the planned tests, and the page RESULTS.md with what it quotes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from grid_helpers import reproduce_tiny
+from table_helpers import REAL, UCF, run
+
+from hypav.alignment import REPAIRS, preset
+from hypav.errors import DataError, RunError
+from hypav.experiments import evidence, reproduce
+from hypav.experiments.configs import CURVATURES, Row, table_rows
+from hypav.experiments.contrasts import (
+    ALIGNMENT,
+    CURVATURE,
+    HEADS,
+    between_processors,
+    by_seed,
+    curvature,
+    forest,
+    headline_gains,
+    loudness,
+    planned,
+)
+from hypav.experiments.effects import cases, curvature_effects, differences, effects
+from hypav.experiments.evidence import EXPERIMENTS, PULL, PULLS, experiments, one_processor, with_cells
+from hypav.experiments.report import gathered, write_runs
+from hypav.experiments.runs import frame, load_runs
+from hypav.processors import PROCESSORS
+from hypav.stats import detectable_difference, holm_adjusted, paired_p, t_interval
+
+SEEDS = range(5)
+NOISE = np.random.default_rng(0).normal(0, 0.01, 1000).tolist()
+
+
+def base(seed: int) -> float:
+    return 0.30 + 0.02 * seed
+
+
+def records(
+    gain: float = 0.0, k_gain: float = 0.0, heads: float = 0.0, seeds: Any = SEEDS, **columns: Any
+) -> list[dict[str, Any]]:
+    """Runs of the planned tests; gain of the printed loss, k_gain of k<0, heads of several heads: as fractions."""
+    noise = iter(NOISE)
+    rows = EXPERIMENTS["processors"].rows(UCF)
+
+    def HM(row: Row, seed: int) -> float:
+        if row.alignment is None:
+            return base(seed)
+        own = base(seed) + next(noise)
+        if row.preset == "printed":
+            return own + gain
+        k = row.alignment.curvatures
+        return own + (heads * (k.N_c > 1) if hasattr(k, "N_c") else k_gain * (k[0] < 0))
+
+    made = [run(row, seed, HM=HM(row, seed), **columns) for seed in seeds for row in rows]
+    avca = table_rows("table1", UCF, "printed", 1.0)[0]
+    return [*made, run(avca, 0, method="ESZSL", HM=0.6, **{**columns, "recipe": "", "key": "e" * 12})]
+
+
+def runs(*args: Any, **options: Any) -> pd.DataFrame:
+    return with_cells(frame(records(*args, **options)))
+
+
+# --- the named experiments ---
+
+
+def test_every_experiment_has_a_question_a_count_and_a_time() -> None:
+    table = experiments(UCF)
+    assert table.index.tolist() == ["loudness", "curvature", "processors", "full-length"]
+    assert table["rows"].tolist() == [
+        1 + 1 + 2 * len(PULLS),
+        1 + 3 + 4 * 13 + 13 - 1,
+        1 + 1 + 13 + 2,
+        1 + 2 + 3,
+    ]
+    assert (table["runs"] == table["rows"] * table["seeds"]).all()
+    assert table["minutes"].tolist() == [
+        round(n * s / 60) for n, s in zip(table["runs"], (5, 5, 5, 180), strict=True)
+    ]
+    assert table["question"].str.endswith("?").all()
+    for experiment in EXPERIMENTS.values():
+        assert experiment.processor in {None, *PROCESSORS}
+
+
+def test_the_losses_at_equal_pull_contain_their_curvature() -> None:
+    rows = [row for row in EXPERIMENTS["curvature"].rows(None) if row.alignment is not None]
+    for name in ("curved", *REPAIRS):
+        own = [row for row in rows if row.preset == name and row.alignment.pull == PULL]
+        fixed = {row.alignment.curvatures for row in own if isinstance(row.alignment.curvatures, tuple)}
+        assert fixed == {(k,) for k in CURVATURES}
+        assert all(
+            row.alignment.similarity in ("distance", "kernel") or row.alignment.base == "midpoint"
+            for row in own
+        )
+    assert sum(row.weight == 1.0 for row in rows) == 13
+    with pytest.raises(Exception, match="curved-kernel"):
+        preset("kernel")
+
+
+def test_an_experiment_is_announced_trained_once_and_returned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = reproduce_tiny(tmp_path, ["loudness"], seeds=1, progress=True)
+    assert "16 runs, 16 to do" in capsys.readouterr().err
+    assert sorted(set(table["pull"].dropna())) == list(PULLS)
+    assert (len(table), table.attrs) == (17, {"failed": [], "tuned": {}})
+    again = reproduce_tiny(tmp_path, ["loudness", "table7"], seeds=1, pulls=[0.1], progress=True)
+    assert "16 already in" in capsys.readouterr().err
+    assert len(again) == 17, "table 7 at this pull is part of it"
+
+
+def test_an_experiment_has_its_own_scale_and_number_of_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(reproduce.Grid, "run", lambda self, jobs, label: asked.extend(jobs))
+    reproduce_tiny(tmp_path, ["full-length"], recipe=None)
+    assert {job.recipe.scale for job in asked} == {"full"}
+    assert len({job.config.seed for job in asked}) == 20
+    asked.clear()
+    reproduce_tiny(tmp_path, ["table7"])
+    assert len({job.config.seed for job in asked}) == 3
+
+
+def test_runs_of_another_processor_have_their_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulated: list[Any] = []
+
+    def call(processor: Any, function: Any, *args: Any) -> Any:
+        emulated.append(processor)
+        return function(*args)
+
+    monkeypatch.setattr(reproduce, "call_on", call)
+    few = evidence.Experiment("?", lambda key: table_rows("table7", key, "printed", 1.0), processor="AVX2")
+    monkeypatch.setitem(EXPERIMENTS, "processors", few)  # type: ignore[arg-type]
+    table = reproduce_tiny(tmp_path / "runs", ["processors"], seeds=1)
+    assert emulated == [PROCESSORS["AVX2"]]
+    assert len(table) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["runs-avx2"]
+
+
+def test_an_experiment_may_bring_its_own_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def own(data: Any, *, seeds: Any, folder: Any, **_: Any) -> pd.DataFrame:
+        table = frame(records(seeds=seeds))
+        table.attrs = {"failed": ["one failed"], "tuned": {}}
+        return table
+
+    mine = evidence.Experiment("?", lambda key: [], seeds=2, run=own)
+    monkeypatch.setitem(EXPERIMENTS, "mine", mine)  # type: ignore[arg-type]
+    table = reproduce_tiny(tmp_path, ["mine"])
+    assert (set(table["seed"]), table.attrs["failed"]) == ({0, 1}, ["one failed"])
+
+
+# --- cells and seeds ---
+
+
+def test_a_cell_is_the_method_and_how_loud_it_is() -> None:
+    made = [
+        (table_rows("table7", UCF, "printed", 1.0)[0], "AVCA", np.nan),
+        (table_rows("table7", UCF, "printed", 1.0)[1], "printed, weight 1", -0.2),
+        (table_rows("table3", UCF, "curved-kernel", None, 1e-6)[7], "curved-kernel, pull 1e-06", 0.0),
+        (table_rows("table1", UCF, "curved", None, 0.1)[3], "curved, pull 0.1", np.nan),
+    ]
+    table = with_cells(frame([run(row, 0) for row, *_ in made]))
+    assert table["cell"].tolist() == [cell for _, cell, _ in made]
+    assert table["k"].tolist() == pytest.approx([k for *_, k in made], nan_ok=True)
+
+
+def test_equal_objectives_are_averaged_and_other_embeddings_are_left_out() -> None:
+    rows = table_rows("table3", UCF, "printed", None, PULL)[1:4]
+    other = table_rows("table6", UCF, "printed", None, PULL)[-1]  # theta
+    table = with_cells(
+        frame([run(r, 0, HM=h) for r, h in zip((*rows, other), (0.1, 0.2, 0.6, 0.9), strict=True)])
+    )
+    assert by_seed(table, f"printed, pull {PULL}").tolist() == pytest.approx([30])
+
+
+def test_a_seed_without_every_curvature_is_left_out_and_so_is_a_curvature_of_few_seeds() -> None:
+    full = table_rows("table3", UCF, "curved", None, PULL)[1:]
+    made = [run(row, seed, HM=0.3) for seed in range(4) for row in full if row.label != "0.8"]
+    made += [run(row, 0, HM=0.9) for row in full if row.label == "0.8"]
+    made += [run(full[0], 4, HM=0.9)]
+    found = by_seed(with_cells(frame(made)), f"curved, pull {PULL}", k="k>0")
+    assert found.to_dict() == pytest.approx(dict.fromkeys(range(4), 30.0))
+
+
+# --- the planned tests ---
+
+
+def test_the_three_planned_tests_by_hand() -> None:
+    table = runs(gain=0.05, k_gain=0.03, heads=-0.04)
+    result = planned(table).set_index("test")
+    assert result.index.tolist() == [ALIGNMENT, CURVATURE, HEADS]
+    one = 100 * table.pivot_table(index="seed", columns="cell", values="HM")
+    values = (one[f"printed, pull {PULL}"] - one["AVCA"]).tolist()
+    row = result.loc[ALIGNMENT]
+    assert (row["difference"], row["difference ±"]) == pytest.approx(
+        (t_interval(values).mean, t_interval(values).half)
+    )
+    assert (row["p"], row["n"]) == (pytest.approx(paired_p(values)), 5)
+    assert row["80 % power for"] == pytest.approx(detectable_difference(values, level=1 - 0.05 / 3))
+    grid = 100 * table[table["k"].notna() & (table["preset"] == "curved")].pivot(
+        index="seed", columns="k", values="HM"
+    )
+    below = grid.loc[:, grid.columns < 0].mean(axis=1) - grid.loc[:, grid.columns >= 0].mean(axis=1)
+    assert result.loc[CURVATURE, "difference"] == pytest.approx(below.mean())
+    heads = table[table["curvatures"].str.startswith("adaptive")].pivot(
+        index="seed", columns="curvatures", values="HM"
+    )
+    apart = 100 * (heads["adaptive:3:-0.4"] - heads["adaptive:1:-0.4"])
+    assert result.loc[HEADS, "difference"] == pytest.approx(apart.mean())
+    assert result["p Holm"].tolist() == pytest.approx(holm_adjusted(result["p"].tolist()))
+    signs = np.sign(result["difference"]).tolist()
+    assert signs == [1, 1, -1]
+
+
+def test_holm_counts_the_tests_of_all_sets() -> None:
+    both = with_cells(frame([*records(gain=0.05), *records(gain=0.05, **REAL)]))
+    one, two = planned(runs(gain=0.05)), planned(both)
+    assert len(two) == 6
+    assert two["p Holm"].min() == pytest.approx(2 * one["p Holm"].min())
+    assert (two["80 % power for"].iloc[:3] > one["80 % power for"]).all()
+
+
+def test_a_set_too_small_for_a_planned_test_is_one_sentence() -> None:
+    with pytest.raises(
+        DataError, match=r"'alignment minus AVCA' needs at least 3 seeds, but .* has 2"
+    ) as error:
+        planned(runs(seeds=range(2)))
+    assert "\n" not in str(error.value)
+    without = runs()
+    without = without[without["preset"] != "printed"]
+    row = planned(without).iloc[0]
+    assert (row["n"], np.isnan(row["p Holm"])) == (0, True)
+
+
+# --- exploratory tables ---
+
+
+def test_loudness_has_the_linear_reference_and_a_row_per_pull() -> None:
+    rows = [row for s in PULLS for row in table_rows("table7", UCF, "printed", None, s)]
+    avca = table_rows("table1", UCF, "printed", 1.0)[0]
+    made = [
+        run(
+            row,
+            seed,
+            HM=base(seed)
+            - (0 if row.alignment is None else 0.01 * row.alignment.pull + 0.001 * (-1) ** seed),
+        )
+        for row in rows
+        for seed in range(4)
+    ] + [run(avca, 0, method="ESZSL", HM=0.6)]
+    table = loudness(with_cells(frame(made)))
+    assert table["preset"].tolist() == ["ESZSL"] + ["printed"] * 7
+    assert table["pull"].tolist()[1:] == list(PULLS)
+    assert table["difference"].tolist()[1:] == pytest.approx([-s for s in PULLS])
+    assert table["difference"].iloc[0] == pytest.approx(60 - 33)
+
+
+def test_the_contrast_of_the_paper_is_there_for_every_loss_significant_or_not() -> None:
+    rows = [row for p in ("curved", *REPAIRS) for row in table_rows("table3", UCF, p, None, PULL)[1:]]
+    rows += table_rows("table3", UCF, "curved", 1.0)[1:]
+    made = [run(row, s, HM=base(s) + 0.02 * (row.alignment.curvatures[0] < 0)) for row in rows for s in SEEDS]
+    table = curvature(with_cells(frame(made)))
+    assert table["cell"].tolist() == [f"{p}, pull 0.1" for p in ("curved", *REPAIRS)] + ["curved, weight 1"]
+    assert table["difference"].tolist() == pytest.approx([2] * 5)
+    assert (table["k<0"] - table["k=0"]).tolist() == pytest.approx([2] * 5)
+
+
+def test_the_forest_has_the_linear_reference_first() -> None:
+    table = forest(runs(gain=0.05)).set_index("row")
+    assert table.index.tolist() == ["linear (ESZSL)", "AVCA", f"printed, pull {PULL}"] + [
+        f"curved, pull {PULL}, {sign}" for sign in ("k<0", "k=0", "k>0")
+    ]
+    assert (table.loc["linear (ESZSL)", "HM"], table.loc["AVCA", "HM"]) == pytest.approx((60, 34))
+    assert np.isnan(table.loc["AVCA", "difference"])
+    assert table.loc["linear (ESZSL)", "difference ±"] > 0
+
+
+def test_the_headline_gains_are_those_of_the_abstract() -> None:
+    table = headline_gains().set_index("set")
+    assert table["gain"].round(1).to_dict() == {
+        "VGGSound-GZSL": 3.0,
+        "UCF-GZSL": 7.0,
+        "ActivityNet-GZSL": 5.3,
+    }
+
+
+def test_one_run_on_two_processors() -> None:
+    here = records()
+    there = [{**r, "cpu": "another", "HM": r["HM"] + 0.01 * (-1) ** i} for i, r in enumerate(here) if i < 40]
+    both = with_cells(frame([*here, *there]))
+    row = between_processors(both[both["method"] != "ESZSL"]).iloc[0]
+    assert (row["from"], row["to"], row["runs"]) == ("a processor", "another", 40)
+    assert (row["mean shift"], row["largest"]) == pytest.approx((0, 1))
+    assert row["sd of one run"] == pytest.approx(np.sqrt(40 / 39))
+    assert set(one_processor(both)["cpu"]) == {"a processor"}
+    assert len(one_processor(both, "another")) == 40
+    with pytest.raises(RunError, match="no run on 'a third'; there are runs on a processor, another"):
+        one_processor(both, "a third")
+
+
+# --- runs with a pull in `effects` ---
+
+
+def test_effects_take_runs_with_a_pull_as_cases() -> None:
+    rows = [row for p in (0.1, 1.0) for row in table_rows("table1", UCF, "printed", None, p)]
+    made = {
+        (row.alignment, s): run(row, s, HM=base(s) + 0.01 * (row.alignment is not None) + 0.001 * (s % 3))
+        for row in rows
+        for s in SEEDS
+    }
+    table = frame(list(made.values()))
+    assert cases(table)["case"].tolist() == ["printed, pull 0.1", "printed, pull 1"]
+    found = effects(differences(table))
+    assert len(found) == 6
+    assert found["pull"].tolist() == [0.1] * 3 + [1.0] * 3
+    assert found["weight"].isna().all()
+    assert found["p Holm"].notna().sum() == 2, "three modules are one objective under the printed loss"
+
+
+def test_the_curvature_effect_of_a_pull_has_the_contrast_of_the_paper() -> None:
+    rows = [row for p in ("curved", "curved-kernel") for row in table_rows("table3", UCF, p, None, PULL)[1:]]
+    noise = iter(NOISE)
+    made = [
+        run(r, s, HM=base(s) + next(noise) + 0.05 * (r.alignment.curvatures[0] < 0))
+        for r in rows
+        for s in SEEDS
+    ]
+    table = curvature_effects(frame(made))
+    assert table["case"].tolist() == ["curved, pull 0.1", "curved-kernel, pull 0.1"]
+    assert (table["k<0 minus the rest"] > table["k<0 minus the rest ±"]).all()
+    grid = 100 * frame(made).assign(k=lambda d: d["curvatures"].astype(float)).query(
+        "preset == 'curved'"
+    ).pivot(index="k", columns="seed", values="HM")
+    rest = grid[grid.index < 0].mean() - grid[grid.index >= 0].mean()
+    assert table["k<0 minus the rest"].iloc[0] == pytest.approx(rest.mean())
+    assert table["k<0 minus the rest ±"].iloc[0] == pytest.approx(t_interval(rest.tolist()).half)
+
+
+# --- the file of runs and the page ---
+
+
+def test_runs_are_gathered_once_and_written_with_cells(tmp_path: Path) -> None:
+    reproduce_tiny(tmp_path / "a", ["table7"], seeds=2, pulls=[0.1])
+    table = gathered([tmp_path / "a", tmp_path / "a"])
+    assert len(table) == 5
+    write_runs(table, tmp_path / "runs.csv")
+    read, plain = load_runs(tmp_path / "runs.csv"), pd.read_csv(tmp_path / "runs.csv")
+    assert read["HM"].tolist() == pytest.approx(table["HM"].tolist(), abs=1e-6)
+    assert set(plain["cell"]) == {"ESZSL", "AVCA", "printed, pull 0.1"}
+    assert not plain["emulated"].any()
