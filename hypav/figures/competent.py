@@ -35,8 +35,15 @@ def recorded_tests() -> DataFrame:
 def seeds_of(table: DataFrame, trial: str, which: str) -> Tensor:
     """The HM of a trial on val at the best of all betas, (n,), by seed; which is "real" or "simulated"."""
     of = {short: name for name, short in _SHORT.items()}[which]
-    part = table[(table["data"] == of) & (table["trial"] == trial)].sort_values("seed")
+    part = table[(table["data"] == of) & (table["trial"] == trial) & table["seed"].notna()].sort_values(
+        "seed"
+    )
     return torch.tensor(part["exact_HM"].tolist(), dtype=torch.float64)
+
+
+def linear_of(table: DataFrame, which: str) -> float:
+    """The HM of ESZSL on val at the best of all betas; which is "real" or "simulated"."""
+    return float(seeds_of(table, "ESZSL", which)[0])
 
 
 def plot_gap(found: Mapping[str, Scores], *, data: str) -> Drawn:
@@ -73,24 +80,28 @@ def plot_gap(found: Mapping[str, Scores], *, data: str) -> Drawn:
 
 
 def gains(table: DataFrame, data: str) -> DataFrame:
-    """Each trial's mean gain over AVCA on one set, paired per seed, and half of Student's interval, largest first."""
-    part = table[table["data"] == data].pivot_table(
-        index="trial", columns="seed", values="exact_HM", sort=False
-    )
-    differences = (part - part.loc["AVCA"]).drop(index=["AVCA", "ESZSL"])
+    """Each trial's mean gain over AVCA on one set, largest first, and half of Student's 95 % interval.
+
+    Gains are paired per seed. Rows without a seed are means of three seeds; they have no interval (NaN).
+    """
+    part = table[table["data"] == data]
+    base = part[(part["trial"] == "AVCA") & part["seed"].notna()].set_index("seed")["exact_HM"]
     rows = []
-    for name, values in differences.iterrows():
-        interval = t_interval(values.dropna().tolist())
-        assert interval is not None
-        rows.append((name, interval.mean, interval.half))
+    for name, found in part[~part["trial"].isin(["AVCA", "ESZSL"])].groupby("trial", sort=False):
+        seeds = found[found["seed"].notna()].set_index("seed")["exact_HM"]
+        if seeds.empty:
+            rows.append((name, float(found["exact_HM"].iloc[0] - base.mean()), float("nan")))
+            continue
+        interval = t_interval((seeds - base).dropna().tolist())
+        rows.append((name, interval.mean, float("nan") if interval.half is None else interval.half))
     return DataFrame(rows, columns=["trial", "gain", "half"]).sort_values("gain", ascending=False)
 
 
 def plot_gains(table: DataFrame, *, leave_out: Sequence[str] = ()) -> Drawn:
-    """Draw what each change gains in HM over AVCA on both sets, with intervals, beside the gap to the line.
+    """Draw what each change gains in HM over AVCA on each set, with intervals, beside the gap to the line.
 
     Args:
-        table: rows of `hypav.experiments.competent.trials`.
+        table: rows of `hypav.experiments.competent.trials`. A mark of a row without a seed is hollow.
         leave_out: trials that are not drawn.
 
     Returns:
@@ -101,36 +112,36 @@ def plot_gains(table: DataFrame, *, leave_out: Sequence[str] = ()) -> Drawn:
         name: gains(table, name).set_index("trial").drop(index=list(leave_out), errors="ignore")
         for name in sets
     }
-    order = [name for name in found[sets[0]].index if all(name in part.index for part in found.values())][
-        ::-1
-    ]
+    order = list(found[sets[0]].index)[::-1]
     shown: dict[str, Any] = {"gap": {}}
-    with canvas(7.6, 0.29 * len(order) + 1.7) as (figure, axes):
+    with canvas(7.6, 0.27 * len(order) + 1.8) as (figure, axes):
         for n, name in enumerate(sets):
-            color, marker = _LOOKS[name]
-            offset = 0.16 * (1 - 2 * n)
-            part, means = (
-                found[name].loc[order],
-                table[table["data"] == name].groupby("trial")["exact_HM"].mean(),
-            )
+            (color, marker), part = _LOOKS[name], found[name]
+            means = table[table["data"] == name].groupby("trial")["exact_HM"].mean()
             gap = float(means["ESZSL"] - means["AVCA"])
-            axes.errorbar(
-                part["gain"], [row + offset for row in range(len(order))], xerr=part["half"].fillna(0), color=color,
-                fmt=marker, markersize=5, elinewidth=1.2, label=f"{_SHORT[name]}",
-            )  # fmt: skip
+            axes.plot([], [], marker, color=color, label=_SHORT[name])
+            for row, trial in enumerate(order):
+                if trial not in part.index:
+                    continue
+                gain, half = (float(value) for value in part.loc[trial])
+                hollow = half != half  # NaN
+                axes.errorbar(
+                    [gain], [row + 0.16 * (1 - 2 * n)], xerr=None if hollow else [half], fmt=marker, color=color,
+                    markersize=6, elinewidth=1.2, markerfacecolor="white" if hollow else color,
+                )  # fmt: skip
             axes.axvline(gap, color=color, linestyle=("--", ":")[n], label=f"the line, {_SHORT[name]}")
-            shown[_SHORT[name]] = {trial: round(float(part.loc[trial, "gain"]), 1) for trial in order[::-1]}
+            shown[_SHORT[name]] = {trial: round(float(part.loc[trial, "gain"]), 1) for trial in part.index}
             shown["gap"][_SHORT[name]] = round(gap, 1)
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_yticks(range(len(order)), order)
         axes.set_ylim(-0.6, len(order) - 0.4)
-        axes.set_xlabel("gain in HM over AVCA on val, points (mean of 3 seeds and 95 % interval)")
+        axes.set_xlabel("gain in HM over AVCA on val, points; three seeds (filled: with 95 % interval)")
         legend_below(figure, axes, ncols=4)
         axes.set_title("Which change alone closes the gap to the line?")
-    best = {name: next(iter(shown[name].items())) for name in shown if name != "gap"}
+    best = {name: next(iter(gained.items())) for name, gained in shown.items() if name != "gap"}
     parts = [
-        f"on the {name} set the first is {t} with {g:+.1f} of {shown['gap'][name]:.1f} points"
-        for name, (t, g) in best.items()
+        f"on the {name} set the first is {trial} with {gain:+.1f} of {shown['gap'][name]:.1f} points"
+        for name, (trial, gain) in best.items()
     ]
     figure.alt_text = f"Gains of {len(order)} single changes to AVCA: {'; '.join(parts)}."
     return figure, shown
@@ -231,10 +242,10 @@ def plot_tests(table: DataFrame) -> Drawn:
                 shown[_SHORT[name]][each] = round(interval.mean, 1)
             axes.axvline(linear, color=INK, linestyle="--", label=f"ESZSL: {linear:.1f}")
             axes.set_yticks(range(len(names)), names)
-            axes.set_ylim(-0.6, len(names) - 0.4)
+            axes.set_ylim(-0.6, len(names) + 0.1)
             axes.set(xlabel="HM on test (%)", title=_SHORT[name])
-            axes.legend(loc="lower right", fontsize=9)
-        figure.suptitle("Does alignment help a network that a line does not beat?")
+            axes.legend(loc="upper left", fontsize=9)
+        figure.suptitle("How far is each network from the line, on test samples?")
     parts = [
         f"{name}: " + ", ".join(f"{m} {v:.1f}" for m, v in values.items()) for name, values in shown.items()
     ]

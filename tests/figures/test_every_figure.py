@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
-import pandas as pd
 import pytest
 import torch
 from matplotlib.text import Text
