@@ -26,6 +26,7 @@ from hypav.figures import (
     alignment_explorer,
     avca,
     beta_explorer,
+    competent,
     does_curvature_matter,
     four_point_explorer,
     geometries_explorer,
@@ -90,6 +91,20 @@ def landed() -> Any:
     theta_w = rand(len(test.classes), 5)
     theta_v = theta_w[torch.searchsorted(test.classes, test.label)] + 0.5 * rand(len(test), 5, seed=1)
     return SimpleNamespace(embed=lambda _: (theta_v, theta_v, theta_w))
+
+
+def trial_rows() -> pd.DataFrame:
+    """Three trials of two seeds on each of two sets."""
+    sets, names = ("YT8M-GZSL (mini)", "SIMULATED (UCF-GZSL counts)"), ("ESZSL", "AVCA", "wide", "long")
+    rows = [(d, t, seed, 20.0 + 3 * n + seed) for d in sets for n, t in enumerate(names) for seed in (0, 1)]
+    return pd.DataFrame(rows, columns=["data", "trial", "seed", "exact_HM"])
+
+
+def final_rows() -> pd.DataFrame:
+    """Two methods of three seeds on one set."""
+    rows = [("YT8M-GZSL (mini)", m, m, seed, 20.0 + seed) for m in ("AVCA", "AVCA-skip") for seed in range(3)]
+    rows.append(("YT8M-GZSL (mini)", "ESZSL", "ESZSL", 0, 30.0))
+    return pd.DataFrame(rows, columns=["data", "method", "row", "seed", "HM"])
 
 
 def changes() -> dict[str, tuple[float, float | None]]:
@@ -158,6 +173,11 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_peeking": lambda: zero_shot.plot_peeking(
         {"β": {"4 classes": [1.0, 2.0]}, "all": {"4 classes": [3.0]}}
     ),
+    "plot_gap": lambda: competent.plot_gap({"ESZSL": SCORES, "AVCA": SCORES}, **D),
+    "plot_gains": lambda: competent.plot_gains(trial_rows()),
+    "plot_path": competent.plot_path,
+    "plot_methods": lambda: competent.plot_methods({"AVCA": 20.0, "yours": 30.0}, linear=35.0, **D),
+    "plot_tests": lambda: competent.plot_tests(final_rows()),
     "plot_phases": lambda: runs.plot_phases(simulated("small")),
     "plot_network": lambda: avca.plot_network(network(), rand(4, 7), rand(4, 9), rand(3, 11)),
     "plot_attention": lambda: avca.plot_attention({"before": rand(5, 2, 2, 2)}, **D),
