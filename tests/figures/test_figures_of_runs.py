@@ -245,7 +245,7 @@ def test_a_watched_run_keeps_its_first_and_last_network(watched: avca.WatchedRun
     assert watched.chosen is row
     assert row["epoch"] == 1
     found = score(watched.model, data["val"]).metrics(row["beta"])
-    assert found.HM == pytest.approx(row["HM"])
+    assert row["HM"] == pytest.approx(found.HM)
     better, history = row | {"epoch": 2, "HM": 2.0}, [row | {"HM": 1.0}]
     assert (
         avca.WatchedRun(watched.untrained, watched.model, [*history, better, row], watched.config).chosen
