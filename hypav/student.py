@@ -49,6 +49,12 @@ PACKAGE: dict[str, str] = {
     "my_steady_distance": "hypav.checks.numerics_and_names:steady_distance",
     "my_k": "hypav.checks.numerics_and_names:sectional_curvature",
     "my_delta_rel": "hypav.checks.trees:delta_rel",
+    "my_running_mean": "hypav.checks.batch_norm:running_mean",
+    "my_statistics": "hypav.checks.batch_norm:statistics",
+    "my_damage": "hypav.checks.batch_norm:damage",
+    "my_row_scale": "hypav.checks.does_curvature_matter:row_scale",
+    "my_change": "hypav.checks.does_curvature_matter:change",
+    "my_loss": "hypav.checks.does_curvature_matter:loss",
     "MyAttention": "hypav.checks.avca:attention",
     "my_triplet": "hypav.checks.avca:triplet",
     "my_theta_losses": "hypav.checks.avca:theta_losses",
@@ -63,6 +69,9 @@ PACKAGE: dict[str, str] = {
     "my_single_loss": "hypav.checks.hyper_single:single_loss",
     "my_multi_head": "hypav.checks.hyper_multiple:multi_head",
     "my_distance_head": "hypav.checks.hyper_multiple:distance_head",
+    "my_gain": "hypav.checks.competent:gain",
+    "my_line": "hypav.checks.competent:path",
+    "MySkip": "hypav.competent:Skip",
 }
 
 _IMPORTS = '''"""What I wrote in the course. A check that passes puts it here; hv.mine takes it from here."""
