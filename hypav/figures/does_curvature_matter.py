@@ -174,8 +174,8 @@ def plot_own_runs(HM: Mapping[str, Sequence[float]], *, linear: float, data: str
     with canvas(7.2, 3.8) as (figure, axes):
         axes.axhline(linear, color=INK, linestyle="--")
         axes.text(0, linear - 1, "linear reference", va="top", color=INK)
-        for values in zip(*HM.values(), strict=True):
-            axes.plot(range(len(names)), values, color=INK, linewidth=0.8, zorder=1)
+        for joined in zip(*HM.values(), strict=True):
+            axes.plot(range(len(names)), joined, color=INK, linewidth=0.8, zorder=1)
         for place, (name, values) in enumerate(HM.items()):
             cue = styles[name]
             axes.plot([place] * len(values), values, linestyle="", marker=cue.marker, color=cue.color)
