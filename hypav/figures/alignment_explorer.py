@@ -33,7 +33,8 @@ def alignment_state(phi_v: Tensor, phi_a: Tensor, avca: float, *, data: str) -> 
         avca: L_avca of the batch.
 
     Returns:
-        {"losses", "flat": {choice: text with one part for each scale}, "ks", "scales", "avca", "data", and what the controls set}.
+        {"losses", "flat": {choice: text with one part for each scale}, "ks", "scales", "avca",
+        "data", and what the controls set}.
     """
     ks = torch.tensor([_KS], dtype=phi_v.dtype)
     losses, flat = {}, {}
