@@ -20,6 +20,7 @@ from hypav.experiments.contrasts import (
     forest,
     headline_gains,
     loudness,
+    on_top,
     planned,
 )
 from hypav.experiments.effects import by_set, results_path
@@ -95,6 +96,8 @@ def evidence_text(runs: DataFrame) -> str:
         **{name: [f"{value:.2g}" for value in means[name]] for name in ("mean", "min", "max")}
     )
     parts += ["## Pull at weight 1 in the first step, over the seeds", to_text(means)]
+    top = on_top(main)
+    parts += ["## On top of another network, HM: exploratory", to_text(top)] if len(top) else []
     parts += ["## The paper's largest gains in HM", to_text(headline_gains())]
     parts += ["## Other processors", to_text(between_processors(runs))]
     for cpu in sorted(set(runs["cpu"]) - set(main["cpu"])):
@@ -131,7 +134,7 @@ def main(folders: Sequence[str]) -> None:
     here = one_processor(runs)
     for name, (figure, _) in {
         "forest": plot_forest(forest(here)),
-        "pull": plot_pull(loudness(here)),
+        "pull": plot_pull(loudness(here).query("n >= 3")),
     }.items():
         with replacing(to / f"{name}.png") as temporary:
             figure.savefig(temporary, format="png", dpi=200, metadata={"Software": None})
