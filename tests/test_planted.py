@@ -15,7 +15,7 @@ from hypav.experiments import planted as control
 from hypav.experiments.planted import MEASURES, balanced_tree, chosen, contrasts, planted
 
 SMALL: dict[str, Any] = {
-    "k": (-1.0, 0.0), "dimensions": (2,), "trees": ((3, 3),), "seeds": 3, "steps": 150, "lr": (0.03,), "start": (1.0,),
+    "k": (-1.0, 0.0), "dimensions": (2,), "trees": ((3, 4),), "seeds": 3, "steps": 200, "lr": (0.03,), "start": (1.0,),
 }  # fmt: skip
 
 
@@ -31,13 +31,13 @@ def gain(table: pd.DataFrame, measure: str) -> Any:
 
 def test_the_metric_of_a_tree_in_the_plane_is_won_by_negative_curvature() -> None:
     won = gain(runs("metric"), "distortion")
-    assert won["low"] > 0.02
+    assert won["low"] > 0
     assert won["gain"] > 0.04
 
 
 def test_permuted_leaves_leave_no_tree_to_find() -> None:
     table, known = chosen(runs("metric", True)), chosen(runs("metric"))
-    chance = 100 * 5 / 26  # 5 of the 26 other words
+    chance = 100 * 5 / 80  # 5 of the 80 other words
     assert abs(table["siblings_unseen"].mean() - chance) < 15
     assert known["siblings_unseen"].mean() > 3 * chance
     assert abs(gain(runs("metric", True), "siblings_unseen")["gain"]) < 15
@@ -45,8 +45,8 @@ def test_permuted_leaves_leave_no_tree_to_find() -> None:
 
 def test_a_run_is_the_same_alone_and_among_others() -> None:
     wanted = runs("metric")
-    alone = planted(**{**SMALL, "k": (0.0,), "start": (2.0,), "seeds": 1}, tasks=("metric",))
-    row = wanted[(wanted["k"] == 0) & (wanted["seed"] == 0) & (wanted["start"] == 2)].iloc[0]
+    alone = planted(**{**SMALL, "k": (0.0,), "seeds": 1}, tasks=("metric",))
+    row = wanted[(wanted["k"] == 0) & (wanted["seed"] == 0)].iloc[0]
     for column in ("validation", *MEASURES):
         assert alone[column].item() == pytest.approx(row[column], rel=1e-6, nan_ok=True)
 

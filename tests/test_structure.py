@@ -36,12 +36,13 @@ ORDER = (
         "evaluation",
         "eszsl",
         "capture",
+        "competent",
         "baselines",
         "training",
         "processors",
     ),
     *("experiments.paper", "experiments.configs", "experiments.runs", "experiments.effects"),
-    *("experiments.planted", "experiments.evidence", "experiments.contrasts"),
+    *("experiments.planted", "experiments.evidence", "experiments.contrasts", "experiments.competent"),
     *("experiments.tables", "experiments.ledger", "experiments.comparison", "experiments.grid"),
     *("experiments.reproduce", "experiments"),
     *("figures.style", "figures.explorer", "figures.page_scripts", "figures.shapes"),
@@ -51,7 +52,8 @@ ORDER = (
         "experiments.report",
     ),  # draw the paper's Figures 3 and 4, and those of RESULTS.md
     *("student", "checks.framework", "checks"),
-    *("handouts", "formulas", "pages", "search", "slides", "site", "predictions", "cli", "__main__"),
+    *("handouts", "formulas", "pages", "search", "slides", "site", "predictions", "gift", "handed_in", "cli"),
+    "__main__",
 )
 ANY_ORDER = ("figures", "checks")  # in these folders the notebooks' modules have no order among themselves
 
@@ -99,7 +101,7 @@ def test_imports_flow_one_way() -> None:
 
 FORBIDDEN = {"pickle.load", "pickle.loads", "torch.manual_seed", "np.random.seed", "random.seed"}
 # handouts gives the environment to a notebook's kernel
-READ_THE_ENVIRONMENT = {"load.py", "handouts.py", "processors.py"}
+READ_THE_ENVIRONMENT = {"handed_in.py", "load.py", "handouts.py", "processors.py", "student.py"}
 
 
 def test_no_pickle_no_global_seed_no_hidden_environment_and_docstrings_for_all_that_is_public() -> None:

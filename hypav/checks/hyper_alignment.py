@@ -29,7 +29,7 @@ def _points(phi: Tensor, k: float, xi: float) -> Tensor:
     return geometry.project(phi, k=k, xi=xi)
 
 
-def _tangent(phi: Tensor, *, k: float, xi: float) -> Tensor:
+def _tangent(phi: Tensor, *, k: float, xi: float = 1e-3) -> Tensor:
     return geometry.logmap0(_points(phi, k, xi), k=k)
 
 
@@ -139,7 +139,7 @@ eq4 = FunctionCheck(
 )
 
 
-def _alignment(phi_v: Tensor, phi_a: Tensor, *, k: float, xi: float) -> Tensor:
+def _alignment(phi_v: Tensor, phi_a: Tensor, *, k: float, xi: float = 1e-3) -> Tensor:
     return _of(_tangent(phi_v, k=k, xi=xi), _tangent(phi_a, k=k, xi=xi))
 
 

@@ -50,7 +50,7 @@ def _of_heads(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 multi_head = FunctionCheck(
     "Eq. 7",
-    lambda phi_v, phi_a, k, *, xi: _losses(phi_v, phi_a, k, xi).mean(),
+    lambda phi_v, phi_a, k, *, xi=1e-3: _losses(phi_v, phi_a, k, xi).mean(),
     _heads(),
     {
         "you add the heads' losses. Eq. 7 divides their sum by N_c.": lambda phi_v, phi_a, k, *, xi: _losses(

@@ -103,7 +103,7 @@ layer = ModuleCheck(
 )
 
 
-def _row_tangent(phi: Tensor, k: Tensor, *, xi: float) -> Tensor:
+def _row_tangent(phi: Tensor, k: Tensor, *, xi: float = 1e-3) -> Tensor:
     norm, R = phi.norm(dim=1, keepdim=True), k.abs().rsqrt()
     return R * torch.atanh(torch.minimum(norm, (1 - xi) * R) / R) * phi / norm
 
@@ -172,7 +172,7 @@ def _loss(phi_v: Tensor, phi_a: Tensor, k: Tensor, xi: float) -> Tensor:
     return hyper_alignment.eq4.reference(_row_tangent(phi_v, k, xi=xi), _row_tangent(phi_a, k, xi=xi))
 
 
-def _single(phi_v: Tensor, phi_a: Tensor, layer: nn.Module, *, xi: float) -> Tensor:
+def _single(phi_v: Tensor, phi_a: Tensor, layer: nn.Module, *, xi: float = 1e-3) -> Tensor:
     return _loss(phi_v, phi_a, layer(phi_v, phi_a), xi)
 
 

@@ -215,7 +215,7 @@ def _trained(data: FeatureSet, trial: Trial, plan: Recipe, seed: int) -> tuple[S
         scores = Scores.of(val, _distances(model.eval(), val, trial.decide))
         HM = scores.curve().best().HM
         learner.scheduler.step(HM)
-        if HM > best:
+        if best < HM:
             best, chosen, at = HM, scores, epoch
     assert chosen is not None
     return chosen, at

@@ -26,7 +26,7 @@ _FLAT = 1e-9  # a loss with a smaller relative change does not depend on k; such
 
 
 def alignment_state(phi_v: Tensor, phi_a: Tensor, avca: float, *, data: str) -> dict[str, Any]:
-    """The state of the explorer: the losses of every choice, with four significant digits, and the first choice.
+    """The state of the explorer: the losses of every choice, with three significant digits, and the first choice.
 
     Args:
         phi_v, phi_a: (N, D) embeddings of the same N samples.
@@ -44,7 +44,7 @@ def alignment_state(phi_v: Tensor, phi_a: Tensor, avca: float, *, data: str) -> 
             with torch.no_grad():
                 rows.append(head_losses(phi_v, phi_a, ks, config))
         name = " ".join(choice)
-        losses[name] = [[float(f"{value:.4g}") for value in row.tolist()] for row in rows]
+        losses[name] = [[float(f"{value:.3g}") for value in row.tolist()] for row in rows]
         flat[name] = [bool(row.max() - row.min() <= _FLAT * row.max()) for row in rows]
     first = {part: options[0] for part, options in _CHOICES.items()}
     return {

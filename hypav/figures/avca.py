@@ -82,12 +82,17 @@ class WatchedRun:
         return score(learner.model, data["test"]).metrics(self.chosen["beta"])
 
 
-def train_and_watch(data: FeatureSet, *, epochs: int) -> WatchedRun:
-    """Stage 1 of AVCA at its released size, with epochs of 25 steps of 32 triplets, in float64. The seed is 0."""
+def watched_config(data: FeatureSet, *, epochs: int) -> RunConfig:
+    """The configuration of `train_and_watch`."""
     sizes = {"hidden_enc": 512, "hidden_proj": 512, "head_dim": 100, "lr": 2e-3}
     short = {"epochs": epochs, "batches": 25, "batch_size": 32, "dtype": "float64"}
     recipe = recipe_for(data, scale="course")
-    config = run_config(data, "avca", recipe=recipe, seed=0, **sizes, **short)
+    return run_config(data, "avca", recipe=recipe, seed=0, **sizes, **short)
+
+
+def train_and_watch(data: FeatureSet, *, epochs: int) -> WatchedRun:
+    """Stage 1 of AVCA at its released size, with epochs of 25 steps of 32 triplets, in float64. The seed is 0."""
+    config = watched_config(data, epochs=epochs)
     learner = Learner.fresh(config, torch.device("cpu"))
     untrained = with_fresh_statistics(learner.model, data)
     history = []

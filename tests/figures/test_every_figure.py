@@ -23,12 +23,20 @@ from hypav.checks import poincare_ball as poincare_ball_checks
 from hypav.data.simulated import simulated
 from hypav.evaluation import Curve, Scores, harmonic_mean
 from hypav.figures import (
+    alignment_explorer,
     avca,
+    beta_explorer,
     does_curvature_matter,
+<<<<<<< HEAD
     evidence,
+=======
+    four_point_explorer,
+    geometries_explorer,
+>>>>>>> main
     hyper_alignment,
     hyper_multiple,
     hyper_single,
+    map_explorer,
     numerics_and_names,
     own_data,
     poincare_ball,
@@ -38,6 +46,7 @@ from hypav.figures import (
     tables,
     three_geometries,
     trees,
+    triplet_explorer,
     zero_shot,
 )
 from hypav.figures.style import DescribedFigure, digest, png_bytes
@@ -121,12 +130,16 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_trees": lambda: poincare_ball.plot_trees(
         poincare_ball_checks.tree.reference, (-1.0, -0.1), depth=2
     ),
+    "plot_alignment_ball": start_here.plot_alignment_ball,
+    "plot_plane": poincare_ball.plot_plane,
+    "plot_surface": geometries_explorer.plot_surface,
+    "plot_best_h": four_point_explorer.plot_best_h,
+    "plot_border": beta_explorer.plot_border,
+    "plot_pulls": triplet_explorer.plot_pulls,
     "plot_means": lambda: poincare_ball.plot_means(POINTS, POINTS[0]),
     "plot_space": lambda: poincare_ball.plot_space(0.2),
     "plot_artan": three_geometries.plot_artan,
     "plot_views": three_geometries.plot_views,
-    "plot_two_points": lambda: three_geometries.plot_two_points(-0.8),
-    "plot_two_points_row": three_geometries.plot_two_points_row,
     "plot_rim_errors": lambda: numerics_and_names.plot_rim_errors(
         {"hypav": lambda x, y: geometry.distance(x, y, k=-1.0), "twice": lambda x, y: 2 * (x - y).norm(dim=1)}
     ),
@@ -142,7 +155,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_four_points": trees.plot_four_points,
     "plot_four_point_cases": trees.plot_four_point_cases,
     "plot_noise": lambda: trees.plot_noise([2, 64], [0.4, 0.34], {"A": 0.3, "B": 0.27}),
-    "plot_border": lambda: zero_shot.plot_border((0.0, 0.5)),
+    "plot_borders": lambda: zero_shot.plot_borders((0.0, 0.5)),
     "plot_switches": lambda: zero_shot.plot_switches(SCORES, betas=(0.0,), **D),
     "plot_beta": lambda: zero_shot.plot_beta(curve(), betas=(0.0, 1.0), **D),
     "plot_peeking": lambda: zero_shot.plot_peeking(
@@ -196,8 +209,8 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_loss_surface": lambda: does_curvature_matter.plot_loss_surface(
         rand(6, 4), rand(6, 4, seed=1), CONFIGS, (-1.0, 0.0), (0.1, 1.0), **D
     ),
-    "plot_alignment_choice": lambda: does_curvature_matter.plot_alignment_choice(
-        rand(6, 4), rand(6, 4, seed=1), 10.0, **D
+    "plot_parts": lambda: alignment_explorer.plot_parts(
+        alignment_explorer.alignment_state(rand(6, 4), rand(6, 4, seed=1), 10.0, **D)
     ),
     "plot_drift": lambda: does_curvature_matter.plot_drift((0, 1, 8), TENTHS, **D),
     "plot_unused_layer": lambda: does_curvature_matter.plot_unused_layer(
@@ -215,9 +228,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_point_maps": lambda: seeing_embeddings.plot_point_maps(
         {"AVCA": POINTS}, NAMES, question="Apart?", **D
     ),
-    "plot_one_map": lambda: seeing_embeddings.plot_one_map(
-        {"AVCA, theta_v": POINTS}, NAMES, variant="AVCA", modality="theta_v", group="a", **D
-    ),
+    "plot_map": lambda: map_explorer.plot_map(map_explorer.map_state({"AVCA, theta_v": POINTS}, NAMES, **D)),
     "plot_disk": lambda: seeing_embeddings.plot_disk(POINTS, NAMES, k=-1.0, **D),
     "plot_tree_agreement": lambda: seeing_embeddings.plot_tree_agreement(
         torch.tensor([[0, 2, 4], [2, 0, 4], [4, 4, 0]]).double(), {"AVCA": rand(3, 3)}, **D

@@ -32,7 +32,7 @@ export default explorer({
   sentence,
   panels: () => [
     new Panel({
-      title: "Does the loss change with k?", x: [-1, 0.2], y: [0, 2], height: 300,
+      title: "Does the loss change with k?", x: [-1, 0.2], y: [0, 1.15], height: 300,
       axes: { xname: "curvature k", yname: "loss / largest loss", xticks: [-1, -0.5, 0], yticks: [0, 0.5, 1] },
     }),
     new Panel({
@@ -50,7 +50,6 @@ export default explorer({
   ],
   draw: ([chart, bar], state, found) => {
     const most = Math.max(...found.loss) || 1;
-    chart.y = [0, 1.15];
     chart.lines([state.ks.map((k, i) => [k, found.loss[i] / most])], found.flat ? "ink dash" : "blue wide");
     chart.text([-1, 1.15], found.flat ? "flat: k has no effect" : "k has an effect", { dx: 10, dy: 14 });
     const power = Math.min(Math.max(Math.log10(Math.max(found.share / 100, 1e-30)), -8), 4);

@@ -26,7 +26,8 @@ export default explorer({
   draw: ([plane], { groups, members, group }, { points, shown }) => {
     const ends = (axis) => {
       const values = points.map((point) => point[axis]), low = Math.min(...values), high = Math.max(...values);
-      return [low - 0.06 * (high - low), high + 0.06 * (high - low)];
+      // the legend has the left third
+      return [low - (axis === 0 ? 0.5 : 0.06) * (high - low), high + 0.06 * (high - low)];
     };
     plane.x = ends(0);
     plane.y = ends(1);
