@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 from pandas import DataFrame
 
+from hypav.experiments import planted as planted_tree
 from hypav.experiments.contrasts import (
     between_processors,
     curvature,
@@ -99,6 +100,7 @@ def evidence_text(runs: DataFrame) -> str:
     top = on_top(main)
     parts += ["## On top of another network, HM: exploratory", to_text(top)] if len(top) else []
     parts += ["## The paper's largest gains in HM", to_text(headline_gains())]
+    parts += ["## The planted tree, k<0 minus flat, gains of k<0", to_text(_planted())]
     parts += ["## Other processors", to_text(between_processors(runs))]
     for cpu in sorted(set(runs["cpu"]) - set(main["cpu"])):
         other = one_processor(runs, cpu)
@@ -108,6 +110,20 @@ def evidence_text(runs: DataFrame) -> str:
             to_text(planned(main[main["key"].isin(other["key"])])),
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def _planted() -> DataFrame:
+    """The contrasts of the positive control with flat space; distortion in hundredths."""
+    table = planted_tree.contrasts(pd.read_csv(results_path() / "planted.csv"), against="flat")
+    table = table[table["measure"].isin(["distortion", "top1"])]
+    units = table["measure"].map({"distortion": 100, "top1": 1})
+    return DataFrame(
+        {
+            "leaves": table["branching"] ** table["depth"], "dimensions": table["dim"], "task": table["task"],
+            "measure": table["measure"], **{name: table[name] * units for name in ("gain", "low", "high")},
+            "p Holm": table["p_holm"], "n": table["n"],
+        }
+    )  # fmt: skip
 
 
 def _overview(runs: DataFrame) -> DataFrame:
