@@ -327,6 +327,7 @@ def test_an_alignment_on_top_of_another_network_is_compared_with_that_network() 
     shown = forest(table).set_index("row")
     assert shown.index.tolist()[0] == "AVCA-skip"
     assert shown.loc["AVCA-skip", "difference"] == pytest.approx(20)
+    assert loudness(table).empty, "the loudness is that of AVCA's own runs"
 
 
 def test_the_headline_gains_are_those_of_the_abstract() -> None:

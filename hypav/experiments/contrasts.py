@@ -123,9 +123,9 @@ def loudness(runs: DataFrame, metric: str = "HM") -> DataFrame:
                     **summary(linear - base),
                 }
             )
-        chosen = part[part["preset"].isin(["printed", "released"])][
-            ["preset", "cell", "pull"]
-        ].drop_duplicates()
+        chosen = part[
+            part["preset"].isin(["printed", "released"]) & ~part["method"].str.contains(" + ", regex=False)
+        ][["preset", "cell", "pull"]].drop_duplicates()
         for preset, cell, pull in chosen.sort_values(["preset", "pull"], na_position="first").itertuples(
             index=False
         ):
