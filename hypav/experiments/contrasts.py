@@ -90,9 +90,9 @@ def planned(runs: DataFrame, metric: str = "HM") -> DataFrame:
                 raise DataError(
                     f"The planned test {test!r} needs at least {FEWEST} seeds, but {name} has {len(values)}."
                 )
-            rows.append({"data": name, "test": test, "values": values})
-    count = max(1, sum(len(row["values"]) > 0 for row in rows))
-    table = DataFrame([{**row, **summary(row.pop("values"), 1 - LEVEL / count)} for row in rows])
+            rows.append((name, test, values))
+    count = max(1, sum(len(values) > 0 for *_, values in rows))
+    table = DataFrame([{"data": d, "test": t, **summary(v, 1 - LEVEL / count)} for d, t, v in rows])
     if not table.empty:
         table["p Holm"] = np.nan
         done = table["p"].notna()

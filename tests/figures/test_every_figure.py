@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.text import Text
+from table_helpers import FOREST, PULLED
 
 from hypav import figures, geometry
 from hypav.alignment import AlignmentConfig
@@ -27,6 +28,7 @@ from hypav.figures import (
     beta_explorer,
     competent,
     does_curvature_matter,
+    evidence,
     four_point_explorer,
     geometries_explorer,
     hyper_alignment,
@@ -260,6 +262,8 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_planted_map": lambda: runs.plot_planted_map(PLANTED, measures=("distortion",)),
     "plot_seen_unseen_curve": lambda: runs.plot_seen_unseen_curve({"AVCA": curve()}),
     "plot_history": lambda: runs.plot_history(epochs(), best_epoch=2),
+    "plot_forest": lambda: evidence.plot_forest(FOREST),
+    "plot_pull": lambda: evidence.plot_pull(PULLED),
     "plot_text_rows": lambda: own_data.plot_text_rows(["Archery", "Clean", "Cut"], [0, 2, 1]),
 }
 
