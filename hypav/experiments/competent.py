@@ -98,7 +98,7 @@ def _plain_words(model: AVCA) -> None:
 
 def _line_alone(model: AVCA) -> None:
     assert isinstance(model, SkipAVCA)
-    model.skip.gate.requires_grad_(requires_grad=False)
+    model.skip.get_parameter("gate").requires_grad = False
 
 
 def _scaled(x: Tensor, train: Tensor) -> Tensor:
