@@ -60,4 +60,4 @@ def test_the_explorers_of_the_notebooks_are_the_tested_ones() -> None:
                 assert has_tag(cell, "widget"), path.name
                 assert set(state) == set(EXPLORERS[module].make().state)
                 found[module] = path.stem[:2]
-    assert {"alignment": "09", "maps": "11"}.items() <= found.items()
+    assert {"maps": "11"}.items() <= found.items()
