@@ -26,6 +26,7 @@ from hypav.experiments.contrasts import (
     forest,
     headline_gains,
     loudness,
+    on_top,
     planned,
 )
 from hypav.experiments.effects import cases, curvature_effects, differences, effects
@@ -302,6 +303,31 @@ def test_the_forest_has_the_linear_reference_first() -> None:
     assert (table.loc["linear (ESZSL)", "HM"], table.loc["AVCA", "HM"]) == pytest.approx((60, 34))
     assert np.isnan(table.loc["AVCA", "difference"])
     assert table.loc["linear (ESZSL)", "difference ±"] > 0
+
+
+def test_an_alignment_on_top_of_another_network_is_compared_with_that_network() -> None:
+    rows = EXPERIMENTS["competent"].rows(UCF)
+    gains = {"AVCA": 0.0, "AVCA-skip": 0.2, "printed": 0.19, -0.2: 0.21, 0.0: 0.2, 0.2: 0.18}
+
+    def HM(row: Row, seed: int) -> float:
+        if row.alignment is None:
+            return base(seed) + gains[row.method] + 0.002 * (-1) ** seed * (row.method != "AVCA")
+        k = row.alignment.curvatures[0]
+        return base(seed) + gains["printed" if row.preset == "printed" else k] + 0.001 * (-1) ** seed
+
+    table = with_cells(frame([run(row, seed, HM=HM(row, seed)) for row in rows for seed in range(4)]))
+    found = on_top(table).set_index("row")["difference"]
+    assert found.to_dict() == pytest.approx({
+        f"AVCA-skip + printed, pull {PULL}": -1.0,
+        f"AVCA-skip + curved, pull {PULL}, k<0": 1.0,
+        f"AVCA-skip + curved, pull {PULL}, k=0": 0.0,
+        f"AVCA-skip + curved, pull {PULL}, k>0": -2.0,
+    })  # fmt: skip
+    assert by_seed(table, "AVCA")[0] == pytest.approx(30), "AVCA's own cells are others"
+    shown = forest(table).set_index("row")
+    assert shown.index.tolist()[0] == "AVCA-skip"
+    assert shown.loc["AVCA-skip", "difference"] == pytest.approx(20)
+    assert loudness(table).empty, "the loudness is that of AVCA's own runs"
 
 
 def test_the_headline_gains_are_those_of_the_abstract() -> None:

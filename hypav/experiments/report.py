@@ -14,12 +14,15 @@ from pathlib import Path
 import pandas as pd
 from pandas import DataFrame
 
+from hypav.errors import DataError
+from hypav.experiments import planted as planted_tree
 from hypav.experiments.contrasts import (
     between_processors,
     curvature,
     forest,
     headline_gains,
     loudness,
+    on_top,
     planned,
 )
 from hypav.experiments.effects import by_set, results_path
@@ -95,16 +98,35 @@ def evidence_text(runs: DataFrame) -> str:
         **{name: [f"{value:.2g}" for value in means[name]] for name in ("mean", "min", "max")}
     )
     parts += ["## Pull at weight 1 in the first step, over the seeds", to_text(means)]
+    top = on_top(main)
+    parts += ["## On top of another network, HM: exploratory", to_text(top)] if len(top) else []
     parts += ["## The paper's largest gains in HM", to_text(headline_gains())]
+    parts += ["## The planted tree, k<0 minus flat, gains of k<0", to_text(_planted())]
     parts += ["## Other processors", to_text(between_processors(runs))]
     for cpu in sorted(set(runs["cpu"]) - set(main["cpu"])):
         other = one_processor(runs, cpu)
-        parts += [f"The planned tests on {cpu}, HM:", to_text(planned(other))]
-        parts += [
-            "The same runs on the first processor:",
-            to_text(planned(main[main["key"].isin(other["key"])])),
-        ]
+        same = main[main["key"].isin(other["key"])]
+        try:
+            both = to_text(planned(other)), to_text(planned(same))
+        except DataError as error:
+            parts.append(f"On {cpu} the planned tests were not made. {error}")
+            both = to_text(forest(other)), to_text(forest(same))
+        parts += [f"On {cpu}:", both[0], "The same runs on the first processor:", both[1]]
     return "\n\n".join(parts) + "\n"
+
+
+def _planted() -> DataFrame:
+    """The contrasts of the positive control with flat space; distortion in hundredths."""
+    table = planted_tree.contrasts(pd.read_csv(results_path() / "planted.csv"), against="flat")
+    table = table[table["measure"].isin(["distortion", "top1"])]
+    units = table["measure"].map({"distortion": 100, "top1": 1})
+    return DataFrame(
+        {
+            "leaves": table["branching"] ** table["depth"], "dimensions": table["dim"], "task": table["task"],
+            "measure": table["measure"], **{name: table[name] * units for name in ("gain", "low", "high")},
+            "p Holm": table["p_holm"], "n": table["n"],
+        }
+    )  # fmt: skip
 
 
 def _overview(runs: DataFrame) -> DataFrame:
@@ -131,7 +153,7 @@ def main(folders: Sequence[str]) -> None:
     here = one_processor(runs)
     for name, (figure, _) in {
         "forest": plot_forest(forest(here)),
-        "pull": plot_pull(loudness(here)),
+        "pull": plot_pull(loudness(here).query("n >= 3")),
     }.items():
         with replacing(to / f"{name}.png") as temporary:
             figure.savefig(temporary, format="png", dpi=200, metadata={"Software": None})

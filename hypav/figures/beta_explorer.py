@@ -72,7 +72,7 @@ def plot_border(
         bars.legend(loc="upper left", fontsize=8)
         curve = torch.tensor(data["curve"])
         for column, (name, color, dash, marker) in enumerate(
-            (("S", BLUE, "-", "s"), ("U", VERMILION, "--", "^"), ("HM", INK, "-", "o"))
+            (("S", BLUE, "-", "s"), ("U", VERMILION, "--", "^"), ("HM", INK, "-.", "o"))
         ):
             chart.plot(_BETAS, curve[:, column], dash, color=color, label=name)
             chart.plot(beta, data[name], marker, color=color)

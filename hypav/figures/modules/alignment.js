@@ -5,11 +5,11 @@ const name_of = (s) => [s.similarity, s.normalise, s.base, s.to_ball].join(" ");
 function numbers(state) {
   const row = Math.round((state.log_scale - state.scales[0]) / (state.scales[1] - state.scales[0]));
   const weight = 10 ** state.log_weight;
-  const values = state.losses[name_of(state)][row].map((value) => weight * value);
+  const values = state.losses[name_of(state)].split("; ")[row].split(" ").map((value) => weight * Number(value));
   const at = state.ks.indexOf(-0.2);
   return {
     loss: values,
-    flat: state.flat[name_of(state)][row],
+    flat: state.flat[name_of(state)][row] === "1",
     ratio: values[0] / values[at],
     share: (100 * values[at]) / state.avca,
   };

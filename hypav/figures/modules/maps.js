@@ -5,7 +5,9 @@ const TINTS = ["blue", "red", "green", "purple", "ink"];
 
 function numbers({ maps, variant, modality, group, groups, members }) {
   const shown = members.map((place, i) => [place, i]).filter(([place]) => group === "all" || groups[place] === group);
-  return { points: maps[`${variant}, ${modality}`], shown: shown.map(([, i]) => i) };
+  const flat = maps[`${variant}, ${modality}`].split(" ").map(Number);
+  const points = members.map((_, i) => [flat[2 * i], flat[2 * i + 1]]);
+  return { points, shown: shown.map(([, i]) => i) };
 }
 
 function sentence({ data, variant, modality, group, members }, { shown }) {
