@@ -97,7 +97,7 @@ def plot_h_and_tripod() -> Drawn:
             left.annotate(name, end, (0, 8), textcoords="offset points", ha="center")
         left.plot([-0.7, 0.9], [0, 0], color=VERMILION, linewidth=4)
         left.text(0.1, 0.12, "bar", color=VERMILION, ha="center", fontsize=11)
-        left.set_title("Four points in a tree: an H")
+        left.set_title("Four points: which sums are equal?")
         tips = {"b": (-1.8, 0.0), "i": (1.4, 1.0), "j": (1.5, -1.0)}
         for name, tip in tips.items():
             color, width = (VERMILION, 4) if name == "b" else (BLUE, 2)
