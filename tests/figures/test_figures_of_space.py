@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -197,9 +196,7 @@ def test_noise_hides_a_tree_from_delta_rel_before_it_hides_the_classes() -> None
     assert none[1] + 0.05 < some[1]
 
 
-def test_each_shape_has_a_plane_that_suits_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("embed", "embed_tree"):
-        monkeypatch.setattr(trees, name, partial(getattr(trees, name), steps=25))
+def test_each_shape_has_a_plane_that_suits_it() -> None:
     shapes, ks = trees.four_shapes()
     best = {name.split(",")[0].split(" ")[0]: ks[int(values.argmin())] for name, values in shapes.items()}
     assert best["class"] < 0
