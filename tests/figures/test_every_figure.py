@@ -140,7 +140,6 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_best_h": four_point_explorer.plot_best_h,
     "plot_border": beta_explorer.plot_border,
     "plot_pulls": triplet_explorer.plot_pulls,
-    "plot_means": lambda: poincare_ball.plot_means(POINTS, POINTS[0]),
     "plot_space": lambda: poincare_ball.plot_space(0.2),
     "plot_artan": three_geometries.plot_artan,
     "plot_views": three_geometries.plot_views,
@@ -157,7 +156,6 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_distortions": lambda: trees.plot_distortions(
         {"a": rand(3), "b": rand(3, seed=1)}, [-1.0, 0.0, 1.0]
     ),
-    "plot_four_points": trees.plot_four_points,
     "plot_noise": lambda: trees.plot_noise([2, 64], [0.4, 0.34], {"A": 0.3, "B": 0.27}),
     "plot_borders": lambda: zero_shot.plot_borders((0.0, 0.5)),
     "plot_switches": lambda: zero_shot.plot_switches(SCORES, betas=(0.0,), **D),

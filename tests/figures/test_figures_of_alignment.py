@@ -121,9 +121,9 @@ def test_two_methods_are_joined_by_seed_and_compared_with_students_interval() ->
     assert [40.0, 40.0] in lines
     for pair in ([20, 21], [22, 24], [24, 27]):
         assert pair in lines
-    data = matters.plot_own_runs({"AVCA": [9.0] * 3, **HM}, linear=40.0, data="x")[1]
+    data = matters.plot_own_runs({"alone": [9.0] * 3, **HM}, linear=40.0, data="x")[1]
     assert data["difference"] == pytest.approx((-2, -2 - half, -2 + half)), "the second last minus the last"
-    assert (data["linear"], data["HM"]["AVCA"]) == (40.0, [9.0] * 3)
+    assert (data["linear"], data["HM"]["alone"]) == (40.0, [9.0] * 3)
 
 
 def test_the_share_of_variance_between_classes() -> None:
@@ -287,9 +287,9 @@ def test_an_own_loss_of_weight_zero_trains_avca() -> None:
     def gap(v: Tensor, a: Tensor) -> Tensor:
         return (v - a).square().mean()
 
-    alone = matters.train_with(data, None, seeds=2, steps=2)
-    assert matters.train_with(data, gap, seeds=2, steps=2, pull=0.0) == alone
-    assert matters.train_with(data, gap, seeds=2, steps=2, pull=100.0) != alone
+    alone = matters.train_with(data, None, seeds=2, steps=3)
+    assert matters.train_with(data, gap, seeds=2, steps=3, pull=0.0) == alone
+    assert matters.train_with(data, gap, seeds=2, steps=3, pull=100.0) != alone
     assert len(set(alone)) == 2, "each seed has its own weights"
     phi_v, phi_a, L_avca = matters.embeddings(data)
     assert phi_v.shape == phi_a.shape == (256, 300)
