@@ -63,6 +63,9 @@ PACKAGE: dict[str, str] = {
     "my_single_loss": "hypav.checks.hyper_single:single_loss",
     "my_multi_head": "hypav.checks.hyper_multiple:multi_head",
     "my_distance_head": "hypav.checks.hyper_multiple:distance_head",
+    "my_interval": "hypav.checks.tables:interval",
+    "my_holm": "hypav.checks.tables:holm",
+    "my_permutation_test": "hypav.checks.tables:permutation_test",
 }
 
 _IMPORTS = '''"""What I wrote in the course. A check that passes puts it here; hv.mine takes it from here."""

@@ -457,7 +457,7 @@ def test_other_wrong_classes_get_a_sentence(answer: Any, told: str) -> None:
 
 
 def test_mistakes_that_the_pages_make_likely_are_named_rightly() -> None:
-    from hypav.checks import does_curvature_matter, tables
+    from hypav.checks import does_curvature_matter
     from hypav.stats import t_quantile
 
     def other_t(d: Tensor) -> float:
@@ -476,9 +476,12 @@ def test_mistakes_that_the_pages_make_likely_are_named_rightly() -> None:
     slope = does_curvature_matter.slope(lambda f, k, *, h: (f(k + h) - f(k - h)) / 2 * h)
     assert "/ 2 * h divides by 2 and multiplies by h" in str(slope)
 
-    def normal(a: Tensor, b: Tensor) -> Tensor:
-        d = a - b
-        half = 1.96 * d.std() / len(d) ** 0.5
-        return torch.stack((d.mean(), d.mean() - half, d.mean() + half))
 
-    assert "1.96 is for a known standard deviation" in str(tables.paired(normal))
+def test_the_normal_quantile_is_named_in_the_paired_interval() -> None:
+    from hypav.checks import tables
+
+    def normal(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        d = a - b
+        return d.mean(), 1.96 * d.std() / len(d) ** 0.5
+
+    assert "1.96 is for a known standard deviation" in str(tables.interval(normal))
