@@ -124,8 +124,9 @@ holm = FunctionCheck(
         "every p is multiplied by m, which is Bonferroni's rule. It is right but strict: Holm multiplies only the "
         "smallest by m.": lambda p: (len(p) * p).clamp(max=1),
         "a p value is at most 1: cut larger ones.": lambda p: _stepped(p, _down(p), cap=False),
-        "an adjusted p may not be below that of a smaller p: "
-        "keep the largest so far.": lambda p: _stepped(p, _down(p), least=False),
+        "an adjusted p may not be below that of a smaller p: keep the largest so far.": lambda p: _stepped(
+            p, _down(p), least=False
+        ),
         "the values are in increasing order: put each back at the place of its p.": lambda p: _stepped(
             p, _down(p), back=False
         ),

@@ -6,12 +6,66 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
+import torch
+from pandas import DataFrame
+from torch import Tensor
 
 from hypav.errors import DataError
+from hypav.experiments.configs import AVCA, table_rows
+from hypav.experiments.effects import differences, effects, family, paper_key, runs_of
+from hypav.experiments.paper import reported
+from hypav.experiments.tables import ESZSL, TITLES
 from hypav.figures.style import BLACK, BLUE, INK, ORANGE, VERMILION, Drawn, canvas, cues, minus
 from hypav.stats import FEWEST, detectable_difference, t_interval
 
+PAPER_SETS = "UCF-GZSL", "ActivityNet-GZSL"  # of Tables 3 and 4, cls features
 _SIDES = {"k<0": (VERMILION, "^"), "k≥0": (BLUE, "o")}
+
+
+def HM_by_method(runs: DataFrame) -> dict[str, Tensor]:
+    """HM in per cent of the methods of Table 1 under the printed loss, (n,) each, one entry per seed.
+
+    Args:
+        runs: recorded runs of one set. The linear reference (ESZSL) has one entry if it was run.
+    """
+    rows = {row.label: row.alignment for row in table_rows("table1", paper_key(runs), "printed", 1.0)}
+    found = {
+        name: runs_of(runs, loss)["HM"] for name, loss in rows.items() if loss is not None or name == AVCA
+    }
+    found[ESZSL] = runs_of(runs, None, ESZSL)["HM"]
+    return {name: torch.tensor(100 * HM.to_numpy()) for name, HM in found.items() if len(HM)}
+
+
+def paper_table3(metric: str = "HM") -> dict[str, dict[float, float]]:
+    """The paper's Table 3 without AVCA's row: set -> {k: HM or ZSL in per cent}."""
+    tables = {name: reported("table3", (name, "cls")).rows for name in PAPER_SETS}
+    return {
+        name: {float(k): row[metric] for k, row in rows.items() if k != AVCA} for name, rows in tables.items()
+    }
+
+
+def paper_groups() -> dict[str, tuple[Tensor, Tensor]]:
+    """The paper's Table 3 in two groups, the rows with k<0 (6,) and the others (7,), by set and metric."""
+    groups = {}
+    for metric in ("HM", "ZSL"):
+        for name, rows in paper_table3(metric).items():
+            negative, rest = (torch.tensor(side, dtype=torch.float64) for side in _sides(rows))
+            groups[f"{name}, {metric}"] = negative, rest
+    return groups
+
+
+def families(runs: DataFrame, tables: Sequence[str]) -> DataFrame:
+    """Every comparison with AVCA in some tables of one set, a row per table; each objective counts once per loss.
+
+    Returns:
+        table, comparisons, significant (after Holm), "lowest difference", "highest difference" (points) and "80 % power
+        for" (after the correction).
+    """
+    names = {table: f"{table[-1]}, {TITLES[table].partition(':')[0]}" for table in tables}
+    found = pd.concat([family(effects(differences(runs, table)), names[table]) for table in tables])
+    shown = ["comparisons", "significant", "lowest difference", "highest difference", "80 % power for"]
+    return found[["question", *shown]].rename(columns={"question": "table"})
 
 
 def plot_pairs(
@@ -36,7 +90,9 @@ def plot_pairs(
         DataError: there are fewer than three pairs.
     """
     if len(a) != len(b) or len(a) < FEWEST:
-        raise DataError(f"Give HM of the same {FEWEST} or more seeds for both methods, not {len(a)} and {len(b)}.")
+        raise DataError(
+            f"Give HM of the same {FEWEST} or more seeds for both methods, not {len(a)} and {len(b)}."
+        )
     differences = [y - x for x, y in zip(a, b, strict=True)]
     interval = t_interval(differences)
     mean, half = interval.mean, interval.half or 0.0
@@ -59,10 +115,11 @@ def plot_pairs(
         right.set_ylim(-reach, reach)
         right.set_title(f"{names[1]} − {names[0]}, same scale")
         figure.suptitle(f"{title}\n{data}")
-    figure.alt_text = minus(
+    figure.alt_text = (
         f"{title} HM on {data}, {len(a)} seeds. {names[0]}: {min(a):.1f} to {max(a):.1f}. {names[1]}: {min(b):.1f} to "
-        f"{max(b):.1f}. The differences per seed: {min(differences):+.1f} to {max(differences):+.1f}, mean {mean:+.1f} "
-        f"± {half:.1f}. Linear (ESZSL): {linear:.1f}."
+        f"{max(b):.1f}. The differences per seed: "
+        + minus(f"{min(differences):+.1f} to {max(differences):+.1f}, mean {mean:+.1f} ± {half:.1f}. ")
+        + f"Linear (ESZSL): {linear:.1f}."
     )
     shown = {names[0]: list(a), names[1]: list(b), "difference": (mean, half), "linear (ESZSL)": linear}
     return figure, shown
@@ -110,7 +167,9 @@ def plot_power(
     at = [n for n in (5, 10, 20) if n <= most]
     parts = "; ".join(f"{name} " + ", ".join(f"{c[n]:.1f} at {n}" for n in at) for name, c in curves.items())
     told = ", ".join(f"{gain:.1f} ({name})" for name, gain in gains.items())
-    figure.alt_text = f"{title} On {data}, in points of HM by the number of seeds: {parts}. The paper's gains: {told}."
+    figure.alt_text = (
+        f"{title} On {data}, in points of HM by the number of seeds: {parts}. The paper's gains: {told}."
+    )
     return figure, {"seeds": curves, "gains": dict(gains)}
 
 
@@ -187,10 +246,10 @@ def plot_orders(
             axes.set(xlabel="k<0 minus the rest (points)", ylabel="orders", title=name)
         figure.suptitle(f"{title}\norange: the order in the paper")
     parts = [
-        f"{name}: {seen:+.2f} points, at least as large in {count} of {total} orders"
+        f"{name}: {minus(f'{seen:+.2f}')} points, at least as large in {count} of {total} orders"
         for name, (seen, count, total) in shown.items()
     ]
-    figure.alt_text = minus(f"{title} Mean HM of the rows with k<0 minus the rest. {'; '.join(parts)}.")
+    figure.alt_text = f"{title} Mean HM of the rows with k<0 minus the rest. {'; '.join(parts)}."
     return figure, shown
 
 
