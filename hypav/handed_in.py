@@ -103,7 +103,7 @@ def check_notebook(path: Path | str, *, seconds: int = 300) -> list[Row]:
             str(seconds),
         ]
         package = str(Path(__file__).parents[1])
-        environment["PYTHONPATH"] = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment["PYTHONPATH"] = os.pathsep.join([package, *filter(None, [environment.get("PYTHONPATH")])])
         process = subprocess.Popen(
             command,
             cwd=place / "work",
@@ -221,7 +221,7 @@ def run_cells(cells: Sequence[str], page: str, seconds: float) -> Iterator[tuple
             code = ast.Expression(call.args[0])
             wrong, verdict = _attempt(
                 seconds,
-                lambda name, *code: checks[name](eval(compile(*code, "eval"), space)),
+                lambda name, code, file: checks[name](eval(compile(code, file, "eval"), space)),
                 name,
                 code,
                 file,

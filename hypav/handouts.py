@@ -110,6 +110,9 @@ def instructor_notebook(notebooks: Sequence[Any]) -> Any:
         "For each notebook: a plan, an open question with a rubric, the predictions with their answers, and the mistakes "
         "that its checks name. Two more pages have one project for each part of the course, and how to install it for "
         "a class.",
+        "`hypav check FOLDER` runs the checks over notebooks that were handed in, and writes a table. `hypav gift` "
+        "writes the predictions for a learning platform. Each page has a projector view for lectures: the arrow keys, "
+        "or a presenter's remote, go to the next and previous screen.",
     ]
     for notebook in notebooks:
         parts += [f"## {title_of(notebook)}", promise_of(notebook)]

@@ -1,4 +1,4 @@
-"""Check of appendix A2: the running mean of a batch norm."""
+"""Checks of appendix A2: the running mean of a batch norm, statistics of several batches, the damage of a change."""
 
 from __future__ import annotations
 
@@ -66,3 +66,120 @@ def _by_sample(running: Tensor, batch: Tensor, momentum: float) -> Tensor:
     for row in batch:
         running = (1 - momentum) * running + momentum * row
     return running
+
+
+def _batches() -> list[Case]:
+    generator = torch.Generator().manual_seed(12)
+    return [
+        ((list(2 + torch.randn(n, 5, 3, generator=generator, dtype=torch.float64) * (1 + n)),), {})
+        for n in (3, 4)
+    ]
+
+
+def _over(batches: Any, mean: Any, variance: Any) -> tuple[Tensor, Tensor]:
+    return torch.stack([mean(x) for x in batches]).mean(0), torch.stack([variance(x) for x in batches]).mean(
+        0
+    )
+
+
+def _mean(x: Tensor) -> Tensor:
+    return x.mean(dim=0)
+
+
+def _variance(x: Tensor) -> Tensor:
+    return x.var(dim=0)
+
+
+statistics = FunctionCheck(
+    "Mean and variance of several batches",
+    lambda batches: _over(batches, _mean, _variance),
+    _batches(),
+    {
+        "your variance divides by B. PyTorch stores the unbiased one, with B - 1.": lambda batches: _over(
+            batches, _mean, lambda x: x.var(dim=0, unbiased=False)
+        ),
+        "this is the standard deviation. The variance is asked for.": lambda batches: _over(
+            batches, _mean, lambda x: x.std(dim=0)
+        ),
+        "you used the last batch only. All batches count alike.": lambda batches: (
+            _mean(batches[-1]),
+            _variance(batches[-1]),
+        ),
+        "you used the first batch only. All batches count alike.": lambda batches: (
+            _mean(batches[0]),
+            _variance(batches[0]),
+        ),
+        "this is the variance of all batches together. Take it per batch, then the mean.": lambda batches: (
+            _mean(torch.cat(batches)),
+            _variance(torch.cat(batches)),
+        ),
+        "this is the variance of the batches' means. Take the mean of their variances.": lambda batches: (
+            _mean(torch.cat(batches)),
+            torch.stack([_mean(x) for x in batches]).var(dim=0),
+        ),
+        "mean and variance are exchanged.": lambda batches: _over(batches, _variance, _mean),
+        "you added the variances. All batches count alike: take their mean.": lambda batches: (
+            _mean(torch.cat(batches)),
+            torch.stack([_variance(x) for x in batches]).sum(dim=0),
+        ),
+    },
+    praise="So a network can be evaluated with statistics of its own, without any training.",
+)
+
+
+class _Named:
+    """A function with a name, for the cases of a check."""
+
+    def __init__(self, name: str, function: Any) -> None:
+        self.name, self.function = name, function
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _networks() -> list[Case]:
+    """A network is two numbers, for its weights and for its statistics; the score is their product."""
+    score = _Named("score", lambda x: x[0] * x[1] + 3 * x[1])
+    change = _Named("change", lambda x: torch.stack([0.5 * x[0], x[1]]))
+    refresh = _Named("refresh", lambda x: torch.stack([x[0], 2 + 0.1 * x[0]]))
+    models = torch.tensor([[4.0, 7.0], [6.0, 1.5]], dtype=torch.float64)
+    return [((score, model, change, refresh), {}) for model in models]
+
+
+def _two(stored: Tensor, fresh: Tensor) -> Tensor:
+    return torch.stack([stored, fresh])
+
+
+damage = FunctionCheck(
+    "The damage of a change",
+    lambda s, m, c, r: _two(s(m) - s(c(m)), s(r(m)) - s(r(c(m)))),
+    _networks(),
+    {
+        "you compare the refreshed, changed network with the untouched one. Refresh both sides.": lambda s, m, c, r: (
+            _two(s(m) - s(c(m)), s(m) - s(r(c(m))))
+        ),
+        "you compare the refreshed network with the changed one as it is. Refresh both sides.": lambda s, m, c, r: (
+            _two(s(m) - s(c(m)), s(r(m)) - s(c(m)))
+        ),
+        "you refresh before the change. The statistics must know about the change.": lambda s, m, c, r: _two(
+            s(m) - s(c(m)), s(r(m)) - s(c(r(m)))
+        ),
+        "the sign is wrong: a damage is positive if the score falls.": lambda s, m, c, r: (
+            -_two(s(m) - s(c(m)), s(r(m)) - s(r(c(m))))
+        ),
+        "the two are exchanged: stored statistics come first.": lambda s, m, c, r: _two(
+            s(r(m)) - s(r(c(m))), s(m) - s(c(m))
+        ),
+        "these are the scores of the changed network. The damage is the loss in score.": lambda s, m, c, r: (
+            _two(s(c(m)), s(r(c(m))))
+        ),
+        "you measured with stored statistics twice.": lambda s, m, c, r: _two(s(m) - s(c(m)), s(m) - s(c(m))),
+        "this is what refreshing costs, without any change.": lambda s, m, c, r: _two(
+            s(m) - s(c(m)), s(m) - s(r(m))
+        ),
+    },
+    praise="The second number is the one to report, and only if training anew is out of reach.",
+)

@@ -44,7 +44,7 @@ _NAMES: list[Case] = [
 ]
 
 sectional_curvature = FunctionCheck(
-    "The sectional curvature k behind five names",
+    "The sectional curvature k behind seven names",
     _k,
     _NAMES,
     {
@@ -131,7 +131,7 @@ safe_logmap0 = FunctionCheck(
             _log0(x * (1 - eps), k, most=1 - eps)
         ),
     },
-    praise="Two clamps, and each can say which function it protects.",
+    praise="It stays finite at the rim and at 0.",
 )
 
 

@@ -388,5 +388,5 @@ tree = TreeCheck(
             _grown(x, home, 1, k=k, edge=edge)
         ),
     },
-    praise="Eight lines, and every one of them uses a function that you wrote.",
+    praise="Every point of it comes from your own functions.",
 )

@@ -57,35 +57,6 @@ def plot_point_maps(
     return figure, dict(maps)
 
 
-def plot_one_map(
-    maps: Mapping[str, Tensor], names: Sequence[str], *, data: str, variant: str, modality: str, group: str
-) -> Drawn:
-    """Draw one of several maps with one group in colour, for the explorer.
-
-    Args:
-        maps: "variant, modality" -> (n, 2).
-        names: the group of each point. group: a name, or "all".
-
-    Returns:
-        figure and {"points": (n, 2), "shown": the number of points in colour}.
-    """
-    flat = maps[f"{variant}, {modality}"]
-    styles = cues(sorted(set(names)), reuse=True)
-    with canvas(6.0, 4.0, margins=(0.02, 0.02, 0.7, 0.88)) as (figure, axes):
-        shown = [i for i, name in enumerate(names) if group in ("all", name)]
-        pale = sorted({*range(len(names))} - {*shown})
-        axes.plot(flat[pale, 0], flat[pale, 1], ".", color="#BBBBBB", markersize=4)
-        _scatter(axes, flat[shown], [names[i] for i in shown], styles)
-        axes.set(xticks=[], yticks=[])
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
-        figure.suptitle(f"Where does {variant} put {group}? ({modality})\n{data}", fontsize=10)
-    figure.alt_text = (
-        f"t-SNE of {modality} of {variant} on {data}: {len(shown)} of {len(names)} points in colour"
-        f"{'' if group == 'all' else f', those of {group}'}."
-    )
-    return figure, {"points": flat, "shown": len(shown)}
-
-
 def plot_disk(points: Tensor, names: Sequence[str], *, k: float, data: str) -> Drawn:
     """Draw points (n, 2) in the disk of curvature k, coloured by group.
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from matplotlib.axes import Axes
 from torch import Tensor
 
 from hypav import geometry
@@ -22,7 +21,6 @@ from hypav.figures.style import (
     Drawn,
     canvas,
     draw_lines,
-    frame,
     signed,
 )
 
@@ -74,7 +72,7 @@ def plot_views(steps: int = 3, step: float = 0.5) -> Drawn:
     dense = torch.linspace(-1, 1, 121, dtype=torch.float64) * step * steps * 1.1
     data: dict[str, Any] = {}
     models = ("hyperboloid", -1.0), ("plane", 0.0), ("sphere", 1.0)
-    with canvas(7.4, 3.1, 3) as (figure, panels):
+    with canvas(7.4, 3.2, 3) as (figure, panels):
         for axes, (name, k) in zip(panels, models, strict=True):
             whole = torch.linspace(-math.pi, math.pi, 121, dtype=torch.float64) if k > 0 else dense
             row = data[f"k={k:g}"] = {"surface": _surface(whole, k), "marks": _surface(way, k)}
@@ -89,7 +87,7 @@ def plot_views(steps: int = 3, step: float = 0.5) -> Drawn:
                 axes.annotate(f"{number}", (x, h), (2, 6), textcoords="offset points", color=BLUE)
             axes.plot(0, -1, "o", color=INK, markersize=9, mfc="white", markeredgewidth=1.5)
             axes.plot(0, -1, "o", color=INK, markersize=3)
-            axes.set(title=f"k = {signed(k)}: {name}", xlim=(-1.7, 2.6), ylim=(-1.35, 2.6), aspect="equal")
+            axes.set(title=f"k = {signed(k)}: {name}", xlim=(-1.7, 2.8), ylim=(-1.35, 2.8), aspect="equal")
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
             axes.text(-1.65, 0.1, "page", color=INK, fontsize=10)
@@ -101,57 +99,6 @@ def plot_views(steps: int = 3, step: float = 0.5) -> Drawn:
         f"points are marked in steps of {step:g}. The first is seen on the page at {first[0]:.2f} on the hyperboloid, "
         f"{first[1]:.2f} on the plane and {first[2]:.2f} on the sphere; point {steps} at {last[0]:.2f}, "
         f"{last[1]:.2f} and {last[2]:.2f}."
-    )
-    return figure, data
-
-
-def plot_two_points(k: float, reach: float = 0.9) -> Drawn:
-    """Draw two points at fixed places on the page, their geodesic, and their distance over k.
-
-    Args:
-        k: the curvature, from -1 to 1.
-        reach: the norm of the farther point; it is below 1, so that both points lie in every ball.
-
-    Returns:
-        figure and {"k", "distance", "points" (2, 2), "geodesic" (61, 2), "ks" (41,), "distances" (41,)}.
-    """
-    data = _two_points(k, reach)
-    with canvas(7.2, 3.6, 2, margins=(0.07, 0.14, 0.98, 0.82, 0.24)) as (figure, (left, right)):
-        _draw_two_points(left, data)
-        right.plot(data["ks"], data["distances"], color=INK)
-        right.plot(k, data["distance"], "o", color=BLUE, markersize=9)
-        flat = 2 * float((data["points"][0] - data["points"][1]).norm())
-        right.axhline(flat, color=VERMILION, linestyle=":", linewidth=1.2)
-        right.set(xlabel="k (dotted: 2|x − y|)", ylabel="distance", xticks=[-1, 0, 1], xlim=(-1.05, 1.05))
-        left.set_title("the page does not change, the way does")
-        right.set_title(f"distance {data['distance']:.3f} at k = {signed(k)}")
-        figure.suptitle("How far are two fixed points apart, and which way?")
-    bend = "straight in the page" if k == 0 else f"bent {'towards' if k < 0 else 'away from'} the centre"
-    figure.alt_text = (
-        f"At k = {signed(k)} the two points are {data['distance']:.2f} apart and the geodesic is {bend}; in flat space "
-        f"they are {flat:.2f} apart. The distance falls all the way from {data['distances'][0]:.2f} at k = −1 to "
-        f"{data['distances'][-1]:.2f} at k = 1."
-    )
-    return figure, data
-
-
-def plot_two_points_row(ks: Sequence[float] = (-1.0, -0.5, 0.0, 0.5, 1.0)) -> Drawn:
-    """Draw `plot_two_points` for several curvatures side by side, without the curve.
-
-    Returns:
-        figure and {"k=...": {"distance", "geodesic" (61, 2)}}.
-    """
-    spaces = [_two_points(k, 0.9) for k in ks]
-    data = {f"k={s['k']:g}": {"distance": s["distance"], "geodesic": s["geodesic"]} for s in spaces}
-    with canvas(1.55 * len(ks), 2.35, len(ks)) as (figure, panels):
-        for axes, space in zip(panels, spaces, strict=True):
-            _draw_two_points(axes, space, small=True)
-            axes.set_title(f"k = {signed(space['k'])}\ndistance {space['distance']:.2f}")
-        figure.suptitle("How far are two fixed points apart, and which way?")
-    parts = ", ".join(f"{space['distance']:.2f} at k = {signed(space['k'])}" for space in spaces)
-    figure.alt_text = (
-        f"The same two points in {len(ks)} curvatures. Their distance is {parts}. The geodesic is bent towards the "
-        "centre for k < 0, straight for k = 0, bent away from the centre for k > 0."
     )
     return figure, data
 
@@ -170,30 +117,3 @@ def _surface(way: Tensor, k: float) -> Tensor:
     if k > 0:
         return torch.stack([way.sin(), way.cos()], -1)
     return torch.stack([way.sinh(), way.cosh()] if k < 0 else [way, torch.ones_like(way)], -1)
-
-
-def _two_points(k: float, reach: float) -> dict[str, Any]:
-    turn = torch.tensor([200.0, 75.0], dtype=torch.float64).deg2rad()
-    norms = torch.tensor([[reach], [0.8 * reach]], dtype=torch.float64)
-    points = norms * torch.stack([turn.cos(), turn.sin()], -1)
-    ks = torch.linspace(-1, 1, 41, dtype=torch.float64)
-    x, y = points
-    return {
-        "k": k,
-        "distance": float(geometry.distance(x, y, k=k)),
-        "points": points,
-        "geodesic": shapes.segment(x, y, k=k, points=61),
-        "ks": ks,
-        "distances": geometry.distance(x.expand(41, 2), y.expand(41, 2), k=ks.unsqueeze(-1)),
-    }
-
-
-def _draw_two_points(axes: Axes, space: dict[str, Any], *, small: bool = False) -> None:
-    frame(axes, space["k"], 1.5, ticks=not small)
-    axes.plot(0, 0, "+", color=INK)
-    axes.plot(*space["points"].T, color=VERMILION, linestyle=":", linewidth=1.2)
-    axes.plot(*space["geodesic"].T, color=BLUE)
-    axes.plot(*space["points"].T, "o", color=BLUE, markersize=4 if small else 6)
-    if not small:
-        for name, point in zip("xy", space["points"].tolist(), strict=True):
-            axes.annotate(name, point, (4, 5), textcoords="offset points")

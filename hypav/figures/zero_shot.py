@@ -16,6 +16,7 @@ from hypav.data.simulated import COUNTS, simulated
 from hypav.errors import SettingError
 from hypav.eszsl import Ridge, eszsl_scores
 from hypav.evaluation import Curve, Scores
+from hypav.figures.beta_explorer import beta_explorer  # noqa: F401
 from hypav.figures.runs import plot_phases  # noqa: F401
 from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Cue, Drawn, canvas, cues, histogram
 
@@ -39,7 +40,7 @@ def border_toy() -> tuple[dict[str, Tensor], Tensor, Tensor]:
     return words, (100 * videos).round() / 100, torch.arange(4).repeat_interleave(25)
 
 
-def plot_border(betas: Sequence[float]) -> Drawn:
+def plot_borders(betas: Sequence[float]) -> Drawn:
     """Draw the part of the plane that belongs to each word of `border_toy`, for each beta in a panel.
 
     Returns:
@@ -89,7 +90,7 @@ def plot_border(betas: Sequence[float]) -> Drawn:
                 ls="none",
                 marker=cue.marker,
                 color=cue.color,
-                label=f"words (large) and videos, {kind}",
+                label=f"{kind}: word, videos",
             )
             for kind, cue in zip(("seen classes", "unseen class"), _MARKS, strict=True)
         ]

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.text import Text
+from table_helpers import FOREST, PULLED
 
 from hypav import figures, geometry
 from hypav.alignment import AlignmentConfig
@@ -22,11 +23,18 @@ from hypav.checks import poincare_ball as poincare_ball_checks
 from hypav.data.simulated import simulated
 from hypav.evaluation import Curve, Scores, harmonic_mean
 from hypav.figures import (
+    alignment_explorer,
     avca,
+    beta_explorer,
+    competent,
     does_curvature_matter,
+    evidence,
+    four_point_explorer,
+    geometries_explorer,
     hyper_alignment,
     hyper_multiple,
     hyper_single,
+    map_explorer,
     numerics_and_names,
     own_data,
     poincare_ball,
@@ -36,6 +44,7 @@ from hypav.figures import (
     tables,
     three_geometries,
     trees,
+    triplet_explorer,
     zero_shot,
 )
 from hypav.figures.style import DescribedFigure, digest, png_bytes
@@ -84,6 +93,20 @@ def landed() -> Any:
     return SimpleNamespace(embed=lambda _: (theta_v, theta_v, theta_w))
 
 
+def trial_rows() -> pd.DataFrame:
+    """Three trials of two seeds on each of two sets."""
+    sets, names = ("YT8M-GZSL (mini)", "SIMULATED (UCF-GZSL counts)"), ("ESZSL", "AVCA", "wide", "long")
+    rows = [(d, t, seed, 20.0 + 3 * n + seed) for d in sets for n, t in enumerate(names) for seed in (0, 1)]
+    return pd.DataFrame(rows, columns=["data", "trial", "seed", "exact_HM"])
+
+
+def final_rows() -> pd.DataFrame:
+    """Two methods of three seeds on one set."""
+    rows = [("YT8M-GZSL (mini)", m, m, seed, 20.0 + seed) for m in ("AVCA", "AVCA-skip") for seed in range(3)]
+    rows.append(("YT8M-GZSL (mini)", "ESZSL", "ESZSL", 0, 30.0))
+    return pd.DataFrame(rows, columns=["data", "method", "row", "seed", "HM"])
+
+
 def changes() -> dict[str, tuple[float, float | None]]:
     model = network()
     batch = [rand(16, width, seed=n) for n, width in enumerate((7, 9, 11, 7, 9, 11))]
@@ -120,12 +143,16 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_trees": lambda: poincare_ball.plot_trees(
         poincare_ball_checks.tree.reference, (-1.0, -0.1), depth=2
     ),
+    "plot_alignment_ball": start_here.plot_alignment_ball,
+    "plot_plane": poincare_ball.plot_plane,
+    "plot_surface": geometries_explorer.plot_surface,
+    "plot_best_h": four_point_explorer.plot_best_h,
+    "plot_border": beta_explorer.plot_border,
+    "plot_pulls": triplet_explorer.plot_pulls,
     "plot_means": lambda: poincare_ball.plot_means(POINTS, POINTS[0]),
     "plot_space": lambda: poincare_ball.plot_space(0.2),
     "plot_artan": three_geometries.plot_artan,
     "plot_views": three_geometries.plot_views,
-    "plot_two_points": lambda: three_geometries.plot_two_points(-0.8),
-    "plot_two_points_row": three_geometries.plot_two_points_row,
     "plot_rim_errors": lambda: numerics_and_names.plot_rim_errors(
         {"hypav": lambda x, y: geometry.distance(x, y, k=-1.0), "twice": lambda x, y: 2 * (x - y).norm(dim=1)}
     ),
@@ -141,12 +168,17 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_four_points": trees.plot_four_points,
     "plot_four_point_cases": trees.plot_four_point_cases,
     "plot_noise": lambda: trees.plot_noise([2, 64], [0.4, 0.34], {"A": 0.3, "B": 0.27}),
-    "plot_border": lambda: zero_shot.plot_border((0.0, 0.5)),
+    "plot_borders": lambda: zero_shot.plot_borders((0.0, 0.5)),
     "plot_switches": lambda: zero_shot.plot_switches(SCORES, betas=(0.0,), **D),
     "plot_beta": lambda: zero_shot.plot_beta(curve(), betas=(0.0, 1.0), **D),
     "plot_peeking": lambda: zero_shot.plot_peeking(
         {"β": {"4 classes": [1.0, 2.0]}, "all": {"4 classes": [3.0]}}
     ),
+    "plot_gap": lambda: competent.plot_gap({"ESZSL": SCORES, "AVCA": SCORES}, **D),
+    "plot_gains": lambda: competent.plot_gains(trial_rows()),
+    "plot_path": competent.plot_path,
+    "plot_methods": lambda: competent.plot_methods({"AVCA": 20.0, "yours": 30.0}, linear=35.0, **D),
+    "plot_tests": lambda: competent.plot_tests(final_rows()),
     "plot_phases": lambda: runs.plot_phases(simulated("small")),
     "plot_network": lambda: avca.plot_network(network(), rand(4, 7), rand(4, 9), rand(3, 11)),
     "plot_attention": lambda: avca.plot_attention({"before": rand(5, 2, 2, 2)}, **D),
@@ -195,8 +227,8 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_loss_surface": lambda: does_curvature_matter.plot_loss_surface(
         rand(6, 4), rand(6, 4, seed=1), CONFIGS, (-1.0, 0.0), (0.1, 1.0), **D
     ),
-    "plot_alignment_choice": lambda: does_curvature_matter.plot_alignment_choice(
-        rand(6, 4), rand(6, 4, seed=1), 10.0, **D
+    "plot_parts": lambda: alignment_explorer.plot_parts(
+        alignment_explorer.alignment_state(rand(6, 4), rand(6, 4, seed=1), 10.0, **D)
     ),
     "plot_drift": lambda: does_curvature_matter.plot_drift((0, 1, 8), TENTHS, **D),
     "plot_unused_layer": lambda: does_curvature_matter.plot_unused_layer(
@@ -219,9 +251,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_point_maps": lambda: seeing_embeddings.plot_point_maps(
         {"AVCA": POINTS}, NAMES, question="Apart?", **D
     ),
-    "plot_one_map": lambda: seeing_embeddings.plot_one_map(
-        {"AVCA, theta_v": POINTS}, NAMES, variant="AVCA", modality="theta_v", group="a", **D
-    ),
+    "plot_map": lambda: map_explorer.plot_map(map_explorer.map_state({"AVCA, theta_v": POINTS}, NAMES, **D)),
     "plot_disk": lambda: seeing_embeddings.plot_disk(POINTS, NAMES, k=-1.0, **D),
     "plot_tree_agreement": lambda: seeing_embeddings.plot_tree_agreement(
         torch.tensor([[0, 2, 4], [2, 0, 4], [4, 4, 0]]).double(), {"AVCA": rand(3, 3)}, **D
@@ -238,6 +268,8 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_planted_map": lambda: runs.plot_planted_map(PLANTED, measures=("distortion",)),
     "plot_seen_unseen_curve": lambda: runs.plot_seen_unseen_curve({"AVCA": curve()}),
     "plot_history": lambda: runs.plot_history(epochs(), best_epoch=2),
+    "plot_forest": lambda: evidence.plot_forest(FOREST),
+    "plot_pull": lambda: evidence.plot_pull(PULLED),
     "plot_text_rows": lambda: own_data.plot_text_rows(["Archery", "Clean", "Cut"], [0, 2, 1]),
 }
 

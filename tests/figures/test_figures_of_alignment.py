@@ -12,8 +12,15 @@ from torch import Generator, Tensor
 from hypav.alignment import AlignmentConfig, alignment_loss, similarity_matrix
 from hypav.embeddings import rank_correlation
 from hypav.errors import DataError
+from hypav.figures import (
+    alignment_explorer,
+    hyper_alignment,
+    hyper_multiple,
+    hyper_single,
+    map_explorer,
+    seeing_embeddings,
+)
 from hypav.figures import does_curvature_matter as matters
-from hypav.figures import hyper_alignment, hyper_multiple, hyper_single, seeing_embeddings
 from hypav.figures.own_data import plot_text_rows
 from hypav.stats import t_interval
 
@@ -171,13 +178,14 @@ def test_loss_over_k_is_in_units_of_its_flat_value(phi: tuple[Tensor, Tensor]) -
     assert float(data["inner"][1, 0]) == pytest.approx(expected[0])
 
 
-def test_the_explored_loss_is_weighted_and_may_be_flat(phi: tuple[Tensor, Tensor]) -> None:
-    data = matters.plot_alignment_choice(*phi, 10.0, data="x", log_weight=2.0)[1]
+def test_the_table_of_the_explorer_has_the_losses_with_three_digits(phi: tuple[Tensor, Tensor]) -> None:
+    state = alignment_explorer.alignment_state(*phi, 10.0, data="x")
+    data = alignment_explorer.alignment_numbers(state | {"log_weight": 2.0})
     assert data["flat"]
-    assert data["share"] == pytest.approx(100 * 100 * loss(phi, -0.2, AlignmentConfig()) / 10)
-    data = matters.plot_alignment_choice(*phi, 10.0, data="x", similarity="inner", log_scale=-1.0)[1]
+    assert data["share"] == pytest.approx(100 * 100 * loss(phi, -0.2, AlignmentConfig()) / 10, rel=5e-3)
+    data = alignment_explorer.alignment_numbers(state | {"similarity": "inner", "log_scale": -1.0})
     assert not data["flat"]
-    assert [float(v) for v in data["loss"]] == pytest.approx([loss(phi, k, INNER) for k in data["k"]])
+    assert data["loss"] == pytest.approx([loss(phi, k, INNER) for k in state["ks"]], rel=5e-3)
 
 
 def test_bound_shares_and_drift_are_drawn_as_logarithms() -> None:
@@ -218,8 +226,8 @@ def test_maps_are_in_rows_and_groups_have_a_second_cue() -> None:
     lines = figure.axes[0].lines
     assert [len(line.get_xdata()) for line in lines] == [3, 4]
     assert len({line.get_marker() for line in lines}) == 2
-    chosen = {"data": "x", "variant": "curved", "modality": "a"}
-    assert seeing_embeddings.plot_one_map(MAPS, NAMES, group="sport", **chosen)[1]["shown"] == 4
+    state = map_explorer.map_state(MAPS, NAMES, data="x") | {"variant": "curved", "group": "sport"}
+    assert map_explorer.plot_map(state)[1]["shown"] == 4
 
 
 def test_disk_tree_and_delta_rows_are_what_they_measure() -> None:

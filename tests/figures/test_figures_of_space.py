@@ -145,15 +145,6 @@ def test_the_eye_sees_points_where_the_stereographic_map_has_them() -> None:
             assert seen * (mark[1] - eye[1]) == pytest.approx(mark[0] * (0 - eye[1]))
 
 
-def test_two_points_of_three_geometries() -> None:
-    rows = [three_geometries.plot_two_points(k)[1] for k in (-1.0, 0.0, 1.0)]
-    assert (rows[0]["distances"].diff() < 0).all()
-    x, y = rows[1]["points"]
-    assert rows[1]["distance"] == pytest.approx(2 * float((x - y).norm()))
-    middle = [float(row["geodesic"].norm(dim=-1).min()) for row in rows]
-    assert middle == sorted(middle), "nearer to the centre for k < 0, farther for k > 0"
-
-
 def test_rim_errors_are_relative_to_float64_and_nan_counts_as_lost() -> None:
     def truth(x: Tensor, y: Tensor) -> Tensor:
         return geometry.distance(x, y, k=-1.0)
