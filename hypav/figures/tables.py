@@ -15,7 +15,7 @@ from hypav.errors import DataError
 from hypav.experiments.configs import AVCA, table_rows
 from hypav.experiments.effects import differences, effects, family, paper_key, runs_of
 from hypav.experiments.paper import reported
-from hypav.experiments.tables import ESZSL, TITLES
+from hypav.experiments.tables import ESZSL, TITLES, as_text
 from hypav.figures.style import BLACK, BLUE, INK, ORANGE, VERMILION, Drawn, canvas, cues, minus
 from hypav.stats import FEWEST, detectable_difference, t_interval
 
@@ -56,16 +56,19 @@ def paper_groups() -> dict[str, tuple[Tensor, Tensor]]:
 
 
 def families(runs: DataFrame, tables: Sequence[str]) -> DataFrame:
-    """Every comparison with AVCA in some tables of one set, a row per table; each objective counts once per loss.
+    """All comparisons with AVCA in some tables of one set, a row per table, as text. Each objective counts once per loss.
 
     Returns:
-        table, comparisons, significant (after Holm), "lowest difference", "highest difference" (points) and "80 % power
-        for" (after the correction).
+        table, rows (comparisons), significant (after Holm), lowest and highest (difference in points), and "80 % power"
+        (the difference found with it, after the correction).
     """
     names = {table: f"{table[-1]}, {TITLES[table].partition(':')[0]}" for table in tables}
     found = pd.concat([family(effects(differences(runs, table)), names[table]) for table in tables])
-    shown = ["comparisons", "significant", "lowest difference", "highest difference", "80 % power for"]
-    return found[["question", *shown]].rename(columns={"question": "table"})
+    shown = {
+        "question": "table", "comparisons": "rows", "significant": "significant", "lowest difference": "lowest",
+        "highest difference": "highest", "80 % power for": "80 % power",
+    }  # fmt: skip
+    return as_text(found[[*shown]]).rename(columns=shown)
 
 
 def plot_pairs(
