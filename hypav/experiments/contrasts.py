@@ -232,7 +232,7 @@ def between_processors(runs: DataFrame, metric: str = "HM") -> DataFrame:
         and "largest"; all in points.
     """
     rows = []
-    for name, part in by_set(runs[runs["recipe"] != ""]).items():
+    for name, part in by_set(runs[runs["method"] != LINEAR]).items():
         wide = 100 * part.pivot_table(index="key", columns="cpu", values=metric)
         order = wide.count().sort_values(ascending=False, kind="stable").index
         for other in order[1:]:

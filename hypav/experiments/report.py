@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 from pandas import DataFrame
 
+from hypav.errors import DataError
 from hypav.experiments import planted as planted_tree
 from hypav.experiments.contrasts import (
     between_processors,
@@ -104,11 +105,13 @@ def evidence_text(runs: DataFrame) -> str:
     parts += ["## Other processors", to_text(between_processors(runs))]
     for cpu in sorted(set(runs["cpu"]) - set(main["cpu"])):
         other = one_processor(runs, cpu)
-        parts += [f"The planned tests on {cpu}, HM:", to_text(planned(other))]
-        parts += [
-            "The same runs on the first processor:",
-            to_text(planned(main[main["key"].isin(other["key"])])),
-        ]
+        same = main[main["key"].isin(other["key"])]
+        try:
+            both = to_text(planned(other)), to_text(planned(same))
+        except DataError as error:
+            parts.append(f"On {cpu} the planned tests were not made. {error}")
+            both = to_text(forest(other)), to_text(forest(same))
+        parts += [f"On {cpu}:", both[0], "The same runs on the first processor:", both[1]]
     return "\n\n".join(parts) + "\n"
 
 

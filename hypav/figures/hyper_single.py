@@ -100,7 +100,10 @@ def _watch(data: FeatureSet, alignment: AlignmentConfig, decay: float, steps: in
     curvature = module.curvature
     assert isinstance(curvature, AdaptiveCurvature)
     sampler = TripletSampler(seen.label, batch_size=32, generator=learner.sampling)
-    weights = {"video encoder": model.encode_v.out.weight, "curvature layer": curvature.layer.weight}
+    weights: dict[str, Tensor] = {
+        "video encoder": model.encode_v.out.weight,
+        "curvature layer": curvature.layer.weight,
+    }
     ks: list[Tensor] = []
     norms: dict[str, list[float]] = {name: [] for name in weights}
     first = _size(weights["curvature layer"])
