@@ -72,6 +72,9 @@ PACKAGE: dict[str, str] = {
     "my_gain": "hypav.checks.competent:gain",
     "my_line": "hypav.checks.competent:path",
     "MySkip": "hypav.competent:Skip",
+    "my_interval": "hypav.checks.tables:interval",
+    "my_holm": "hypav.checks.tables:holm",
+    "my_permutation_test": "hypav.checks.tables:permutation_test",
 }
 
 _IMPORTS = '''"""What I wrote in the course. A check that passes puts it here; hv.mine takes it from here."""

@@ -111,6 +111,7 @@ CLASSES = torch.arange(3)
 SCORES = Scores(rand(6, 3), CLASSES.repeat_interleave(2), CLASSES, CLASSES[:2], CLASSES[2:])
 POINTS, NAMES, K = rand(8, 2) - 0.5, [*"aaabbbcc"], -rand(8, 3) * 0.4
 TREE = class_tree(["a", "a", "b"], ["x", "y", "z"], ["1", "2", "3"])
+ROWS_OVER_K = {1.0: 38.6, 0.5: 35.3, 0.0: 38.8, -0.5: 40.6, -1.0: 42.5}
 TENTHS = {"AVCA": [0.1, 0.2, 0.4], "other": [0.3, 0.2, 0.1]}
 INTERVALS = {name: Interval(30.0, 28.0, 32.0, 3) for name in runs.METRICS}
 PANEL = seeing_embeddings.TsnePanel("AVCA", POINTS, NAMES, POINTS[:3], [*"abc"], "apart: 2.0")
@@ -207,7 +208,12 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     ),
     "plot_drift": lambda: does_curvature_matter.plot_drift((0, 1, 8), TENTHS, **D),
     "plot_differences": lambda: runs.plot_differences(TENTHS, **D),
-    "plot_spreads": lambda: tables.plot_spreads({"curved": (1.0, 2.0)}, **D),
+    "plot_pairs": lambda: tables.plot_pairs(
+        [24.0, 21.0, 26.5], [24.5, 20.0, 27.0], ("AVCA", "Hyper-multiple"), linear=45.9, **D
+    ),
+    "plot_power": lambda: tables.plot_power({"per seed": 1.3, "unrelated": 4.2}, {"UCF-GZSL": 7.0}, **D),
+    "plot_rows": lambda: tables.plot_rows({"UCF-GZSL": ROWS_OVER_K}),
+    "plot_orders": lambda: tables.plot_orders({"UCF-GZSL": ROWS_OVER_K}),
     "plot_point_maps": lambda: seeing_embeddings.plot_point_maps(
         {"AVCA": POINTS}, NAMES, question="Apart?", **D
     ),
