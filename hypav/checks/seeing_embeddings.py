@@ -64,7 +64,9 @@ separation = FunctionCheck(
         "you averaged the spreads of the classes. Average over all points, so that each point counts alike.": (
             lambda x, label: _between(x, label) / _spread_of_classes(x, label)
         ),
-        "you multiplied by the spread. Divide by it.": lambda x, label: _between(x, label) * _spread(x, label),
+        "you multiplied by the spread. Divide by it.": lambda x, label: (
+            _between(x, label) * _spread(x, label)
+        ),
         "you summed the squares of all points. Take their mean, or the spread grows with the number of videos.": (
             lambda x, label: _between(x, label) / _from_mean(x, label).square().sum().sqrt()
         ),
@@ -156,9 +158,9 @@ kin = FunctionCheck(
         "you counted the siblings. Divide by 5 for the share.": lambda d, group: torch.stack(
             [_ratio(d, group), 5 * _siblings(d, group)]
         ),
-        "the two numbers are in the other order: first the ratio, then the share.": lambda d, group: (
-            _kin(d, group).flip(0)
-        ),
+        "the two numbers are in the other order: first the ratio, then the share.": lambda d, group: _kin(
+            d, group
+        ).flip(0),
     },
     praise="Two questions: how far on average, and who is next to whom.",
 )

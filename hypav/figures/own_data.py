@@ -39,7 +39,7 @@ def two_names() -> tuple[list[str], list[str]]:
 
 
 def write_own_folder(data: FeatureSet, folder: Path) -> str:
-    """Write the features of a set as a stranger would: features.npz, videos.csv, and words.npz in another order and spelling.
+    """Write the features of a set as a stranger would: features.npz, videos.csv, words.npz with an order of its own.
 
     The classes get roles anew. Returns a sentence that lists the files.
     """

@@ -62,7 +62,7 @@ class Embedded:
         """t-SNEs of `each` videos a class, "method, modality" -> (m, 2), and the super-group of each point."""
         rows = pick(self.label, self.label.unique().tolist(), each)
         maps = {
-            f"{name}, {kind}": tsne(theta[rows], perplexity=15, steps=500)
+            f"{name}, {kind}": tsne(theta[rows], perplexity=15, steps=400)
             for kind, thetas in (("theta_v", self.theta_v), ("theta_a", self.theta_a))
             for name, theta in thetas.items()
         }
@@ -76,16 +76,17 @@ class Embedded:
     def delta_rows(
         self, delta_rel: Callable[[Tensor], Tensor], each: int
     ) -> dict[str, dict[str, float | list[float]]]:
-        """For `plot_delta_rows`: delta_rel of theta_v of `each` videos a class, and that of ten sets of noise of two kinds."""
+        """For `plot_delta_rows`: delta_rel of theta_v of `each` videos a class, and of ten sets of two kinds of noise."""
         rows, found = pick(self.label, self.label.unique().tolist(), each), {}
         for name, theta in self.theta_v.items():
             x, generator = theta[rows], torch.Generator().manual_seed(0)
             axes = torch.linalg.svd(x - x.mean(0), full_matrices=False)
-            alike = axes.Vh * axes.S.unsqueeze(1) / (len(x) - 1) ** 0.5
+            # the root V S V^T: unlike S V^T it does not depend on the arbitrary signs of singular vectors
+            alike = axes.Vh.T @ (axes.Vh * axes.S.unsqueeze(1)) / (len(x) - 1) ** 0.5
             values: dict[str, list[float]] = {"Gaussian noise": [], "same covariance": []}
             for _ in range(10):
                 plain = torch.randn(x.shape, generator=generator, dtype=x.dtype)
-                matched = torch.randn(len(x), len(alike), generator=generator, dtype=x.dtype) @ alike
+                matched = torch.randn(x.shape, generator=generator, dtype=x.dtype) @ alike
                 for noise, kept in zip((plain, matched), values.values(), strict=True):
                     kept.append(float(delta_rel(_distances(noise))))
             found[name] = {"theta_v": float(delta_rel(_distances(x))), **values}
@@ -147,7 +148,8 @@ def plot_planted_maps(points: Tensor, names: Sequence[str], perplexities: Sequen
         legend_below(figure, axes, 3)
         figure.suptitle("How much of a map is the parameter?\n120 points drawn in the plane")
     figure.alt_text = "120 points of three groups A, B, C in the plane, and their t-SNEs. " + "; ".join(
-        f"{title}: gap B to C {gaps:.1f} times gap A to B, C {widths:.1f} times as wide as A, {kept:.2f} of neighbours kept"
+        f"{title}: gap B to C {gaps:.1f} times gap A to B, C {widths:.1f} times as wide as A, "
+        f"{kept:.2f} of neighbours kept"
         for title, (gaps, widths, kept) in measured.items()
     )
     return figure, measured

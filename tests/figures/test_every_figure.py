@@ -208,13 +208,12 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
         {"curved": {-1.0: [1.0, 1.1, 0.9], 0.5: [1.0, -1.1, 0.2]}}, against="k = 0", **D
     ),
     "plot_spreads": lambda: tables.plot_spreads({"curved": (1.0, 2.0)}, **D),
-    "plot_point_maps": lambda: seeing_embeddings.plot_point_maps(
-        {"AVCA": POINTS}, NAMES, question="Apart?", **D
+    "plot_planted_maps": lambda: seeing_embeddings.plot_planted_maps(
+        *seeing_embeddings.planted_groups(), [10]
     ),
-    "plot_one_map": lambda: seeing_embeddings.plot_one_map(
-        {"AVCA, theta_v": POINTS}, NAMES, variant="AVCA", modality="theta_v", group="a", **D
+    "plot_kinship": lambda: seeing_embeddings.plot_kinship(
+        {"AVCA": torch.tensor([[1.07, 1.03], [0.23, 0.18]])}, **D
     ),
-    "plot_disk": lambda: seeing_embeddings.plot_disk(POINTS, NAMES, k=-1.0, **D),
     "plot_tree_agreement": lambda: seeing_embeddings.plot_tree_agreement(
         torch.tensor([[0, 2, 4], [2, 0, 4], [4, 4, 0]]).double(), {"AVCA": rand(3, 3)}, **D
     ),
