@@ -186,10 +186,10 @@ def plot_kinship(rows: Mapping[str, Tensor], *, data: str) -> Drawn:
                 label = "97.5 % of shuffled super-groups lie below" if place == 0 else None
                 axes.barh(place, limit - start, left=start, height=0.55, color="#CCCCCC", label=label)
                 axes.plot(value, place, "o", color=VERMILION, ms=8, label="measured" if place == 0 else None)
-            axes.set(title=title, ylim=(len(rows) - 0.5, -0.5))
+            most = max(float(values[statistic].max()) for values in rows.values())
+            axes.set(title=title, ylim=(len(rows) - 0.5, -0.5), xlim=(0.99 * start, start + 1.15 * (most - start)))
             axes.grid(axis="y", visible=False)
         panels[0].set_yticks(range(len(rows)), list(rows))
-        panels[0].set_xlim(0.99)
         legend_below(figure, panels[0], 2)
         figure.suptitle(f"Do classes of one super-group lie together?\n{data}")
     figure.alt_text = f"Kinship on {data}, with the limit of chance. " + "; ".join(
