@@ -21,7 +21,7 @@ DIR ?= tests/golden
 help:
 	@echo "make run              train and test the methods on simulated features, run the course, and print where the pages are"
 	@echo "make test             run every test, ruff and mypy"
-	@echo "make test-browser     test the widgets by keyboard in JupyterLab, and the pages in Chromium"
+	@echo "make test-browser     test the explorers by keyboard in JupyterLab and on pages, with axe, in Chromium"
 	@echo "make test-processors  run every notebook on every processor that this machine can emulate; about half an hour"
 	@echo "make lab              open JupyterLab with your copies of the notebooks, in $(COURSE)/students"
 	@echo "make pages            write the course for a class into $(COURSE)/: pages, notebooks to fill in, solutions, lecturers' pages"
@@ -33,7 +33,7 @@ help:
 
 run: $(READY)
 	$(BIN)/hypav compare --data simulated --seeds 3
-	@echo "Running the thirteen notebooks: about three minutes"
+	@echo "Running the fourteen notebooks: about three minutes"
 	$(BIN)/hypav course runs/course --execute
 
 # no window system in tests; a student's own plots in `make lab` need theirs

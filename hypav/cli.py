@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # of hypav.experiments.evidence, which imports torch
-EXPERIMENTS = "loudness | curvature | processors | full-length | competent"
+EXPERIMENTS = "loudness | curvature | processors | full-length | competent | planted"
 # of hypav.alignment
 PRESETS = (
     "printed", "released", "released-2023", "curved", "curved-normalised", "curved-kernel", "curved-midpoint"
@@ -351,6 +351,7 @@ def reproduce(
     processors   the planned tests again, as on another processor
     full-length  the long recipe, few configurations
     competent    AVCA-skip, which a line does not beat, alone and under alignment losses
+    planted      the positive control, which takes no data
 
     Example: hypav reproduce table1 table3 --seeds 10 --presets printed,curved --weights 1e-3,1,tuned
     """

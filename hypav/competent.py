@@ -56,6 +56,35 @@ class SkipConfig(AVCAConfig):
             raise SettingError(f"gate is {self.gate!r}; it must be a finite number, e.g. 0.")
 
 
+class Skip(nn.Module):
+    """The linear path and the gate. Both start as numbers that are no draw: the line at zero, the gate at `gate`.
+
+    From zero the line becomes a sum of training samples, and says nothing in directions that no sample has.
+    """
+
+    def __init__(self, dim_audio: int, dim_video: int, dim_text: int, gate: float = 0.0) -> None:
+        super().__init__()
+        self.line = nn.Parameter(torch.zeros(dim_text, dim_audio + dim_video))
+        self.gate = nn.Parameter(torch.tensor(float(gate)))
+
+    def forward(
+        self, audio: Tensor, video: Tensor, text: Tensor, theta_a: Tensor, theta_v: Tensor, theta_w: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The three thetas in the space of words.
+
+        Args:
+            audio, video, text: (N, D_a), (N, D_v) and (K, D_w), the network's inputs.
+            theta_a, theta_v, theta_w: (N, D_w), (N, D_w) and (K, D_w), what AVCA makes of them.
+        """
+        y = self.straight(audio, video)
+        return y + self.gate * theta_a, y + self.gate * theta_v, text + self.gate * theta_w
+
+    def straight(self, audio: Tensor, video: Tensor) -> Tensor:
+        """y (N, D_w), the linear path, from the features (N, D_a) and (N, D_v), whose rows it scales to length 1."""
+        rows = torch.cat((F.normalize(audio, dim=1), F.normalize(video, dim=1)), dim=1)
+        return F.linear(rows, self.line)
+
+
 class SkipAVCA(AVCA):
     """AVCA with a linear path from the features to the space of words. Its other weights are drawn as AVCA's."""
 
@@ -63,20 +92,12 @@ class SkipAVCA(AVCA):
 
     def __init__(self, config: SkipConfig) -> None:
         super().__init__(config)
-        # zero, not random: the line then is a sum of training samples, and says nothing in directions that it never saw
-        self.line = nn.Parameter(torch.zeros(config.dim_text, config.dim_audio + config.dim_video))
-        self.gate = nn.Parameter(torch.tensor(float(config.gate)))
-
-    def straight(self, audio: Tensor, video: Tensor) -> Tensor:
-        """y (N, D_w), the linear path, from the features (N, D_a) and (N, D_v), whose rows it scales to length 1."""
-        rows = torch.cat((F.normalize(audio, dim=1), F.normalize(video, dim=1)), dim=1)
-        return F.linear(rows, self.line)
+        self.skip: nn.Module = Skip(config.dim_audio, config.dim_video, config.dim_text, config.gate)
 
     def embed(self, audio: Tensor, video: Tensor, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """theta_a (N, D_w), theta_v (N, D_w) and theta_w (K, D_w), without dropout."""
-        theta_a, theta_v, theta_w = super().embed(audio, video, text)
-        y = self.straight(audio, video)
-        return y + self.gate * theta_a, y + self.gate * theta_v, text + self.gate * theta_w
+        theta_a, theta_v, theta_w = self.skip(audio, video, text, *super().embed(audio, video, text))
+        return theta_a, theta_v, theta_w
 
     def forward(
         self,
@@ -91,9 +112,8 @@ class SkipAVCA(AVCA):
     ) -> Embeddings:
         """All embeddings of a triplet batch, as `AVCA.forward`. phi and rho are AVCA's: they do not see the line."""
         e = super().forward(audio, video, text, audio_neg, video_neg, text_neg, generator=generator)
-        y, y_neg = self.straight(audio, video), self.straight(audio_neg, video_neg)
-        own = {
-            "theta_a": y, "theta_v": y, "theta_w": text,
-            "theta_a_neg": y_neg, "theta_v_neg": y_neg, "theta_w_neg": text_neg,
-        }  # fmt: skip
-        return e._replace(**{name: start + self.gate * getattr(e, name) for name, start in own.items()})
+        thetas = self.skip(audio, video, text, e.theta_a, e.theta_v, e.theta_w)
+        negatives = self.skip(audio_neg, video_neg, text_neg, e.theta_a_neg, e.theta_v_neg, e.theta_w_neg)
+        names = ("theta_a", "theta_v", "theta_w")
+        found = dict(zip(names, thetas, strict=True))
+        return e._replace(**found, **{f"{name}_neg": x for name, x in zip(names, negatives, strict=True)})

@@ -75,6 +75,9 @@ PACKAGE: dict[str, str] = {
     "my_single_loss": "hypav.checks.hyper_single:single_loss",
     "my_multi_head": "hypav.checks.hyper_multiple:multi_head",
     "my_distance_head": "hypav.checks.hyper_multiple:distance_head",
+    "my_gain": "hypav.checks.competent:gain",
+    "my_line": "hypav.checks.competent:path",
+    "MySkip": "hypav.competent:Skip",
 }
 
 _IMPORTS = '''"""What I wrote in the course. A check that passes puts it here; hv.mine takes it from here."""

@@ -55,3 +55,24 @@ def runs_with(
                         if table == "table7":
                             record |= {"delta_rel": 0.3 + record["HM"] / 100}
     return frame(list(records.values()))
+
+
+# a set, a row or a loss, and what `hypav.experiments.contrasts` says of it
+_ROWS = (
+    ("linear (ESZSL)", 25.0, 1.0), ("AVCA", None, None), ("AVCA-skip", 20.0, 2.0), ("printed, pull 1", -4.0, 1.5),
+    ("curved, pull 0.1, k<0", 0.5, None),
+)  # fmt: skip
+FOREST = pd.DataFrame(
+    [(data, row, 30 + (x or 0), x, h) for data in ("SIMULATED", "real") for row, x, h in _ROWS],
+    columns=["data", "row", "HM", "difference", "difference ±"],
+)
+PULLED = pd.DataFrame(
+    [(data, "ESZSL", None, 25.0, 1.0) for data in ("SIMULATED", "real")]
+    + [
+        (d, p, s, -s, 0.5)
+        for d in ("SIMULATED", "real")
+        for p in ("printed", "released")
+        for s in (0.01, 1.0)
+    ],
+    columns=["data", "preset", "pull", "difference", "difference ±"],
+)

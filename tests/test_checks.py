@@ -457,24 +457,32 @@ def test_other_wrong_classes_get_a_sentence(answer: Any, told: str) -> None:
 
 
 def test_mistakes_that_the_pages_make_likely_are_named_rightly() -> None:
+    from hypav import geometry
+    from hypav.alignment import alignment_loss
     from hypav.checks import does_curvature_matter, tables
-    from hypav.stats import t_quantile
 
-    def other_t(d: Tensor) -> float:
-        half = t_quantile(0.975, len(d)) * d.std() / len(d) ** 0.5
-        return float(d.mean() > half) - float(d.mean() < -half)
+    def steps(r: Tensor, *, k: float) -> Tensor:
+        points = geometry.project(r.unsqueeze(1), k=k, xi=1e-3)
+        return geometry.logmap0(points, k=k).squeeze(1) / r
 
-    decision = str(does_curvature_matter.decision(other_t))
-    assert "n - 1 degrees of freedom" in decision
-    assert "in the standard deviation" not in decision
-    similarity = does_curvature_matter.similarity
-    assert "cosines never" not in str(similarity(lambda x, *, k: -torch.cdist(x, x)))
-    assert "it uses nothing that k changes" in str(similarity(lambda x, *, k: -torch.cdist(x, x)))
-    unit = torch.nn.functional.normalize
-    plus_k = similarity(lambda x, *, k: unit(x, dim=1) @ unit(x, dim=1).T + abs(k))
-    assert "k only adds a number" in str(plus_k)
-    slope = does_curvature_matter.slope(lambda f, k, *, h: (f(k + h) - f(k - h)) / 2 * h)
-    assert "/ 2 * h divides by 2 and multiplies by h" in str(slope)
+    assert does_curvature_matter.row_scale(steps)
+    half = does_curvature_matter.row_scale(lambda r, *, k: (-k) ** 0.5 * steps(r, k=k))
+    assert "divided by √|k| as well" in str(half)
+    assert does_curvature_matter.change(lambda loss, v, a, f: (1 - loss(f * v, f * a) / loss(v, a)).abs())
+
+    own = does_curvature_matter.loss
+    curved = own(lambda v, a, *, k: alignment_loss(v, a, k=k, preset="curved"))
+    assert curved
+    # cosines of the rows that Eqs. 1 and 3 give
+    assert "is the same for every k" in str(
+        own(lambda v, a, *, k: alignment_loss(v, a, k=k, preset="printed"))
+    )
+    scaled = own(lambda v, a, *, k: (1 + k * k) * alignment_loss(v, a, k=0.0, preset="printed"))
+    assert "k only makes the whole loss larger or smaller" in str(scaled)
+    plus_k = own(lambda v, a, *, k: alignment_loss(v, a, k=0.0, preset="printed") + k * k)
+    assert "is not 0 if both modalities are equal" in str(plus_k)
+    root = own(lambda v, a, *, k: torch.tensor(-k).sqrt() * alignment_loss(v, a, k=k, preset="curved"))
+    assert "has NaN or infinity" in str(root)
 
     def normal(a: Tensor, b: Tensor) -> Tensor:
         d = a - b

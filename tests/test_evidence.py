@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from grid_helpers import reproduce_tiny
 from table_helpers import REAL, UCF, run
+from training_helpers import small
 
 from hypav.alignment import REPAIRS, preset
-from hypav.errors import DataError, RunError
+from hypav.errors import DataError, RunError, SettingError
 from hypav.experiments import evidence, reproduce
 from hypav.experiments.configs import CURVATURES, Row, table_rows
 from hypav.experiments.contrasts import (
@@ -25,10 +26,12 @@ from hypav.experiments.contrasts import (
     forest,
     headline_gains,
     loudness,
+    on_top,
     planned,
 )
 from hypav.experiments.effects import cases, curvature_effects, differences, effects
 from hypav.experiments.evidence import EXPERIMENTS, PULL, PULLS, experiments, one_processor, with_cells
+from hypav.experiments.grid import compare, train
 from hypav.experiments.report import gathered, write_runs
 from hypav.experiments.runs import frame, load_runs
 from hypav.processors import PROCESSORS
@@ -72,17 +75,17 @@ def runs(*args: Any, **options: Any) -> pd.DataFrame:
 
 def test_every_experiment_has_a_question_a_count_and_a_time() -> None:
     table = experiments(UCF)
-    assert table.index.tolist() == ["loudness", "curvature", "processors", "full-length"]
-    assert table["rows"].tolist() == [
-        1 + 1 + 2 * len(PULLS),
-        1 + 3 + 4 * 13 + 13 - 1,
-        1 + 1 + 13 + 2,
-        1 + 2 + 3,
-    ]
+    assert table.index.tolist() == list(EXPERIMENTS)
+    counts = {
+        "loudness": 1 + 1 + 2 * len(PULLS),
+        "curvature": 1 + 3 + 4 * 13 + 13 - 1,  # k = -0.2 is also the row of Hyper-alignment
+        "processors": 1 + 1 + 13 + 2,
+        "full-length": 1 + 2 + 3,
+        "competent": 1 + 1 + 1 + 3,
+    }
+    assert {name: table.loc[name, "rows"] for name in counts} == counts
     assert (table["runs"] == table["rows"] * table["seeds"]).all()
-    assert table["minutes"].tolist() == [
-        round(n * s / 60) for n, s in zip(table["runs"], (5, 5, 5, 180), strict=True)
-    ]
+    assert table.loc["loudness", "minutes"] == round(160 * 5 / 60)
     assert table["question"].str.endswith("?").all()
     for experiment in EXPERIMENTS.values():
         assert experiment.processor in {None, *PROCESSORS}
@@ -146,16 +149,34 @@ def test_runs_of_another_processor_have_their_own_folder(
     assert [path.name for path in tmp_path.iterdir()] == ["runs-avx2"]
 
 
-def test_an_experiment_may_bring_its_own_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def own(data: Any, *, seeds: Any, folder: Any, **_: Any) -> pd.DataFrame:
-        table = frame(records(seeds=seeds))
-        table.attrs = {"failed": ["one failed"], "tuned": {}}
-        return table
+def test_an_experiment_may_bring_its_own_function_and_is_then_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
 
-    mine = evidence.Experiment("?", lambda key: [], seeds=2, run=own)
-    monkeypatch.setitem(EXPERIMENTS, "mine", mine)  # type: ignore[arg-type]
-    table = reproduce_tiny(tmp_path, ["mine"])
-    assert (set(table["seed"]), table.attrs["failed"]) == ({0, 1}, ["one failed"])
+    def planted(**options: Any) -> pd.DataFrame:
+        asked.append(options)
+        return pd.DataFrame({"k": [-1.0, 0.0], "top1": [50.0, 40.0]})
+
+    monkeypatch.setattr(evidence.planted, "planted", planted)
+    table = reproduce_tiny(tmp_path / "runs", ["planted"], seeds=2)
+    assert asked == [{"seeds": 2, "progress": False}]
+    assert table.attrs == {"failed": [], "tuned": {}}
+    assert pd.read_csv(tmp_path / "runs" / "planted.csv").equals(table)
+    with pytest.raises(SettingError, match=r"planted have other columns .* name it alone"):
+        reproduce_tiny(tmp_path / "runs", ["planted", "table7"])
+    each = (evidence.planted.TREES, evidence.planted.DIMENSIONS, evidence.planted.CURVATURES)
+    assert experiments().loc["planted", "rows"] == 2 * np.prod([len(part) for part in each]), "two tasks"
+
+
+def test_how_loud_a_loss_is_at_weight_1() -> None:
+    table = evidence.pulls_at_weight_1(small(), seeds=1)
+    assert table["preset"].tolist() == ["printed"] + ["curved"] * 13
+    assert table["k"].tolist() == [-0.2, *CURVATURES]
+    one = table.set_index(["preset", "k"])["pull"]
+    run = train(small(), "alignment", k=0.4, preset="curved", pull=0.5, recipe="course", epochs=1, batches=20)
+    assert run.history["align_weight"].iloc[0] == pytest.approx(0.5 / one["curved", 0.4], rel=1e-4)
+    assert one["printed", -0.2] < 1e-3 * one["curved", 0.0]
 
 
 # --- cells and seeds ---
@@ -284,6 +305,31 @@ def test_the_forest_has_the_linear_reference_first() -> None:
     assert table.loc["linear (ESZSL)", "difference ±"] > 0
 
 
+def test_an_alignment_on_top_of_another_network_is_compared_with_that_network() -> None:
+    rows = EXPERIMENTS["competent"].rows(UCF)
+    gains = {"AVCA": 0.0, "AVCA-skip": 0.2, "printed": 0.19, -0.2: 0.21, 0.0: 0.2, 0.2: 0.18}
+
+    def HM(row: Row, seed: int) -> float:
+        if row.alignment is None:
+            return base(seed) + gains[row.method] + 0.002 * (-1) ** seed * (row.method != "AVCA")
+        k = row.alignment.curvatures[0]
+        return base(seed) + gains["printed" if row.preset == "printed" else k] + 0.001 * (-1) ** seed
+
+    table = with_cells(frame([run(row, seed, HM=HM(row, seed)) for row in rows for seed in range(4)]))
+    found = on_top(table).set_index("row")["difference"]
+    assert found.to_dict() == pytest.approx({
+        f"AVCA-skip + printed, pull {PULL}": -1.0,
+        f"AVCA-skip + curved, pull {PULL}, k<0": 1.0,
+        f"AVCA-skip + curved, pull {PULL}, k=0": 0.0,
+        f"AVCA-skip + curved, pull {PULL}, k>0": -2.0,
+    })  # fmt: skip
+    assert by_seed(table, "AVCA")[0] == pytest.approx(30), "AVCA's own cells are others"
+    shown = forest(table).set_index("row")
+    assert shown.index.tolist()[0] == "AVCA-skip"
+    assert shown.loc["AVCA-skip", "difference"] == pytest.approx(20)
+    assert loudness(table).empty, "the loudness is that of AVCA's own runs"
+
+
 def test_the_headline_gains_are_those_of_the_abstract() -> None:
     table = headline_gains().set_index("set")
     assert table["gain"].round(1).to_dict() == {
@@ -357,3 +403,15 @@ def test_runs_are_gathered_once_and_written_with_cells(tmp_path: Path) -> None:
     assert read["HM"].tolist() == pytest.approx(table["HM"].tolist(), abs=1e-6)
     assert set(plain["cell"]) == {"ESZSL", "AVCA", "printed, pull 0.1"}
     assert not plain["emulated"].any()
+
+
+def test_a_loudness_that_no_method_takes_is_one_sentence(tmp_path: Path) -> None:
+    for setting in ("weight", "pull"):
+        with pytest.raises(
+            SettingError, match=f"None of eszsl, avca has an alignment loss, .* no {setting}"
+        ) as error:
+            compare(small(), ["eszsl", "avca"], folder=tmp_path, **{setting: 0.1})
+        assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(SettingError, match="pull is 0"):
+        compare(small(), ["avca", "hyper-alignment"], folder=tmp_path, pull=0)

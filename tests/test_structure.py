@@ -42,7 +42,7 @@ ORDER = (
         "processors",
     ),
     *("experiments.paper", "experiments.configs", "experiments.runs", "experiments.effects"),
-    *("experiments.evidence", "experiments.contrasts", "experiments.planted", "experiments.competent"),
+    *("experiments.planted", "experiments.evidence", "experiments.contrasts", "experiments.competent"),
     *("experiments.tables", "experiments.ledger", "experiments.comparison", "experiments.grid"),
     *("experiments.reproduce", "experiments"),
     *("figures.style", "figures.explorer", "figures.page_scripts", "figures.shapes"),

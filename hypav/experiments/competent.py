@@ -98,7 +98,7 @@ def _plain_words(model: AVCA) -> None:
 
 def _line_alone(model: AVCA) -> None:
     assert isinstance(model, SkipAVCA)
-    model.gate.requires_grad_(requires_grad=False)
+    model.skip.gate.requires_grad = False
 
 
 def _scaled(x: Tensor, train: Tensor) -> Tensor:
@@ -138,9 +138,19 @@ TRIALS: Mapping[str, Trial] = {
 }  # fmt: skip
 
 
+def own(skip: type[nn.Module]) -> Trial:
+    """The trial of your own `hypav.competent.Skip`, a class with the same arguments."""
+
+    def prepare(model: AVCA) -> None:
+        c = model.config
+        model.skip = skip(c.dim_audio, c.dim_video, c.dim_text)  # type: ignore[assignment]
+
+    return Trial("a path of one's own", prepare=prepare, method=SkipConfig.method)
+
+
 def trials(
     data: FeatureSet,
-    names: Sequence[str] | None = None,
+    names: Sequence[str] | Mapping[str, Trial] | None = None,
     *,
     seeds: int = 3,
     recipe: str | Recipe | None = None,
@@ -149,7 +159,7 @@ def trials(
     """Train trials with several seeds on one thread; a row per trial and seed, in per cent, on validation samples.
 
     Args:
-        names: of TRIALS; by default all, and "ESZSL", the linear reference. It has the seed 0.
+        names: of TRIALS; by default all, and "ESZSL", the linear reference. It has the seed 0. Or your own, by name.
         recipe: as in `hv.train`; by default the short one of the set.
         settings: replace settings of the recipe, e.g. dtype="float64".
 
@@ -160,19 +170,33 @@ def trials(
     Raises:
         SettingError: there is no such trial.
     """
+    known = {**TRIALS, **names} if isinstance(names, Mapping) else TRIALS
     names = ("ESZSL", *TRIALS) if names is None else tuple(names)
-    if unknown := [name for name in names if name not in ("ESZSL", *TRIALS)]:
+    if unknown := [name for name in names if name not in ("ESZSL", *known)]:
         raise SettingError(f"There is no trial {unknown[0]!r}; choose ESZSL, {', '.join(TRIALS)}.")
-    plan = recipe_for(data, recipe, "course").changed(settings)
     rows = []
     for name in names:
         for seed in range(1 if name == "ESZSL" else seeds):
-            with threads(1):
-                found, epoch = _linear(data) if name == "ESZSL" else _trained(data, TRIALS[name], plan, seed)
+            trial = None if name == "ESZSL" else known[name]
+            found, epoch = scores_of(data, trial, seed, recipe=recipe, **settings)
             grid, exact = found.curve().best(), found.exact_optimum()
             values = (grid.HM, exact.HM, exact.ZSL, found.ausuc())
             rows.append((data.name, name, seed, *(round(100 * value, 3) for value in values), epoch))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def scores_of(
+    data: FeatureSet,
+    trial: Trial | None,
+    seed: int = 0,
+    *,
+    recipe: str | Recipe | None = None,
+    **settings: Any,
+) -> tuple[Scores, int]:
+    """The scores of val in the best epoch of a trial, and the epoch; of None those of ESZSL, and 0."""
+    plan = recipe_for(data, recipe, "course").changed(settings)
+    with threads(1):
+        return _linear(data) if trial is None else _trained(data, trial, plan, seed)
 
 
 def _linear(data: FeatureSet) -> tuple[Scores, int]:
@@ -197,6 +221,9 @@ def _trained(data: FeatureSet, trial: Trial, plan: Recipe, seed: int) -> tuple[S
     assert isinstance(model, AVCA)
     if trial.prepare is not None:
         trial.prepare(model)
+        learned = learner.optimizer.param_groups[0]["params"]
+        before = set(map(id, learned))
+        learned += [p for p in model.to(dtype).parameters() if id(p) not in before]
     dropped = {term for name in trial.without for term in TERM_GROUPS[name]}
     sampler = TripletSampler(phase.label, batch_size=config.train.batch_size, generator=learner.sampling)
     best, chosen, at = -1.0, None, 0
@@ -213,10 +240,10 @@ def _trained(data: FeatureSet, trial: Trial, plan: Recipe, seed: int) -> tuple[S
         if trial.renew:
             _renew(model, phase, indices)
         scores = Scores.of(val, _distances(model.eval(), val, trial.decide))
-        HM = scores.curve().best().HM
-        learner.scheduler.step(HM)
-        if best < HM:
-            best, chosen, at = HM, scores, epoch
+        found = scores.curve().best().HM
+        learner.scheduler.step(found)
+        if found > best:
+            best, chosen, at = found, scores, epoch
     assert chosen is not None
     return chosen, at
 

@@ -90,9 +90,9 @@ def planned(runs: DataFrame, metric: str = "HM") -> DataFrame:
                 raise DataError(
                     f"The planned test {test!r} needs at least {FEWEST} seeds, but {name} has {len(values)}."
                 )
-            rows.append({"data": name, "test": test, "values": values})
-    count = max(1, sum(len(row["values"]) > 0 for row in rows))
-    table = DataFrame([{**row, **summary(row.pop("values"), 1 - LEVEL / count)} for row in rows])
+            rows.append((name, test, values))
+    count = max(1, sum(len(values) > 0 for *_, values in rows))
+    table = DataFrame([{"data": d, "test": t, **summary(v, 1 - LEVEL / count)} for d, t, v in rows])
     if not table.empty:
         table["p Holm"] = np.nan
         done = table["p"].notna()
@@ -123,9 +123,9 @@ def loudness(runs: DataFrame, metric: str = "HM") -> DataFrame:
                     **summary(linear - base),
                 }
             )
-        chosen = part[part["preset"].isin(["printed", "released"])][
-            ["preset", "cell", "pull"]
-        ].drop_duplicates()
+        chosen = part[
+            part["preset"].isin(["printed", "released"]) & ~part["method"].str.contains(" + ", regex=False)
+        ][["preset", "cell", "pull"]].drop_duplicates()
         for preset, cell, pull in chosen.sort_values(["preset", "pull"], na_position="first").itertuples(
             index=False
         ):
@@ -187,6 +187,28 @@ def forest(runs: DataFrame, metric: str = "HM") -> DataFrame:
     return DataFrame(rows)
 
 
+def on_top(runs: DataFrame, metric: str = "HM") -> DataFrame:
+    """An alignment loss on top of another network than AVCA's, minus that network alone; exploratory.
+
+    Returns:
+        data, row (with the sign of k where the loss contains it), and the columns of `summary`.
+    """
+    rows = []
+    for name, part in by_set(runs).items():
+        for cell in dict.fromkeys(part.loc[part["cell"].str.contains(" + ", regex=False), "cell"]):
+            base = by_seed(part, cell.rpartition(" + ")[0], metric)
+            signs = SIGNS if part.loc[part["cell"] == cell, "k"].nunique() > 1 else (None,)
+            rows += [
+                {
+                    "data": name,
+                    "row": cell if sign is None else f"{cell}, {sign}",
+                    **summary(by_seed(part, cell, metric, sign) - base),
+                }
+                for sign in signs
+            ]
+    return DataFrame(rows)
+
+
 def headline_gains() -> DataFrame:
     """The largest gain in HM over AVCA that the paper reports for each of its sets: set, features, method, gain."""
     rows = []
@@ -210,7 +232,7 @@ def between_processors(runs: DataFrame, metric: str = "HM") -> DataFrame:
         and "largest"; all in points.
     """
     rows = []
-    for name, part in by_set(runs[runs["recipe"] != ""]).items():
+    for name, part in by_set(runs[runs["method"] != LINEAR]).items():
         wide = 100 * part.pivot_table(index="key", columns="cpu", values=metric)
         order = wide.count().sort_values(ascending=False, kind="stable").index
         for other in order[1:]:

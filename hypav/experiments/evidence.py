@@ -8,20 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
+import torch
 from pandas import DataFrame, Series
 
 from hypav.alignment import REPAIRS
 from hypav.competent import SkipConfig
+from hypav.data.features import FeatureSet
 from hypav.errors import RunError
-from hypav.experiments.configs import Row, table_rows
+from hypav.experiments import planted
+from hypav.experiments.configs import Row, config_for, recipe_for, table_rows
 from hypav.experiments.effects import results_path
 from hypav.experiments.paper import Key
 from hypav.experiments.runs import load_runs
-from hypav.utils import slug
+from hypav.training import weight_of_pull
+from hypav.utils import make_folder, replacing, slug
 
 PULLS = (1e-6, 1e-4, 1e-2, 0.1, 0.3, 1.0, 3.0)
 # The pull at which curvatures are compared. At weight 1 the flat loss of `curved` has .06 to .13 in the first step, and
@@ -40,7 +45,8 @@ class Experiment:
     scale: "course" or "full"; None leaves it to the caller.
     seconds: of a run on one core, for a first estimate; `hypav reproduce` measures it.
     processor: a name in `hypav.processors.PROCESSORS` that the runs emulate; None is this machine's.
-    run: instead of rows, a function that takes the arguments of `hv.reproduce` and returns its runs.
+    run: instead of rows, a function that takes the arguments of `hv.reproduce` and returns its runs; settings is the
+        number of its configurations.
     """
 
     question: str
@@ -50,6 +56,7 @@ class Experiment:
     seconds: float = 5.0
     processor: str | None = None
     run: Callable[..., DataFrame] | None = None
+    settings: int = 0
 
 
 def _once(rows: Sequence[Row]) -> list[Row]:
@@ -99,6 +106,23 @@ def _competent(key: Key | None) -> list[Row]:
     return [avca, replace(avca, label=skip, method=skip), *aligned]
 
 
+def _planted(
+    data: FeatureSet, *, seeds: Sequence[int], folder: Path | str, progress: bool | None, **_: Any
+) -> DataFrame:
+    """The planted tree, which needs no data set; its results are in planted.csv in the folder."""
+    table = planted.planted(seeds=len(seeds), progress=bool(progress))
+    with replacing(make_folder(Path(folder)) / "planted.csv") as temporary:
+        table.to_csv(temporary, index=False)
+    table.attrs = {"failed": [], "tuned": {}}
+    return table
+
+
+def _none(key: Key | None) -> list[Row]:
+    return []
+
+
+_TREES = len(planted.TREES) * len(planted.DIMENSIONS) * len(get_args(planted.Task)) * len(planted.CURVATURES)
+
 EXPERIMENTS: Mapping[str, Experiment] = {
     "loudness": Experiment("What does Eq. 4 do to HM when it is loud enough to be heard?", _loudness),
     "curvature": Experiment("Does the curvature matter where the loss contains it, at equal pull?", _curvature),
@@ -109,6 +133,9 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         "Do the answers hold at the length of the long recipe?", _full_length, seeds=20, scale="full", seconds=180
     ),
     "competent": Experiment("Does the alignment help a network that a line does not beat?", _competent),
+    "planted": Experiment(
+        "Does k<0 win on a planted tree, where it should?", _none, seeds=5, seconds=0.4, run=_planted, settings=_TREES
+    ),
 }  # fmt: skip
 
 
@@ -116,7 +143,7 @@ def experiments(key: Key | None = None) -> DataFrame:
     """The named experiments: question, rows, seeds, runs (on one set) and minutes on one core, by name."""
     rows = []
     for name, e in EXPERIMENTS.items():
-        count = len(e.rows(key))
+        count = e.settings or len(e.rows(key))
         runs = count * e.seeds
         rows.append((name, e.question, count, e.seeds, runs, round(runs * e.seconds / 60)))
     return DataFrame(rows, columns=["name", "question", "rows", "seeds", "runs", "minutes"]).set_index("name")
@@ -125,6 +152,28 @@ def experiments(key: Key | None = None) -> DataFrame:
 def folder_of(folder: Any, experiment: Experiment) -> str:
     """The folder of an experiment's runs: those of an emulated processor have their own, next to the others."""
     return str(folder) if experiment.processor is None else f"{folder}-{slug(experiment.processor)}"
+
+
+def pulls_at_weight_1(data: FeatureSet, seeds: int = 3) -> DataFrame:
+    """How loud the losses are at weight 1, which shows why equal weights are not a fair comparison of curvatures.
+
+    Returns:
+        A row per loss, curvature and seed: data, preset, k, seed, pull (in the first step of stage 1). The curvatures are
+        Table 3's for `curved`, and the paper's for the printed loss.
+    """
+    plan, device = recipe_for(data, None, "course"), torch.device("cpu")
+    phase, key = data.phase("train").to(device, getattr(torch, plan.train.dtype)), data.reference_key
+    rows = []
+    for row in (
+        table_rows("table7", key, "printed", None, 1.0)[1],
+        *table_rows("table3", key, "curved", None, 1.0)[1:],
+    ):
+        for seed in range(seeds):
+            assert row.alignment is not None
+            weight = weight_of_pull(config_for(data, plan, row.method, row.alignment, seed), phase, device)
+            (k,) = row.alignment.curvatures  # type: ignore[misc]
+            rows.append((data.name, row.preset, k, seed, 1 / weight))
+    return DataFrame(rows, columns=["data", "preset", "k", "seed", "pull"])
 
 
 def recorded_runs() -> DataFrame:

@@ -1,7 +1,8 @@
 """Write what RESULTS.md quotes: the runs as one table, its appendix, and its two figures.
 
 `python -m hypav.experiments.report FOLDER …` gathers the runs of some folders in `notebooks/results/runs.csv`; without a
-folder it reads that file. Then it writes evidence.md, forest.png and loudness.png next to it.
+folder it reads that file. Then it writes evidence.md, forest.png and pull.png next to it. pulls.csv, which evidence.md
+shows too, is `evidence.pulls_at_weight_1` of both sets.
 """
 
 from __future__ import annotations
@@ -13,19 +14,22 @@ from pathlib import Path
 import pandas as pd
 from pandas import DataFrame
 
+from hypav.errors import DataError
+from hypav.experiments import planted as planted_tree
 from hypav.experiments.contrasts import (
     between_processors,
     curvature,
     forest,
     headline_gains,
     loudness,
+    on_top,
     planned,
 )
 from hypav.experiments.effects import by_set, results_path
 from hypav.experiments.evidence import experiments, one_processor, recorded_runs, with_cells
 from hypav.experiments.runs import METRICS, load_runs
 from hypav.experiments.tables import csv_text, to_text
-from hypav.figures.evidence import plot_forest, plot_loudness
+from hypav.figures.evidence import plot_forest, plot_pull
 from hypav.utils import replacing
 
 ORDER = ["data", "recipe", "cpu", "preset", "pull", "weight", "k", "curvatures", "seed"]
@@ -82,20 +86,47 @@ def evidence_text(runs: DataFrame) -> str:
             f"## Every method beside AVCA, {metric}",
             to_text(forest(main, metric)),
             f"## Loudness, {metric}: exploratory",
-            to_text(loudness(main, metric).drop(columns="preset")),
+            to_text(loudness(main, metric).drop(columns=["preset", "pull"])),
             f"## Curvature, {metric}: k<0 minus the rest, under every loss",
             to_text(curvature(main, metric)),
         ]
+    pulls = pd.read_csv(results_path() / "pulls.csv")
+    means = (
+        pulls.groupby(["data", "preset", "k"], sort=False)["pull"].agg(["mean", "min", "max"]).reset_index()
+    )
+    means = means.assign(
+        **{name: [f"{value:.2g}" for value in means[name]] for name in ("mean", "min", "max")}
+    )
+    parts += ["## Pull at weight 1 in the first step, over the seeds", to_text(means)]
+    top = on_top(main)
+    parts += ["## On top of another network, HM: exploratory", to_text(top)] if len(top) else []
     parts += ["## The paper's largest gains in HM", to_text(headline_gains())]
+    parts += ["## The planted tree, k<0 minus flat, gains of k<0", to_text(_planted())]
     parts += ["## Other processors", to_text(between_processors(runs))]
     for cpu in sorted(set(runs["cpu"]) - set(main["cpu"])):
         other = one_processor(runs, cpu)
-        parts += [f"The planned tests on {cpu}, HM:", to_text(planned(other))]
-        parts += [
-            "The same runs on the first processor:",
-            to_text(planned(main[main["key"].isin(other["key"])])),
-        ]
+        same = main[main["key"].isin(other["key"])]
+        try:
+            both = to_text(planned(other)), to_text(planned(same))
+        except DataError as error:
+            parts.append(f"On {cpu} the planned tests were not made. {error}")
+            both = to_text(forest(other)), to_text(forest(same))
+        parts += [f"On {cpu}:", both[0], "The same runs on the first processor:", both[1]]
     return "\n\n".join(parts) + "\n"
+
+
+def _planted() -> DataFrame:
+    """The contrasts of the positive control with flat space; distortion in hundredths."""
+    table = planted_tree.contrasts(pd.read_csv(results_path() / "planted.csv"), against="flat")
+    table = table[table["measure"].isin(["distortion", "top1"])]
+    units = table["measure"].map({"distortion": 100, "top1": 1})
+    return DataFrame(
+        {
+            "leaves": table["branching"] ** table["depth"], "dimensions": table["dim"], "task": table["task"],
+            "measure": table["measure"], **{name: table[name] * units for name in ("gain", "low", "high")},
+            "p Holm": table["p_holm"], "n": table["n"],
+        }
+    )  # fmt: skip
 
 
 def _overview(runs: DataFrame) -> DataFrame:
@@ -122,7 +153,7 @@ def main(folders: Sequence[str]) -> None:
     here = one_processor(runs)
     for name, (figure, _) in {
         "forest": plot_forest(forest(here)),
-        "loudness": plot_loudness(loudness(here)),
+        "pull": plot_pull(loudness(here).query("n >= 3")),
     }.items():
         with replacing(to / f"{name}.png") as temporary:
             figure.savefig(temporary, format="png", dpi=200, metadata={"Software": None})

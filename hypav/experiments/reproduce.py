@@ -50,7 +50,7 @@ def reproduce(
 
     Args:
         tables: table1 to table7, figure3, figure4, baselines (CJME and AVGZSLNet), or all of these; or experiments of
-            `evidence.EXPERIMENTS`: loudness, curvature, processors, full-length, competent.
+            `evidence.EXPERIMENTS`: loudness, curvature, processors, full-length, competent, planted.
         seeds: the number of seeds (0, 1, …), or a list of them; by default 3, or the experiment's own number.
         presets, weights, pulls: of the tables; an experiment has its own.
         weights: weights of the alignment loss; "tuned" is the one of WEIGHTS with the highest HM on validation. By
@@ -89,6 +89,11 @@ def reproduce(
     plain = [name for name in names if name not in EXPERIMENTS]
     if not names or (plain and not (presets and (numbers or shares))):
         raise SettingError("Name at least one table, one preset and one weight or pull.")
+    alone = [name for name in names if name in EXPERIMENTS and EXPERIMENTS[name].run is not None]
+    if alone and len(names) > 1:
+        raise SettingError(
+            f"The runs of {alone[0]} have other columns than those of the rest; name it alone."
+        )
     where: dict[str, Any] = {"device": device, "workers": jobs, "cluster": cluster, "progress": progress}
     parts = [
         _experiment(data, name, seeds, scale, recipe, folder, where) for name in names if name in EXPERIMENTS
@@ -97,6 +102,8 @@ def reproduce(
         grid = Grid(data, folder, **where)
         plan, chosen = recipe_for(data, recipe, scale), seed_list(3 if seeds is None else seeds)
         parts.append(_tables(grid, plain, chosen, presets, numbers, shares, plan))
+    if alone:
+        return parts[0]
     table = pd.concat(parts, ignore_index=True)
     table = table.drop_duplicates(["key", "cpu", "recipe"], ignore_index=True)
     table.attrs = {

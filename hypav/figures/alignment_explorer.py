@@ -26,14 +26,15 @@ _FLAT = 1e-9  # a loss with a smaller relative change does not depend on k; such
 
 
 def alignment_state(phi_v: Tensor, phi_a: Tensor, avca: float, *, data: str) -> dict[str, Any]:
-    """The state of the explorer: the losses of every choice, with four significant digits, and the first choice.
+    """The state of the explorer: the losses of every choice, with three significant digits, and the first choice.
 
     Args:
         phi_v, phi_a: (N, D) embeddings of the same N samples.
         avca: L_avca of the batch.
 
     Returns:
-        {"losses", "flat": {choice: one row for each scale}, "ks", "scales", "avca", "data", and what the controls set}.
+        {"losses", "flat": {choice: text with one part for each scale}, "ks", "scales", "avca",
+        "data", and what the controls set}.
     """
     ks = torch.tensor([_KS], dtype=phi_v.dtype)
     losses, flat = {}, {}
@@ -44,8 +45,9 @@ def alignment_state(phi_v: Tensor, phi_a: Tensor, avca: float, *, data: str) -> 
             with torch.no_grad():
                 rows.append(head_losses(phi_v, phi_a, ks, config))
         name = " ".join(choice)
-        losses[name] = [[float(f"{value:.4g}") for value in row.tolist()] for row in rows]
-        flat[name] = [bool(row.max() - row.min() <= _FLAT * row.max()) for row in rows]
+        # as text: a notebook writes each number of a list on a line of its own
+        losses[name] = "; ".join(" ".join(f"{value:.3g}" for value in row.tolist()) for row in rows)
+        flat[name] = "".join(str(int(row.max() - row.min() <= _FLAT * row.max())) for row in rows)
     first = {part: options[0] for part, options in _CHOICES.items()}
     return {
         **first,
@@ -69,11 +71,12 @@ def alignment_numbers(state: Mapping[str, Any]) -> dict[str, Any]:
     """
     name = " ".join(state[part] for part in _CHOICES)
     row = _SCALES.index(state["log_scale"])
-    loss = [10 ** state["log_weight"] * value for value in state["losses"][name][row]]
+    values = state["losses"][name].split("; ")[row].split()
+    loss = [10 ** state["log_weight"] * float(value) for value in values]
     at = _KS.index(-0.2)
     return {
         "loss": loss,
-        "flat": state["flat"][name][row],
+        "flat": state["flat"][name][row] == "1",
         "ratio": loss[0] / loss[at],
         "share": 100 * loss[at] / state["avca"],
     }

@@ -84,23 +84,25 @@ class WatchedRun:
 
 def watched_config(data: FeatureSet, *, epochs: int) -> RunConfig:
     """The configuration of `train_and_watch`."""
-    sizes = {"hidden_enc": 512, "hidden_proj": 512, "head_dim": 100, "lr": 2e-3}
-    short = {"epochs": epochs, "batches": 25, "batch_size": 32, "dtype": "float64"}
+    changes: dict[str, Any] = {"hidden_enc": 512, "hidden_proj": 512, "head_dim": 100, "lr": 2e-3}
+    changes |= {"epochs": epochs, "batches": 25, "batch_size": 32, "dtype": "float64"}
     recipe = recipe_for(data, scale="course")
-    return run_config(data, "avca", recipe=recipe, seed=0, **sizes, **short)
+    return run_config(data, "avca", recipe=recipe, seed=0, **changes)
 
 
 def train_and_watch(data: FeatureSet, *, epochs: int) -> WatchedRun:
     """Stage 1 of AVCA at its released size, with epochs of 25 steps of 32 triplets, in float64. The seed is 0."""
     config = watched_config(data, epochs=epochs)
     learner = Learner.fresh(config, torch.device("cpu"))
-    untrained = with_fresh_statistics(learner.model, data)
+    model = learner.model
+    assert isinstance(model, AVCA)
+    untrained = with_fresh_statistics(model, data)
     history = []
     rows = train_epochs(learner, data["train"].to(dtype=torch.float64), config.train, epochs)
     for epoch, row in enumerate(rows, 1):
-        best = score(learner.model, data["val"]).curve().best()
+        best = score(model, data["val"]).curve().best()
         history.append({"epoch": epoch, **row, **vars(best)})
-    return WatchedRun(untrained, learner.model.eval(), history, config)
+    return WatchedRun(untrained, model.eval(), history, config)
 
 
 def train_epochs(

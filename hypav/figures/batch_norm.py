@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from hypav import utils
+from hypav.avca import AVCAConfig
 from hypav.data.batches import TripletSampler, make_batch
 from hypav.data.features import FeatureSet
 from hypav.errors import DataError
@@ -28,6 +29,7 @@ def what_momentum_changes(data: FeatureSet, *, steps: int) -> dict[str, list[str
     config, models = watched_config(data, epochs=1), []
     train = data["train"].to(dtype=torch.float64)
     for momentum in (0.1, 0.99):
+        assert isinstance(config.network, AVCAConfig)
         changed = replace(config, network=replace(config.network, momentum=momentum))
         learner = Learner.fresh(changed, torch.device("cpu"))
         sampler = TripletSampler(train.label, batch_size=32, generator=learner.sampling)
@@ -35,7 +37,7 @@ def what_momentum_changes(data: FeatureSet, *, steps: int) -> dict[str, list[str
             with utils.threads(1):
                 train_step(learner, make_batch(train, *pair))
         models.append(learner.model)
-    kinds = {
+    kinds: dict[str, list[dict[str, Tensor]]] = {
         "parameters": [dict(model.named_parameters()) for model in models],
         "stored statistics": [dict(model.named_buffers()) for model in models],
     }
@@ -60,7 +62,9 @@ def batches_that_pass(
         name, model = f"{momentum:g}", deepcopy(run.model)
         for part in (model.encode_a, model.encode_v, model.project_a, model.project_v):
             part.out_norm.momentum = momentum
-        layer, taken, stored, quality[name] = model.encode_v.out_norm, [], [], []
+        layer, quality[name] = model.encode_v.out_norm, []
+        taken: list[Tensor] = []
+        stored: list[Tensor] = []
         layer.register_forward_pre_hook(lambda _, x, taken=taken: taken.append(x[0][:, 0].mean()))
         draw, masks = (torch.Generator().manual_seed(seed) for seed in (7, 8))
         sampler = TripletSampler(train.label, batch_size=32, generator=draw)
@@ -68,7 +72,7 @@ def batches_that_pass(
             with torch.no_grad():
                 model.train()(*make_batch(train, *pair), generator=masks)
             seen.append(taken[-1])  # the negatives pass last
-            stored.append(layer.running_mean[0].clone())
+            stored.append(layer.state_dict()["running_mean"][0].clone())
             quality[name].append(100 * score(model, data["val"]).metrics(run.chosen["beta"]).HM)
         running[name] = torch.stack(stored)
     return torch.stack(seen[:batches]), running, quality

@@ -13,7 +13,7 @@ from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Drawn, canvas, hist
 
 _WORDS = ((-1.6, 0.9), (-0.8, -1.5), (1.3, 1.3), (1.4, -0.6))
 _MARKS = "so^D"
-_EDGES = [-2 + step / 4 for step in range(17)]
+_EDGES = [-2 + step / 4 for step in range(25)]
 _BETAS = [round(-1 + step * 0.05, 2) for step in range(61)]
 _NAMES = ("seen 1", "seen 2", "unseen 1", "unseen 2")
 
@@ -25,7 +25,7 @@ def toy_samples(n: int = 15) -> list[list[float]]:
     middle = words[:2].mean(0)
     samples = []
     for label, word in enumerate(words):
-        center = word if label < 2 else 0.55 * word + 0.45 * middle
+        center = word if label < 2 else 0.4 * word + 0.6 * middle
         points = center + 0.55 * torch.randn(n, 2, generator=g, dtype=torch.float64)
         samples += [[*point, label] for point in rounded(points, 2)]
     return samples
@@ -65,14 +65,14 @@ def plot_border(
         plane.grid(False)
         edges = torch.tensor(_EDGES)
         for kind, (color, hatch) in enumerate(((BLUE, ""), (VERMILION, HATCH))):
-            label = ("seen", "unseen")[kind]
-            histogram(bars, edges, torch.tensor(data["histogram"][kind]), color, hatch, label)
+            counts = torch.tensor(data["histogram"][kind])
+            histogram(bars, edges, counts, color, hatch, ("seen", "unseen")[kind])
         bars.axvline(beta, color=INK, linestyle="--")
         bars.set(xlabel="d(unseen) − d(seen)", ylabel="samples", title="when does it switch?")
         bars.legend(loc="upper left", fontsize=8)
         curve = torch.tensor(data["curve"])
         for column, (name, color, dash, marker) in enumerate(
-            (("S", BLUE, "-", "s"), ("U", VERMILION, "--", "^"), ("HM", INK, "-", "o"))
+            (("S", BLUE, "-", "s"), ("U", VERMILION, "--", "^"), ("HM", INK, "-.", "o"))
         ):
             chart.plot(_BETAS, curve[:, column], dash, color=color, label=name)
             chart.plot(beta, data[name], marker, color=color)
@@ -90,7 +90,7 @@ def border_numbers(
 
     Returns:
         {"gap" (N,): d(nearest unseen) - d(nearest seen), "S", "U", "HM" in percent, "switched": [samples of seen, of
-        unseen classes that get an unseen class], "histogram" (2, 16) counts, "curve" (61, 3): S, U, HM over β}.
+        unseen classes that get an unseen class], "histogram" (2, 24) counts, "curve" (61, 3): S, U, HM over β}.
     """
     table, at = (torch.tensor(part, dtype=torch.float64) for part in (samples, words))
     label, classes = table[:, 2].long(), torch.arange(4)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from pandas import DataFrame, read_csv
 from torch import Tensor, nn
 
 from hypav import geometry, utils
@@ -15,6 +16,9 @@ from hypav.data.batches import TripletSampler, make_batch
 from hypav.data.features import FeatureSet
 from hypav.evaluation import class_distances
 from hypav.experiments.configs import network_for, recipe_for
+from hypav.experiments.contrasts import planned
+from hypav.experiments.effects import results_path
+from hypav.experiments.planted import contrasts
 from hypav.figures.alignment_explorer import alignment_explorer  # noqa: F401
 from hypav.figures.hyper_multiple import linear_val_HM  # noqa: F401
 from hypav.figures.style import BLUE, CUES, INK, Drawn, canvas, cues, legend_below, minus, signed
@@ -170,8 +174,8 @@ def plot_own_runs(HM: Mapping[str, Sequence[float]], *, linear: float, data: str
     with canvas(7.2, 3.8) as (figure, axes):
         axes.axhline(linear, color=INK, linestyle="--")
         axes.text(0, linear - 1, "linear reference", va="top", color=INK)
-        for values in zip(*HM.values(), strict=True):
-            axes.plot(range(len(names)), values, color=INK, linewidth=0.8, zorder=1)
+        for joined in zip(*HM.values(), strict=True):
+            axes.plot(range(len(names)), joined, color=INK, linewidth=0.8, zorder=1)
         for place, (name, values) in enumerate(HM.items()):
             cue = styles[name]
             axes.plot([place] * len(values), values, linestyle="", marker=cue.marker, color=cue.color)
@@ -187,6 +191,42 @@ def plot_own_runs(HM: Mapping[str, Sequence[float]], *, linear: float, data: str
     )
     shown = {name: list(values) for name, values in HM.items()}
     return figure, {"HM": shown, "linear": linear, "difference": (interval.mean, interval.low, interval.high)}
+
+
+def planned_table(runs: DataFrame) -> tuple[list[str], list[list[str]]]:
+    """The planned tests as text: difference in points with half of its interval, p after Holm, and the power."""
+    rows = [
+        [
+            row["data"].split(" (")[0],
+            row["test"],
+            minus(f"{row['difference']:+.1f} ± {row['difference ±']:.1f}"),
+            f"{row['p Holm']:.2f}",
+            f"{row['80 % power for']:.1f}",
+        ]
+        for _, row in planned(runs).iterrows()
+    ]
+    return ["set", "test", "difference", "p (Holm)", "80 % power for"], rows
+
+
+def planted_contrasts() -> DataFrame:
+    """What k < 0 gains over flat space on planted trees, from the recorded runs."""
+    return contrasts(read_csv(results_path() / "planted.csv"), against="flat")
+
+
+def depth_controls() -> tuple[list[str], list[list[str]]]:
+    """Rank correlation of the norm of class means with depth, in the class tree and in shuffled ones, from recorded runs.
+
+    Returns:
+        header, and a row per loss: means over five seeds, and their difference with half of its interval.
+    """
+    runs, rows = read_csv(results_path() / "controls.csv"), []
+    runs = runs[runs["to_ball"] != "one-length"]
+    for k, part in runs.groupby("k", dropna=False):
+        gap = t_interval((part["rho_v"] - part["null_v"]).tolist())
+        name = "AVCA" if k != k else f"curved, k = {signed(float(k))}"
+        difference = minus(f"{gap.mean:+.2f} ± {gap.half:.2f}")
+        rows.append([name, f"{part['rho_v'].mean():.2f}", f"{part['null_v'].mean():.2f}", difference])
+    return ["loss", "correlation", "shuffled classes", "difference"], rows
 
 
 def plot_row_scales() -> Drawn:

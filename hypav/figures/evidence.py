@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from pandas import DataFrame
 
@@ -69,7 +71,7 @@ def plot_forest(table: DataFrame, *, title: str = "Does an alignment loss help A
     return figure, shown
 
 
-def plot_loudness(table: DataFrame, *, title: str = "How loud may Eq. 4 be?") -> Drawn:
+def plot_pull(table: DataFrame, *, title: str = "How loud may Eq. 4 be?") -> Drawn:
     """Draw HM minus AVCA's against the pull of a loss, one panel per set and one line per loss.
 
     Args:
@@ -77,7 +79,7 @@ def plot_loudness(table: DataFrame, *, title: str = "How loud may Eq. 4 be?") ->
             off the scale.
 
     Returns:
-        figure and {set: {loss: {pull: (difference, half of the interval)}}}.
+        figure and {set: {loss: {pull: (difference, half of the interval)}, "linear (ESZSL)": difference}}.
 
     Raises:
         DataError: no run has a pull.
@@ -87,7 +89,7 @@ def plot_loudness(table: DataFrame, *, title: str = "How loud may Eq. 4 be?") ->
     if table.empty:
         raise DataError("No run has a pull; hypav reproduce loudness trains such runs.")
     sets, looks = list(dict.fromkeys(table["data"])), cues(table["preset"])
-    shown: dict[str, dict[str, dict[float, tuple[float, float]]]] = {}
+    shown: dict[str, dict[str, Any]] = {}
     with canvas(8.0, 3.9, panels=len(sets), sharey=True) as (figure, panels):
         for axes, name in zip(panels, sets, strict=True):
             shown[name] = {}
@@ -103,26 +105,26 @@ def plot_loudness(table: DataFrame, *, title: str = "How loud may Eq. 4 be?") ->
             if name in linear:
                 note = f"linear (ESZSL): {linear[name]:+.1f}, off the scale"
                 axes.text(0.5, 0.96, note, ha="center", transform=axes.transAxes, fontsize=9)
-                shown[name]["linear (ESZSL)"] = {float("nan"): (float(linear[name]), float("nan"))}
+                shown[name]["linear (ESZSL)"] = float(linear[name])
             axes.set_xscale("log")
             axes.set_xlabel("pull: gradient on phi, L_avca's = 1")
             axes.set_title(name)
         panels[0].set_ylabel("HM minus AVCA's, in points")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(looks))
         figure.suptitle(f"{title}\nbars: 95 % interval over seeds; dashed: AVCA")
-    figure.alt_text = f"{title} HM minus AVCA's, in points, against the pull. " + " ".join(
-        f"{name}: "
-        + "; ".join(
-            f"{loss} "
-            + ", ".join(_signed(*v) + f" at {pull:g}" * (pull == pull) for pull, v in by_pull.items())
+    lines = []
+    for name, losses in shown.items():
+        parts = [f"{loss} {_signed(v)}" for loss, v in losses.items() if isinstance(v, float)]
+        parts += [
+            f"{loss} " + ", ".join(f"{_signed(*v)} at {pull:g}" for pull, v in by_pull.items())
             for loss, by_pull in losses.items()
-        )
-        + "."
-        for name, losses in shown.items()
-    )
+            if not isinstance(by_pull, float)
+        ]
+        lines.append(f"{name}: {'; '.join(parts)}.")
+    figure.alt_text = f"{title} HM minus AVCA's, in points, against the pull. {' '.join(lines)}"
     return figure, shown
 
 
-def _signed(mean: float, half: float, HM: float | None = None) -> str:
+def _signed(mean: float, half: float = float("nan"), HM: float | None = None) -> str:
     text = f"{round(mean, 1) + 0.0:+.1f}" + ("" if pd.isna(half) else f" ± {half:.1f}")
     return minus(text) + ("" if HM is None else f" (HM {HM:.1f})")

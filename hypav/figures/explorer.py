@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,22 @@ class Explorer:
         figure, data: the figure at this state and its numbers, as a function of `hypav.figures` returns them.
         state: what the module reads: numbers, words, and lists and mappings of them. Floats that depend on the
             processor must be rounded.
+        unstable: the keys of the state whose values another processor changes all the same, as the points of a t-SNE.
+            They are stored in the output's metadata, which nbval does not compare.
 
     Raises:
         SettingError: there is no such module, or the state is not JSON or is too large.
     """
 
-    def __init__(self, module: str, figure: DescribedFigure, data: Any, state: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        module: str,
+        figure: DescribedFigure,
+        data: Any,
+        state: Mapping[str, Any],
+        *,
+        unstable: Sequence[str] = (),
+    ) -> None:
         module_source(module)
         try:
             size = len(json.dumps(state, allow_nan=False).encode())
@@ -54,6 +64,7 @@ class Explorer:
         if size > MOST_BYTES:
             raise SettingError(f"The state has {size:,} bytes, but at most {MOST_BYTES:,} are stored.")
         self.module, self.figure, self.data, self.state = module, figure, data, dict(state)
+        self._unstable = tuple(unstable)
 
     def widget(self) -> Any:
         """The anywidget of JupyterLab; None if anywidget is not installed."""
@@ -61,13 +72,27 @@ class Explorer:
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         bundle, metadata = figure_bundle(self.figure, self.data)
-        stored = {**bundle, EXPLORER: {"module": self.module, "state": self.state}}
+        stable = {key: value for key, value in self.state.items() if key not in self._unstable}
+        stored = {**bundle, EXPLORER: {"module": self.module, "state": stable}}
+        if self._unstable:
+            metadata = {**metadata, EXPLORER: {key: self.state[key] for key in self._unstable}}
         widget = self.widget()
         if widget is None:
             return stored, metadata
         live = widget._repr_mimebundle_()
         live = live[0] if isinstance(live, tuple) else live
         return {WIDGET_VIEW: live[WIDGET_VIEW], **stored}, metadata
+
+
+def stored_explorer(output: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """The module and the whole state that an output of a notebook stores; None if it stores no known explorer."""
+    stored = output.get("data", {}).get(EXPLORER)
+    if not isinstance(stored, Mapping) or stored.get("module") not in module_names():
+        return None
+    state, rest = stored.get("state"), output.get("metadata", {}).get(EXPLORER, {})
+    if not isinstance(state, Mapping) or not isinstance(rest, Mapping):
+        return None
+    return str(stored["module"]), {**state, **rest}
 
 
 def module_names() -> tuple[str, ...]:

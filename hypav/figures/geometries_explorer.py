@@ -14,13 +14,13 @@ from hypav.figures.explorer import Explorer, fixed
 from hypav.figures.style import BLUE, INK, VERMILION, Drawn, canvas, draw_lines, frame, signed
 
 _TILT = math.radians(28)
-_SPACE, _FLAT = 4.4, 2.4  # half the width of the two pictures
+_SPACE, _FLAT = 3.1, 2.4  # half the width of the two pictures
 
 Pair = tuple[float, float]
 
 
 def plot_surface(
-    k: float = -0.8, v: Pair = (0.9, 0.2), w: Pair = (-0.3, 0.8), *, turn: float = 30.0
+    k: float = -0.8, v: Pair = (0.8, 0.2), w: Pair = (-0.3, 0.75), *, turn: float = 30.0
 ) -> Drawn:
     """Draw the triangle of the origin, x and y on its surface in space, and in the flat model of this surface.
 
@@ -43,7 +43,7 @@ def plot_surface(
             space.plot(*_seen(side, turn).T, "--", color=VERMILION)
             flat.plot(*torch.stack([origin, point]).T, "--", color=VERMILION)
         space.plot(*_seen(data["lifted"], turn).T, color=BLUE, linewidth=2.4)
-        space.set(xlim=(-_SPACE, _SPACE), ylim=(-3.2, 5.6), aspect="equal", xticks=[], yticks=[])
+        space.set(xlim=(-_SPACE, _SPACE), ylim=(-1.6, 4.6), aspect="equal", xticks=[], yticks=[])
         space.grid(False)
         frame(flat, k, _FLAT)
         for curve in net:
@@ -99,7 +99,7 @@ def surface_words(k: float, data: dict[str, Any]) -> str:
 
 
 def geometries_explorer(
-    k: float = -0.8, v: Pair = (0.9, 0.2), w: Pair = (-0.3, 0.8), *, turn: float = 30.0
+    k: float = -0.8, v: Pair = (0.8, 0.2), w: Pair = (-0.3, 0.75), *, turn: float = 30.0
 ) -> Explorer:
     """Show `plot_surface` with sliders for the curvature and the turn, and x and y as points to drag."""
     figure, data = plot_surface(k, v, w, turn=turn)
@@ -122,7 +122,7 @@ def _seen(points: Tensor, turn: float) -> Tensor:
 
 def _net() -> list[Tensor]:
     """Circles around the origin and rays from it, as tangent vectors."""
-    circles = [shapes.circle(torch.zeros(2), 2 * r, k=0.0, points=61) for r in (0.275, 0.55, 0.825, 1.1)]
+    circles = [shapes.circle(torch.zeros(2), 2 * r, k=0.0, points=61) for r in (0.225, 0.45, 0.675, 0.9)]
     ends = circles[-1][:-1:5]
     rays = [torch.linspace(0, 1, 25, dtype=torch.float64).unsqueeze(-1) * end for end in ends]
     return circles + rays

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from hypav import eszsl, geometry, utils
 from hypav.alignment import Adaptive, preset, similarity_matrix
+from hypav.avca import AVCA
 from hypav.data.batches import TripletSampler, make_batch
 from hypav.data.features import FeatureSet
 from hypav.experiments.configs import network_for, recipe_for
@@ -47,7 +48,7 @@ class Trained:
         k: (150, N_c) the curvatures of the first 150 training videos, or None without heads.
     """
 
-    model: nn.Module
+    model: AVCA
     val_HM: float
     path: Tensor
     k: Tensor | None
@@ -72,6 +73,7 @@ def trained(data: FeatureSet, loss: str | None, N_c: int = 1) -> Trained:
             report = train_step(learner, make_batch(phase, index, negative))
             path.append(report.get("k", torch.zeros(0)))
         model, k = learner.model.eval(), None
+        assert isinstance(model, AVCA)
         if learner.alignment is not None:
             with torch.no_grad():
                 phi = model.encode_v(phase.video[:150]), model.encode_a(phase.audio[:150])
@@ -86,7 +88,7 @@ def linear_val_HM(data: FeatureSet) -> float:
     return 100 * eszsl.eszsl_scores(data["train"], data["val"], "both", ridge).curve().best().HM
 
 
-def six_classes(model: nn.Module, data: FeatureSet) -> tuple[Tensor, Tensor, Tensor]:
+def six_classes(model: AVCA, data: FeatureSet) -> tuple[Tensor, Tensor, Tensor]:
     """phi_v and phi_a (36, D) of six training classes with six videos each, sorted by class, and the classes (36,)."""
     phase = data["train"].to(dtype=torch.float64)
     every = len(phase.classes) // 6

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from matplotlib.axes import Axes
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from hypav import utils
 from hypav.alignment import Adaptive, AdaptiveCurvature, AlignmentConfig, preset
+from hypav.avca import AVCA
 from hypav.data.batches import TripletSampler, make_batch
 from hypav.data.features import FeatureSet
 from hypav.evaluation import Metrics
@@ -52,7 +53,7 @@ class Watched:
     steps: list[int]
     k: Tensor
     weights: tuple[float, float]
-    model: nn.Module
+    model: AVCA
 
 
 def fresh_run(
@@ -66,7 +67,7 @@ def fresh_run(
     )
 
 
-def some_videos(model: nn.Module, data: FeatureSet) -> tuple[Tensor, Tensor, Tensor]:
+def some_videos(model: AVCA, data: FeatureSet) -> tuple[Tensor, Tensor, Tensor]:
     """phi_v and phi_a (N, D) of twenty videos of each of ten training classes, and the classes (N,)."""
     seen = data["train"].to(dtype=torch.float64)
     rows = torch.cat([(seen.label == c).nonzero()[:20, 0] for c in seen.classes[:10]])
@@ -93,24 +94,36 @@ def watch(data: FeatureSet, *, steps: int, every: int = 4) -> dict[str, Watched]
 
 def _watch(data: FeatureSet, alignment: AlignmentConfig, decay: float, steps: int, every: int) -> Watched:
     learner, seen = fresh_run(data, alignment, weight_decay=decay), data["train"].to(dtype=torch.float64)
-    curvature, encoder = learner.alignment.curvature, learner.model.encode_v.out
+    model, module = learner.model, learner.alignment
+    assert isinstance(model, AVCA)
+    assert module is not None
+    curvature = module.curvature
+    assert isinstance(curvature, AdaptiveCurvature)
     sampler = TripletSampler(seen.label, batch_size=32, generator=learner.sampling)
-    norms: dict[str, list[float]] = {"video encoder": [], "curvature layer": []}
-    weight, ks = curvature.layer.weight, []
-    first = float(weight.detach().abs().mean())
+    weights: dict[str, Tensor] = {
+        "video encoder": model.encode_v.out.weight,
+        "curvature layer": curvature.layer.weight,
+    }
+    ks: list[Tensor] = []
+    norms: dict[str, list[float]] = {name: [] for name in weights}
+    first = _size(weights["curvature layer"])
     for step, (index, negative) in enumerate(zip(*sampler.draw(steps), strict=True)):
         if step % every == 0:
             with torch.no_grad():
-                ks.append(curvature(*some_videos(learner.model, data)[:2])[:, 0])
+                ks.append(curvature(*some_videos(model, data)[:2])[:, 0])
         train_step(learner, make_batch(seen, index, negative))
-        norms["video encoder"].append(float(encoder.weight.grad.norm()))
-        norms["curvature layer"].append(float(weight.grad.norm()))
-    weights = first, float(weight.detach().abs().mean())
-    return Watched(norms, list(range(0, steps, every)), torch.stack(ks), weights, learner.model)
+        for name, weight in weights.items():
+            norms[name].append(0.0 if weight.grad is None else float(weight.grad.norm()))
+    sizes = first, _size(weights["curvature layer"])
+    return Watched(norms, list(range(0, steps, every)), torch.stack(ks), sizes, model)
+
+
+def _size(weight: Tensor) -> float:
+    return float(weight.detach().abs().mean())
 
 
 def random_layers(
-    models: Mapping[str, nn.Module], data: FeatureSet, generator: Generator, *, layers: int = 100
+    models: Mapping[str, AVCA], data: FeatureSet, generator: Generator, *, layers: int = 100
 ) -> tuple[dict[str, Tensor], Tensor]:
     """How much the curvatures of random layers differ between classes.
 

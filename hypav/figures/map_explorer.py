@@ -30,7 +30,10 @@ def map_state(maps: Mapping[str, Tensor], names: Sequence[str], *, data: str) ->
         "modalities": modalities,
         "groups": groups,
         "members": [groups.index(name) for name in names],
-        "maps": {key: rounded(points, 2) for key, points in maps.items()},
+        # as text: a notebook writes each number of a list on a line of its own
+        "maps": {
+            key: " ".join(f"{x:g} {y:g}" for x, y in rounded(points, 2)) for key, points in maps.items()
+        },
     }
 
 
@@ -38,7 +41,8 @@ def map_numbers(state: Mapping[str, Any]) -> dict[str, Any]:
     """What the explorer shows for a state: {"points" (n, 2), "shown": the places of the points in colour}."""
     names = [state["groups"][place] for place in state["members"]]
     shown = [i for i, name in enumerate(names) if state["group"] in ("all", name)]
-    return {"points": state["maps"][f"{state['variant']}, {state['modality']}"], "shown": shown}
+    flat = [float(number) for number in state["maps"][f"{state['variant']}, {state['modality']}"].split()]
+    return {"points": [[x, y] for x, y in zip(flat[::2], flat[1::2], strict=True)], "shown": shown}
 
 
 def map_words(state: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
@@ -79,4 +83,4 @@ def embedding_explorer(maps: Mapping[str, Tensor], names: Sequence[str], *, data
     """Show `plot_map` with three menus; the arguments are those of `map_state`."""
     state = map_state(maps, names, data=data)
     figure, numbers = plot_map(state)
-    return Explorer("maps", figure, numbers, state)
+    return Explorer("maps", figure, numbers, state, unstable=["maps"])

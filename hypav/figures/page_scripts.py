@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from hypav.figures.explorer import EXPLORER, common_source, module_names, module_source
+from hypav.figures.explorer import common_source, module_source, stored_explorer
 
 # every explorer is a module of its own; one that fails leaves its picture
 _START = """
@@ -42,7 +42,7 @@ def add_explorers(page: Any, notebook: Any, policy: str) -> str:
     places = []
     for number, (png, name, state) in enumerate(_explorers(notebook), 1):
         picture = page.find("img", src=f"data:image/png;base64,{png}")
-        if picture is None or name not in module_names():
+        if picture is None:
             continue
         place = picture.find_parent("figure") or picture
         identifier = f"explorer-{number}"
@@ -70,10 +70,9 @@ def _explorers(notebook: Any) -> Iterator[tuple[str, str, Any]]:
     """The picture, the module and the state of each explorer."""
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
-            data = output.get("data", {})
-            stored = data.get(EXPLORER)
-            if isinstance(stored, dict) and "image/png" in data:
-                yield data["image/png"].replace("\n", ""), str(stored.get("module")), stored.get("state")
+            stored, picture = stored_explorer(output), output.get("data", {}).get("image/png")
+            if stored is not None and picture:
+                yield picture.replace("\n", ""), *stored
 
 
 def _script(places: list[list[Any]]) -> str:

@@ -198,7 +198,10 @@ _TASKS = {"metric": "trained for the\ntree distance", "classes": "trained for\nt
 
 
 def plot_planted_map(
-    found: pd.DataFrame, measures: Sequence[str] = ("distortion", "cousins", "siblings", "top1")
+    found: pd.DataFrame,
+    measures: Sequence[str] = ("distortion", "cousins", "siblings", "top1"),
+    *,
+    against: str = "the other curvatures",
 ) -> Drawn:
     """Draw what negative curvature gains on a planted tree, over the dimension, the number of leaves, measure and task.
 
@@ -207,6 +210,7 @@ def plot_planted_map(
     Args:
         found: from `hypav.experiments.planted.contrasts`.
         measures: the keys of PLANTED to show, one column each.
+        against: the other side of the contrasts, in words.
 
     Returns:
         figure and {task: {measure: {"D = 2, 81 leaves": (gain, low, high)}}}.
@@ -264,7 +268,9 @@ def plot_planted_map(
                     axes.set_xlabel("dimension D")
                 if column == 0:
                     axes.set_ylabel(f"{_TASKS[task]}\n\nleaves")
-        figure.suptitle("Where does negative curvature help on a planted tree? (+: k < 0 is better)")
+        figure.suptitle(
+            f"Where does negative curvature help on a planted tree?\n+: k < 0 is better than {against}"
+        )
     parts = []
     for task, by_measure in shown.items():
         for measure, cells in by_measure.items():
@@ -275,7 +281,7 @@ def plot_planted_map(
                 f"{' '.join(_TASKS[task].split())}, {PLANTED[measure]}: k < 0 better in {len(wins)} of {len(cells)} "
                 f"settings{which}, worse in {len(losses)}"
             )
-    figure.alt_text = f"Gains of k < 0 over the other curvatures. {'. '.join(parts)}."
+    figure.alt_text = f"Gains of k < 0 over {against}. {'. '.join(parts)}."
     return figure, shown
 
 

@@ -187,7 +187,9 @@ def plot_kinship(rows: Mapping[str, Tensor], *, data: str) -> Drawn:
                 axes.barh(place, limit - start, left=start, height=0.55, color="#CCCCCC", label=label)
                 axes.plot(value, place, "o", color=VERMILION, ms=8, label="measured" if place == 0 else None)
             most = max(float(values[statistic].max()) for values in rows.values())
-            axes.set(title=title, ylim=(len(rows) - 0.5, -0.5), xlim=(0.99 * start, start + 1.15 * (most - start)))
+            axes.set(
+                title=title, ylim=(len(rows) - 0.5, -0.5), xlim=(0.99 * start, start + 1.15 * (most - start))
+            )
             axes.grid(axis="y", visible=False)
         panels[0].set_yticks(range(len(rows)), list(rows))
         legend_below(figure, panels[0], 2)

@@ -162,7 +162,7 @@ def canvas(
         width, height: in inches of 100 pixels; the width is at most 8.
         panels: None for a single axes, n for an array of n in a row, (rows, columns) for an array of that shape.
         margins: left, bottom, right, top, wspace and hspace of `Figure.subplots_adjust`. Without them matplotlib computes
-            the layout, which is too slow for an explorer.
+            the layout, which is slow.
         options: as in `Figure.subplots`.
     """
     rows, columns = panels if isinstance(panels, tuple) else (1, panels or 1)
@@ -280,7 +280,7 @@ def frame(axes: Axes, k: float, reach: float, *, ticks: bool = True) -> None:
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     axes.grid(False)
     if ticks:
-        # only three ticks on each side, because ticks take most of the time of a redraw
+        # only three ticks on each side
         ends = [-math.floor(reach), 0, math.floor(reach)]
         axes.set(xlabel="x₁", ylabel="x₂", xticks=ends, yticks=ends)
     else:

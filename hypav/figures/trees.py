@@ -149,11 +149,11 @@ def plot_with_and_without_a_tree() -> Drawn:
     with canvas(7.2, 3.6) as (figure, axes):
         axes.axvline(null, color=INK, linestyle="--")
         axes.text(null, -0.45, " noise", color=INK, va="center")
-        for row, values in enumerate(found.values()):
+        for height, values in enumerate(found.values()):
             for name, marker, color, shift in (("with", "o", BLUE, -0.12), ("without", "^", VERMILION, 0.12)):
-                label = f"{name} a class tree" if row == 0 else None
-                height = [row + shift] * len(values[name])
-                axes.plot(values[name], height, marker, color=color, linestyle="", label=label)
+                label = f"{name} a class tree" if height == 0 else None
+                heights = [height + shift] * len(values[name])
+                axes.plot(values[name], heights, marker, color=color, linestyle="", label=label)
         axes.set_yticks(range(len(found)), list(found))
         axes.set(ylim=(len(found) - 0.5, -0.7), xlim=(0, 0.45), xlabel="δ_rel, three sets each")
         legend_below(figure, axes)

@@ -14,19 +14,27 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.text import Text
+from table_helpers import FOREST, PULLED
 
 from hypav import figures, geometry
-from hypav.alignment import AlignmentConfig
-from hypav.avca import AVCAConfig, Embeddings, build_avca
+from hypav.avca import AVCAConfig, build_avca
 from hypav.checks import poincare_ball as poincare_ball_checks
 from hypav.data.simulated import simulated
 from hypav.evaluation import Curve, Scores, harmonic_mean
 from hypav.figures import (
+    alignment_explorer,
     avca,
+    batch_norm,
+    beta_explorer,
+    competent,
     does_curvature_matter,
+    evidence,
+    four_point_explorer,
+    geometries_explorer,
     hyper_alignment,
     hyper_multiple,
     hyper_single,
+    map_explorer,
     numerics_and_names,
     own_data,
     poincare_ball,
@@ -36,6 +44,7 @@ from hypav.figures import (
     tables,
     three_geometries,
     trees,
+    triplet_explorer,
     zero_shot,
 )
 from hypav.figures.style import DescribedFigure, digest, png_bytes
@@ -84,17 +93,23 @@ def landed() -> Any:
     return SimpleNamespace(embed=lambda _: (theta_v, theta_v, theta_w))
 
 
-def changes() -> dict[str, tuple[float, float | None]]:
-    model = network()
-    batch = [rand(16, width, seed=n) for n, width in enumerate((7, 9, 11, 7, 9, 11))]
-    e: Embeddings = model(*batch, generator=torch.Generator())
-    return avca.term_steps(e, batch[2])
+def trial_rows() -> pd.DataFrame:
+    """Three trials of two seeds on each of two sets."""
+    sets, names = ("YT8M-GZSL (mini)", "SIMULATED (UCF-GZSL counts)"), ("ESZSL", "AVCA", "wide", "long")
+    rows = [(d, t, seed, 20.0 + 3 * n + seed) for d in sets for n, t in enumerate(names) for seed in (0, 1)]
+    return pd.DataFrame(rows, columns=["data", "trial", "seed", "exact_HM"])
+
+
+def final_rows() -> pd.DataFrame:
+    """Two methods of three seeds on one set."""
+    rows = [("YT8M-GZSL (mini)", m, m, seed, 20.0 + seed) for m in ("AVCA", "AVCA-skip") for seed in range(3)]
+    rows.append(("YT8M-GZSL (mini)", "ESZSL", "ESZSL", 0, 30.0))
+    return pd.DataFrame(rows, columns=["data", "method", "row", "seed", "HM"])
 
 
 CLASSES = torch.arange(3)
 SCORES = Scores(rand(6, 3), CLASSES.repeat_interleave(2), CLASSES, CLASSES[:2], CLASSES[2:])
 POINTS, NAMES, K = rand(8, 2) - 0.5, [*"aaabbbcc"], -rand(8, 3) * 0.4
-CONFIGS = {"printed": AlignmentConfig(), "inner": AlignmentConfig(similarity="inner")}
 TREE = class_tree(["a", "a", "b"], ["x", "y", "z"], ["1", "2", "3"])
 TENTHS = {"AVCA": [0.1, 0.2, 0.4], "other": [0.3, 0.2, 0.1]}
 INTERVALS = {name: Interval(30.0, 28.0, 32.0, 3) for name in runs.METRICS}
@@ -119,6 +134,12 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_trees": lambda: poincare_ball.plot_trees(
         poincare_ball_checks.tree.reference, (-1.0, -0.1), depth=2
     ),
+    "plot_alignment_ball": start_here.plot_alignment_ball,
+    "plot_plane": poincare_ball.plot_plane,
+    "plot_surface": geometries_explorer.plot_surface,
+    "plot_best_h": four_point_explorer.plot_best_h,
+    "plot_border": beta_explorer.plot_border,
+    "plot_pulls": triplet_explorer.plot_pulls,
     "plot_means": lambda: poincare_ball.plot_means(POINTS, POINTS[0]),
     "plot_space": lambda: poincare_ball.plot_space(0.2),
     "plot_artan": three_geometries.plot_artan,
@@ -127,6 +148,8 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
         {"hypav": lambda x, y: geometry.distance(x, y, k=-1.0), "twice": lambda x, y: 2 * (x - y).norm(dim=1)}
     ),
     "plot_printed_radius": numerics_and_names.plot_printed_radius,
+    "plot_h_and_tripod": trees.plot_h_and_tripod,
+    "plot_with_and_without_a_tree": trees.plot_with_and_without_a_tree,
     "plot_class_tree": lambda: trees.plot_class_tree(TREE),
     "plot_tree_embeddings": lambda: trees.plot_tree_embeddings(
         TREE, embed_tree(TREE.parents, k=[0.0, -1.0], steps=5)
@@ -134,9 +157,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_distortions": lambda: trees.plot_distortions(
         {"a": rand(3), "b": rand(3, seed=1)}, [-1.0, 0.0, 1.0]
     ),
-    "plot_thin_triangles": trees.plot_thin_triangles,
     "plot_four_points": trees.plot_four_points,
-    "plot_four_point_cases": trees.plot_four_point_cases,
     "plot_noise": lambda: trees.plot_noise([2, 64], [0.4, 0.34], {"A": 0.3, "B": 0.27}),
     "plot_borders": lambda: zero_shot.plot_borders((0.0, 0.5)),
     "plot_switches": lambda: zero_shot.plot_switches(SCORES, betas=(0.0,), **D),
@@ -144,15 +165,17 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_peeking": lambda: zero_shot.plot_peeking(
         {"β": {"4 classes": [1.0, 2.0]}, "all": {"4 classes": [3.0]}}
     ),
+    "plot_gap": lambda: competent.plot_gap({"ESZSL": SCORES, "AVCA": SCORES}, **D),
+    "plot_gains": lambda: competent.plot_gains(trial_rows()),
+    "plot_path": competent.plot_path,
+    "plot_methods": lambda: competent.plot_methods({"AVCA": 20.0, "yours": 30.0}, linear=35.0, **D),
+    "plot_tests": lambda: competent.plot_tests(final_rows()),
     "plot_phases": lambda: runs.plot_phases(simulated("small")),
     "plot_network": lambda: avca.plot_network(network(), rand(4, 7), rand(4, 9), rand(3, 11)),
     "plot_attention": lambda: avca.plot_attention({"before": rand(5, 2, 2, 2)}, **D),
-    "plot_terms": avca.plot_terms,
-    "plot_term_steps": lambda: avca.plot_term_steps(changes(), **D),
     "plot_loss_groups": lambda: avca.plot_loss_groups(epochs(), **D),
-    "plot_momentum": lambda: avca.plot_momentum(rand(3), {"0.1": rand(3)}, {"0.1": [20, 21, 22]}, **D),
-    "plot_interventions": lambda: avca.plot_interventions({"zero": (5.0, 19.0)}, **D),
-    "plot_group_confusion": lambda: avca.plot_group_confusion(SCORES, beta=0.0, groups=[*"aba"], **D),
+    "plot_momentum": lambda: batch_norm.plot_momentum(rand(3), {"0.1": rand(3)}, {"0.1": [20, 21, 22]}, **D),
+    "plot_interventions": lambda: batch_norm.plot_interventions({"zero": (5.0, 19.0)}, **D),
     "plot_lengths": lambda: hyper_alignment.plot_lengths({"v": rand(6, 4), "a": rand(6, 4)}, k=-0.2, **D),
     "plot_steps_to_tangent": lambda: hyper_alignment.plot_steps_to_tangent(
         rand(6, 4), rand(6, 4), k=-0.2, **D
@@ -160,14 +183,9 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_similarities": lambda: hyper_alignment.plot_similarities(
         rand(4, 4), rand(4, 4, seed=1), [*"xxyy"], **D
     ),
+    "plot_with_and_without": lambda: hyper_alignment.plot_with_and_without(TENTHS, linear=0.5, **D),
     "plot_loudness": lambda: hyper_alignment.plot_loudness([8, 64], [1e-3, 2e-5], L_avca=[5.0, 4.0], **D),
-    "plot_weights": lambda: hyper_alignment.plot_weights(
-        {name: {"avca": [5.0] * 20, "align": [1e-4] * 20} for name in ("1", "1000")}, **D
-    ),
     "plot_layer_curve": lambda: hyper_single.plot_layer_curve(rand(9), **C),
-    "plot_group_curvatures": lambda: hyper_single.plot_group_curvatures(
-        {"fresh": K[:, 0]}, NAMES, generator=torch.Generator(), **C
-    ),
     "plot_random_layers": lambda: hyper_single.plot_random_layers(
         {"a": 9 * rand(8), "b": 20 * rand(8)}, rand(50), **D
     ),
@@ -179,34 +197,18 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_head_matrices": lambda: hyper_multiple.plot_head_matrices(
         {"curved": rand(2, 4, 4)}, [-0.1, -0.5], edges=[2], **D
     ),
-    "plot_head_paths": lambda: hyper_multiple.plot_head_paths({"curved": [K[:, :1], K[:, :2]]}, **C),
     "plot_head_pairs": lambda: hyper_multiple.plot_head_pairs({"curved": K}, **C),
-    "plot_sphere": lambda: hyper_multiple.plot_sphere({"φ": rand(5)}, 0.2, **D),
     "plot_mixtures": lambda: hyper_multiple.plot_mixtures(
         {"printed": {"E+S": 1e-5 * rand(2), "E+H": 1e-5 * rand(2)}}, **D
     ),
+    "plot_own_loss": lambda: does_curvature_matter.plot_own_loss([-1.0, -0.2, 0.0], [3.0, 2.0, 1.0], **D),
+    "plot_own_runs": lambda: does_curvature_matter.plot_own_runs(TENTHS, linear=0.5, **D),
     "plot_row_scales": does_curvature_matter.plot_row_scales,
-    "plot_loss_over_k": lambda: does_curvature_matter.plot_loss_over_k(
-        rand(6, 4), rand(6, 4, seed=1), CONFIGS, [-1.0, 0.0], **D
-    ),
-    "plot_loss_surface": lambda: does_curvature_matter.plot_loss_surface(
-        rand(6, 4), rand(6, 4, seed=1), CONFIGS, (-1.0, 0.0), (0.1, 1.0), **D
-    ),
-    "plot_alignment_choice": lambda: does_curvature_matter.plot_alignment_choice(
-        rand(6, 4), rand(6, 4, seed=1), 10.0, **D
+    "plot_parts": lambda: alignment_explorer.plot_parts(
+        alignment_explorer.alignment_state(rand(6, 4), rand(6, 4, seed=1), 10.0, **D)
     ),
     "plot_drift": lambda: does_curvature_matter.plot_drift((0, 1, 8), TENTHS, **D),
-    "plot_unused_layer": lambda: does_curvature_matter.plot_unused_layer(
-        {"a": [0.2, 0.1]}, {"a": [-0.2, -0.3]}, **C
-    ),
-    "plot_bound": lambda: does_curvature_matter.plot_bound(
-        (4, 8, 16), {"Eq. 4": [0.1, 0.1, 0.1]}, [1.0] * 3, **D
-    ),
-    "plot_shares": lambda: does_curvature_matter.plot_shares((0.1, 1.0), {"a": 0.1, "b": 0.2}, **D),
     "plot_differences": lambda: runs.plot_differences(TENTHS, **D),
-    "plot_over_k": lambda: does_curvature_matter.plot_over_k(
-        {"curved": {-1.0: [1.0, 1.1, 0.9], 0.5: [1.0, -1.1, 0.2]}}, against="k = 0", **D
-    ),
     "plot_spreads": lambda: tables.plot_spreads({"curved": (1.0, 2.0)}, **D),
     "plot_planted_maps": lambda: seeing_embeddings.plot_planted_maps(
         *seeing_embeddings.planted_groups(), [10]
@@ -214,6 +216,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_kinship": lambda: seeing_embeddings.plot_kinship(
         {"AVCA": torch.tensor([[1.07, 1.03], [0.23, 0.18]])}, **D
     ),
+    "plot_map": lambda: map_explorer.plot_map(map_explorer.map_state({"AVCA, theta_v": POINTS}, NAMES, **D)),
     "plot_tree_agreement": lambda: seeing_embeddings.plot_tree_agreement(
         torch.tensor([[0, 2, 4], [2, 0, 4], [4, 4, 0]]).double(), {"AVCA": rand(3, 3)}, **D
     ),
@@ -229,6 +232,8 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_planted_map": lambda: runs.plot_planted_map(PLANTED, measures=("distortion",)),
     "plot_seen_unseen_curve": lambda: runs.plot_seen_unseen_curve({"AVCA": curve()}),
     "plot_history": lambda: runs.plot_history(epochs(), best_epoch=2),
+    "plot_forest": lambda: evidence.plot_forest(FOREST),
+    "plot_pull": lambda: evidence.plot_pull(PULLED),
     "plot_text_rows": lambda: own_data.plot_text_rows(["Archery", "Clean", "Cut"], [0, 2, 1]),
 }
 

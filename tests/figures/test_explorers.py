@@ -30,6 +30,7 @@ from hypav.figures.explorer import (
     module_names,
     module_source,
     rounded,
+    stored_explorer,
 )
 from hypav.figures.page_scripts import as_function
 from hypav.figures.poincare_ball import curvature_explorer, plane_explorer, plot_space
@@ -101,7 +102,7 @@ def test_what_a_notebook_stores_is_a_picture_its_words_and_the_state(name: str) 
     explorer = made(name)
     bundle, metadata = explorer._repr_mimebundle_()
     assert set(bundle) == {WIDGET_VIEW, EXPLORER, "image/png", "text/plain"}
-    assert bundle[EXPLORER] == {"module": name, "state": explorer.state}
+    assert stored_explorer({"data": bundle, "metadata": metadata}) == (name, explorer.state)
     assert json.loads(json.dumps(bundle[EXPLORER])) == bundle[EXPLORER], "state is plain JSON"
     assert len(json.dumps(explorer.state)) < MOST_BYTES
     assert bundle["text/plain"].startswith(metadata["image/png"]["alt"] + "\nplotted: ")

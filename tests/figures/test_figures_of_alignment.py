@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import math
-from math import log10
 
 import pytest
 import torch
 from torch import Generator, Tensor
 
+from hypav import geometry
 from hypav.alignment import AlignmentConfig, alignment_loss, similarity_matrix
+from hypav.avca import AVCAConfig, build_avca
+from hypav.data.batches import TripletSampler, make_batch
+from hypav.data.simulated import simulated
 from hypav.embeddings import rank_correlation
 from hypav.errors import DataError
+from hypav.figures import (
+    alignment_explorer,
+    hyper_alignment,
+    hyper_multiple,
+    hyper_single,
+    map_explorer,
+    seeing_embeddings,
+)
 from hypav.figures import does_curvature_matter as matters
-from hypav.figures import hyper_alignment, hyper_multiple, hyper_single, seeing_embeddings
 from hypav.figures.own_data import plot_text_rows
-from hypav.stats import t_interval
+from hypav.losses import avca_terms, total
+from hypav.training import score
 
 close = torch.testing.assert_close
 G = Generator().manual_seed(1)
@@ -64,30 +75,88 @@ def test_similarity_matrices_share_a_scale_and_their_difference_is_centred() -> 
             hyper_alignment.plot_similarities(m_v, m_a, **names, data="x")
 
 
-def test_loudness_has_its_ceiling_and_weights_are_means_over_a_tenth_of_the_run() -> None:
+def test_loudness_has_its_ceiling() -> None:
     data = hyper_alignment.plot_loudness([8, 64], [1e-3, 2e-5], L_avca=[5.0, 4.0], data="x")[1]
     assert data["ceiling"] == pytest.approx([2 / 64, 2 / 4096])
-    history = {"avca": [float(n) for n in range(20)], "align": [1e-4] * 19 + [3e-4]}
-    figure, data = hyper_alignment.plot_weights({"1": history, "2": history}, data="x")
-    assert data["1"]["avca"] == pytest.approx([0.5 + 2 * n for n in range(10)])
-    assert figure.axes[1].lines[1].get_ydata()[-1] == pytest.approx(2.0)
-    assert list(figure.axes[0].lines[0].get_xdata()) == [1.0 + 2 * n for n in range(10)]
 
 
-def test_the_share_of_variance_between_groups_and_what_chance_gives() -> None:
-    states = {"apart": [-0.1, -0.3, -0.1, -0.3], "half": [0.0, -0.2, -0.2, -0.4], "equal": [-0.2] * 4}
-    curvatures = {name: torch.tensor(k, dtype=torch.float64) for name, k in states.items()}
-    shuffles = {"c_0": -0.4, "data": "x", "generator": Generator().manual_seed(0)}
-    data = hyper_single.plot_group_curvatures(curvatures, [*"xyxy"], **shuffles)[1]
-    assert [state["share"] for state in data.values()] == pytest.approx([100, 50, 0], abs=1e-9)
+def test_a_small_batch_has_two_videos_of_two_classes_of_three_groups() -> None:
+    data = simulated("small")
+    number = torch.arange(len(data["train"]), dtype=torch.float64).unsqueeze(1)
+    phi_v, phi_a, groups, classes = hyper_alignment.small_batch(data, data["train"], number, -number)
+    label = data["train"].label[phi_v[:, 0].long()].tolist()
+    close(phi_a, -phi_v)
+    assert classes == [data.class_names[c] for c in label]
+    assert groups == [data.super_groups[c] for c in label]
+    assert groups == sorted(groups)
+    assert [classes.count(name) for name in dict.fromkeys(classes)] == [2] * 6
+    assert len(set(phi_v[:, 0].tolist())) == 12
+
+
+def test_the_pull_is_the_length_of_one_gradient_over_that_of_the_other() -> None:
+    phase = simulated("small")["train"].to(dtype=torch.float64)
+    widths = [table.shape[1] for table in (phase.audio, phase.video, phase.text)]
+    config = AVCAConfig(*widths, dim_phi=12, dim_theta=5, hidden_enc=0, hidden_proj=0, heads=3, head_dim=4)
+    network = build_avca(config, Generator().manual_seed(0)).double().eval()
+    term, L_avca, pull = hyper_alignment.losses_and_pull(network, phase, lambda v, a: v.sum() - a.sum(), 8)
+    index, negative = TripletSampler(phase.label, batch_size=8, generator=Generator().manual_seed(8)).draw(1)
+    batch = make_batch(phase, index[0], negative[0])
+    e = network(*batch)
+    e.phi_v.retain_grad()
+    e.phi_a.retain_grad()
+    loss = total(avca_terms(e, batch.text))
+    loss.backward()
+    length = torch.cat((e.phi_v.grad, e.phi_a.grad)).norm()
+    # the gradient of the sum of 2 * 8 * 12 numbers is as many ones
+    assert pull == pytest.approx((2 * 8 * 12) ** 0.5 / float(length))
+    assert (term, L_avca) == pytest.approx((float(e.phi_v.sum() - e.phi_a.sum()), float(loss)))
+
+
+def test_two_methods_are_joined_by_seed_and_compared_with_students_interval() -> None:
+    HM = {"AVCA": [20.0, 22.0, 24.0], "with Eq. 4": [21.0, 24.0, 27.0]}
+    figure, data = hyper_alignment.plot_with_and_without(HM, linear=40.0, data="x")
+    half = 4.302652729911275 / math.sqrt(3)
+    assert data["difference"] == pytest.approx((2, 2 - half, 2 + half))
+    lines = [list(line.get_ydata()) for line in figure.axes[0].lines]
+    assert [40.0, 40.0] in lines
+    for pair in ([20, 21], [22, 24], [24, 27]):
+        assert pair in lines
+    data = matters.plot_own_runs({"AVCA": [9.0] * 3, **HM}, linear=40.0, data="x")[1]
+    assert data["difference"] == pytest.approx((-2, -2 - half, -2 + half)), "the second last minus the last"
+    assert (data["linear"], data["HM"]["AVCA"]) == (40.0, [9.0] * 3)
+
+
+def test_the_share_of_variance_between_classes() -> None:
+    label = torch.tensor([0, 1, 0, 1])
+    for k, share in (([-0.1, -0.3, -0.1, -0.3], 100), ([0.0, -0.2, -0.2, -0.4], 50)):
+        found = hyper_single._share_between(torch.tensor(k, dtype=torch.float64), label)
+        assert float(found) == pytest.approx(share)
+
+
+def test_random_layers_have_shares_and_chance_has_that_of_shuffled_classes() -> None:
+    data = simulated("small")
+    model = hyper_single.fresh_run(data).model
+    shares, chance = hyper_single.random_layers({"a": model}, data, Generator().manual_seed(0), layers=4)
+    label = hyper_single.some_videos(model, data)[2]
+    assert label.bincount().max() == 20
+    assert len(label.unique()) == 10
     # of G groups shuffled over N samples (G - 1)/(N - 1) of the variance lies between them on average
-    k = torch.randn(200, generator=Generator().manual_seed(1), dtype=torch.float64)
-    data = hyper_single.plot_group_curvatures({"noise": k}, [f"g{n % 5}" for n in range(200)], **shuffles)[1]
-    assert data["noise"]["chance"][0] == pytest.approx(100 * 4 / 199, rel=0.25)
-    # the 95 % quantile of a beta distribution with 2 and 97.5, which is nearly chi² with 4 degrees over 199
-    assert data["noise"]["chance"][1] == pytest.approx(100 * 9.49 / 199, rel=0.25)
-    with pytest.raises(DataError, match="curvatures of shape"):
-        hyper_single.plot_group_curvatures({"fresh": torch.zeros(3)}, ["x", "y"], **shuffles)
+    assert float(chance.mean()) == pytest.approx(100 * 9 / (len(label) - 1), rel=0.1)
+    assert len(shares["a"]) == 4
+    assert float(shares["a"].min()) > float(chance.mean()), "embeddings of one class are alike"
+
+
+def test_only_curved_moves_the_curvature_layer_and_weight_decay_shrinks_it() -> None:
+    runs = hyper_single.watch(simulated("small"), steps=2, every=1)
+    for name, run in runs.items():
+        assert run.steps == [0, 1]
+        assert torch.equal(run.k[0], runs["printed"].k[0]), "all begin with the same layer"
+        moved = max(run.norms["curvature layer"]) > 1e-6 * max(run.norms["video encoder"])
+        assert moved == name.startswith("curved")
+    start, end = runs["printed"].weights
+    assert end < 0.9 * start
+    start, end = runs["printed, no decay"].weights
+    assert end == pytest.approx(start, rel=1e-9)
 
 
 def test_gradients_of_rounding_are_drawn_in_a_band_below_the_scale() -> None:
@@ -112,29 +181,59 @@ def test_heads_that_see_the_same_matrix_say_so() -> None:
     assert data["curved"]["difference"].tolist() == pytest.approx([0, 3])
 
 
-def test_heads_have_paths_and_pairs_correlate() -> None:
-    k = -0.4 * torch.rand(30, 2, generator=G, dtype=torch.float64)
-    figure, data = hyper_multiple.plot_head_paths({"printed": [k[:, :1], k]}, c_0=-0.4, data="x")
-    close(data["printed"]["N_c=2"], k)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["head 1", "head 2", "c₀/2"]
-    first = k[:, 0]
+def test_heads_correlate_in_pairs_and_a_mixture_is_the_mean_of_its_heads() -> None:
+    first = -0.4 * torch.rand(30, generator=G, dtype=torch.float64)
     pairs = {"alike": torch.stack([first, 0.5 * first], 1), "opposed": torch.stack([first, -0.4 - first], 1)}
     data = hyper_multiple.plot_head_pairs(pairs, c_0=-0.4, data="x")[1]
     assert data["alike"]["correlation"] == pytest.approx(1)
     assert data["opposed"]["correlation"] == pytest.approx(-1)
-
-
-def test_points_are_on_the_sphere_at_their_angle_and_a_mixture_is_the_mean_of_its_heads() -> None:
-    angle = torch.tensor([0.0, 0.5, 0.5, 1.0, 2.5], dtype=torch.float64) * math.pi
-    figure, _ = hyper_multiple.plot_sphere({"φ": angle}, 0.2, data="x")
-    expected = torch.tensor([[0, 1], [-1, 0], [1, 0], [0, -1], [1, 0]], dtype=torch.float64)
-    close(torch.as_tensor(figure.axes[0].lines[1].get_xydata()), expected)
     heads = {"E+S": torch.tensor([3.0, 1.0]), "E+H": torch.tensor([1.0, 3.0])}
     small = {name: 1e-5 * losses for name, losses in heads.items()}
     figure, data = hyper_multiple.plot_mixtures({"printed": small, "curved": heads}, data="x")
     assert data["curved"]["E+H"]["loss"] == 2
     assert "10⁻⁵" in figure.axes[0].get_ylabel()
     assert [line.get_marker() for line in figure.axes[1].lines] == ["s", "^", "s", "o"], "E, S, E, H"
+
+
+def test_heads_see_cosines_as_printed_and_distances_under_curved() -> None:
+    phi = rows(3, 5, 9, 20)
+    printed = hyper_multiple.head_matrices(phi, (-1.0, -0.1, 0.0), "printed")
+    close(printed, similarity_matrix(phi, "cosine").expand(3, 4, 4))
+    curved = hyper_multiple.head_matrices(phi, (-1.0, -0.1), "curved")
+    for k, matrix in zip((-1.0, -0.1), curved, strict=True):
+        close(matrix, -geometry.pairwise_distance(geometry.expmap0(0.1 * phi, k=k), k=k))
+    assert float((curved[0] - curved[1]).abs().max()) > 0.01
+
+
+def test_a_small_network_has_a_path_per_head_and_none_without_alignment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hyper_multiple, "_STEPS", 2)
+    data = simulated("small")
+    heads, alone = hyper_multiple.trained(data, "printed", 2), hyper_multiple.trained(data, None)
+    assert (heads.path.shape, heads.k.shape) == ((2, 2), (150, 2))
+    assert ((heads.k < 0) & (heads.k > -0.4)).all()
+    assert heads.last_k() == [*heads.path[1].tolist(), ""]
+    assert (alone.k, alone.last_k()) == (None, ["", "", ""])
+    assert heads.val_HM == pytest.approx(score(heads.model, data["val"]).curve().best().HM)
+    phi_v, phi_a, label = hyper_multiple.six_classes(heads.model, data)
+    assert label.unique(return_counts=True)[1].tolist() == [6] * 6
+    assert torch.equal(label, label.sort().values)
+    assert phi_v.shape == phi_a.shape == (36, 300)
+    layer = torch.nn.Linear(9, 2).double()
+    drawn = [hyper_multiple.layer_like(layer, seed=seed).weight.clone() for seed in (0, 0, 1)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+    assert 0.25 < float(drawn[0].abs().max()) <= 1 / 3
+
+
+def test_table_4_stands_beside_the_mean_of_table_3() -> None:
+    header, rows = hyper_multiple.table_4_beside_table_3()
+    assert all(len(row) == len(header) for row in rows)
+    found = {row[0]: row[1:] for row in rows}
+    # E+E of Table 4, and the one flat row of Table 3
+    assert found["UCF-GZSL, E"] == ["39.26", "38.82", "1", "+0.44"]
+    assert [row[3] for row in rows] == ["1", "6", "6"] * 2
 
 
 @pytest.fixture(scope="module")
@@ -159,53 +258,52 @@ def test_row_scales_are_what_eqs_1_and_3_multiply_by() -> None:
     assert float(data["k=-1"][-1]) == pytest.approx(math.atanh(0.999) / 6)
 
 
-def test_loss_over_k_is_in_units_of_its_flat_value(phi: tuple[Tensor, Tensor]) -> None:
-    ks, configs = [-1.0, -0.3, 0.0, 0.25], {"as\nprinted": AlignmentConfig(), "inner": INNER}
-    figure, data = matters.plot_loss_over_k(*phi, configs, ks, data="x")
-    assert (data["as printed"]["flat"], data["inner"]["flat"]) == (True, False)
-    expected = [loss(phi, k, INNER) / loss(phi, 0.0, INNER) for k in ks]
-    assert data["inner"]["loss"].tolist() == pytest.approx(expected)
-    assert max(figure.axes[1].lines[0].get_ydata()) < figure.axes[1].get_ylim()[1]
-    scaled = {"inner": AlignmentConfig(similarity="inner")}
-    data = matters.plot_loss_surface(*phi, scaled, (-1.0, 0.0), (0.01, 0.1), data="x")[1]
-    assert float(data["inner"][1, 0]) == pytest.approx(expected[0])
+def test_an_own_loss_is_in_units_of_its_value_at_the_papers_k() -> None:
+    figure, data = matters.plot_own_loss([-1.0, -0.2, 0.0], [3.0, 2.0, 1.0], data="x")
+    assert data == {"k": [-1.0, -0.2, 0.0], "loss": [1.5, 1.0, 0.5], "spread": 1.0}
+    assert "changes by 100 percent" in figure.alt_text
+    figure, data = matters.plot_own_loss([-1.0, 0.0], [2.0, 2.0 + 1e-12], data="x")
+    assert data["spread"] == 0
+    assert "does not change" in figure.alt_text
 
 
-def test_the_explored_loss_is_weighted_and_may_be_flat(phi: tuple[Tensor, Tensor]) -> None:
-    data = matters.plot_alignment_choice(*phi, 10.0, data="x", log_weight=2.0)[1]
-    assert data["flat"]
-    assert data["share"] == pytest.approx(100 * 100 * loss(phi, -0.2, AlignmentConfig()) / 10)
-    data = matters.plot_alignment_choice(*phi, 10.0, data="x", similarity="inner", log_scale=-1.0)[1]
-    assert not data["flat"]
-    assert [float(v) for v in data["loss"]] == pytest.approx([loss(phi, k, INNER) for k in data["k"]])
-
-
-def test_bound_shares_and_drift_are_drawn_as_logarithms() -> None:
-    data = matters.plot_bound((4, 256), {"Eq. 4": [1e-3, 1e-6]}, [10.0, 10.0], data="x")[1]
-    assert data["bound on Eq. 4: 2/N²"].tolist() == pytest.approx([log10(2 / 16), log10(2 / 65536)])
-    data = matters.plot_shares((1e-3, 1.0, 1e3), {"printed": 1e-6, "curved": 0.5}, data="x")[1]
-    assert data["printed"].tolist() == pytest.approx([-9, -6, -3])
-    assert data["equal"] == pytest.approx({"printed": 6.0, "curved": log10(2)})
+def test_runs_drift_from_one_objective_by_rounding_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matters, "_STEPS", (0, 1))
+    steps, apart = matters.drift(simulated("small"))
+    assert steps == (0, 1)
+    assert apart["float32: Hyper-single"][0] == apart["float64: Hyper-single"][0] == 0
+    assert apart["float64: Hyper-single"][1] < 1e-12
+    nudged = apart["float32: last digit of one weight"]
+    assert 0 < nudged[0] < 1e-6 < nudged[1] < 1e-2
+    assert min(apart["float32: another seed"]) > 0.05
     figure, _ = matters.plot_drift((0, 1, 8), {"a": [0.0, 1e-9, 1e-3]}, data="x")
     assert min(figure.axes[0].lines[0].get_ydata()) > 0
     assert figure.axes[0].get_yticklabels()[0].get_text() == "equal"
 
 
-def test_differences_come_with_students_interval_and_clear_ones_are_marked() -> None:
-    figure, data = matters.plot_differences({"a": [1.0, 2.0, 3.0], "b": [0.0, 0.0]}, data="x")
-    assert "b +0.0 (2 seeds)" in figure.alt_text, "two seeds have no interval"
-    half = 4.302652729911275 / math.sqrt(3)
-    assert (data["a"]["low"], data["a"]["high"]) == pytest.approx((2 - half, 2 + half))
-    clear, unclear = [1.0, 1.1, 0.9], [1.0, -1.1, 0.2]
-    figure, data = matters.plot_over_k({"curved": {-1.0: clear, 0.5: unclear}}, against="k = 0", data="x")
-    interval = t_interval(clear)
-    assert data["curved"]["k=-1"] == (interval.mean, interval.low, interval.high)
-    marks = {line.get_marker() for line in figure.axes[0].lines if len(line.get_xdata()) == 1}
-    assert marks == {"D", "o"}
-    assert "1 of 2 intervals" in figure.alt_text
-    for plot, options in ((matters.plot_differences, {}), (matters.plot_over_k, {"against": "k = 0"})):
-        with pytest.raises(DataError, match="give at least one"):
-            plot({}, data="x", **options)
+def test_an_own_loss_of_weight_zero_trains_avca() -> None:
+    data = simulated("small")
+
+    def gap(v: Tensor, a: Tensor) -> Tensor:
+        return (v - a).square().mean()
+
+    alone = matters.train_with(data, None, seeds=2, steps=2)
+    assert matters.train_with(data, gap, seeds=2, steps=2, pull=0.0) == alone
+    assert matters.train_with(data, gap, seeds=2, steps=2, pull=100.0) != alone
+    assert len(set(alone)) == 2, "each seed has its own weights"
+    phi_v, phi_a, L_avca = matters.embeddings(data)
+    assert phi_v.shape == phi_a.shape == (256, 300)
+    assert L_avca > 0
+
+
+def test_the_table_of_the_explorer_has_the_losses_with_three_digits(phi: tuple[Tensor, Tensor]) -> None:
+    state = alignment_explorer.alignment_state(*phi, 10.0, data="x")
+    data = alignment_explorer.alignment_numbers(state | {"log_weight": 2.0})
+    assert data["flat"]
+    assert data["share"] == pytest.approx(100 * 100 * loss(phi, -0.2, AlignmentConfig()) / 10, rel=5e-3)
+    data = alignment_explorer.alignment_numbers(state | {"similarity": "inner", "log_scale": -1.0})
+    assert not data["flat"]
+    assert data["loss"] == pytest.approx([loss(phi, k, INNER) for k in state["ks"]], rel=5e-3)
 
 
 def test_the_planted_gaps_and_widths_are_measured_and_groups_have_a_second_cue() -> None:
@@ -230,6 +328,13 @@ def test_a_row_of_kinship_is_a_dot_beside_a_bar_that_ends_at_the_limit_of_chance
         bar = axes.patches[0]
         assert bar.get_x() + bar.get_width() == pytest.approx(limit)
         assert axes.lines[0].get_xdata() == pytest.approx([value])
+
+
+def test_a_group_of_a_map_can_be_chosen() -> None:
+    names = ["music"] * 3 + ["sport"] * 4
+    maps = {f"{v}, {m}": torch.randn(7, 2, generator=G) for v in ("AVCA", "curved") for m in ("v", "a")}
+    state = map_explorer.map_state(maps, names, data="x") | {"variant": "curved", "group": "sport"}
+    assert map_explorer.plot_map(state)[1]["shown"] == 4
 
 
 def test_noise_of_the_same_covariance_has_it_and_each_row_has_ten_sets_of_each_kind() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from hypav.avca import AVCA, AVCAConfig, Embeddings, build_avca
+from hypav.avca import AVCA, AVCAConfig, build_avca
 from hypav.data.simulated import simulated
 from hypav.errors import DataError, SettingError
 from hypav.evaluation import Curve, Metrics, Scores, harmonic_mean
-from hypav.figures import avca, zero_shot
+from hypav.figures import avca, batch_norm, zero_shot
 from hypav.figures.runs import METRICS, plot_comparison, plot_history, plot_seen_unseen_curve
 from hypav.figures.style import png_bytes
-from hypav.losses import TERM_GROUPS, avca_terms
 from hypav.stats import Interval
+from hypav.training import score
 
 close = torch.testing.assert_close
 
@@ -201,12 +202,6 @@ def model() -> AVCA:
     return build_avca(config, torch.Generator().manual_seed(0)).double()
 
 
-@pytest.fixture
-def embeddings(model: AVCA) -> tuple[Embeddings, Tensor]:
-    batch = [rand(16, width, seed=n) for n, width in enumerate((7, 9, 11, 7, 9, 11))]
-    return model.train()(*batch, generator=torch.Generator().manual_seed(1)), batch[2]
-
-
 def test_the_network_is_drawn_with_its_shapes_and_counts_and_left_alone(model: AVCA) -> None:
     model.train()
     stored = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -238,40 +233,73 @@ def test_the_attention_weights_are_those_that_the_layer_applies(model: AVCA) -> 
         avca.plot_attention({"a": weights, "b": weights[:, :1]}, data="x")
 
 
-def test_the_drawn_pairs_are_those_that_the_gradient_of_each_term_moves(
-    embeddings: tuple[Embeddings, Tensor],
+@pytest.fixture(scope="module")
+def watched() -> avca.WatchedRun:
+    """A run of one epoch."""
+    return avca.train_and_watch(simulated("small"), epochs=1)
+
+
+def test_a_watched_run_keeps_its_first_and_last_network(watched: avca.WatchedRun) -> None:
+    data = simulated("small")
+    (row,) = watched.history
+    assert watched.chosen is row
+    assert row["epoch"] == 1
+    found = score(watched.model, data["val"]).metrics(row["beta"])
+    assert row["HM"] == pytest.approx(found.HM)
+    better, history = row | {"epoch": 2, "HM": 2.0}, [row | {"HM": 1.0}]
+    assert (
+        avca.WatchedRun(watched.untrained, watched.model, [*history, better, row], watched.config).chosen
+        is better
+    )
+    before, after = (list(model.parameters()) for model in (watched.untrained, watched.model))
+    assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    weights = watched.attention(data["val"].to(dtype=torch.float64))
+    assert list(weights) == ["untrained", "trained", "trained, p = 0"]
+    assert float((weights["trained"] - weights["trained, p = 0"]).abs().max()) > 0.01
+    assert watched.model.positional.any(), "the run's own network keeps its positional embedding"
+
+
+def test_fresh_statistics_are_those_of_the_training_videos(watched: avca.WatchedRun) -> None:
+    data = simulated("small")
+    spoilt = deepcopy(watched.model)
+    spoilt.encode_v.hidden_norm.running_mean.fill_(1e3)
+    fresh, again = (avca.with_fresh_statistics(model, data) for model in (watched.model, spoilt))
+    norm = fresh.encode_v.hidden_norm
+    assert torch.equal(norm.running_mean, again.encode_v.hidden_norm.running_mean)
+    assert not fresh.training
+    with torch.no_grad():
+        hidden = fresh.encode_v.hidden(data["train"].video.double())
+    gap = (norm.running_mean - hidden.mean(dim=0)).abs() / hidden.std(dim=0)
+    assert float(gap.mean()) < 0.15
+    close(norm.running_var.sqrt().mean(), hidden.std(dim=0).mean(), rtol=0.1, atol=0)
+    assert torch.equal(fresh.encode_v.hidden.weight, watched.model.encode_v.hidden.weight)
+
+
+def test_momentum_changes_what_is_stored_and_no_parameter() -> None:
+    changed = batch_norm.what_momentum_changes(simulated("small"), steps=2)
+    assert changed["parameters"] == []
+    modules = ("encode_a", "encode_v", "project_a", "project_v")
+    names = [f"{m}.out_norm.running_{what}" for m in modules for what in ("mean", "var")]
+    assert changed["stored statistics"] == names
+
+
+def test_a_large_momentum_stores_the_last_batch(watched: avca.WatchedRun) -> None:
+    start = watched.model.encode_v.out_norm.running_mean[0].clone()
+    seen, running, quality = batch_norm.batches_that_pass(watched, simulated("small"), batches=2)
+    close(running["0.99"], seen, rtol=0.02, atol=0.02)
+    # a tenth of the way for the positives and for the negatives
+    assert abs(float(running["0.1"][0] - start)) < abs(float(seen[0] - start)) + 0.02
+    assert [len(values) for values in (seen, *quality.values())] == [2, 2, 2]
+    assert watched.model.encode_v.out_norm.running_mean[0] == start, "the run's own network is left alone"
+
+
+def test_interventions_change_a_copy_and_a_constant_does_not_pass_a_batch_norm(
+    watched: avca.WatchedRun,
 ) -> None:
-    e, text = embeddings
-    free = {name: tensor.detach().clone().requires_grad_() for name, tensor in e._asdict().items()}
-    terms = avca_terms(Embeddings(**free), text)
-    assert list(avca.plot_terms()[1]) == [term for names in TERM_GROUPS.values() for term in names]
-    for term, pair in avca.plot_terms()[1].items():
-        grads = torch.autograd.grad(terms[term], list(free.values()), allow_unused=True, retain_graph=True)
-        moved = {name for name, grad in zip(free, grads, strict=True) if grad is not None and grad.any()}
-        assert moved == {*pair["pulled"].split(), *pair["pushed"].split()} - {"text", "nobody"}, term
-
-
-def test_a_step_on_a_term_alone_pulls_and_pushes_its_pairs(embeddings: tuple[Embeddings, Tensor]) -> None:
-    e, text = embeddings
-    changes = avca.term_steps(e, text)
-    assert all(pulled < 0 for pulled, _ in changes.values())
-    assert all(pushed > 0 for _, pushed in changes.values() if pushed is not None)
-    # rec_w moves rho_w towards w by at most the step, and the farthest row by exactly the step
-    gap = (e.rho_w.detach() - text).norm(dim=1)
-    assert changes["rec_w"][0] == pytest.approx(-float((0.05 * gap / gap.max()).mean()))
-    with pytest.raises(SettingError, match="positive number"):
-        avca.term_steps(e, text, step=0.0)
-
-
-def test_group_confusion_counts_kin_among_the_wrong_answers_only() -> None:
-    # class 0 is taken for its kin 2, 1 is right, 2 is taken for the stranger 3, 3 for its kin 1
-    distances, ids = torch.ones(4, 4, dtype=torch.float64), torch.arange(4)
-    distances[ids, torch.tensor([2, 1, 3, 1])] = 0.0
-    scores = Scores(distances, ids, ids, ids[:2], ids[2:])
-    data = avca.plot_group_confusion(scores, beta=0.0, groups=[*"abab"], data="x")[1]
-    assert data["right class"] == [50.0, 0.0]
-    assert data["kin"] == [100.0, 50.0]
-    assert data["blind"] == pytest.approx([100 / 3, 100 / 3])
-    assert data["unseen"].tolist() == [[0.0, 100.0], [0.0, 100.0]]
-    with pytest.raises(DataError, match="no super-group"):
-        avca.plot_group_confusion(scores, beta=0.0, groups=[*"ab"], data="x")
+    data = simulated("small")
+    found = batch_norm.interventions(watched, data)
+    assert list(found) == ["as trained", "zero", "rows swapped", "drawn anew"]
+    assert found["as trained"][0] == pytest.approx(100 * watched.chosen["HM"])
+    assert len({stored for stored, _ in found.values()}) > 1
+    assert watched.model.positional.any()
+    assert batch_norm.change_by_a_constant(watched, data, 3.0) == 0

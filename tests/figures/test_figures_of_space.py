@@ -182,13 +182,35 @@ def test_the_class_tree_has_rings_and_the_best_curvature_is_ringed() -> None:
     assert rings == [[[0, pytest.approx(10)]], [[2, 0]]]
 
 
-def test_large_triangles_are_thin_only_if_space_is_curved() -> None:
-    data = trees.plot_thin_triangles(k=-0.25)[1]
-    assert (data["gap"].diff() > 0).all()
-    # from the middle of a side to a point of another, in a right-angled triangle
-    assert data["gap"].max() < math.asinh(1) / math.sqrt(0.25)
-    assert float(data["flat"][-1]) == pytest.approx(9.25 * math.sqrt(3) / 4)
-    assert float(data["gap"][0]) == pytest.approx(0.25 * math.sqrt(3) / 4, rel=0.02), "small ones are flat"
+def test_the_lengths_of_the_h_and_of_the_tripod_are_as_drawn() -> None:
+    figure, data = trees.plot_h_and_tripod()
+    left, right = figure.axes
+    ways = [line.get_xydata() for line in left.lines if len(line.get_xdata()) == 2]
+    arms = [math.dist(*way) for way in ways[:-1]]
+    bar = math.dist(*ways[-1])
+    assert data["sums"]["AB + CD"] == pytest.approx(sum(arms))
+    assert data["sums"]["AC + BD"] == data["sums"]["AD + BC"] == pytest.approx(sum(arms) + 2 * bar)
+    (thick,) = (line.get_xydata() for line in right.lines if line.get_linewidth() == 4)
+    assert data["product"] == pytest.approx(math.dist(*thick))
+
+
+def test_noise_hides_a_tree_from_delta_rel_before_it_hides_the_classes() -> None:
+    tree = class_tree(["a", "a", "b"], ["x", "y", "z"], ["1", "2", "3"])
+    none, some, alone = trees.noisy_tree(tree, [0.0, 0.5])
+    assert none[0] == "0"
+    assert none[1] == pytest.approx(0, abs=1e-9), "three leaves of a tree and nothing else"
+    assert (none[2], some[2], alone[2]) == ("100 %", "100 %", "33 % (chance)")
+    assert none[1] + 0.05 < some[1]
+
+
+def test_each_shape_has_a_plane_that_suits_it() -> None:
+    shapes, ks = trees.four_shapes()
+    best = {name.split(",")[0].split(" ")[0]: ks[int(values.argmin())] for name, values in shapes.items()}
+    assert best["class"] < 0
+    assert best["star"] < 0
+    assert best["grid"] == 0
+    assert best["ring"] == pytest.approx((2 * math.pi / 24) ** 2)
+    assert float(shapes["ring of 24"][-1]) < 0.01, "the equator of this sphere is as long as the ring"
 
 
 def test_four_points_are_measured_by_the_package() -> None:

@@ -5,11 +5,11 @@ const name_of = (s) => [s.similarity, s.normalise, s.base, s.to_ball].join(" ");
 function numbers(state) {
   const row = Math.round((state.log_scale - state.scales[0]) / (state.scales[1] - state.scales[0]));
   const weight = 10 ** state.log_weight;
-  const values = state.losses[name_of(state)][row].map((value) => weight * value);
+  const values = state.losses[name_of(state)].split("; ")[row].split(" ").map((value) => weight * Number(value));
   const at = state.ks.indexOf(-0.2);
   return {
     loss: values,
-    flat: state.flat[name_of(state)][row],
+    flat: state.flat[name_of(state)][row] === "1",
     ratio: values[0] / values[at],
     share: (100 * values[at]) / state.avca,
   };
@@ -32,7 +32,7 @@ export default explorer({
   sentence,
   panels: () => [
     new Panel({
-      title: "Does the loss change with k?", x: [-1, 0.2], y: [0, 2], height: 300,
+      title: "Does the loss change with k?", x: [-1, 0.2], y: [0, 1.15], height: 300,
       axes: { xname: "curvature k", yname: "loss / largest loss", xticks: [-1, -0.5, 0], yticks: [0, 0.5, 1] },
     }),
     new Panel({
@@ -50,7 +50,6 @@ export default explorer({
   ],
   draw: ([chart, bar], state, found) => {
     const most = Math.max(...found.loss) || 1;
-    chart.y = [0, 1.15];
     chart.lines([state.ks.map((k, i) => [k, found.loss[i] / most])], found.flat ? "ink dash" : "blue wide");
     chart.text([-1, 1.15], found.flat ? "flat: k has no effect" : "k has an effect", { dx: 10, dy: 14 });
     const power = Math.min(Math.max(Math.log10(Math.max(found.share / 100, 1e-30)), -8), 4);

@@ -1,7 +1,7 @@
 // Notebook 04: a toy with two seen and two unseen classes in the plane. Each sample gets the nearest word; beta is added
 // to the distances of the seen words. Classes 0 and 1 are seen, 2 and 3 are not.
 
-const EDGES = Array.from({ length: 17 }, (_, i) => -2 + i / 4);
+const EDGES = Array.from({ length: 25 }, (_, i) => -2 + i / 4);
 const BETAS = Array.from({ length: 61 }, (_, i) => Number((-1 + i * 0.05).toFixed(2)));
 
 function nearest(words, point, classes) {
@@ -95,8 +95,8 @@ export default explorer({
   panels: () => [
     new Panel({ title: "Which class is the answer?", x: [-VIEW, VIEW], y: [-VIEW, VIEW] }),
     new Panel({
-      title: "When does a sample switch?", x: [-2, 2], y: [0, 20], height: 300,
-      axes: { xname: "d(nearest unseen) − d(nearest seen)", yname: "samples", xticks: [-2, -1, 0, 1, 2], yticks: [0, 5, 10, 15, 20] },
+      title: "When does a sample switch?", x: [-2, 4], y: [0, 12], height: 300,
+      axes: { xname: "d(nearest unseen) − d(nearest seen)", yname: "samples", xticks: [-2, 0, 2, 4], yticks: [0, 5, 10] },
     }),
     new Panel({
       title: "What does β trade?", x: [-1, 2], y: [0, 100], height: 300,
@@ -129,9 +129,9 @@ export default explorer({
         ? `M${bars.X(EDGES[i]) + 2 * kind} ${bars.Y(0)}V${bars.Y(height)}H${bars.X(EDGES[i + 1]) - 4 + 2 * kind}V${bars.Y(0)}` : "");
       bars.draw("path", { class: `bar-fill ${["blue", "red"][kind]}`, d: d.join(""), ...(kind ? { "stroke-dasharray": "3 2" } : {}) });
     });
-    bars.lines([[[beta, 0], [beta, 20]]], "ink dash");
-    bars.text([beta, 20], `β = ${fixed(beta)}`, { dx: beta > 1 ? -6 : 6, dy: 12, anchor: beta > 1 ? "end" : "start" });
-    bars.legend([["blue", "line", "seen classes"], ["red dots", "line", "unseen classes"]], { x: 60, y: 40 });
+    bars.lines([[[beta, 0], [beta, 12]]], "ink dash");
+    bars.text([beta, 12], `β = ${fixed(beta)}`, { dx: beta > 1 ? -6 : 6, dy: 12, anchor: beta > 1 ? "end" : "start" });
+    bars.legend([["blue", "line", "seen classes"], ["red dots", "line", "unseen classes"]], { x: 210, y: 40 });
     ["blue", "red dash", "ink wide"].forEach((look, i) => {
       chart.lines([BETAS.map((b, row) => [b, found.curve[row][i]])], look);
       chart.marks([[beta, [found.S, found.U, found.HM][i]]], look.split(" ")[0], ["square", "triangle", "circle"][i]);

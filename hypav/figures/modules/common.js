@@ -145,7 +145,7 @@ body[data-jp-theme-light="true"] .hx { --paper: #fff; --ink: #1b1f24; --quiet: #
 .hx input[type=checkbox] { width: 1.15rem; height: 1.15rem; margin: 0; accent-color: var(--blue); }
 .hx .value { min-width: 3.4em; font-variant-numeric: tabular-nums; }
 .hx .panels { display: flex; flex-wrap: wrap; gap: .5rem; }
-.hx figure { flex: 1 1 19.5rem; max-width: 30rem; min-width: 0; margin: 0; padding: 0; }
+.hx figure { flex: 1 1 19.5rem; max-width: 26rem; min-width: 0; margin: 0; padding: 0; }
 .hx figcaption { font-weight: 600; font-size: .95em; color: var(--ink); text-align: left; margin: .2rem 0; }
 .hx svg { display: block; width: 100%; height: auto; overflow: hidden; background: var(--paper); }
 .hx svg text { font: 13px system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; fill: var(--ink); }

@@ -72,7 +72,7 @@ export default explorer({
     plane.rim(k);
     PAIRINGS.forEach(([, ...pairs], i) =>
       plane.lines(pairs.map(([a, b]) => segment(points[a], points[b], k, 21)), LOOKS[i]));
-    plane.legend(PAIRINGS.map(([name], i) => [LOOKS[i], "line", `${name} = ${fixed(found.sums[i])}`]));
+    tree.legend(PAIRINGS.map(([name], i) => [LOOKS[i], "line", `${name} = ${fixed(found.sums[i])}`]));
     const { joints, ends, joint_of } = corners(found);
     tree.lines([joints], `${LOOKS[found.pairing].split(" ")[0]} wide`);
     tree.lines(ends.map((end, place) => [joint_of(place), end]), "ink");

@@ -5,7 +5,9 @@ const TINTS = ["blue", "red", "green", "purple", "ink"];
 
 function numbers({ maps, variant, modality, group, groups, members }) {
   const shown = members.map((place, i) => [place, i]).filter(([place]) => group === "all" || groups[place] === group);
-  return { points: maps[`${variant}, ${modality}`], shown: shown.map(([, i]) => i) };
+  const flat = maps[`${variant}, ${modality}`].split(" ").map(Number);
+  const points = members.map((_, i) => [flat[2 * i], flat[2 * i + 1]]);
+  return { points, shown: shown.map(([, i]) => i) };
 }
 
 function sentence({ data, variant, modality, group, members }, { shown }) {
@@ -26,7 +28,8 @@ export default explorer({
   draw: ([plane], { groups, members, group }, { points, shown }) => {
     const ends = (axis) => {
       const values = points.map((point) => point[axis]), low = Math.min(...values), high = Math.max(...values);
-      return [low - 0.06 * (high - low), high + 0.06 * (high - low)];
+      // the legend has the left third
+      return [low - (axis === 0 ? 0.5 : 0.06) * (high - low), high + 0.06 * (high - low)];
     };
     plane.x = ends(0);
     plane.y = ends(1);

@@ -1,7 +1,7 @@
 // Notebook 02: one triangle on the sphere, in the plane and on the hyperboloid, and in the flat model of all three.
 // State: v and w are tangent vectors at the origin, so that the distances of x and y to it do not change with k.
 
-const MOST = 1.1; // the longest of them: 2.2 from the origin
+const MOST = 0.9; // the longest of them: 1.8 from the origin
 const TILT = (28 * Math.PI) / 180;
 
 /** A point of the model on its surface in space, which touches the plane in the origin: (x₁, x₂, height). */
@@ -44,11 +44,11 @@ function sentence({ k }, found) {
 
 /** Circles around the origin and rays from it, as far as `reach`: tangent vectors. */
 const NET = [
-  ...[0.275, 0.55, 0.825, MOST].map((r) => linspace(0, 2 * Math.PI, 61).map((angle) => times(r, direction(angle)))),
+  ...[0.225, 0.45, 0.675, MOST].map((r) => linspace(0, 2 * Math.PI, 61).map((angle) => times(r, direction(angle)))),
   ...linspace(0, 2 * Math.PI, 13).slice(1).map((angle) => linspace(0, MOST, 25).map((r) => times(r, direction(angle)))),
 ];
 
-const SPACE = 4.4, FLAT = 2.4;
+const SPACE = 3.1, FLAT = 2.4;
 
 export default explorer({
   title: "Sphere, plane and hyperboloid",
@@ -56,7 +56,7 @@ export default explorer({
   numbers,
   sentence,
   panels: () => [
-    new Panel({ title: "The surface in space", x: [-SPACE, SPACE], y: [-3.2, 5.6] }),
+    new Panel({ title: "The surface in space", x: [-SPACE, SPACE], y: [-1.6, 4.6] }),
     new Panel({ title: "Its flat model", x: [-FLAT, FLAT], y: [-FLAT, FLAT] }),
   ],
   controls: () => [
