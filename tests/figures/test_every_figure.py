@@ -214,11 +214,13 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_power": lambda: tables.plot_power({"per seed": 1.3, "unrelated": 4.2}, {"UCF-GZSL": 7.0}, **D),
     "plot_rows": lambda: tables.plot_rows({"UCF-GZSL": ROWS_OVER_K}),
     "plot_orders": lambda: tables.plot_orders({"UCF-GZSL": ROWS_OVER_K}),
-    "plot_point_maps": lambda: seeing_embeddings.plot_point_maps(
-        {"AVCA": POINTS}, NAMES, question="Apart?", **D
+    "plot_planted_maps": lambda: seeing_embeddings.plot_planted_maps(
+        *seeing_embeddings.planted_groups(), [10]
+    ),
+    "plot_kinship": lambda: seeing_embeddings.plot_kinship(
+        {"AVCA": torch.tensor([[1.07, 1.03], [0.23, 0.18]])}, **D
     ),
     "plot_map": lambda: map_explorer.plot_map(map_explorer.map_state({"AVCA, theta_v": POINTS}, NAMES, **D)),
-    "plot_disk": lambda: seeing_embeddings.plot_disk(POINTS, NAMES, k=-1.0, **D),
     "plot_tree_agreement": lambda: seeing_embeddings.plot_tree_agreement(
         torch.tensor([[0, 2, 4], [2, 0, 4], [4, 4, 0]]).double(), {"AVCA": rand(3, 3)}, **D
     ),
