@@ -74,7 +74,7 @@ def build_drawn_yt8m(folder: Path) -> list[list[Any]]:
         labels = np.array([3861, *(c.yt8m_index for c in chosen)])  # 3861: a label outside our classes
         centre = np.random.default_rng(chosen[0].yt8m_index).normal(0, 0.5, 1152)
         values = np.clip(centre + rng.normal(0, 0.5, 1152), -2, 2).astype(np.float32)
-        fields = {"id": [f"v{number:03d}".encode()], "labels": labels}
+        fields: dict[str, Any] = {"id": [f"v{number:03d}".encode()], "labels": labels}
         return yt8m_build.make_example(fields | {"mean_rgb": values[:1024], "mean_audio": values[1024:]})
 
     records = [record(i, few[i % len(few)]) for i in range(16 * len(few))]
@@ -101,7 +101,7 @@ def linear_row(name: str, data: FeatureSet, *, leak: int = 0) -> list[Any]:
     fit, test = data["train_val"], data["test"]
     some = torch.isin(test.label, test.unseen).nonzero()[::leak, 0]
     known = torch.cat([fit.classes, test.unseen]).sort().values
-    tables = {
+    tables: dict[str, Any] = {
         key: torch.cat([getattr(fit, key), getattr(test, key)[some]]) for key in ("audio", "video", "label")
     }
     leaky = replace(fit, classes=known, text=data.text[known], **tables)

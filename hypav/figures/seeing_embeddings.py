@@ -77,7 +77,8 @@ class Embedded:
         self, delta_rel: Callable[[Tensor], Tensor], each: int
     ) -> dict[str, dict[str, float | list[float]]]:
         """For `plot_delta_rows`: delta_rel of theta_v of `each` videos a class, and of ten sets of two kinds of noise."""
-        rows, found = pick(self.label, self.label.unique().tolist(), each), {}
+        rows = pick(self.label, self.label.unique().tolist(), each)
+        found: dict[str, dict[str, float | list[float]]] = {}
         for name, theta in self.theta_v.items():
             x, generator = theta[rows], torch.Generator().manual_seed(0)
             axes = torch.linalg.svd(x - x.mean(0), full_matrices=False)
@@ -101,8 +102,10 @@ def embedded(data: FeatureSet) -> Embedded:
     test = data["test"].to(dtype=torch.float64)
     theta_v, theta_a = {}, {}
     for name, (method, loss) in _METHODS.items():
-        short = {"recipe": recipe_for(data, scale="course"), "batches": 8, "dtype": "float64"}
-        run = train(data, method, preset=loss, seed=0, progress=False, **short)
+        recipe = recipe_for(data, scale="course")
+        run = train(
+            data, method, preset=loss, seed=0, progress=False, recipe=recipe, batches=8, dtype="float64"
+        )
         theta_a[name], theta_v[name], _ = run.embed(test)
     theta_v[LINEAR], theta_a[LINEAR] = (linear_map(data, kind) for kind in ("video", "audio"))
     groups = data.super_groups or data.groups or data.class_names
