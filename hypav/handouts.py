@@ -11,6 +11,7 @@ In the code of an exercise, the solution is between two comments, `### BEGIN SOL
 
 from __future__ import annotations
 
+import ast
 import copy
 import importlib
 import os
@@ -41,8 +42,8 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _SOLUTION = re.compile(rf"^([ \t]*){BEGIN_SOLUTION}\n.*?^[ \t]*{END_SOLUTION}$", re.MULTILINE | re.DOTALL)
 _WELCOME = (
     "*Your copy.* Write your code at the comments `# your turn`. Until then the check below answers **Not yet**, and the "
-    "rest of the notebook still runs. Predict before you run a cell: its result is left out here, and the explanation "
-    "below it is folded."
+    "rest of the notebook runs with the package's functions. Predict before you run a cell: its result is left out here, "
+    "and the explanation below it is folded."
 )
 
 
@@ -52,6 +53,9 @@ _WELCOME = (
 def student_copy(notebook: Any) -> Any:
     """The notebook without solutions, discussions and lecturers' notes. It runs as it is.
 
+    A cell that uses what an exercise asks for takes it with `hv.mine`: the student's, once it has passed its check, or
+    else the package's.
+
     Outputs of `run` and `exercise` cells are left out and explanations are folded, so that students predict first. Other
     outputs are kept. Of the metadata only tags are kept, so that no solution can remain there.
     """
@@ -60,6 +64,7 @@ def student_copy(notebook: Any) -> Any:
         for cell in notebook.cells
         if not (has_tag(cell, "solution") or has_tag(cell, "teacher"))
     ]
+    _take_what_exercises_give(cells)
     welcome = nbformat.v4.new_markdown_cell(_WELCOME, id="your-copy")  # a fixed id: same notebook, same file
     kept = {
         name: notebook.metadata[name] for name in ("kernelspec", "language_info") if name in notebook.metadata
@@ -82,6 +87,22 @@ def _student_cell(cell: Any) -> Any:
             if "execution_count" in output:
                 output.execution_count = None
     return cell
+
+
+def _take_what_exercises_give(cells: Sequence[Any]) -> None:
+    given: set[str] = set()
+    for cell in cells:
+        if cell.cell_type != "code":
+            continue
+        tree = ast.parse(cell.source)
+        if has_tag(cell, "exercise"):
+            given |= {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+            continue
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        lines = cell.source.split("\n")
+        first = 1 if lines[0].startswith("hv.guess(") else 0
+        lines[first:first] = [f'{name} = hv.mine("{name}")' for name in sorted(given & used)]
+        cell.source = "\n".join(lines)
 
 
 def student_source(source: str) -> str:
