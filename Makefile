@@ -33,7 +33,7 @@ help:
 
 run: $(READY)
 	$(BIN)/hypav compare --data simulated --seeds 3
-	@echo "Running the fourteen notebooks: about three minutes"
+	@echo "Running the sixteen notebooks: about three minutes"
 	$(BIN)/hypav course runs/course --execute
 
 # no window system in tests; a student's own plots in `make lab` need theirs

@@ -42,8 +42,8 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _SOLUTION = re.compile(rf"^([ \t]*){BEGIN_SOLUTION}\n.*?^[ \t]*{END_SOLUTION}$", re.MULTILINE | re.DOTALL)
 _WELCOME = (
     "*Your copy.* Write your code at the comments `# your turn`. Until then the check below answers **Not yet**, and the "
-    "rest of the notebook runs with the package's functions. Predict before you run a cell: its result is left out here, and the explanation "
-    "below it is folded."
+    "rest of the notebook runs with the package's functions. Predict before you run a cell: its result is left out here, "
+    "and the explanation below it is folded."
 )
 
 

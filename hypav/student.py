@@ -60,6 +60,12 @@ PACKAGE: dict[str, str] = {
     "my_theta_losses": "hypav.checks.avca:theta_losses",
     "my_tree_distance": "hypav.checks.trees:tree_distance",
     "my_four_point_delta": "hypav.checks.trees:four_point_delta",
+    "my_separation": "hypav.checks.seeing_embeddings:separation",
+    "my_kin": "hypav.checks.seeing_embeddings:kin",
+    "my_kinship": "hypav.checks.seeing_embeddings:kinship",
+    "my_videos": "hypav.checks.own_data:videos",
+    "my_words": "hypav.checks.own_data:words",
+    "my_reader": "hypav.checks.own_data:reader",
     "my_head_correlation": "hypav.checks.hyper_multiple:head_correlation",
     "my_tangent": "hypav.checks.hyper_alignment:tangent",
     "my_eq4": "hypav.checks.hyper_alignment:eq4",
@@ -72,6 +78,9 @@ PACKAGE: dict[str, str] = {
     "my_gain": "hypav.checks.competent:gain",
     "my_line": "hypav.checks.competent:path",
     "MySkip": "hypav.competent:Skip",
+    "my_interval": "hypav.checks.tables:interval",
+    "my_holm": "hypav.checks.tables:holm",
+    "my_permutation_test": "hypav.checks.tables:permutation_test",
 }
 
 _IMPORTS = '''"""What I wrote in the course. A check that passes puts it here; hv.mine takes it from here."""

@@ -112,6 +112,12 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     ),
     "embeddings.rank_correlation": (lambda x, y: torch.tensor(embeddings.rank_correlation(x, y)), (T[:, 0], W[:, 0])),
     "embeddings.excess": (lambda nulls: torch.tensor(embeddings.excess(0.3, nulls)), (T[:, 0],)),
+    "embeddings.norm_by_depth": (
+        lambda x, label: torch.tensor(
+            embeddings.norm_by_depth(x, label, simulated("small"), draws=2, generator=torch.Generator().manual_seed(0))
+        ),
+        (X, LABEL),
+    ),
     "embeddings.class_tree_distances": (
         lambda classes: embeddings.class_tree_distances(simulated("small"), classes), (IDS,)
     ),

@@ -459,7 +459,7 @@ def test_other_wrong_classes_get_a_sentence(answer: Any, told: str) -> None:
 def test_mistakes_that_the_pages_make_likely_are_named_rightly() -> None:
     from hypav import geometry
     from hypav.alignment import alignment_loss
-    from hypav.checks import does_curvature_matter, tables
+    from hypav.checks import does_curvature_matter
 
     def steps(r: Tensor, *, k: float) -> Tensor:
         points = geometry.project(r.unsqueeze(1), k=k, xi=1e-3)
@@ -484,9 +484,12 @@ def test_mistakes_that_the_pages_make_likely_are_named_rightly() -> None:
     root = own(lambda v, a, *, k: torch.tensor(-k).sqrt() * alignment_loss(v, a, k=k, preset="curved"))
     assert "has NaN or infinity" in str(root)
 
-    def normal(a: Tensor, b: Tensor) -> Tensor:
-        d = a - b
-        half = 1.96 * d.std() / len(d) ** 0.5
-        return torch.stack((d.mean(), d.mean() - half, d.mean() + half))
 
-    assert "1.96 is for a known standard deviation" in str(tables.paired(normal))
+def test_the_normal_quantile_is_named_in_the_paired_interval() -> None:
+    from hypav.checks import tables
+
+    def normal(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        d = a - b
+        return d.mean(), 1.96 * d.std() / len(d) ** 0.5
+
+    assert "1.96 is for a known standard deviation" in str(tables.interval(normal))

@@ -196,7 +196,9 @@ def test_a_lambda_and_a_number_are_not_kept(mine: Path) -> None:
     passed = poincare_ball.project(lambda x, *, k, xi: geometry.project(x, k=k, xi=xi)).keep()
     assert passed
     assert "write it with def" in str(passed)
-    check = NumberCheck("Two", 2.0, {f"this is {wrong}.": wrong for wrong in (1.0, 3.0, 4.0, 5.0)}, praise="Yes.")
+    check = NumberCheck(
+        "Two", 2.0, {f"this is {wrong}.": wrong for wrong in (1.0, 3.0, 4.0, 5.0)}, praise="Yes."
+    )
     assert str(check(2.0).keep()) == str(check(2.0))
     assert not mine.exists()
 

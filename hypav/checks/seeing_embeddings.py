@@ -1,4 +1,4 @@
-"""Checks of notebook 11: ranks and their correlation, what a t-SNE keeps, a delta_rel next to that of noise."""
+"""Checks of notebook 11: distances in spreads, kinship of classes, and kinship beside chance."""
 
 from __future__ import annotations
 
@@ -8,57 +8,9 @@ import torch
 from torch import Tensor
 
 from hypav.checks.framework import FunctionCheck
-from hypav.embeddings import excess as noise_excess
-from hypav.embeddings import rank_correlation as spearman
 from hypav.embeddings import separation as class_separation
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
-
-
-def _pairs() -> list[Case]:
-    """Vectors with ties in the first, as tree distances have, and steps of uneven height."""
-    g = torch.Generator().manual_seed(11)
-    steps = torch.tensor([1.0, 1, 2, 2, 2, 6, 6, 1, 6, 2], dtype=torch.float64)
-    return [
-        ((steps, steps + 3 * torch.rand(10, generator=g, dtype=torch.float64)), {}),
-        ((steps, torch.randn(10, generator=g, dtype=torch.float64).exp()), {}),
-    ]
-
-
-def _ranks(x: Tensor) -> Tensor:
-    return x.argsort().argsort().double()
-
-
-def _corr(x: Tensor, y: Tensor) -> Tensor:
-    return torch.corrcoef(torch.stack((x, y)))[0, 1]
-
-
-def _average_ranks(x: Tensor) -> Tensor:
-    return ((x[:, None] > x).sum(1) + ((x[:, None] == x).sum(1) + 1) / 2).double()
-
-
-rank_correlation = FunctionCheck(
-    "Spearman's rank correlation",
-    lambda x, y: torch.as_tensor(spearman(x, y), dtype=torch.float64),
-    _pairs(),
-    {
-        "this is the correlation of the numbers themselves: a rank correlation looks at their order only, so replace "
-        "each vector by its ranks first.": lambda x, y: _corr(x, y),
-        "equal values got different ranks: they share their mean rank.": lambda x, y: _corr(
-            _ranks(x), _ranks(y)
-        ),
-        "one argsort gives the positions of the sorted values, not their ranks: ranks are the argsort of it, and "
-        "equal values share their mean rank.": lambda x, y: _corr(x.argsort().double(), y.argsort().double()),
-        "the sign is reversed: a large rank belongs to a large value in both vectors.": lambda x, y: (
-            -_corr(_average_ranks(x), _average_ranks(y))
-        ),
-        "only one of the two vectors is replaced by its ranks.": lambda x, y: _corr(_average_ranks(x), y),
-        "you squared it: that is the share of variance explained, and it has lost its sign.": lambda x, y: (
-            _corr(_average_ranks(x), _average_ranks(y)) ** 2
-        ),
-    },
-    praise="It says whether the order agrees, whatever the units, and ties in the tree cost nothing.",
-)
 
 
 def _clouds() -> list[Case]:
@@ -72,8 +24,22 @@ def _means(x: Tensor, label: Tensor) -> Tensor:
     return torch.stack([x[label == c].mean(0) for c in label.unique()])
 
 
+def _between(x: Tensor, label: Tensor) -> Tensor:
+    means = _means(x, label)
+    return torch.cdist(means, means)
+
+
+def _from_mean(x: Tensor, label: Tensor) -> Tensor:
+    return x - _means(x, label)[label.unique(return_inverse=True)[1]]
+
+
 def _spread(x: Tensor, label: Tensor) -> Tensor:
-    return (x - _means(x, label)[label]).square().sum(1).mean().sqrt()
+    return _from_mean(x, label).square().sum(1).mean().sqrt()
+
+
+def _spread_of_classes(x: Tensor, label: Tensor) -> Tensor:
+    squares = _from_mean(x, label).square().sum(1)
+    return torch.stack([squares[label == c].mean().sqrt() for c in label.unique()]).mean()
 
 
 separation = FunctionCheck(
@@ -82,62 +48,194 @@ separation = FunctionCheck(
     _clouds(),
     {
         "these are plain distances: a network that makes all numbers three times as large would seem to separate "
-        "three times as well. Divide by the spread within classes.": lambda x, label: torch.cdist(
-            _means(x, label), _means(x, label)
+        "three times as well. Divide by the spread within classes.": _between,
+        "you divided by the mean square distance from the class mean, not by its root: the unit is wrong.": (
+            lambda x, label: _between(x, label) / _spread(x, label) ** 2
         ),
-        "you divided by the "
-        "mean square distance from the class mean, not by its root: the unit is wrong.": lambda x, label: (
-            torch.cdist(_means(x, label), _means(x, label)) / _spread(x, label) ** 2
+        "the spread is taken over all points together: it grows with the very distances that you measure.": (
+            lambda x, label: _between(x, label) / (x - x.mean(0)).square().sum(1).mean().sqrt()
         ),
-        "the spread is taken "
-        "over all points together: it grows with the very distances that you measure.": lambda x, label: (
-            torch.cdist(_means(x, label), _means(x, label)) / (x - x.mean(0)).square().sum(1).mean().sqrt()
+        "the spread is that of one coordinate: sum the squares over the coordinates before you take the mean.": (
+            lambda x, label: _between(x, label) / _from_mean(x, label).square().mean().sqrt()
         ),
-        "the spread is that of "
-        "one coordinate: sum the squares over the coordinates before you take the mean.": lambda x, label: (
-            torch.cdist(_means(x, label), _means(x, label))
-            / (x - _means(x, label)[label]).square().mean().sqrt()
+        "these are squared distances.": lambda x, label: (_between(x, label) / _spread(x, label)) ** 2,
+        "you took the mean of the distances from the class mean. The spread is the root of the mean of their "
+        "squares.": lambda x, label: _between(x, label) / _from_mean(x, label).norm(dim=1).mean(),
+        "you averaged the spreads of the classes. Average over all points, so that each point counts alike.": (
+            lambda x, label: _between(x, label) / _spread_of_classes(x, label)
         ),
-        "these are squared distances.": lambda x, label: (
-            (torch.cdist(_means(x, label), _means(x, label)) / _spread(x, label)) ** 2
+        "you multiplied by the spread. Divide by it.": lambda x, label: (
+            _between(x, label) * _spread(x, label)
+        ),
+        "you summed the squares of all points. Take their mean, or the spread grows with the number of videos.": (
+            lambda x, label: _between(x, label) / _from_mean(x, label).square().sum().sqrt()
         ),
     },
     praise="A number without a unit: it may be compared between networks, as a gap on a t-SNE may not.",
 )
 
 
-def _values() -> list[Case]:
-    return [((0.25, [0.33, 0.35, 0.36]), {}), ((0.41, [0.30, 0.34, 0.29, 0.33]), {})]
+def _families() -> list[Case]:
+    """Distances of classes in three super-groups, with different numbers of classes."""
+    cases: list[Case] = []
+    for seed, sizes in ((3, (6, 7, 6)), (4, (8, 6, 9))):
+        g = torch.Generator().manual_seed(seed)
+        group = torch.arange(3).repeat_interleave(torch.tensor(sizes))
+        order = torch.randperm(len(group), generator=g)
+        points = torch.randn(len(group), 4, generator=g, dtype=torch.float64)
+        points[:, 0] += 1.5 * group
+        cases.append(((torch.cdist(points, points)[order][:, order], group[order]), {}))
+    return cases
 
 
-def _tensor(nulls: list[float]) -> Tensor:
-    return torch.tensor(nulls, dtype=torch.float64)
+def _masks(group: Tensor) -> tuple[Tensor, Tensor]:
+    same = group.unsqueeze(1) == group
+    return same, torch.eye(len(group), dtype=torch.bool)
 
 
-excess = FunctionCheck(
-    "how many standard deviations of the noise lie between a delta_rel and the noise",
-    lambda value, nulls: torch.as_tensor(noise_excess(value, nulls), dtype=torch.float64),
-    _values(),
+def _ratio(distances: Tensor, group: Tensor) -> Tensor:
+    same, itself = _masks(group)
+    return distances[~same].mean() / distances[same & ~itself].mean()
+
+
+def _siblings(distances: Tensor, group: Tensor, count: int = 5, *, largest: bool = False) -> Tensor:
+    itself = _masks(group)[1]
+    fill = -torch.inf if largest else torch.inf
+    nearest = distances.masked_fill(itself, fill).topk(count, largest=largest).indices
+    return (group[nearest] == group.unsqueeze(1)).double().mean()
+
+
+def _kin(distances: Tensor, group: Tensor) -> Tensor:
+    return torch.stack([_ratio(distances, group), _siblings(distances, group)])
+
+
+def _kin_with_itself(distances: Tensor, group: Tensor) -> Tensor:
+    nearest = distances.topk(5, largest=False).indices
+    siblings = (group[nearest] == group.unsqueeze(1)).double().mean()
+    return torch.stack([_ratio(distances, group), siblings])
+
+
+def _kin_with_zeros(distances: Tensor, group: Tensor) -> Tensor:
+    same, _ = _masks(group)
+    return torch.stack([distances[~same].mean() / distances[same].mean(), _siblings(distances, group)])
+
+
+def _kin_of_all(distances: Tensor, group: Tensor) -> Tensor:
+    same, itself = _masks(group)
+    ratio = distances[~itself].mean() / distances[same & ~itself].mean()
+    return torch.stack([ratio, _siblings(distances, group)])
+
+
+def _kin_as_difference(distances: Tensor, group: Tensor) -> Tensor:
+    same, itself = _masks(group)
+    apart = distances[~same].mean() - distances[same & ~itself].mean()
+    return torch.stack([apart, _siblings(distances, group)])
+
+
+kin = FunctionCheck(
+    "the distance ratio and the sibling share",
+    _kin,
+    _families(),
     {
-        "the sign is reversed: below the noise, more tree-like than it, is negative.": lambda value, nulls: (
-            (_tensor(nulls).mean() - value) / _tensor(nulls).std()
+        "a class is not its own sibling: its distance 0 to itself counts as a pair of the same super-group.": (
+            _kin_with_zeros
         ),
-        "this is the difference "
-        "itself; divide it by the standard deviation of the noise's values.": lambda value, nulls: (
-            value - _tensor(nulls).mean()
+        "the ratio is upside down: different over same.": lambda d, group: torch.stack(
+            [1 / _ratio(d, group), _siblings(d, group)]
         ),
-        "you divided by the standard error: that is how well the mean of the noise is known, not how far one set of "
-        "noise lies from another.": lambda value, nulls: (
-            (value - _tensor(nulls).mean()) / (_tensor(nulls).std() / len(nulls) ** 0.5)
+        "each class is among its own five nearest, at the distance 0.": _kin_with_itself,
+        "you took the five farthest classes: topk takes the largest unless you say largest=False.": (
+            lambda d, group: torch.stack([_ratio(d, group), _siblings(d, group, largest=True)])
         ),
-        "you divided by n, not by n - 1, "
-        "under the root: with so few sets of noise this makes the spread too small.": lambda value, nulls: (
-            (value - _tensor(nulls).mean()) / _tensor(nulls).std(correction=0)
+        "you took more than five neighbours.": lambda d, group: torch.stack(
+            [_ratio(d, group), _siblings(d, group, 6)]
         ),
-        "this "
-        "is the ratio to the noise: it does not say whether noise varies as much.": lambda value, nulls: (
-            value / _tensor(nulls).mean()
+        "you took fewer than five neighbours.": lambda d, group: torch.stack(
+            [_ratio(d, group), _siblings(d, group, 4)]
+        ),
+        "the upper mean runs over all pairs. It must hold pairs of different super-groups only.": _kin_of_all,
+        "this is a difference, which has the unit of the distances. Take the ratio.": _kin_as_difference,
+        "you counted the siblings. Divide by 5 for the share.": lambda d, group: torch.stack(
+            [_ratio(d, group), 5 * _siblings(d, group)]
+        ),
+        "the two numbers are in the other order: first the ratio, then the share.": lambda d, group: _kin(
+            d, group
+        ).flip(0),
+    },
+    praise="Two questions: how far on average, and who is next to whom.",
+)
+
+
+def _videos() -> list[Case]:
+    cases: list[Case] = []
+    for seed in (5, 6):
+        g = torch.Generator().manual_seed(seed)
+        group = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2])
+        label = torch.arange(12).repeat(4)
+        points = torch.randn(48, 4, generator=g, dtype=torch.float64)
+        points[:, 0] += 0.7 * group[label]
+        points += torch.randn(12, 4, generator=g, dtype=torch.float64)[label]
+        shuffles = torch.stack([torch.randperm(12, generator=g) for _ in range(8)])
+        cases.append(((points, label, group, shuffles), {}))
+    return cases
+
+
+def _null(x: Tensor, label: Tensor, group: Tensor, shuffles: Tensor) -> tuple[Tensor, Tensor]:
+    """What is found, (2,), and what the shuffled super-groups give, (shuffles, 2)."""
+    distances = class_separation(x, label)
+    return _kin(distances, group), torch.stack([_kin(distances, group[each]) for each in shuffles])
+
+
+def _kinship(x: Tensor, label: Tensor, group: Tensor, shuffles: Tensor) -> Tensor:
+    found, null = _null(x, label, group, shuffles)
+    return torch.stack([found, null.quantile(0.975, dim=0)], dim=1)
+
+
+def _limit(statistic: Any) -> Any:
+    """A wrong my_kinship whose second column is another statistic of the shuffled values."""
+
+    def wrong(x: Tensor, label: Tensor, group: Tensor, shuffles: Tensor) -> Tensor:
+        found, null = _null(x, label, group, shuffles)
+        return torch.stack([found, statistic(null)], dim=1)
+
+    return wrong
+
+
+def _rows_only(x: Tensor, label: Tensor, group: Tensor, shuffles: Tensor) -> Tensor:
+    distances = class_separation(x, label)
+    null = torch.stack([_kin(distances[each], group) for each in shuffles])
+    return torch.stack([_kin(distances, group), null.quantile(0.975, dim=0)], dim=1)
+
+
+kinship = FunctionCheck(
+    "kinship beside chance",
+    _kinship,
+    _videos(),
+    {
+        "rows and columns are exchanged: a row for each statistic, with its value and its limit.": (
+            lambda *args: _kinship(*args).T
+        ),
+        "you shuffled the rows of the distances and not their columns. Shuffle the super-groups instead.": _rows_only,
+        "this is the largest of the shuffled values. With more shuffles it would grow.": _limit(
+            lambda null: null.amax(0)
+        ),
+        "this is the mean of the shuffled values. Half of all chance results lie above it.": _limit(
+            lambda null: null.mean(0)
+        ),
+        "this is the median of the shuffled values. Half of all chance results lie above it.": _limit(
+            lambda null: null.quantile(0.5, dim=0)
+        ),
+        "this is the 95 % quantile. The exercise asks for 97.5 %.": _limit(
+            lambda null: null.quantile(0.95, dim=0)
+        ),
+        "this is the lower limit: 2.5 % of the shuffled values lie below it.": _limit(
+            lambda null: null.quantile(0.025, dim=0)
+        ),
+        "only the first shuffle is used.": _limit(lambda null: null[0]),
+        "the columns are exchanged: first the value, then the limit.": lambda *args: _kinship(*args).flip(1),
+        "this is the mean plus two standard deviations. Take the quantile of the shuffled values themselves.": (
+            _limit(lambda null: null.mean(0) + 2 * null.std(0))
         ),
     },
-    praise="Without the noise a delta_rel is a number without a scale.",
+    praise="Any embedding can be measured so, that of a matrix too.",
 )

@@ -1,19 +1,18 @@
-"""Checks of notebook 10: a paired interval, the number of seeds, Holm's correction, two spreads, a false number."""
+"""Checks of notebook 10: a paired interval, Holm's correction, and an exact permutation test."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from statistics import NormalDist
+from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
+import scipy.stats
 import torch
 from torch import Generator, Tensor
 
-from hypav.checks.framework import FunctionCheck
+from hypav.checks.framework import Case, FunctionCheck
 from hypav.stats import holm_adjusted, t_quantile
-
-Case = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 def _runs() -> list[Case]:
@@ -26,239 +25,203 @@ def _runs() -> list[Case]:
     return cases
 
 
-def _interval(mean: Tensor, half: Tensor) -> Tensor:
-    return torch.stack((mean, mean - half, mean + half))
-
-
-def _paired(a: Tensor, b: Tensor, *, t: float | None = None, ddof: int = 1, root: bool = True) -> Tensor:
+def _paired(
+    a: Tensor, b: Tensor, *, t: float | None = None, ddof: int = 1, root: float = 0.5
+) -> tuple[Tensor, Tensor]:
     d = a - b
     t = t_quantile(0.975, len(d) - 1) if t is None else t
-    return _interval(d.mean(), t * d.std(correction=ddof) / (math.sqrt(len(d)) if root else 1))
+    return d.mean(), t * d.std(correction=ddof) / len(d) ** root
 
 
-def _unpaired(a: Tensor, b: Tensor) -> Tensor:
-    half = t_quantile(0.975, len(a) - 1) * ((a.var() + b.var()) / len(a)).sqrt()
-    return _interval(a.mean() - b.mean(), half)
+def _unpaired(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    return a.mean() - b.mean(), t_quantile(0.975, len(a) - 1) * ((a.var() + b.var()) / len(a)).sqrt()
 
 
-paired = FunctionCheck(
+def _ends(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    mean, half = _paired(a, b)
+    return mean - half, mean + half
+
+
+interval = FunctionCheck(
     "The paired interval",
     _paired,
     _runs(),
     {
         "you added the variances of a and b, as for two independent groups. These share their seeds: "
         "subtract seed by seed first, then take the standard deviation of the differences.": _unpaired,
-        "that is the spread "
-        "of single differences, not of their mean: divide by the root of their number.": lambda a, b: _paired(
-            a, b, root=False
-        ),
-        "you divide the sum of "
-        "squares by n; the mean was estimated too, so divide by n - 1 (tensor.std() does).": lambda a, b: (
-            _paired(a, b, ddof=0)
-        ),
+        "that is the spread of single differences, not of their mean: "
+        "divide by the root of their number.": lambda a, b: _paired(a, b, root=0),
+        "you divide by n, not by its root.": lambda a, b: _paired(a, b, root=1),
+        "the standard deviation divides the sum of squares by n - 1, because the mean was estimated too. "
+        "tensor.std() does so.": lambda a, b: _paired(a, b, ddof=0),
         "1.96 is for a known standard deviation. Ours is estimated from a few seeds: "
         "take t_quantile(0.975, n - 1), which is larger.": lambda a, b: _paired(a, b, t=1.959963984540054),
-        "your interval is that of b - a: it has the other sign.": lambda a, b: _paired(b, a),
+        "this is the interval of b - a: the mean has the other sign.": lambda a, b: _paired(b, a),
         "with n differences there are n - 1 degrees of freedom, not n.": lambda a, b: _paired(
             a, b, t=t_quantile(0.975, len(a))
         ),
-        "0.95 leaves "
-        "5 % on either side, 10 % in all: for a 95 % interval use t_quantile(0.975, n - 1).": lambda a, b: (
-            _paired(a, b, t=t_quantile(0.95, len(a) - 1))
+        "0.95 leaves 5 % on either side, 10 % in all: "
+        "for a 95 % interval use t_quantile(0.975, n - 1).": lambda a, b: _paired(
+            a, b, t=t_quantile(0.95, len(a) - 1)
+        ),
+        "these are the two ends of the interval: return its middle and half its width.": _ends,
+        "the second value is the whole width of the interval: return half of it.": lambda a, b: (
+            _paired(a, b)[0],
+            2 * _paired(a, b)[1],
         ),
     },
-    praise="Pairing takes out what a seed does to both methods; compare with the interval of two unpaired groups.",
+    praise="What the seed does to both methods is gone.",
 )
 
 
-def _first(enough: Callable[[int], float], start: int = 2) -> Tensor:
-    """The smallest n that is enough."""
-    n = start
-    while n < enough(n):
-        n += 1
-    return torch.tensor(float(n), dtype=torch.float64)
-
-
-def _sum(n: int, power: float = 0.8) -> float:
-    return t_quantile(0.975, n - 1) + t_quantile(power, n - 1)
-
-
-def _normal(mean: float, s: float) -> Tensor:
-    z = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)
-    return torch.tensor(float(math.ceil((z * s / mean) ** 2)), dtype=torch.float64)
-
-
-seeds = FunctionCheck(
-    "The number of seeds",
-    lambda mean, s: _first(lambda n: (_sum(n) * s / mean) ** 2),
-    [((mean, s), {}) for mean, s in ((2.17, 3.0), (0.82, 2.0), (-1.5, 2.5), (1.0, 1.0))],
-    {
-        "half the spread needs a quarter of the seeds: the bracket is squared.": lambda mean, s: _first(
-            lambda n: _sum(n) * s / abs(mean)
-        ),
-        "with the quantile "
-        "of 0.975 alone you would see the difference every second time. Add that of 0.8.": lambda mean, s: (
-            _first(lambda n: (t_quantile(0.975, n - 1) * s / mean) ** 2)
-        ),
-        "you stop one too early: n itself must be at least the right side.": lambda mean, s: (
-            _first(lambda n: (_sum(n) * s / mean) ** 2) - 1
-        ),
-        "these are the normal quantiles, for a known spread. With "
-        "few seeds Student's are larger, and depend on n: try n = 2, 3, 4, … until it is enough.": _normal,
-        "0.95 leaves 5 % on either side: the interval of 95 % has the quantile of 0.975.": lambda mean, s: (
-            _first(lambda n: ((t_quantile(0.95, n - 1) + t_quantile(0.8, n - 1)) * s / mean) ** 2)
-        ),
-        "mean and spread are "
-        "the wrong way round: a large difference needs few seeds, a large spread many.": lambda mean, s: (
-            _first(lambda n: (_sum(n) * mean / s) ** 2)
-        ),
-    },
-    praise="It is how `seeds needed` in the tables is computed.",
-)
-
-
-def _p_values() -> Iterator[Case]:
-    for values in (
+def _p_values() -> list[Case]:
+    values = (
         [0.012, 0.6, 0.004, 0.03, 0.9],
         [0.04, 0.011, 0.02, 0.0124],
         [0.001, 0.2, 0.026, 0.018, 0.002, 0.011],
-        [0.049, 0.5],
-        [0.024, 0.012, 0.6, 0.02],
-    ):
-        yield (torch.tensor(values, dtype=torch.float64),), {}
+        [0.0293, 0.03, 0.7],
+    )
+    return [((torch.tensor(p, dtype=torch.float64),), {}) for p in values]
 
 
-def _count(found: Any) -> Tensor:
-    return torch.as_tensor(found).double()
+def _holm(p: Tensor) -> Tensor:
+    return torch.tensor(holm_adjusted(p.tolist()), dtype=p.dtype)
 
 
-def _limits(p: Tensor) -> Tensor:
-    return 0.05 / torch.arange(len(p), 0, -1, dtype=p.dtype)
+def _stepped(
+    p: Tensor,
+    factors: Tensor,
+    *,
+    cap: bool = True,
+    least: bool = True,
+    order: Tensor | None = None,
+    back: bool = True,
+) -> Tensor:
+    """Holm's steps with other factors, without one of the rules, or in another order."""
+    order = p.argsort() if order is None else order
+    stepped = p[order] * factors
+    stepped = stepped.cummax(0).values if least else stepped
+    stepped = stepped.clamp(max=1) if cap else stepped
+    return torch.empty_like(p).scatter_(0, order, stepped) if back else stepped
 
 
-def _until(kept: Tensor) -> Tensor:
-    """The number of true values before the first false one."""
-    return kept.long().cumprod(0).sum().double()
+def _down(p: Tensor) -> Tensor:
+    """m, m - 1, ..., 1."""
+    return torch.arange(len(p), 0, -1, dtype=p.dtype)
 
 
 def _benjamini_hochberg(p: Tensor) -> Tensor:
-    below = p.sort().values <= 0.05 * torch.arange(1, len(p) + 1) / len(p)
-    return _count(below.nonzero().max() + 1 if below.any() else 0)
+    order = p.argsort()
+    raw = p[order] * len(p) / _down(p).flip(0)
+    return torch.empty_like(p).scatter_(0, order, raw.flip(0).cummin(0).values.flip(0).clamp(max=1))
 
 
 holm = FunctionCheck(
     "Holm's correction",
-    lambda p: _count(sum(adjusted <= 0.05 for adjusted in holm_adjusted(p.tolist()))),
-    list(_p_values()),
+    _holm,
+    _p_values(),
     {
-        "each "
-        "is compared with 0.05, as if it were alone: the smallest of m has to be below 0.05/m.": lambda p: (
-            _count((p <= 0.05).sum())
+        "every p is multiplied by m, which is Bonferroni's rule. It is right but strict: Holm multiplies only the "
+        "smallest by m.": lambda p: (len(p) * p).clamp(max=1),
+        "a p value is at most 1: cut larger ones.": lambda p: _stepped(p, _down(p), cap=False),
+        "an adjusted p may not be below that of a smaller p: keep the largest so far.": lambda p: _stepped(
+            p, _down(p), least=False
         ),
-        "all are compared with 0.05/m, which is Bonferroni's rule. It is right but strict: once the "
-        "smallest is significant, "
-        "the next is compared with 0.05/(m - 1).": lambda p: _count((p <= 0.05 / len(p)).sum()),
-        "you use the p values in the given order: sort them first, in increasing order.": lambda p: _until(
-            p <= _limits(p)
+        "the values are in increasing order: put each back at the place of its p.": lambda p: _stepped(
+            p, _down(p), back=False
         ),
-        "you count every p below its own "
-        "limit. Stop at the first that fails: those after it are not significant either.": lambda p: _count(
-            (p.sort().values <= _limits(p)).sum()
+        "you use the p values in the given order: sort them first, in increasing order.": lambda p: _stepped(
+            p, _down(p), order=torch.arange(len(p))
         ),
-        "limits that grow as 0.05 i/m are Benjamini and Hochberg's: they bound the share of false findings among the "
-        "findings, not the chance of a single one.": _benjamini_hochberg,
+        "you start with the largest p: the smallest is multiplied by m.": lambda p: _stepped(
+            p, _down(p), order=p.argsort(descending=True)
+        ),
+        "the factors are one too small: the smallest p is multiplied by m, not by m - 1.": lambda p: _stepped(
+            p, _down(p) - 1
+        ),
+        "the factors grow from 1 to m: they fall from m to 1.": lambda p: _stepped(p, _down(p).flip(0)),
+        "p m / rank is Benjamini and Hochberg's rule. It bounds the share of false findings, not the chance of a "
+        "single one.": _benjamini_hochberg,
+        "argsort gives which p comes first, second and so on, not the rank of each: "
+        "the factor m - r belongs to p[order[r]].": lambda p: p * (len(p) - p.argsort()),
     },
-    praise="However the comparisons depend on each other, one false finding among them is now as rare as 1 in 20.",
+    praise="Now one false finding among all of them is as rare as 1 in 20.",
 )
 
 
-def _layouts() -> list[Case]:
-    """HM of K settings by n seeds, (K, n)."""
-    cases: list[Case] = []
-    for number, (K, n, setting, seed) in enumerate(((4, 6, 0.3, 3.0), (5, 3, 2.0, 1.0), (3, 8, 0.0, 1.0))):
-        g = Generator().manual_seed(number)
-        rows, columns = (torch.randn(count, generator=g, dtype=torch.float64) for count in (K, n))
-        noise = torch.randn(K, n, generator=g, dtype=torch.float64)
-        cases.append(((30 + setting * rows[:, None] + seed * columns + 0.5 * noise,), {}))
-    return cases
+def _groups() -> list[Case]:
+    """Two groups of numbers; multiples of 1/4 have ties, and their sums are exact in whatever order."""
+    grid = (
+        ([5.0, 4.5, 4.75], [2.0, 1.25, 3.0, 2.5]),
+        ([3.0, 1.0, 2.5, 4.0], [2.5, 1.5, 0.25]),
+        ([1.25, 2.0], [3.0, 2.25, 0.5, 4.0, 1.0]),
+        ([4.0, 2.25, 3.0, 5.5, 2.5], [1.0, 2.5, 0.75, 3.25, 2.0]),
+    )
+    cases: list[Case] = [
+        (tuple(torch.tensor(part, dtype=torch.float64) for part in pair), {}) for pair in grid
+    ]
+    g = Generator().manual_seed(10)
+    drawn = (torch.randn(4, generator=g, dtype=torch.float64) for _ in range(2))
+    return [*cases, (tuple(drawn), {})]
 
 
-def _both(over_settings: Tensor, over_seeds: Tensor) -> Tensor:
-    return torch.stack((over_settings, over_seeds))
+def _orders(
+    a: Tensor,
+    b: Tensor,
+    *,
+    counts: Callable[[Tensor, Tensor], Tensor] = lambda other, seen: other >= seen - 1e-9,
+    statistic: Callable[[Tensor, Tensor], Tensor] = lambda x, y: x.mean(-1) - y.mean(-1),
+    first: int | None = None,
+) -> tuple[Tensor, int]:
+    """How many of all ways to choose the first group count as extreme, and how many ways there are."""
+    values, places = torch.cat((a, b)), set(range(len(a) + len(b)))
+    chosen = list(combinations(sorted(places), len(a) if first is None else first))
+    rest = [sorted(places - set(c)) for c in chosen]
+    others = statistic(values[torch.tensor(chosen)], values[torch.tensor(rest)])
+    return counts(others, statistic(a, b)).sum().double(), len(chosen)
 
 
-spreads = FunctionCheck(
-    "The two spreads",
-    lambda x: _both(x.var(dim=0).mean().sqrt(), x.var(dim=1).mean().sqrt()),
-    _layouts(),
+def _share(a: Tensor, b: Tensor, **options: Any) -> Tensor:
+    count, total = _orders(a, b, **options)
+    return count / total
+
+
+def _shifted(a: Tensor, b: Tensor, count_by: int, total_by: int) -> Tensor:
+    count, total = _orders(a, b)
+    return (count + count_by) / (total + total_by)
+
+
+permutation_test = FunctionCheck(
+    "The permutation test",
+    _share,
+    _groups(),
     {
-        "the two "
-        "are exchanged: the spread over settings is taken down a column, dim=0, for one seed.": lambda x: (
-            _both(x.var(dim=1).mean().sqrt(), x.var(dim=0).mean().sqrt())
+        "you count only differences above the one that was seen. Equal ones count too, and the order that was seen is "
+        "one of them: use >=.": lambda a, b: _share(a, b, counts=lambda other, seen: other > seen + 1e-9),
+        "you count differences in either direction. The claim has a direction, so do not take absolute "
+        "values.": lambda a, b: _share(a, b, counts=lambda other, seen: other.abs() >= seen.abs() - 1e-9),
+        "you count the differences that are at most as large as the one that was seen.": lambda a, b: _share(
+            a, b, counts=lambda other, seen: other <= seen + 1e-9
         ),
-        "you averaged over the seeds first, which removes most of the noise: take the spread "
-        "within each seed, then the mean.": lambda x: _both(x.mean(dim=1).std(), x.mean(dim=0).std()),
-        "you average standard deviations. Average the variances, then take the root.": lambda x: _both(
-            x.std(dim=0).mean(), x.std(dim=1).mean()
+        "this is the number of orders: divide it by the number of all orders.": lambda a, b: _orders(a, b)[0],
+        "(count + 1) / (number + 1) is for orders drawn at random. "
+        "Here the order that was seen is among the orders already.": lambda a, b: _shifted(a, b, 1, 1),
+        "you left out the order that was seen. It is one of the possible orders.": lambda a, b: _shifted(
+            a, b, -1, -1
         ),
-        "these are variances: take the root, so that they are in points.": lambda x: _both(
-            x.var(dim=0).mean(), x.var(dim=1).mean()
+        "you took differences of medians: take means.": lambda a, b: _share(
+            a, b, statistic=lambda x, y: x.quantile(0.5, -1) - y.quantile(0.5, -1)
         ),
-        "you divide by K and "
-        "by n; the means were estimated from the same numbers, so divide by K - 1 and n - 1.": lambda x: (
-            _both(x.var(dim=0, correction=0).mean().sqrt(), x.var(dim=1, correction=0).mean().sqrt())
+        "the first group has as many values as a: choose len(a) of them, not len(b).": lambda a, b: _share(
+            a, b, first=len(b)
         ),
-        "both are the spread over all numbers, settings and seeds together.": lambda x: _both(
-            x.std(), x.std()
+        "this is the p value of a t test. It assumes normal values; here you count orders.": lambda a, b: (
+            torch.tensor(scipy.stats.ttest_ind(a.numpy(), b.numpy(), alternative="greater").pvalue)
         ),
+        "you count pairs in which a value of the first group is above one of the second. "
+        "Count orders of all values.": lambda a, b: (a[:, None] > b).double().mean(),
+        "you divide by the number of orders of all values. Orders that give the same two groups "
+        "are one.": lambda a, b: _orders(a, b)[0] / math.factorial(len(a) + len(b)),
     },
-    praise="Where the first is no larger than what rounding makes of one seed, the settings did nothing.",
-)
-
-
-def _tables() -> list[Case]:
-    """Printed means (R,) with one decimal, and the runs (R, n) behind each; one mean is made up.
-
-    In every second table the mean of the first row needs no rounding.
-    """
-    cases: list[Case] = []
-    for number, (row, by) in enumerate(((3, 0.7), (1, -0.4), (4, 1.2), (2, -0.9))):
-        g = Generator().manual_seed(10 + number)
-        runs = 30 + 2 * torch.randn(6, 7, generator=g, dtype=torch.float64)
-        if number % 2 == 0:
-            runs[0] = torch.tensor([28.0, 29, 30, 30, 30, 31, 32])
-        shown = (runs.mean(dim=1) * 10).round() / 10
-        shown[row] += by
-        cases.append(((shown, runs), {}))
-    return cases
-
-
-planted = FunctionCheck(
-    "The row that no run gave",
-    lambda shown, runs: _count((shown - runs.mean(dim=1)).abs().argmax()),
-    _tables(),
-    {
-        "printed numbers are rounded, so few equal their mean to the last digit: look "
-        "for a difference of more than half a unit of the last decimal, 0.05.": lambda shown, runs: _count(
-            (shown != runs.mean(dim=1)).nonzero()[0, 0]
-        ),
-        "the largest number of a table "
-        "is no more suspect than others: compare each with the mean of its own runs.": lambda shown, runs: (
-            _count(shown.argmax())
-        ),
-        "this is the row that fits its runs best: look for the one that fits worst.": lambda shown, runs: (
-            _count((shown - runs.mean(dim=1)).abs().argmin())
-        ),
-        "the false number "
-        "may also be too low: take the absolute value of the difference.": lambda shown, runs: _count(
-            (shown - runs.mean(dim=1)).argmax()
-        ),
-        "the tables show means; you compared with medians.": lambda shown, runs: _count(
-            (shown - runs.median(dim=1).values).abs().argmax()
-        ),
-        "this is the row whose runs scatter most, which is not an error.": lambda shown, runs: _count(
-            runs.std(dim=1).argmax()
-        ),
-    },
-    praise="A test does this for the tables that the course stores: it computes each of them again from the runs.",
+    praise="It assumes no distribution. Only the orders count.",
 )

@@ -1,12 +1,136 @@
-"""Figures of notebook 12: which word vector each class gets."""
+"""Notebook 12: which word vector each class gets, and helpers that write small folders and measure on them."""
 
 from __future__ import annotations
 
+import csv
+import re
+import time
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import torch
+
+from hypav import eszsl
+from hypav.alignment import Adaptive, preset
+from hypav.avca import AVCAConfig
+from hypav.data import yt8m, yt8m_build
+from hypav.data.batches import TripletBatch
+from hypav.data.features import FeatureSet, from_arrays
 from hypav.errors import DataError
+from hypav.evaluation import Metrics
+from hypav.experiments.configs import RECIPES
 from hypav.figures.runs import plot_phases  # noqa: F401
 from hypav.figures.style import BLUE, VERMILION, Drawn, bare, canvas
+from hypav.training import Learner, RunConfig, train_step
+
+_UCF = """Archery BabyCrawling BandMarching Basketball Biking BlowDryHair CleanAndJerk CuttingInKitchen Diving Drumming
+    Hammering Mixing PlayingCello PlayingFlute PlayingGuitar ShavingBeard Shotput Surfing Typing UnevenBars"""
+
+
+def two_names() -> tuple[list[str], list[str]]:
+    """Twenty classes of UCF101 in sorted order: the names of their files, and the names of their word vectors."""
+    names = _UCF.split()
+    read = [re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name) for name in names]
+    other = {"Clean And Jerk": "Weight Lifting", "Cutting In Kitchen": "Cut Kitchen"}
+    return names, [other.get(name, name) for name in read]
+
+
+def write_own_folder(data: FeatureSet, folder: Path) -> str:
+    """Write the features of a set as a stranger would: features.npz, videos.csv, words.npz with an order of its own.
+
+    The classes get roles anew. Returns a sentence that lists the files.
+    """
+    unseen = len(data.class_names) // 6
+    drawn = from_arrays(
+        audio=data.audio, video=data.video, label=data.label, class_names=data.class_names, text=data.text,
+        unseen=unseen, val_unseen=unseen, seed=12,
+    )  # fmt: skip
+    split = {int(row): name for name, rows in drawn.splits.items() for row in rows}
+    with (folder / "videos.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["class", "split"])
+        writer.writerows([drawn.class_names[c], split[row]] for row, c in enumerate(drawn.label.tolist()))
+    np.savez(folder / "features.npz", audio=data.audio.numpy(), video=data.video.numpy())
+    order = np.random.default_rng(12).permutation(len(data.class_names))
+    spelled = [re.sub(r"[^a-z0-9]+", " ", data.class_names[i].lower()).strip() for i in order]
+    np.savez(folder / "words.npz", names=np.array(spelled), vectors=data.text.numpy()[order])
+    return ", ".join(sorted(path.name for path in folder.iterdir()))
+
+
+def build_drawn_yt8m(folder: Path) -> list[list[Any]]:
+    """Write two shards in YouTube-8M's format, with drawn numbers as features, and build a set from them.
+
+    Returns:
+        rows [what, number]: records read, records with two of our classes, records kept.
+    """
+    rng, classes = np.random.default_rng(12), yt8m.yt8m_classes()
+    by_role = [c for role in ("seen", "val_unseen", "test_unseen") for c in classes if c.role == role]
+    few = by_role[:: len(classes) // 6]
+
+    def record(number: int, *chosen: Any) -> bytes:
+        labels = np.array([3861, *(c.yt8m_index for c in chosen)])  # 3861: a label outside our classes
+        centre = np.random.default_rng(chosen[0].yt8m_index).normal(0, 0.5, 1152)
+        values = np.clip(centre + rng.normal(0, 0.5, 1152), -2, 2).astype(np.float32)
+        fields: dict[str, Any] = {"id": [f"v{number:03d}".encode()], "labels": labels}
+        return yt8m_build.make_example(fields | {"mean_rgb": values[:1024], "mean_audio": values[1024:]})
+
+    records = [record(i, few[i % len(few)]) for i in range(16 * len(few))]
+    records += [record(900 + i, few[0], few[1]) for i in range(20)]
+    folder.mkdir(exist_ok=True)
+    shards = [folder / "validate0000.tfrecord", folder / "validate0001.tfrecord"]
+    for shard, part in zip(shards, (records[::2], records[1::2]), strict=True):
+        yt8m_build.write_records(shard, part)
+    words = {c.name: rng.normal(size=300) for c in classes}
+    report = yt8m_build.build_yt8m(shards, folder, text=words)
+    return [["records read", report.videos], ["with two of our classes", 20], ["kept", report.kept]]
+
+
+def linear_row(name: str, data: FeatureSet, *, leak: int = 0) -> list[Any]:
+    """The linear reference on test: [name, S, U, HM, ZSL] in per cent.
+
+    Args:
+        leak: if positive, every so many videos of the test-unseen classes are in the last fit too, which no FeatureSet
+            allows. Ridges and beta are those without the leak.
+    """
+    reference = eszsl.eszsl_reference(data)
+    if not leak:
+        return [name, *percent(reference.metrics)]
+    fit, test = data["train_val"], data["test"]
+    some = torch.isin(test.label, test.unseen).nonzero()[::leak, 0]
+    known = torch.cat([fit.classes, test.unseen]).sort().values
+    tables: dict[str, Any] = {
+        key: torch.cat([getattr(fit, key), getattr(test, key)[some]]) for key in ("audio", "video", "label")
+    }
+    leaky = replace(fit, classes=known, text=data.text[known], **tables)
+    scores = eszsl.eszsl_scores(leaky, test, "both", reference.ridge)
+    return [name, *percent(scores.metrics(reference.beta))]
+
+
+def percent(metrics: Metrics) -> list[float]:
+    """S, U, HM and ZSL in per cent."""
+    return [100 * value for value in (metrics.S, metrics.U, metrics.HM, metrics.ZSL)]
+
+
+def seconds_of_a_step(N_c: int = 0) -> float:
+    """CPU seconds of one training step with the released settings of UCF-GZSL (main): 256 triplets, float32, one thread.
+
+    The least of four, on random numbers. N_c: heads of Hyper-multiple; 0 for AVCA.
+    """
+    recipe, generator = RECIPES["ucf-main"], torch.Generator().manual_seed(0)
+    sizes = (512, 512, 300) * 2
+    batch = TripletBatch(*(torch.rand(256, dim, generator=generator, dtype=torch.float32) for dim in sizes))
+    alignment = preset("printed", curvatures=Adaptive(N_c)) if N_c else None
+    config = RunConfig(AVCAConfig(512, 512, **recipe.network), recipe.train, alignment)
+    learner, seconds = Learner.fresh(config, torch.device("cpu")), []
+    train_step(learner, batch)
+    for _ in range(4):
+        began = time.process_time()
+        train_step(learner, batch)
+        seconds.append(time.process_time() - began)
+    return min(seconds)
 
 
 def plot_text_rows(names: Sequence[str], given: Sequence[int]) -> Drawn:

@@ -87,43 +87,6 @@ def _closest(ends: Tensor, k: float) -> tuple[float, Tensor]:
     return float(apart.min()), pair
 
 
-def plot_means(points: Tensor, x: Tensor, k: float = -1.0) -> Drawn:
-    """Draw the gyro-midpoint and the mean of the coordinates of points (N, 2) in the disk, before and after adding x.
-
-    Returns:
-        figure and {"midpoint", "mean"} of {"before", "after", "carried": (2,), "miss": the distance between the last
-        two}; "carried" is where x ⊕ moves the middle of before.
-    """
-    moved = geometry.mobius_add(x, points, k=k)
-    data: dict[str, Any] = {}
-    for name, middle in (("midpoint", lambda p: geometry.midpoint(p, k=k)), ("mean", lambda p: p.mean(0))):
-        row = data[name] = {"before": middle(points), "after": middle(moved)}
-        row["carried"] = geometry.mobius_add(x, row["before"], k=k)
-        row["miss"] = float(geometry.distance(row["after"], row["carried"], k=k).round(decimals=6))
-    with canvas(7.4, 4.3, 2) as (figure, panels):
-        for axes, cloud, when in zip(panels, (points, moved), ("before", "after"), strict=True):
-            frame(axes, k, 1.08 / math.sqrt(-k))
-            axes.plot(*cloud.T, "o", color=INK, markersize=4, label="points")
-            axes.plot(*data["midpoint"][when], "*", color=BLUE, markersize=13, label="gyro-midpoint")
-            axes.plot(*data["mean"][when], "X", color=VERMILION, label="mean of coordinates")
-            if when == "after":
-                axes.plot(
-                    *data["midpoint"]["carried"], "o", mec=BLUE, mfc="none", ms=17, label="midpoint, carried"
-                )
-                axes.plot(
-                    *data["mean"]["carried"], "s", mec=VERMILION, mfc="none", ms=13, label="mean, carried"
-                )
-            axes.set_title(f"{when} the move")
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=5)
-        figure.suptitle("Which middle moves along when all the points are moved?")
-    figure.alt_text = (
-        f"{len(points)} points in the disk of k = {signed(k)}, before and after they are moved by x. The gyro-midpoint "
-        f"of the moved points is {data['midpoint']['miss']:.2f} from where the move carries the old one, the mean of "
-        f"coordinates {data['mean']['miss']:.2f}."
-    )
-    return figure, data
-
-
 def plot_space(k: float, *, edge: float = 1.2) -> Drawn:
     """Draw a grid, circles, a triangle, and a tree with edges of equal length, all for one curvature.
 

@@ -1,8 +1,8 @@
-"""Figures of notebook 11: maps coloured by super-group, the disk, distances over the class tree, delta_rel."""
+"""Figures of notebook 11: maps of points, kinship beside chance, distances over the class tree, delta_rel."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from hypav.embeddings import rank_correlation
+from hypav import eszsl
+from hypav.data.features import FeatureSet
+from hypav.embeddings import norm_by_depth, pick, rank_correlation, tsne
+from hypav.experiments.configs import recipe_for
+from hypav.experiments.grid import train
 from hypav.figures.map_explorer import embedding_explorer  # noqa: F401
 from hypav.figures.style import (
     INK,
@@ -21,59 +25,184 @@ from hypav.figures.style import (
     Drawn,
     canvas,
     cues,
-    frame,
     legend_below,
-    signed,
+    minus,
 )
 
+LINEAR = "linear reference"
+_METHODS = {
+    "AVCA": ("avca", "printed"),
+    "Hyper-multiple": ("hyper-multiple", "printed"),
+    "Hyper-multiple (curved)": ("hyper-multiple", "curved"),
+}
 
-def plot_point_maps(
-    maps: Mapping[str, Tensor], names: Sequence[str], *, question: str, data: str, columns: int | None = None
-) -> Drawn:
-    """Draw maps of the same points side by side, each on its own scale, because a t-SNE has no unit.
+
+@dataclass(frozen=True)
+class Embedded:
+    """The test videos of a set as three small networks and the linear reference embed them.
+
+    Attributes:
+        theta_v, theta_a: name of the method -> (n, D).
+        label: (n,) class ids.
+        group: (K,) for each class of the test phase, in the order of its id, the number of its super-group.
+        names: the names of the super-groups.
+        features: (n, D) the video features themselves.
+        data: the set.
+    """
+
+    theta_v: dict[str, Tensor]
+    theta_a: dict[str, Tensor]
+    label: Tensor
+    group: Tensor
+    names: tuple[str, ...]
+    features: Tensor
+    data: FeatureSet
+
+    def maps(self, each: int) -> tuple[dict[str, Tensor], list[str]]:
+        """t-SNEs of `each` videos a class, "method, modality" -> (m, 2), and the super-group of each point."""
+        rows = pick(self.label, self.label.unique().tolist(), each)
+        maps = {
+            f"{name}, {kind}": tsne(theta[rows], perplexity=15, steps=400)
+            for kind, thetas in (("theta_v", self.theta_v), ("theta_a", self.theta_a))
+            for name, theta in thetas.items()
+        }
+        return maps, [self.names[self.group[place]] for place in self._places()[rows]]
+
+    def depths(self, name: str) -> tuple[float, float]:
+        """`embeddings.norm_by_depth` of theta_v: in the class tree, and its mean over 20 shuffled trees."""
+        generator = torch.Generator().manual_seed(0)
+        return norm_by_depth(self.theta_v[name], self.label, self.data, generator=generator)
+
+    def delta_rows(
+        self, delta_rel: Callable[[Tensor], Tensor], each: int
+    ) -> dict[str, dict[str, float | list[float]]]:
+        """For `plot_delta_rows`: delta_rel of theta_v of `each` videos a class, and of ten sets of two kinds of noise."""
+        rows = pick(self.label, self.label.unique().tolist(), each)
+        found: dict[str, dict[str, float | list[float]]] = {}
+        for name, theta in self.theta_v.items():
+            x, generator = theta[rows], torch.Generator().manual_seed(0)
+            axes = torch.linalg.svd(x - x.mean(0), full_matrices=False)
+            # the root V S V^T: unlike S V^T it does not depend on the arbitrary signs of singular vectors
+            alike = axes.Vh.T @ (axes.Vh * axes.S.unsqueeze(1)) / (len(x) - 1) ** 0.5
+            values: dict[str, list[float]] = {"Gaussian noise": [], "same covariance": []}
+            for _ in range(10):
+                plain = torch.randn(x.shape, generator=generator, dtype=x.dtype)
+                matched = torch.randn(x.shape, generator=generator, dtype=x.dtype) @ alike
+                for noise, kept in zip((plain, matched), values.values(), strict=True):
+                    kept.append(float(delta_rel(_distances(noise))))
+            found[name] = {"theta_v": float(delta_rel(_distances(x))), **values}
+        return found
+
+    def _places(self) -> Tensor:
+        return self.label.unique(return_inverse=True)[1]
+
+
+def embedded(data: FeatureSet) -> Embedded:
+    """Train three small networks for seconds, and fit the linear reference; seed 0, float64."""
+    test = data["test"].to(dtype=torch.float64)
+    theta_v, theta_a = {}, {}
+    for name, (method, loss) in _METHODS.items():
+        recipe = recipe_for(data, scale="course")
+        run = train(
+            data, method, preset=loss, seed=0, progress=False, recipe=recipe, batches=8, dtype="float64"
+        )
+        theta_a[name], theta_v[name], _ = run.embed(test)
+    theta_v[LINEAR], theta_a[LINEAR] = (linear_map(data, kind) for kind in ("video", "audio"))
+    groups = data.super_groups or data.groups or data.class_names
+    names = tuple(sorted(set(groups)))
+    group = torch.tensor([names.index(groups[c]) for c in test.classes.tolist()])
+    return Embedded(theta_v, theta_a, test.label, group, names, test.video, data)
+
+
+def linear_map(data: FeatureSet, modality: str) -> Tensor:
+    """X V (n, D_w) of the test videos: where the linear reference of one modality puts them in the space of words."""
+    fit, ridge = data["train_val"], eszsl.choose_ridge(data, modality)
+    row = torch.searchsorted(fit.classes, fit.label)
+    x = eszsl.linear_features(fit, modality)
+    V = eszsl.fit_eszsl(x, row, fit.text.double(), gamma=ridge.gamma, lam=ridge.lam)
+    return eszsl.linear_features(data["test"], modality) @ V
+
+
+def planted_groups() -> tuple[Tensor, list[str]]:
+    """Three groups A, B, C of 40 points in the plane: B to C is five times A to B, and C is four times as wide."""
+    generator = torch.Generator().manual_seed(0)
+    centre = torch.tensor([[0.0, 0.0], [10.0, 0.0], [60.0, 0.0]], dtype=torch.float64)
+    noise = torch.randn(3, 40, 2, generator=generator, dtype=torch.float64)
+    points = centre.unsqueeze(1) + noise * torch.tensor([1.0, 1.0, 4.0]).reshape(3, 1, 1)
+    return points.reshape(120, 2), [name for name in "ABC" for _ in range(40)]
+
+
+def plot_planted_maps(points: Tensor, names: Sequence[str], perplexities: Sequence[int]) -> Drawn:
+    """Draw points (n, 2) of three groups A, B, C and their t-SNEs, each on its own scale, because a t-SNE has no unit.
+
+    Returns:
+        figure and {title: [gap BC / gap AB, width C / width A, share of the ten nearest points that are kept]}.
+    """
+    maps = {"the points": points} | {f"perplexity {p}": tsne(points, perplexity=p) for p in perplexities}
+    measured = {title: _gaps_and_widths(flat, names, points) for title, flat in maps.items()}
+    styles = cues(sorted(set(names)), reuse=True)
+    with canvas(2.4 * len(maps), 3.3, len(maps)) as (figure, panels):
+        for axes, (title, flat) in zip(panels, maps.items(), strict=True):
+            _scatter(axes, flat, names, styles)
+            gaps, widths, kept = measured[title]
+            axes.set(xticks=[], yticks=[], title=title)
+            axes.set_aspect("equal", adjustable="datalim")
+            axes.set_xlabel(f"gaps 1 : {gaps:.1f}\nwidths 1 : {widths:.1f}\nneighbours {100 * kept:.0f} %")
+        legend_below(figure, axes, 3)
+        figure.suptitle("How much of a map is the parameter?\n120 points drawn in the plane")
+    figure.alt_text = "120 points of three groups A, B, C in the plane, and their t-SNEs. " + "; ".join(
+        f"{title}: gap B to C {gaps:.1f} times gap A to B, C {widths:.1f} times as wide as A, "
+        f"{kept:.2f} of neighbours kept"
+        for title, (gaps, widths, kept) in measured.items()
+    )
+    return figure, measured
+
+
+def _gaps_and_widths(flat: Tensor, names: Sequence[str], points: Tensor) -> list[float]:
+    parts = [flat[[i for i, other in enumerate(names) if other == name]] for name in "ABC"]
+    A, B, C = (part.mean(0) for part in parts)
+    widths = [(part - part.mean(0)).square().sum(1).mean().sqrt() for part in parts]
+    near = [_distances(x).fill_diagonal_(torch.inf).topk(10, largest=False).indices for x in (points, flat)]
+    kept = torch.stack([torch.isin(b, a).double().mean() for a, b in zip(*near, strict=True)]).mean()
+    return [float((C - B).norm() / (B - A).norm()), float(widths[2] / widths[0]), float(kept)]
+
+
+def _distances(x: Tensor) -> Tensor:
+    return torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def plot_kinship(rows: Mapping[str, Tensor], *, data: str) -> Drawn:
+    """Draw the kinship of several embeddings, a row each, beside what chance gives.
 
     Args:
-        maps: title -> (n, 2); a ", " in a title starts a new line in the figure.
-        names: the group of each point; each group has a colour and a marker.
-        columns: maps per row; None for all of them.
+        rows: name -> [[ratio, its limit by chance], [sibling share, its limit]], (2, 2).
 
     Returns:
-        figure and the maps.
+        figure and the rows.
     """
-    styles = cues(sorted(set(names)), reuse=True)
-    columns = columns or len(maps)
-    rows = -(-len(maps) // columns)
-    with canvas(2.6 * columns + 0.1, 2.6 * rows + 0.9, (rows, columns)) as (figure, grid):
-        for axes, (title, flat) in zip(grid.flat, maps.items(), strict=True):
-            _scatter(axes, flat, names, styles)
-            axes.set(xticks=[], yticks=[], title=title.replace(", ", "\n"))
-        legend_below(figure, axes, min(len(styles), 4))
-        figure.suptitle(f"{question}\n{data}")
-    parts = ", ".join(f"{names.count(name)} of {name}" for name in styles)
-    figure.alt_text = (
-        f"{len(maps)} maps ({'; '.join(maps).replace(chr(10), ' ')}) of the same {len(names)} points of {data}: {parts}. "
-        "Only neighbours can be read from them; the text gives the distances measured in the space itself."
+    with canvas(7.2, 0.5 * len(rows) + 1.7, 2, sharey=True) as (figure, panels):
+        titles = ("distance ratio, different : same", "siblings among the five nearest")
+        for statistic, (axes, title) in enumerate(zip(panels, titles, strict=True)):
+            start = 1.0 if statistic == 0 else 0.0
+            for place, values in enumerate(rows.values()):
+                value, limit = values[statistic].tolist()
+                label = "97.5 % of shuffled super-groups lie below" if place == 0 else None
+                axes.barh(place, limit - start, left=start, height=0.55, color="#CCCCCC", label=label)
+                axes.plot(value, place, "o", color=VERMILION, ms=8, label="measured" if place == 0 else None)
+            most = max(float(values[statistic].max()) for values in rows.values())
+            axes.set(
+                title=title, ylim=(len(rows) - 0.5, -0.5), xlim=(0.99 * start, start + 1.15 * (most - start))
+            )
+            axes.grid(axis="y", visible=False)
+        panels[0].set_yticks(range(len(rows)), list(rows))
+        legend_below(figure, panels[0], 2)
+        figure.suptitle(f"Do classes of one super-group lie together?\n{data}")
+    figure.alt_text = f"Kinship on {data}, with the limit of chance. " + "; ".join(
+        f"{name}: ratio {values[0, 0]:.2f} ({values[0, 1]:.2f}), siblings among the five nearest {values[1, 0]:.2f} "
+        f"({values[1, 1]:.2f})"
+        for name, values in rows.items()
     )
-    return figure, dict(maps)
-
-
-def plot_disk(points: Tensor, names: Sequence[str], *, k: float, data: str) -> Drawn:
-    """Draw points (n, 2) in the disk of curvature k, coloured by group.
-
-    Returns:
-        figure and {"points": (n, 2), "radius": (n,) their distance to the centre as a share of the radius}.
-    """
-    radius = points.norm(dim=1) * (-k) ** 0.5
-    with canvas(6.4, 4.4) as (figure, axes):
-        frame(axes, k, 1.04 / (-k) ** 0.5, ticks=False)
-        _scatter(axes, points, names, cues(sorted(set(names)), reuse=True))
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-        figure.suptitle(f"Are classes of one super-group neighbours in the disk?\n{data}")
-    figure.alt_text = (
-        f"{len(points)} points of {data} in the disk of curvature {signed(k)}, in {len(set(names))} groups; they lie at "
-        f"{float(radius.min()):.2f} to {float(radius.max()):.2f} of the radius."
-    )
-    return figure, {"points": points, "radius": radius}
+    return figure, dict(rows)
 
 
 def plot_tree_agreement(tree: Tensor, distances: Mapping[str, Tensor], *, data: str) -> Drawn:
@@ -99,7 +228,7 @@ def plot_tree_agreement(tree: Tensor, distances: Mapping[str, Tensor], *, data: 
             axes.plot(steps + room, pairs, ".", color=SKY, markersize=3)
             axes.plot(list(means), list(means.values()), "D-", color=VERMILION, label="mean")
             axes.set(xticks=list(means), xlabel="edges in the class tree")
-            axes.set_title(f"{title}\nrank correlation {shown[title]['correlation']:.2f}".replace("-", "−"))
+            axes.set_title(f"{title}\nrank correlation " + minus(f"{shown[title]['correlation']:.2f}"))
         panels[0].set_ylabel("distance, in spreads of a class")
         panels[0].legend(loc="upper left")
         figure.suptitle(f"Are classes near in the tree near in the space?\n{data}")

@@ -9,10 +9,8 @@ from itertools import cycle
 from typing import Any
 
 import torch
-from matplotlib.axes import Axes
 from torch import Tensor
 
-from hypav import geometry
 from hypav.data.load import load
 from hypav.data.simulated import VIEWS, simulated
 from hypav.data.yt8m import yt8m_classes
@@ -36,13 +34,8 @@ from hypav.figures.style import (
     legend_below,
     signed,
 )
-from hypav.hyperbolicity import delta_rel, four_point_delta, gaussian_null, sampled_delta_rel
+from hypav.hyperbolicity import delta_rel, gaussian_null, sampled_delta_rel
 from hypav.trees import ClassTree, Embedding, class_tree, embed, embed_tree, radial_layout
-
-# three ways to split four points A, B, C, D into two pairs, and the look of each
-_PAIRINGS = (("AB + CD", (0, 1), (2, 3)), ("AC + BD", (0, 2), (1, 3)), ("AD + BC", (0, 3), (1, 2)))
-_LOOKS = ((BLUE, "-", ""), (VERMILION, "--", "//"), (GREEN, ":", ".."))
-
 
 # the paper's Table 7: delta_rel of theta_v
 TABLE_7 = {
@@ -104,7 +97,7 @@ def plot_h_and_tripod() -> Drawn:
             left.annotate(name, end, (0, 8), textcoords="offset points", ha="center")
         left.plot([-0.7, 0.9], [0, 0], color=VERMILION, linewidth=4)
         left.text(0.1, 0.12, "bar", color=VERMILION, ha="center", fontsize=11)
-        left.set_title("Four points in a tree: an H")
+        left.set_title("Four points: which sums are equal?")
         tips = {"b": (-1.8, 0.0), "i": (1.4, 1.0), "j": (1.5, -1.0)}
         for name, tip in tips.items():
             color, width = (VERMILION, 4) if name == "b" else (BLUE, 2)
@@ -318,30 +311,6 @@ def _sizes(tree: ClassTree) -> list[float]:
     return (60 * 0.5 ** tree.depths.double()).tolist()
 
 
-def four_points(angle: float, radius: float) -> Tensor:
-    """The points A, B, C of the figures, and D at `angle` degrees and norm `radius`: (4, 2)."""
-    turn = math.radians(angle)
-    fixed = [[-0.72, 0.5], [-0.72, -0.5], [0.72, -0.5]]
-    return torch.tensor([*fixed, [radius * math.cos(turn), radius * math.sin(turn)]], dtype=torch.float64)
-
-
-def plot_four_points(angle: float = 35.0, radius: float = 0.88, k: float = -1.0) -> Drawn:
-    """Draw four points, their six distances, the three sums, and δ, which is half the gap between the larger two sums.
-
-    Returns:
-        figure and {"points" (4, 2), "k", "sums" (3,) as AB + CD, AC + BD, AD + BC, "delta"}.
-    """
-    data = _quadruple(four_points(angle, radius), k)
-    with canvas(7.2, 3.6, 2, margins=(0.03, 0.1, 0.98, 0.84, 0.22)) as (figure, (left, right)):
-        _draw_points(left, data)
-        _draw_sums(right, data)
-        figure.suptitle(f"How far are these four points from a tree? δ = {data['delta']:.2f}")
-    figure.alt_text = (
-        f"Curvature {signed(k)}, D at {radius:.2f} of the unit disk, {angle:.0f} degrees: {_in_words(data)}."
-    )
-    return figure, data
-
-
 def plot_noise(
     dims: Sequence[int], values: Sequence[float], reported: Mapping[str, float], *, dim: int = 64
 ) -> Drawn:
@@ -382,46 +351,3 @@ def plot_noise(
         f"features, lie between {min(reported.values()):.2f} and {max(reported.values()):.2f}."
     )
     return figure, data
-
-
-def _quadruple(points: Tensor, k: float) -> dict[str, Any]:
-    d = geometry.pairwise_distance(points, k=k)
-    sums = torch.stack([d[first] + d[second] for _, first, second in _PAIRINGS])
-    return {"points": points, "k": k, "sums": sums, "delta": float(four_point_delta(d, (0, 1, 2, 3)))}
-
-
-def _in_words(case: dict[str, Any]) -> str:
-    pairs = zip(_PAIRINGS, case["sums"].tolist(), strict=True)
-    sums = ", ".join(f"{name} = {value:.2f}" for (name, *_), value in pairs)
-    return f"{sums}; half the gap between the larger two is δ = {case['delta']:.2f}"
-
-
-def _draw_points(axes: Axes, case: dict[str, Any]) -> None:
-    frame(axes, case["k"], 1.1, ticks=False)
-    points = case["points"]
-    for (_, *pairs), (color, style, _) in zip(_PAIRINGS, _LOOKS, strict=True):
-        ends = torch.tensor(pairs)
-        lines = shapes.segment(points[ends[:, 0]], points[ends[:, 1]], k=case["k"], points=21)
-        draw_lines(axes, lines, color, 1.6, style)
-    axes.plot(*points[:3].T, "o", color=INK)
-    axes.plot(*points[3], "D", color="black", markersize=8)
-    for name, point in zip("ABCD", points, strict=True):
-        x, y = (point * (1 + 0.13 / float(point.norm().clamp_min(0.2)))).tolist()
-        axes.text(x, y, name, ha="center", va="center")
-
-
-def _draw_sums(axes: Axes, case: dict[str, Any]) -> None:
-    sums = case["sums"].tolist()
-    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
-    for x, (value, (color, _, hatch)) in enumerate(zip(sums, _LOOKS, strict=True)):
-        axes.bar(x, value, color=color, hatch=hatch, alpha=0.75, width=0.7)
-    top, middle = sorted(sums)[:0:-1]
-    for level in (top, middle):
-        axes.axhline(level, color=INK, linewidth=0.8, linestyle="--")
-    axes.set_xticks(range(3), [name for name, *_ in _PAIRINGS])
-    axes.set(ylim=(0, 1.22 * top), yticks=[])
-    axes.grid(False)
-    axes.text(0.02, 1.08 * top, f"gap {top - middle:.2f} = 2δ", fontsize=9)
-    axes.spines["left"].set_visible(False)
-    for x, value in enumerate(sums):
-        axes.text(x, 0.05 * top, f"{value:.2f}", ha="center", fontsize=9, bbox=box)

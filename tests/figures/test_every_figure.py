@@ -111,6 +111,7 @@ CLASSES = torch.arange(3)
 SCORES = Scores(rand(6, 3), CLASSES.repeat_interleave(2), CLASSES, CLASSES[:2], CLASSES[2:])
 POINTS, NAMES, K = rand(8, 2) - 0.5, [*"aaabbbcc"], -rand(8, 3) * 0.4
 TREE = class_tree(["a", "a", "b"], ["x", "y", "z"], ["1", "2", "3"])
+ROWS_OVER_K = {1.0: 38.6, 0.5: 35.3, 0.0: 38.8, -0.5: 40.6, -1.0: 42.5}
 TENTHS = {"AVCA": [0.1, 0.2, 0.4], "other": [0.3, 0.2, 0.1]}
 INTERVALS = {name: Interval(30.0, 28.0, 32.0, 3) for name in runs.METRICS}
 PANEL = seeing_embeddings.TsnePanel("AVCA", POINTS, NAMES, POINTS[:3], [*"abc"], "apart: 2.0")
@@ -140,7 +141,6 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_best_h": four_point_explorer.plot_best_h,
     "plot_border": beta_explorer.plot_border,
     "plot_pulls": triplet_explorer.plot_pulls,
-    "plot_means": lambda: poincare_ball.plot_means(POINTS, POINTS[0]),
     "plot_space": lambda: poincare_ball.plot_space(0.2),
     "plot_artan": three_geometries.plot_artan,
     "plot_views": three_geometries.plot_views,
@@ -157,7 +157,6 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_distortions": lambda: trees.plot_distortions(
         {"a": rand(3), "b": rand(3, seed=1)}, [-1.0, 0.0, 1.0]
     ),
-    "plot_four_points": trees.plot_four_points,
     "plot_noise": lambda: trees.plot_noise([2, 64], [0.4, 0.34], {"A": 0.3, "B": 0.27}),
     "plot_borders": lambda: zero_shot.plot_borders((0.0, 0.5)),
     "plot_switches": lambda: zero_shot.plot_switches(SCORES, betas=(0.0,), **D),
@@ -209,12 +208,19 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     ),
     "plot_drift": lambda: does_curvature_matter.plot_drift((0, 1, 8), TENTHS, **D),
     "plot_differences": lambda: runs.plot_differences(TENTHS, **D),
-    "plot_spreads": lambda: tables.plot_spreads({"curved": (1.0, 2.0)}, **D),
-    "plot_point_maps": lambda: seeing_embeddings.plot_point_maps(
-        {"AVCA": POINTS}, NAMES, question="Apart?", **D
+    "plot_pairs": lambda: tables.plot_pairs(
+        [24.0, 21.0, 26.5], [24.5, 20.0, 27.0], ("AVCA", "Hyper-multiple"), linear=45.9, **D
+    ),
+    "plot_power": lambda: tables.plot_power({"per seed": 1.3, "unrelated": 4.2}, {"UCF-GZSL": 7.0}, **D),
+    "plot_rows": lambda: tables.plot_rows({"UCF-GZSL": ROWS_OVER_K}),
+    "plot_orders": lambda: tables.plot_orders({"UCF-GZSL": ROWS_OVER_K}),
+    "plot_planted_maps": lambda: seeing_embeddings.plot_planted_maps(
+        *seeing_embeddings.planted_groups(), [10]
+    ),
+    "plot_kinship": lambda: seeing_embeddings.plot_kinship(
+        {"AVCA": torch.tensor([[1.07, 1.03], [0.23, 0.18]])}, **D
     ),
     "plot_map": lambda: map_explorer.plot_map(map_explorer.map_state({"AVCA, theta_v": POINTS}, NAMES, **D)),
-    "plot_disk": lambda: seeing_embeddings.plot_disk(POINTS, NAMES, k=-1.0, **D),
     "plot_tree_agreement": lambda: seeing_embeddings.plot_tree_agreement(
         torch.tensor([[0, 2, 4], [2, 0, 4], [4, 4, 0]]).double(), {"AVCA": rand(3, 3)}, **D
     ),

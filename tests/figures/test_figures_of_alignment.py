@@ -121,9 +121,9 @@ def test_two_methods_are_joined_by_seed_and_compared_with_students_interval() ->
     assert [40.0, 40.0] in lines
     for pair in ([20, 21], [22, 24], [24, 27]):
         assert pair in lines
-    data = matters.plot_own_runs({"AVCA": [9.0] * 3, **HM}, linear=40.0, data="x")[1]
+    data = matters.plot_own_runs({"alone": [9.0] * 3, **HM}, linear=40.0, data="x")[1]
     assert data["difference"] == pytest.approx((-2, -2 - half, -2 + half)), "the second last minus the last"
-    assert (data["linear"], data["HM"]["AVCA"]) == (40.0, [9.0] * 3)
+    assert (data["linear"], data["HM"]["alone"]) == (40.0, [9.0] * 3)
 
 
 def test_the_share_of_variance_between_classes() -> None:
@@ -287,9 +287,9 @@ def test_an_own_loss_of_weight_zero_trains_avca() -> None:
     def gap(v: Tensor, a: Tensor) -> Tensor:
         return (v - a).square().mean()
 
-    alone = matters.train_with(data, None, seeds=2, steps=2)
-    assert matters.train_with(data, gap, seeds=2, steps=2, pull=0.0) == alone
-    assert matters.train_with(data, gap, seeds=2, steps=2, pull=100.0) != alone
+    alone = matters.train_with(data, None, seeds=2, steps=3)
+    assert matters.train_with(data, gap, seeds=2, steps=3, pull=0.0) == alone
+    assert matters.train_with(data, gap, seeds=2, steps=3, pull=100.0) != alone
     assert len(set(alone)) == 2, "each seed has its own weights"
     phi_v, phi_a, L_avca = matters.embeddings(data)
     assert phi_v.shape == phi_a.shape == (256, 300)
@@ -306,24 +306,56 @@ def test_the_table_of_the_explorer_has_the_losses_with_three_digits(phi: tuple[T
     assert data["loss"] == pytest.approx([loss(phi, k, INNER) for k in state["ks"]], rel=5e-3)
 
 
-NAMES = ["music"] * 3 + ["sport"] * 4
-MAPS = {f"{v}, {m}": torch.randn(7, 2, generator=G) for v in ("AVCA", "curved") for m in ("v", "a")}
+def test_the_planted_gaps_and_widths_are_measured_and_groups_have_a_second_cue() -> None:
+    points, names = seeing_embeddings.planted_groups()
+    figure, data = seeing_embeddings.plot_planted_maps(points, names, [10])
+    gaps, widths, kept = data["the points"]
+    assert gaps == pytest.approx(5, abs=0.3)
+    assert widths == pytest.approx(4, abs=0.5)
+    assert kept == 1
+    gaps, widths, kept = data["perplexity 10"]
+    assert gaps < 2
+    assert widths < 2
+    assert 0.5 < kept < 1
+    assert len({line.get_marker() for line in figure.axes[0].lines}) == 3
 
 
-def test_maps_are_in_rows_and_groups_have_a_second_cue() -> None:
-    figure, _ = seeing_embeddings.plot_point_maps(MAPS, NAMES, question="Apart?", data="x", columns=2)
-    assert [axes.get_subplotspec().rowspan.start for axes in figure.axes] == [0, 0, 1, 1]
-    lines = figure.axes[0].lines
-    assert [len(line.get_xdata()) for line in lines] == [3, 4]
-    assert len({line.get_marker() for line in lines}) == 2
-    state = map_explorer.map_state(MAPS, NAMES, data="x") | {"variant": "curved", "group": "sport"}
+def test_a_row_of_kinship_is_a_dot_beside_a_bar_that_ends_at_the_limit_of_chance() -> None:
+    figure, _ = seeing_embeddings.plot_kinship(
+        {"AVCA": torch.tensor([[1.07, 1.03], [0.23, 0.18]], dtype=torch.float64)}, data="x"
+    )
+    for axes, value, limit in zip(figure.axes, (1.07, 0.23), (1.03, 0.18), strict=True):
+        bar = axes.patches[0]
+        assert bar.get_x() + bar.get_width() == pytest.approx(limit)
+        assert axes.lines[0].get_xdata() == pytest.approx([value])
+
+
+def test_a_group_of_a_map_can_be_chosen() -> None:
+    names = ["music"] * 3 + ["sport"] * 4
+    maps = {f"{v}, {m}": torch.randn(7, 2, generator=G) for v in ("AVCA", "curved") for m in ("v", "a")}
+    state = map_explorer.map_state(maps, names, data="x") | {"variant": "curved", "group": "sport"}
     assert map_explorer.plot_map(state)[1]["shown"] == 4
 
 
-def test_disk_tree_and_delta_rows_are_what_they_measure() -> None:
-    points = torch.tensor([[0.0, 0.5], [1.0, 0.0], [-1.5, 0.0]])
-    data = seeing_embeddings.plot_disk(points, ["a", "b", "b"], k=-0.25, data="x")[1]
-    assert data["radius"].tolist() == pytest.approx([0.25, 0.5, 0.75])
+def test_noise_of_the_same_covariance_has_it_and_each_row_has_ten_sets_of_each_kind() -> None:
+    x = torch.randn(40, 3, generator=G, dtype=torch.float64) * torch.tensor([5.0, 1.0, 0.1])
+    label, seen = torch.arange(40) % 4, []
+    found = seeing_embeddings.Embedded({"a": x}, {}, label, label[:4], ("x",), x, None)
+
+    def delta(distances: Tensor) -> Tensor:
+        seen.append(distances.square().mean())
+        return distances.max()
+
+    row = found.delta_rows(delta, each=10)["a"]
+    assert len(row["Gaussian noise"]) == len(row["same covariance"]) == 10
+    assert len(seen) == 21
+    close(
+        torch.stack(seen[1:-1:2]).mean() / seen[-1], torch.tensor(1.0, dtype=torch.float64), atol=0.3, rtol=0
+    )
+    assert all(plain < 0.6 * seen[-1] for plain in seen[0:-1:2])
+
+
+def test_tree_and_delta_rows_are_what_they_measure() -> None:
     tree = torch.tensor([[0, 2, 4, 4], [2, 0, 4, 4], [4, 4, 0, 2], [4, 4, 2, 0]], dtype=torch.float64)
     noisy = tree + torch.rand(4, 4, generator=G)
     data = seeing_embeddings.plot_tree_agreement(tree, {"AVCA": noisy}, data="x")[1]
