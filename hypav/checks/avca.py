@@ -235,5 +235,5 @@ theta_losses = FunctionCheck(
         "positives and negatives are exchanged.": lambda e: _l_w(_swapped(e)) + _l_t(_swapped(e)),
         "you subtract l_t. All terms are added.": lambda e: _l_w(e) - _l_t(e),
     },
-    praise="Eight of the seventeen terms, and most of the loss.",
+    praise="Eight of the seventeen terms, and about half of the loss at first.",
 )

@@ -208,5 +208,5 @@ single_loss = FunctionCheck(
         for sentence, wrong in hyper_alignment.eq4.mistakes.items()
         if "subtract first" not in sentence
     },
-    praise="Video and sound share one curvature per video. You may also have passed with a wrong layer. Why?",
+    praise="Video and sound share one curvature per video. The check cannot see which curvatures you used. Why not?",
 )

@@ -94,7 +94,10 @@ def gains(table: DataFrame, data: str) -> DataFrame:
             continue
         interval = t_interval((seeds - base).dropna().tolist())
         rows.append((name, interval.mean, float("nan") if interval.half is None else interval.half))
-    return DataFrame(rows, columns=["trial", "gain", "half"]).sort_values("gain", ascending=False)
+    gained = DataFrame(rows, columns=["trial", "gain", "half"])
+    # rounded, so that equal gains have the same order on every processor
+    gained["order"] = -gained["gain"].round(6)
+    return gained.sort_values(["order", "trial"]).drop(columns="order")
 
 
 def plot_gains(table: DataFrame, *, leave_out: Sequence[str] = ()) -> Drawn:
