@@ -358,4 +358,4 @@ def test_cjme_without_the_words_of_its_classes_says_so() -> None:
     learner.words = None
     with pytest.raises(SettingError, match="word vectors of all training classes"):
         train_step(learner, batch)
-    assert set(NETWORKS) == {"AVCA", "CJME", "AVGZSLNet"}
+    assert set(NETWORKS) == {"AVCA", "AVCA-skip", "CJME", "AVGZSLNet"}

@@ -163,7 +163,7 @@ def test_train_then_evaluate_then_delta(tmp_path: Path, command: Command) -> Non
 
 
 def test_reproduce_then_table(tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hypav.experiments.grid.recipe_for", lambda *_: tiny_recipe())
+    monkeypatch.setattr("hypav.experiments.reproduce.recipe_for", lambda *_: tiny_recipe())
     reproduce = ("reproduce", "table1", *SMALL, "--jobs", "1", "--folder", tmp_path)
     done = command(*reproduce, "--seeds", "3", "--presets", "printed, curved", "--weights", "1,0.5")
     assert done.returncode == 0, done.stderr
@@ -195,7 +195,8 @@ def test_reproduce_then_table(tmp_path: Path, command: Command, monkeypatch: pyt
 def test_runs_that_fail_are_listed_and_the_code_is_1(
     tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hypav.experiments.grid.recipe_for", lambda *_: tiny_recipe(lr=1e30))
+    for module in ("reproduce", "grid"):
+        monkeypatch.setattr(f"hypav.experiments.{module}.recipe_for", lambda *_: tiny_recipe(lr=1e30))
     done = command("reproduce", "table7", *SMALL, "--seeds", "1", "--jobs", "1", "--folder", tmp_path)
     assert done.returncode == 1
     assert done.stdout.count("seed 0 failed") == 2

@@ -34,7 +34,9 @@ from hypav.figures.explorer import (
 )
 from hypav.figures.page_scripts import as_function
 from hypav.figures.poincare_ball import curvature_explorer, plane_explorer, plot_space
-from hypav.handouts import POLICY, build_pages, write
+from hypav.handouts import write
+from hypav.pages import POLICY
+from hypav.site import build_pages
 from tests.figures.explorer_cases import EXPLORERS
 
 NAMES = list(EXPLORERS)
