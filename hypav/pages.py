@@ -48,6 +48,8 @@ def page_of(notebook: Any, title: str, links: Mapping[str, Any]) -> BeautifulSou
         _wrap_lines(block)
     for block in page.select("pre"):
         block["tabindex"] = "0"
+    for formula in page.select("math[display=block]"):  # a wide one scrolls on a phone
+        formula.wrap(page.new_tag("span", attrs={"class": "formula", "tabindex": "0"}))
     for paragraph in page.select(".predict > p"):
         _list_options(paragraph)
     for fold in page.find_all("details"):

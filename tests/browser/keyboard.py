@@ -66,10 +66,12 @@ class Keyboard:
         slider = self.root.get_by_role("slider", name=label, exact=True)
         at = self.first[key]
         arrow, sign = ("ArrowRight", 1) if at + step <= high + 1e-9 else ("ArrowLeft", -1)
-        moved = round(at + sign * step, 6)
+        moved, drawn = round(at + sign * step, 6), self.root.locator("svg").first.inner_html()
         self.press(slider, arrow)
         self.expect_words({key: moved})
-        assert self.words({key: moved}) != self.words()
+        # a turned view changes the picture and not its numbers
+        changed = self.root.locator("svg").first.inner_html() != drawn
+        assert changed if key == "turn" else self.words({key: moved}) != self.words()
         self.page.keyboard.press("Home")
         self.expect_words({key: low})
         self.page.keyboard.press("End")

@@ -16,7 +16,8 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import playwright
 
 from hypav.figures.explorer import WIDGET_VIEW
-from hypav.handouts import build_pages, write
+from hypav.handouts import write
+from hypav.site import build_pages
 from tests.browser.keyboard import Keyboard
 from tests.figures.explorer_cases import EXPLORERS
 
