@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -196,10 +197,20 @@ def _points() -> list[Case]:
     return [((x,), {"k": k}) for (x, _), k in ((args, kwargs["k"]) for args, kwargs in _pairs())]
 
 
-def _log0(x: Tensor, k: float, *, inside: float | None = None, outside: float | None = None) -> Tensor:
-    """artanh(√|k| ‖x‖)/√|k| x/‖x‖ with coefficients that can be wrong."""
+def _radial(
+    along: Callable[[Tensor], Tensor],
+    x: Tensor,
+    k: float,
+    *,
+    inside: float | None = None,
+    outside: float | None = None,
+) -> Tensor:
+    """along(√|k| ‖x‖)/√|k| x/‖x‖ with coefficients that can be wrong."""
     inside = _root(k) if inside is None else inside
-    return (inside * _norm(x)).atanh() / (_root(k) if outside is None else outside) * x / _norm(x)
+    return along(inside * _norm(x)) / (_root(k) if outside is None else outside) * x / _norm(x)
+
+
+_log0, _exp0 = partial(_radial, torch.atanh), partial(_radial, torch.tanh)
 
 
 logmap0 = FunctionCheck(
@@ -232,11 +243,6 @@ logmap0 = FunctionCheck(
     },
     praise="It multiplies each row by a positive number. Remember that.",
 )
-
-
-def _exp0(v: Tensor, k: float, *, inside: float | None = None, outside: float | None = None) -> Tensor:
-    inside = _root(k) if inside is None else inside
-    return (inside * _norm(v)).tanh() / (_root(k) if outside is None else outside) * v / _norm(v)
 
 
 expmap0 = FunctionCheck(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,10 +22,21 @@ _X = torch.tensor([0.0, 0.3, 0.8], dtype=torch.float64)
 _KS: list[Case] = [((_X,), {"k": k}) for k in (-0.25, 0.0, 0.49)]
 
 
-def _artan(x: Tensor, k: float, inside: float, outside: float) -> Tensor:
+def _of_sign(
+    ball: Callable[[Tensor], Tensor],
+    sphere: Callable[[Tensor], Tensor],
+    x: Tensor,
+    k: float,
+    inside: float,
+    outside: float,
+) -> Tensor:
+    """One function for k < 0, one for k > 0, and x itself at k = 0, with coefficients that can be wrong."""
     if k == 0:
         return x
-    return ((inside * x).atanh() if k < 0 else (inside * x).atan()) / outside
+    return (ball if k < 0 else sphere)(inside * x) / outside
+
+
+_artan, _tan = partial(_of_sign, torch.atanh, torch.atan), partial(_of_sign, torch.tanh, torch.tan)
 
 
 def _artan_at_zero(x: Tensor, k: float) -> Tensor:
@@ -61,12 +73,6 @@ artan_k = FunctionCheck(
     },
     praise="This function is the whole difference between the three geometries.",
 )
-
-
-def _tan(r: Tensor, k: float, inside: float, outside: float) -> Tensor:
-    if k == 0:
-        return r
-    return ((inside * r).tanh() if k < 0 else (inside * r).tan()) / outside
 
 
 tan_k = FunctionCheck(

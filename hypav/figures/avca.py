@@ -13,7 +13,6 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from hypav import utils
 from hypav.avca import AVCA, EmbeddingNet
 from hypav.data.batches import TripletSampler, make_batch
 from hypav.data.features import FeatureSet, Phase
@@ -21,10 +20,11 @@ from hypav.errors import DataError
 from hypav.evaluation import Metrics
 from hypav.experiments.configs import recipe_for, run_config
 from hypav.figures.runs import epochs_of
+from hypav.figures.short_runs import percent, train_steps  # noqa: F401
 from hypav.figures.style import BLUE, GREEN, INK, VERMILION, Drawn, bare, canvas, cues
 from hypav.figures.triplet_explorer import triplet_explorer  # noqa: F401
 from hypav.losses import TERM_GROUPS
-from hypav.training import Learner, RunConfig, TrainConfig, score, train_step
+from hypav.training import Learner, RunConfig, TrainConfig, score
 
 _PULL, _PUSH = BLUE, VERMILION
 _ROWS = {"a": 7.4, "v": 4.6, "w": 1.4}
@@ -109,13 +109,8 @@ def train_epochs(
     learner: Learner, phase: Phase, settings: TrainConfig, epochs: int
 ) -> Iterator[dict[str, float]]:
     """Train for some epochs, and yield the mean losses of each."""
-    sampler = TripletSampler(phase.label, batch_size=settings.batch_size, generator=learner.sampling)
     for _ in range(epochs):
-        with utils.threads(1):
-            steps = [
-                train_step(learner, make_batch(phase, *pair))
-                for pair in zip(*sampler.draw(settings.batches), strict=True)
-            ]
+        steps = list(train_steps(learner, phase, settings.batches, batch_size=settings.batch_size))
         yield {name: float(sum(step[name] for step in steps)) / len(steps) for name in steps[0]}
 
 
@@ -132,11 +127,6 @@ def with_fresh_statistics(model: AVCA, data: FeatureSet, *, batches: int = 4) ->
         for index, negative in zip(*sampler.draw(batches), strict=True):
             model(*make_batch(train, index, negative), generator=masks)
     return model.eval()
-
-
-def percent(metrics: Metrics) -> list[float]:
-    """S, U, HM and ZSL in per cent."""
-    return [100 * value for value in (metrics.S, metrics.U, metrics.HM, metrics.ZSL)]
 
 
 @torch.no_grad()

@@ -10,14 +10,14 @@ import torch
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from hypav import utils
 from hypav.avca import AVCAConfig
 from hypav.data.batches import TripletSampler, make_batch
 from hypav.data.features import FeatureSet
 from hypav.errors import DataError
 from hypav.figures.avca import WatchedRun, train_and_watch, watched_config, with_fresh_statistics  # noqa: F401
+from hypav.figures.short_runs import train_steps
 from hypav.figures.style import BLUE, INK, VERMILION, Drawn, canvas, cues, legend_below
-from hypav.training import Learner, score, train_step
+from hypav.training import Learner, score
 
 
 def what_momentum_changes(data: FeatureSet, *, steps: int) -> dict[str, list[str]]:
@@ -32,10 +32,8 @@ def what_momentum_changes(data: FeatureSet, *, steps: int) -> dict[str, list[str
         assert isinstance(config.network, AVCAConfig)
         changed = replace(config, network=replace(config.network, momentum=momentum))
         learner = Learner.fresh(changed, torch.device("cpu"))
-        sampler = TripletSampler(train.label, batch_size=32, generator=learner.sampling)
-        for pair in zip(*sampler.draw(steps), strict=True):
-            with utils.threads(1):
-                train_step(learner, make_batch(train, *pair))
+        for _ in train_steps(learner, train, steps):
+            pass
         models.append(learner.model)
     kinds: dict[str, list[dict[str, Tensor]]] = {
         "parameters": [dict(model.named_parameters()) for model in models],

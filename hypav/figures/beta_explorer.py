@@ -123,12 +123,8 @@ def border_words(beta: float, samples: Sequence[Sequence[float]], data: dict[str
     )
 
 
-def beta_explorer(curve: Curve | None = None, *, data: str = "") -> Explorer:
-    """Show `plot_border` with a slider for β.
-
-    Args:
-        curve, data: not used; notebook 04 passes them as long as it is not rewritten.
-    """
+def beta_explorer() -> Explorer:
+    """Show `plot_border` with a slider for β."""
     samples = toy_samples()
     figure, numbers = plot_border(0.0, samples)
     words = [list(word) for word in _WORDS]

@@ -9,7 +9,7 @@ import torch
 from pandas import DataFrame, read_csv
 from torch import Tensor, nn
 
-from hypav import geometry, utils
+from hypav import geometry
 from hypav.alignment import Adaptive, AlignmentConfig, AlignmentLoss, preset
 from hypav.avca import Embeddings
 from hypav.data.batches import TripletSampler, make_batch
@@ -21,10 +21,11 @@ from hypav.experiments.effects import results_path
 from hypav.experiments.planted import contrasts
 from hypav.figures.alignment_explorer import alignment_explorer  # noqa: F401
 from hypav.figures.hyper_multiple import linear_val_HM  # noqa: F401
+from hypav.figures.short_runs import train_steps
 from hypav.figures.style import BLUE, CUES, INK, Drawn, canvas, cues, legend_below, minus, signed
 from hypav.losses import avca_terms, total
 from hypav.stats import t_interval
-from hypav.training import Learner, RunConfig, embed_phase, score, train_step
+from hypav.training import Learner, RunConfig, embed_phase, score
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -41,12 +42,9 @@ def _learner(data: FeatureSet, alignment: AlignmentConfig | None, seed: int, dty
 
 def _training(data: FeatureSet, learner: Learner, steps: int, dtype: str) -> Iterator[int]:
     """Train on the phase train, and yield the number of steps that were made."""
-    phase = data["train"].to(dtype=getattr(torch, dtype))
-    sampler = TripletSampler(phase.label, batch_size=32, generator=learner.sampling)
     yield 0
-    for step, (index, negative) in enumerate(zip(*sampler.draw(steps), strict=True), 1):
-        with utils.threads(1):
-            train_step(learner, make_batch(phase, index, negative))
+    reports = train_steps(learner, data["train"].to(dtype=getattr(torch, dtype)), steps)
+    for step, _ in enumerate(reports, 1):
         yield step
 
 

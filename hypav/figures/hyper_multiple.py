@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from hypav import eszsl, geometry, utils
 from hypav.alignment import Adaptive, preset, similarity_matrix
 from hypav.avca import AVCA
-from hypav.data.batches import TripletSampler, make_batch
 from hypav.data.features import FeatureSet
 from hypav.experiments.configs import network_for, recipe_for
 from hypav.experiments.paper import paper_tables
+from hypav.figures.short_runs import train_steps
 from hypav.figures.style import (
     BLUE,
     CUES,
@@ -31,7 +31,7 @@ from hypav.figures.style import (
     signed,
     superscript,
 )
-from hypav.training import Learner, RunConfig, score, train_step
+from hypav.training import Learner, RunConfig, score
 
 _HEADS: tuple[Cue, ...] = CUES[1:]
 _C_0, _BATCH, _STEPS = -0.4, 32, 30
@@ -66,12 +66,9 @@ def trained(data: FeatureSet, loss: str | None, N_c: int = 1) -> Trained:
     alignment = None if loss is None else preset(loss, curvatures=Adaptive(N_c, _C_0))
     config = RunConfig(network_for(data, recipe), recipe.train, alignment, seed=0)
     phase, learner = data["train"].to(dtype=torch.float64), Learner.fresh(config, torch.device("cpu"))
-    sampler = TripletSampler(phase.label, batch_size=_BATCH, generator=learner.sampling)
-    path = []
+    reports = train_steps(learner, phase, _STEPS, batch_size=_BATCH)
+    path = [report.get("k", torch.zeros(0)) for report in reports]
     with utils.threads(1):
-        for index, negative in zip(*sampler.draw(_STEPS), strict=True):
-            report = train_step(learner, make_batch(phase, index, negative))
-            path.append(report.get("k", torch.zeros(0)))
         model, k = learner.model.eval(), None
         assert isinstance(model, AVCA)
         if learner.alignment is not None:

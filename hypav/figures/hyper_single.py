@@ -14,10 +14,9 @@ from torch import Generator, Tensor
 from hypav import utils
 from hypav.alignment import Adaptive, AdaptiveCurvature, AlignmentConfig, preset
 from hypav.avca import AVCA
-from hypav.data.batches import TripletSampler, make_batch
 from hypav.data.features import FeatureSet
-from hypav.evaluation import Metrics
 from hypav.experiments.configs import network_for, recipe_for
+from hypav.figures.short_runs import percent, train_steps  # noqa: F401
 from hypav.figures.style import (
     BLUE,
     HATCH,
@@ -31,7 +30,7 @@ from hypav.figures.style import (
     signed,
     superscript,
 )
-from hypav.training import Learner, RunConfig, train_step
+from hypav.training import Learner, RunConfig
 
 SINGLE = Adaptive(N_c=1, c_0=-0.4)  # the paper's layer
 ROUNDING = 1e-12  # a smaller gradient is rounding if another is about 1; it is drawn as 0
@@ -99,7 +98,6 @@ def _watch(data: FeatureSet, alignment: AlignmentConfig, decay: float, steps: in
     assert module is not None
     curvature = module.curvature
     assert isinstance(curvature, AdaptiveCurvature)
-    sampler = TripletSampler(seen.label, batch_size=32, generator=learner.sampling)
     weights: dict[str, Tensor] = {
         "video encoder": model.encode_v.out.weight,
         "curvature layer": curvature.layer.weight,
@@ -107,11 +105,12 @@ def _watch(data: FeatureSet, alignment: AlignmentConfig, decay: float, steps: in
     ks: list[Tensor] = []
     norms: dict[str, list[float]] = {name: [] for name in weights}
     first = _size(weights["curvature layer"])
-    for step, (index, negative) in enumerate(zip(*sampler.draw(steps), strict=True)):
+    training = train_steps(learner, seen, steps)
+    for step in range(steps):
         if step % every == 0:
             with torch.no_grad():
                 ks.append(curvature(*some_videos(model, data)[:2])[:, 0])
-        train_step(learner, make_batch(seen, index, negative))
+        next(training)
         for name, weight in weights.items():
             norms[name].append(0.0 if weight.grad is None else float(weight.grad.norm()))
     sizes = first, _size(weights["curvature layer"])
@@ -150,11 +149,6 @@ def _share_between(k: Tensor, label: Tensor) -> Tensor:
     means = torch.stack([k[label == c].mean() for c in label.unique()])
     between = means[torch.unique(label, return_inverse=True)[1]] - k.mean()
     return 100 * between.square().sum() / (k - k.mean()).square().sum()
-
-
-def percent(metrics: Metrics) -> list[float]:
-    """S, U, HM and ZSL in per cent."""
-    return [100 * value for value in (metrics.S, metrics.U, metrics.HM, metrics.ZSL)]
 
 
 def plot_layer_curve(s: Tensor, *, c_0: float, data: str) -> Drawn:

@@ -20,9 +20,9 @@ from hypav.data import yt8m, yt8m_build
 from hypav.data.batches import TripletBatch
 from hypav.data.features import FeatureSet, from_arrays
 from hypav.errors import DataError
-from hypav.evaluation import Metrics
 from hypav.experiments.configs import RECIPES
 from hypav.figures.runs import plot_phases  # noqa: F401
+from hypav.figures.short_runs import percent
 from hypav.figures.style import BLUE, VERMILION, Drawn, bare, canvas
 from hypav.training import Learner, RunConfig, train_step
 
@@ -107,11 +107,6 @@ def linear_row(name: str, data: FeatureSet, *, leak: int = 0) -> list[Any]:
     leaky = replace(fit, classes=known, text=data.text[known], **tables)
     scores = eszsl.eszsl_scores(leaky, test, "both", reference.ridge)
     return [name, *percent(scores.metrics(reference.beta))]
-
-
-def percent(metrics: Metrics) -> list[float]:
-    """S, U, HM and ZSL in per cent."""
-    return [100 * value for value in (metrics.S, metrics.U, metrics.HM, metrics.ZSL)]
 
 
 def seconds_of_a_step(N_c: int = 0) -> float:
