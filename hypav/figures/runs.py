@@ -8,183 +8,17 @@ from typing import Any, Literal
 
 import pandas as pd
 import torch
-from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import MaxNLocator
 
 from hypav.data.features import PHASES, FeatureSet
 from hypav.errors import DataError
-from hypav.evaluation import Curve, Metrics
-from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Drawn, canvas, cues, minus
+from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Drawn, canvas, minus
 from hypav.stats import Interval, t_interval
 
 METRICS = ("S", "U", "HM", "ZSL")
-
-
-def plot_comparison(
-    ours: Mapping[str, Mapping[str, Interval] | None],
-    paper: Mapping[str, Mapping[str, float]] | None = None,
-    *,
-    data: str,
-    same_data: bool = False,
-) -> Drawn:
-    """Draw S, U, HM and ZSL of each variant with their intervals, and below them the paper's numbers as hollow markers.
-
-    Args:
-        ours: variant -> metric -> interval over seeds, in per cent; None for a variant that was not run.
-        paper: variant -> metric -> the paper's value, in per cent.
-        same_data: whether the paper's numbers are for the same data; if not, the legend says so.
-
-    Returns:
-        figure and {"ours": {variant: {metric: (mean, low, high, n)}}, "paper": {variant: {metric: value}}}.
-
-    Raises:
-        DataError: no variant was run, or S, U, HM or ZSL of a variant is missing.
-    """
-    for variant, metrics in ours.items():
-        missing = [name for name in METRICS if metrics is not None and name not in metrics]
-        if missing:
-            raise DataError(f"The results of {variant} lack {', '.join(missing)}.")
-    run = {variant: metrics for variant, metrics in ours.items() if metrics is not None}
-    if not run:
-        raise DataError("There is nothing to compare: no variant was run.")
-    quoted = {variant: dict(paper[variant]) for variant in ours if paper and variant in paper}
-    styles = cues(ours, reuse=True)
-    from_paper = "paper" if same_data else "paper (other data)"
-    with canvas(8, 1.9 + 0.4 * len(ours), len(METRICS), sharey=True) as (figure, panels):
-        for axes, name in zip(panels, METRICS, strict=True):
-            for row, variant in enumerate(ours):
-                cue = styles[variant]
-                if variant in run:
-                    value = run[variant][name]
-                    if value.low is not None and value.high is not None:
-                        axes.plot([value.low, value.high], [row, row], color=cue.color)
-                    axes.plot(value.mean, row, cue.marker, color=cue.color)
-                else:
-                    at = axes.get_yaxis_transform()
-                    axes.text(0.02, row, "not run", transform=at, va="center", color=INK)
-                if name in quoted.get(variant, {}):
-                    axes.plot(quoted[variant][name], row + 0.25, cue.marker, mec=cue.color, mfc="none")
-            axes.set(title=name, xlabel="%")
-            axes.xaxis.set_major_locator(MaxNLocator(4))
-            axes.margins(x=0.15)
-        panels[0].set_yticks(range(len(ours)), list(ours))
-        panels[0].set_ylim(len(ours) - 0.4, -0.5)
-        figure.suptitle(f"Do the variants differ by more than their seeds do?\n{data}")
-        handles = [_key(f"ours, {_seeds(run)}", marker="o")]
-        if quoted:
-            handles.append(_key(from_paper, marker="o", hollow=True))
-        figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    parts = [f"{variant} {_words(metrics['HM'])}" for variant, metrics in run.items()]
-    figure.alt_text = f"S, U, HM and ZSL of {', '.join(ours)} on {data}. HM in percent: {'; '.join(parts)}."
-    parts = [f"{variant} {values['HM']:.2f}" for variant, values in quoted.items() if "HM" in values]
-    if parts:
-        figure.alt_text += f" HM, {from_paper}: {'; '.join(parts)}."
-    numbers = {
-        variant: {name: (m[name].mean, m[name].low, m[name].high, m[name].n) for name in METRICS}
-        for variant, m in run.items()
-    }
-    return figure, {"ours": numbers, "paper": quoted}
-
-
-def plot_seen_unseen_curve(curves: Mapping[str, Curve], chosen: Mapping[str, Metrics] | None = None) -> Drawn:
-    """Draw S over U as beta grows, with lines of equal HM and the point of the beta chosen on validation.
-
-    Args:
-        curves: name -> curve, from `Scores.exact_curve` or `Scores.curve`.
-        chosen: name -> the metrics that are reported.
-
-    Returns:
-        figure and {name: {"U", "S": lists by increasing beta, "best": highest HM, "chosen": HM or None}}.
-
-    Raises:
-        DataError: no curve is given.
-    """
-    if not curves:
-        raise DataError("There is no seen-unseen curve to draw.")
-    parts = []
-    shown: dict[str, Any] = {}
-    with canvas(5.6, 4.6) as (figure, axes):
-        for (name, curve), cue in zip(curves.items(), cues(curves).values(), strict=True):
-            best, reported = curve.best(), (chosen or {}).get(name)
-            U, S = (100 * curve.U).tolist(), (100 * curve.S).tolist()
-            axes.plot(U, S, color=cue.color, linestyle=cue.linestyle, label=name)
-            axes.plot(100 * best.U, 100 * best.S, cue.marker, mec=cue.color, mfc="none", ms=9)
-            parts.append(f"{name}: greatest HM {100 * best.HM:.1f}")
-            if reported is not None:
-                axes.plot(100 * reported.U, 100 * reported.S, cue.marker, color=cue.color)
-                parts[-1] += f", at the chosen beta {100 * reported.HM:.1f}"
-            reported_hm = None if reported is None else 100 * reported.HM
-            shown[name] = {"U": U, "S": S, "best": 100 * best.HM, "chosen": reported_hm}
-        axes.set(xlabel="U: mean recall of unseen classes (%)", ylabel="S: mean recall of seen classes (%)")
-        _draw_equal_hm(axes)
-        handles = [*axes.get_legend_handles_labels()[0], _key("greatest HM of the curve", "o", hollow=True)]
-        if chosen:
-            handles.append(_key("at the beta that validation chose", "o"))
-        axes.legend(handles=handles)
-        axes.set_title("How much seen recall does each gain on unseen classes cost?")
-    figure.alt_text = f"S falls as U rises with beta. In percent, {'; '.join(parts)}."
-    return figure, shown
-
-
-def plot_history(history: Any, *, best_epoch: int | None = None) -> Drawn:
-    """Draw losses and validation metrics by epoch. Stage 2, which trains on the validation data too, is dashed.
-
-    Args:
-        history: one row per epoch with stage, epoch, total, S, U and HM as fractions, and align if there is an alignment
-            loss; a sequence of mappings, or a DataFrame.
-        best_epoch: the epoch chosen on validation.
-
-    Returns:
-        figure and {stage: {"epoch", "total", "align" if it exists, "S", "U", "HM": lists}}.
-
-    Raises:
-        DataError: the history has no epoch.
-    """
-    history = epochs_of(history)
-    losses = {"total": "training loss, all terms"}
-    if all(row.get("align") is not None and row["align"] == row["align"] for row in history):  # not NaN
-        losses["align"] = "of it, the alignment loss"
-    units = {"epoch": 1, **dict.fromkeys(losses, 1), "S": 100, "U": 100, "HM": 100}
-    shown: dict[int, dict[str, list[float]]] = {}
-    for row in history:
-        columns = shown.setdefault(row["stage"], {name: [] for name in units})
-        for name, unit in units.items():
-            columns[name].append(unit * row[name])
-    with canvas(8, 3.4, len(losses) + 1) as (figure, (*loss_panels, panel)):
-        for stage, columns in shown.items():
-            dash = "-" if stage == 1 else "--"
-            for axes, (name, title) in zip(loss_panels, losses.items(), strict=True):
-                axes.plot(columns["epoch"], columns[name], dash, color=INK)
-                axes.set(title=title, ylabel="loss")
-            for name, cue in cues(("HM", "S", "U")).items():
-                label = name if stage == min(shown) else None
-                style = {**cue.line, "linestyle": dash, "markevery": max(1, len(columns["epoch"]) // 8)}
-                panel.plot(columns["epoch"], columns[name], **style, label=label)
-        panel.set(title="validation metrics", ylabel="%")
-        if best_epoch is not None:
-            panel.axvline(best_epoch, color=INK, linestyle=":", label=f"chosen: epoch {best_epoch}")
-        for axes in (*loss_panels, panel):
-            axes.set_xlabel("epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-        stages = [_key(f"stage {stage}", linestyle="-" if stage == 1 else "--") for stage in shown]
-        handles = [*stages, *panel.get_legend_handles_labels()[0]]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-        figure.suptitle("When does validation HM stop rising?")
-    stage, columns = next(iter(shown.items()))
-    top, count = max(columns["HM"]), len(columns["epoch"])
-    figure.alt_text = (
-        f"Losses and validation metrics by epoch. Stage {stage}, {count} epoch{'' if count == 1 else 's'}: "
-        f"the loss goes from {columns['total'][0]:.3g} to {columns['total'][-1]:.3g}; "
-        f"HM is highest in epoch {columns['epoch'][columns['HM'].index(top)]}, {top:.1f} percent."
-    )
-    if "align" in columns:
-        first, last = (1e5 * columns["align"][i] for i in (0, -1))
-        figure.alt_text += f" The alignment loss, times 100 000, goes from {first:.1f} to {last:.1f}."
-    return figure, shown
 
 
 PLANTED = {
@@ -377,38 +211,12 @@ def plot_phases(data: FeatureSet) -> Drawn:
     return figure, shown
 
 
-def _draw_equal_hm(axes: Axes) -> None:
-    """Draw thin lines S = HM U / (2 U - HM) for HM = 10, 20, ... per cent, within the current limits of the axes."""
-    right, top = max(axes.get_xlim()[1], 1.0), max(axes.get_ylim()[1], 1.0)
-    axes.set(xlim=(0, right), ylim=(0, top))
-    for HM in range(10, 100, 10):
-        if top <= HM / 2 or right <= HM / 2:
-            break
-        first = HM * top / (2 * top - HM)  # the U at which S = top; the formula is its own inverse
-        if first >= right:
-            break
-        U = [first * (right / first) ** (step / 100) for step in range(101)]
-        S = [HM * u / (2 * u - HM) for u in U]
-        axes.plot(U, S, color=INK, linewidth=0.5, alpha=0.5, zorder=1)
-        end = (U[-1], S[-1])
-        axes.annotate(f"HM {HM}", end, (-2, 2), textcoords="offset points", color=INK, fontsize=7, ha="right")
-
-
 def _key(
     label: str, marker: str = "", *, hollow: bool = False, linestyle: Literal["-", "--", "none"] = "none"
 ) -> Line2D:
     """A legend entry that belongs to no series."""
     face = "none" if hollow else INK
     return Line2D([], [], color=INK, marker=marker, mfc=face, linestyle=linestyle, label=label)
-
-
-def _seeds(run: Mapping[str, Mapping[str, Interval]]) -> str:
-    intervals = [metrics[name] for metrics in run.values() for name in METRICS]
-    fewest, most = (choose(interval.n for interval in intervals) for choose in (min, max))
-    seeds = f"{fewest} to {most} seeds" if fewest < most else count_seeds(most)
-    if all(interval.half is None for interval in intervals):
-        return f"{seeds} (no interval)"
-    return f"mean of {seeds}, bar: 95 % interval"
 
 
 def epochs_of(history: Any) -> list[Mapping[str, Any]]:

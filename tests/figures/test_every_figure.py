@@ -49,7 +49,6 @@ from hypav.figures import (
 )
 from hypav.figures.style import DescribedFigure, digest, png_bytes
 from hypav.losses import TERM_GROUPS
-from hypav.stats import Interval
 from hypav.trees import class_tree, embed_tree
 
 DATA = "SIMULATED (a test)"
@@ -113,7 +112,6 @@ POINTS, NAMES, K = rand(8, 2) - 0.5, [*"aaabbbcc"], -rand(8, 3) * 0.4
 TREE = class_tree(["a", "a", "b"], ["x", "y", "z"], ["1", "2", "3"])
 ROWS_OVER_K = {1.0: 38.6, 0.5: 35.3, 0.0: 38.8, -0.5: 40.6, -1.0: 42.5}
 TENTHS = {"AVCA": [0.1, 0.2, 0.4], "other": [0.3, 0.2, 0.1]}
-INTERVALS = {name: Interval(30.0, 28.0, 32.0, 3) for name in runs.METRICS}
 PANEL = seeing_embeddings.TsnePanel("AVCA", POINTS, NAMES, POINTS[:3], [*"abc"], "apart: 2.0")
 PLANTED = pd.DataFrame(
     {"branching": 3, "depth": depth, "dim": dim, "task": task, "measure": "distortion"}
@@ -230,12 +228,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_super_classes": lambda: seeing_embeddings.plot_super_classes(
         [PANEL], columns=1, question="Apart?", **D
     ),
-    "plot_comparison": lambda: runs.plot_comparison(
-        {"AVCA": INTERVALS, "Hyper-single": INTERVALS}, {"AVCA": {"HM": 27.15}}, **D
-    ),
     "plot_planted_map": lambda: runs.plot_planted_map(PLANTED, measures=("distortion",)),
-    "plot_seen_unseen_curve": lambda: runs.plot_seen_unseen_curve({"AVCA": curve()}),
-    "plot_history": lambda: runs.plot_history(epochs(), best_epoch=2),
     "plot_forest": lambda: evidence.plot_forest(FOREST),
     "plot_pull": lambda: evidence.plot_pull(PULLED),
     "plot_text_rows": lambda: own_data.plot_text_rows(["Archery", "Clean", "Cut"], [0, 2, 1]),

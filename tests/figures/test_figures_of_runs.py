@@ -5,8 +5,6 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 import torch
 from torch import Tensor
@@ -14,19 +12,11 @@ from torch import Tensor
 from hypav.avca import AVCA, AVCAConfig, build_avca
 from hypav.data.simulated import simulated
 from hypav.errors import DataError, SettingError
-from hypav.evaluation import Curve, Metrics, Scores, harmonic_mean
+from hypav.evaluation import Curve, Scores, harmonic_mean
 from hypav.figures import avca, batch_norm, zero_shot
-from hypav.figures.runs import METRICS, plot_comparison, plot_history, plot_seen_unseen_curve
-from hypav.figures.style import png_bytes
-from hypav.stats import Interval
 from hypav.training import score
 
 close = torch.testing.assert_close
-
-
-def results(mean: float, n: int = 3) -> dict[str, Interval]:
-    ends = (lambda m: (None, None)) if n == 1 else (lambda m: (m - 1.5, m + 1.5))
-    return {name: Interval(mean + i, *ends(mean + i), n) for i, name in enumerate(METRICS)}
 
 
 def curve(S: list[float], U: list[float], betas: list[float] | None = None) -> Curve:
@@ -41,73 +31,6 @@ def history(stages: dict[int, int], **more: float) -> list[dict[str, Any]]:
         for s, epochs in stages.items()
         for n in range(1, epochs + 1)
     ]
-
-
-def test_a_comparison_draws_every_interval_and_the_paper_hollow() -> None:
-    ours = {"AVCA": results(20.0), "Hyper-single": results(30.0), "Hyper-multiple": None}
-    paper = {"AVCA": dict.fromkeys(METRICS, 25.0), "Hyper-multiple": {"HM": 48.3}, "CJME": {"HM": 1.0}}
-    figure, data = plot_comparison(ours, paper, data="SIMULATED (small)")
-    assert data["ours"]["Hyper-single"]["HM"] == (32.0, 30.5, 33.5, 3)
-    assert set(data["paper"]) == {"AVCA", "Hyper-multiple"}
-    panel = figure.axes[METRICS.index("HM")]
-    drawn = {(float(x), float(y)) for line in panel.lines for x, y in line.get_xydata()}
-    first, second = {(20.5, 0.0), (22.0, 0.0), (23.5, 0.0)}, {(30.5, 1.0), (32.0, 1.0), (33.5, 1.0)}
-    assert drawn == first | second | {(25.0, 0.25), (48.3, 2.25)}
-    hollow = [line for line in panel.lines if line.get_markerfacecolor() == "none"]
-    assert [float(line.get_xdata()[0]) for line in hollow] == [25.0, 48.3]
-    assert [text.get_text() for text in panel.texts] == ["not run"]
-    assert "paper (other data)" in figure.alt_text
-
-
-def test_a_comparison_of_one_seed_has_no_interval_and_of_nothing_is_refused() -> None:
-    figure, data = plot_comparison(
-        {"AVCA": results(20.0, n=1)}, {"AVCA": {"HM": 27.15}}, data="x", same_data=True
-    )
-    assert data["ours"]["AVCA"]["HM"] == (22.0, None, None, 1)
-    assert "one seed" in figure.alt_text
-    assert "other data" not in figure.alt_text
-    with pytest.raises(DataError, match="no variant was run"):
-        plot_comparison({"AVCA": None}, data="x")
-    with pytest.raises(DataError, match="AVCA lack ZSL"):
-        plot_comparison({"AVCA": {name: results(1.0)[name] for name in METRICS[:3]}}, data="x")
-
-
-def test_the_seen_unseen_curve_shows_its_best_and_the_chosen_point() -> None:
-    curves = {"AVCA": curve([0.7, 0.5, 0.0], [0.0, 0.3, 0.6]), "other": curve([0.4, 0.2], [0.1, 0.2])}
-    figure, data = plot_seen_unseen_curve(curves, {"AVCA": Metrics(0.6, 0.1, 0.17, 0.4, 0.2)})
-    assert data["AVCA"]["U"] == pytest.approx([0.0, 30.0, 60.0])
-    assert data["AVCA"]["best"] == pytest.approx(37.5)
-    assert (data["AVCA"]["chosen"], data["other"]["chosen"]) == (pytest.approx(17.0), None)
-    (axes,) = figure.axes
-    guides = [line.get_data() for line in axes.lines if line.get_linewidth() == 0.5]
-    values = [int(text.get_text().removeprefix("HM ")) for text in axes.texts]
-    assert values == [10, 20, 30, 40, 50, 60]
-    for value, (U, S) in zip(values, guides, strict=True):
-        np.testing.assert_allclose(2 * S * U / (S + U), value, rtol=1e-12)
-    assert png_bytes(plot_seen_unseen_curve({"AVCA": curve([0.0, 0.0], [0.0, 0.0])})[0])
-    with pytest.raises(DataError, match="no seen-unseen curve"):
-        plot_seen_unseen_curve({})
-
-
-def test_a_history_shows_both_stages_and_the_chosen_epoch() -> None:
-    figure, data = plot_history(history({1: 5, 2: 3}, align=1e-4), best_epoch=3)
-    assert data[2]["total"] == pytest.approx([9.0, 4.5, 3.0])
-    assert data[1]["HM"] == pytest.approx([26.0, 29.0, 30.0, 29.0, 26.0])
-    loss, align, metrics = figure.axes
-    assert [line.get_linestyle() for line in loss.lines] == ["-", "--"]
-    assert align.lines[0].get_ydata().tolist() == data[1]["align"]
-    assert list(metrics.lines[-1].get_xdata()) == [3, 3]
-    assert "HM is highest in epoch 3" in figure.alt_text
-
-
-def test_a_history_may_be_a_data_frame_and_have_no_alignment() -> None:
-    rows = history({1: 2})
-    figure, data = plot_history(pd.DataFrame(rows).assign(align=float("nan")))
-    assert len(figure.axes) == 2
-    assert data == plot_history(rows)[1]
-    assert len(plot_history(pd.DataFrame(rows))[0].axes) == 2
-    with pytest.raises(DataError, match="train first"):
-        plot_history([])
 
 
 @pytest.fixture
