@@ -38,7 +38,7 @@ FLAGS = [
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     ),
 ]
-SECONDS = 600  # for a server, a page or a whole notebook; a loaded machine is slow, not wrong
+SECONDS = 240  # for a server, a page or a whole notebook; a loaded machine is slow, not wrong
 
 
 @dataclass(frozen=True)
