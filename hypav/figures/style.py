@@ -37,6 +37,7 @@ BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 SKY, ORANGE, BLACK = "#56B4E9", "#E69F00", "#000000"
 INK = "#444444"  # reference lines, the paper's numbers, notes
 HATCH = "////"  # the second cue of filled areas
+STORED_DPI = 200  # of the pictures in notebooks; they are shown at 100 pixels an inch, and sharp on fine screens and paper
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,10 @@ class DescribedFigure(Figure):
             super().savefig(*args, **options)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
-        png = base64.b64encode(_fewer_colors(png_bytes(self))).decode("ascii")
-        return {"image/png": png, "text/plain": self.alt_text}, {"image/png": {"alt": self.alt_text}}
+        png = base64.b64encode(_fewer_colors(png_bytes(self, STORED_DPI))).decode("ascii")
+        # the height follows from the width, also where a narrow screen makes the picture smaller
+        shown = {"alt": self.alt_text, "width": round(self.get_figwidth() * 100)}
+        return {"image/png": png, "text/plain": self.alt_text}, {"image/png": shown}
 
 
 # the return value of each figure function: the figure, and the plotted numbers
@@ -235,12 +238,12 @@ def _fonts_with(wanted: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]
     return tuple(chosen), wanted
 
 
-def png_bytes(figure: Figure) -> bytes:
+def png_bytes(figure: Figure, dpi: int = 100) -> bytes:
     """Return the figure as a PNG in the course's style, with its alt text inside."""
     buffer = io.BytesIO()
     # without matplotlib's version, so that the same figure is the same bytes
     metadata = {"Software": None, "Description": getattr(figure, "alt_text", "") or None}
-    figure.savefig(buffer, format="png", metadata=metadata)
+    figure.savefig(buffer, format="png", dpi=dpi, metadata=metadata)
     return buffer.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import subprocess
 import sys
@@ -142,8 +143,11 @@ def test_the_same_figure_is_the_same_file_with_its_alt_text_inside() -> None:
     assert png == png_bytes(difference())
     with Image.open(io.BytesIO(png)) as image:
         assert image.text == {"Description": difference().alt_text}
-    small = difference()._repr_mimebundle_()[0]["image/png"]
-    assert len(small) * 3 / 4 < 0.6 * len(png), "a palette keeps notebooks small"
+    bundle, metadata = difference()._repr_mimebundle_()
+    stored = base64.b64decode(bundle["image/png"])
+    with Image.open(io.BytesIO(stored)) as image:
+        assert image.width == 2 * metadata["image/png"]["width"], "sharp on a fine screen"
+    assert len(stored) < 0.6 * len(png_bytes(difference(), 200)), "a palette keeps notebooks small"
 
 
 @pytest.fixture
@@ -193,7 +197,7 @@ def test_a_figure_shows_picture_alt_text_and_digest(shown: list[dict[str, str]])
     bundle, metadata = figure_bundle(described("Two < three."), [1.0])
     assert bundle["image/png"].startswith("iVBORw0KGgo")
     assert bundle["text/plain"] == "Two < three.\n" + digest([1.0])
-    assert metadata == {"image/png": {"alt": "Two < three."}}
+    assert metadata == {"image/png": {"alt": "Two < three.", "width": 100}}
     show(described("Two < three."), [1.0])
     assert shown[0]["text/plain"] == bundle["text/plain"]
     assert "<p>Two &lt; three.</p>" in shown[1]["text/html"]
