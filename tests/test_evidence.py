@@ -80,7 +80,7 @@ def test_every_experiment_has_a_question_a_count_and_a_time() -> None:
         "loudness": 1 + 1 + 2 * len(PULLS),
         "curvature": 1 + 3 + 4 * 13 + 13 - 1,  # k = -0.2 is also the row of Hyper-alignment
         "processors": 1 + 1 + 13 + 2,
-        "full-length": 1 + 2 + 3,
+        "full-length": 2 + 2 + 3,
         "competent": 1 + 1 + 1 + 3,
     }
     assert {name: table.loc[name, "rows"] for name in counts} == counts
@@ -402,7 +402,7 @@ def test_runs_are_gathered_once_and_written_with_cells(tmp_path: Path) -> None:
     read, plain = load_runs(tmp_path / "runs.csv"), pd.read_csv(tmp_path / "runs.csv")
     assert read["HM"].tolist() == pytest.approx(table["HM"].tolist(), abs=1e-6)
     assert set(plain["cell"]) == {"ESZSL", "AVCA", "printed, pull 0.1"}
-    assert not plain["emulated"].any()
+    assert not plain["replicate"].any()
 
 
 def test_a_loudness_that_no_method_takes_is_one_sentence(tmp_path: Path) -> None:

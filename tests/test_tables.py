@@ -18,7 +18,7 @@ from hypav.experiments import effects
 from hypav.experiments.configs import TABLES, Row, table_rows
 from hypav.experiments.contrasts import forest, planned
 from hypav.experiments.effects import course_runs, results_path
-from hypav.experiments.evidence import one_processor, recorded_runs
+from hypav.experiments.evidence import further_runs, one_processor, recorded_runs
 from hypav.experiments.paper import paper_tables, reported
 from hypav.experiments.report import evidence_text
 from hypav.experiments.runs import frame
@@ -236,7 +236,7 @@ def test_the_page_of_tables_is_what_the_recorded_runs_give() -> None:
 
 def test_the_appendix_is_what_the_runs_of_the_page_give() -> None:
     stored = (results_path() / "evidence.md").read_text(encoding="utf-8")
-    same_but_for_the_last_digit(stored, evidence_text(recorded_runs()))
+    same_but_for_the_last_digit(stored, evidence_text(recorded_runs(), further_runs()))
 
 
 # numbers on the pages that are in no table
@@ -281,7 +281,7 @@ def test_numbers_of_the_page_are_lines_of_pandas() -> None:
     runs = pd.read_csv(results_path() / "runs.csv")
     recorded = one_processor(recorded_runs())
     table, found = forest(recorded).set_index(["data", "row"]), planned(recorded).set_index(["data", "test"])
-    trained = runs[~runs.emulated & runs.recipe.isin(["course", "yt8m-mini-course"])]
+    trained = runs[~runs.replicate & runs.recipe.isin(["course", "yt8m-mini-course"])]
     assert trained.data.nunique() == 2
     for data, here in trained.groupby("data"):
         wide = 100 * here.pivot_table(index="seed", columns="cell", values="HM")

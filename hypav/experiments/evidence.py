@@ -88,22 +88,25 @@ def _curvature(key: Key | None) -> list[Row]:
 
 
 def _full_length(key: Key | None) -> list[Row]:
-    """AVCA, the printed loss at weight 1 and at PULL, and `curved` at k = -0.2, 0 and 0.2 at PULL."""
+    """AVCA and AVCA-skip; the printed loss at weight 1 and at PULL, and `curved` at k = -0.2, 0 and 0.2 at PULL."""
     curved = [
         row for row in table_rows("table3", key, "curved", None, PULL) if row.label in ("-0.2", "0.0", "0.2")
     ]
     printed = [*table_rows("table7", key, "printed", 1.0), *table_rows("table7", key, "printed", None, PULL)]
-    return _once([*printed, *curved])
+    rows = _once([*printed, *curved])
+    (avca,) = (row for row in rows if row.alignment is None)
+    return [*rows, replace(avca, label=SkipConfig.method, method=SkipConfig.method)]
 
 
 def _competent(key: Key | None) -> list[Row]:
     """AVCA, AVCA-skip, and on top of it the printed loss and `curved` at k = -0.2, 0 and 0.2, all at PULL."""
-    skip, rows = SkipConfig.method, _full_length(key)
-    (avca,) = (row for row in rows if row.alignment is None)
+    rows = _full_length(key)
     aligned = [
-        replace(row, method=f"{skip} + {row.method}") for row in rows if row.alignment and row.alignment.pull
+        replace(row, method=f"{SkipConfig.method} + {row.method}")
+        for row in rows
+        if row.alignment and row.alignment.pull
     ]
-    return [avca, replace(avca, label=skip, method=skip), *aligned]
+    return [*(row for row in rows if row.alignment is None), *aligned]
 
 
 def _planted(
@@ -183,6 +186,11 @@ def recorded_runs() -> DataFrame:
         RunError: the file is missing or damaged.
     """
     return with_cells(load_runs(results_path() / "runs.csv"))
+
+
+def further_runs() -> DataFrame:
+    """As `recorded_runs`, for longer training and a larger set: `notebooks/results/further_runs.csv`."""
+    return with_cells(load_runs(results_path() / "further_runs.csv"))
 
 
 def with_cells(runs: DataFrame) -> DataFrame:

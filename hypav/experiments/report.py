@@ -1,8 +1,9 @@
-"""Write what RESULTS.md quotes: the runs as one table, its appendix, and its two figures.
+"""Write what RESULTS.md quotes: the runs as two tables, its appendix, and its two figures.
 
-`python -m hypav.experiments.report FOLDER …` gathers the runs of some folders in `notebooks/results/runs.csv`; without a
-folder it reads that file. Then it writes evidence.md, forest.png and pull.png next to it. pulls.csv, which evidence.md
-shows too, is `evidence.pulls_at_weight_1` of both sets.
+`python -m hypav.experiments.report PATH …` gathers the runs of some folders or CSV files in `notebooks/results/runs.csv`;
+without a path it reads that file. Runs of a set and recipe without all 13 curvatures go to further_runs.csv: they are in
+no planned test. Then it writes evidence.md, forest.png and pull.png next to them. pulls.csv, which evidence.md shows too,
+is `evidence.pulls_at_weight_1` of both sets.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from hypav.errors import DataError
 from hypav.experiments import planted as planted_tree
+from hypav.experiments.configs import table_rows
 from hypav.experiments.contrasts import (
     between_processors,
     curvature,
@@ -26,7 +28,13 @@ from hypav.experiments.contrasts import (
     planned,
 )
 from hypav.experiments.effects import by_set, results_path
-from hypav.experiments.evidence import experiments, one_processor, recorded_runs, with_cells
+from hypav.experiments.evidence import (
+    experiments,
+    further_runs,
+    one_processor,
+    recorded_runs,
+    with_cells,
+)
 from hypav.experiments.runs import METRICS, load_runs
 from hypav.experiments.tables import csv_text, to_text
 from hypav.figures.evidence import plot_forest, plot_pull
@@ -46,7 +54,7 @@ Each number is a line of pandas:
 ```python
 import pandas as pd
 runs = pd.read_csv("runs.csv")
-here = runs[(runs.data == "YT8M-GZSL (mini)") & ~runs.emulated & (runs.recipe == "yt8m-mini-course")]
+here = runs[(runs.data == "YT8M-GZSL (mini)") & ~runs.replicate & (runs.recipe == "yt8m-mini-course")]
 100 * here[here.cell == "AVCA"].HM.mean()
 wide = 100 * here.pivot_table(index="seed", columns="cell", values="HM")
 (wide["printed, pull 0.1"] - wide["AVCA"]).mean()
@@ -62,10 +70,16 @@ def gathered(folders: Sequence[Path | str]) -> DataFrame:
     return runs.drop_duplicates(["key", "cpu", "recipe"]).sort_values(ORDER, kind="stable", ignore_index=True)
 
 
+def on_grid(runs: DataFrame) -> Series:
+    """Whether each run is of a set and recipe with all 13 curvatures of Table 3, which the planned tests take."""
+    wanted = len(table_rows("table3", None, "curved", 1.0)) - 1  # the first row is AVCA
+    return runs.groupby(["data_digest", "recipe"])["k"].transform("nunique") >= wanted
+
+
 def write_runs(runs: DataFrame, path: Path) -> None:
-    """Write runs as CSV, with `cell`, `k`, and `emulated`: whether most runs of the set are on another processor."""
+    """Write runs as CSV, with `cell`, `k`, and `replicate`: whether most runs of the set are on another processor."""
     most = one_processor(runs).index
-    table = runs.assign(emulated=~runs.index.isin(most))
+    table = runs.assign(replicate=~runs.index.isin(most))
     rounded = {name: table[name].round(6) for name in (*METRICS, "val_HM")} | {
         "seconds": table["seconds"].round(1)
     }
@@ -73,10 +87,11 @@ def write_runs(runs: DataFrame, path: Path) -> None:
         temporary.write_text(csv_text(table.assign(**rounded)), encoding="utf-8")
 
 
-def evidence_text(runs: DataFrame) -> str:
-    """The appendix of RESULTS.md."""
+def evidence_text(runs: DataFrame, further: DataFrame) -> str:
+    """The appendix of RESULTS.md; `further` are the runs of further_runs.csv."""
     main = one_processor(runs)
-    parts = [HEAD, "## What was run", to_text(_overview(runs)), "## The named experiments"]
+    parts = [HEAD, "## What was run", to_text(_overview(runs)), "In further_runs.csv:"]
+    parts += [to_text(_overview(further)), "## The named experiments"]
     parts += [to_text(experiments().reset_index().rename(columns={"name": "experiment"}))]
     for metric in ("HM", "ZSL"):
         tests = planned(main, metric)
@@ -100,6 +115,12 @@ def evidence_text(runs: DataFrame) -> str:
     parts += ["## Pull at weight 1 in the first step, over the seeds", to_text(means)]
     top = on_top(main)
     parts += ["## On top of another network, HM: exploratory", to_text(top)] if len(top) else []
+    more = one_processor(further)
+    parts += [
+        "## Longer training, and a larger set: exploratory",
+        to_text(forest(more)),
+        to_text(curvature(more)),
+    ]
     parts += ["## The paper's largest gains in HM", to_text(headline_gains())]
     parts += ["## The planted tree, k<0 minus flat, gains of k<0", to_text(_planted())]
     parts += ["## Other processors", to_text(between_processors(runs))]
@@ -142,14 +163,16 @@ def _overview(runs: DataFrame) -> DataFrame:
     )
 
 
-def main(folders: Sequence[str]) -> None:
-    """Write runs.csv if there are folders, and then the appendix and the figures."""
+def main(paths: Sequence[str]) -> None:
+    """Write runs.csv and further_runs.csv if there are paths, and then the appendix and the figures."""
     to = results_path()
-    if folders:
-        write_runs(gathered(folders), to / "runs.csv")
+    if paths:
+        every = gathered(paths)
+        write_runs(every[on_grid(every)], to / "runs.csv")
+        write_runs(every[~on_grid(every)], to / "further_runs.csv")
     runs = recorded_runs()
     with replacing(to / "evidence.md") as temporary:
-        temporary.write_text(evidence_text(runs), encoding="utf-8")
+        temporary.write_text(evidence_text(runs, further_runs()), encoding="utf-8")
     here = one_processor(runs)
     for name, (figure, _) in {
         "forest": plot_forest(forest(here)),

@@ -37,7 +37,7 @@ BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 SKY, ORANGE, BLACK = "#56B4E9", "#E69F00", "#000000"
 INK = "#444444"  # reference lines, the paper's numbers, notes
 HATCH = "////"  # the second cue of filled areas
-STORED_DPI = 200  # of the pictures in notebooks; they are shown at 100 pixels an inch, and sharp on fine screens and paper
+STORED_DPI = 200  # of the pictures in notebooks, which are shown at 100 pixels an inch: sharp on fine screens and paper
 
 
 @dataclass(frozen=True)
