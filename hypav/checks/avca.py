@@ -141,18 +141,18 @@ triplet = FunctionCheck(
         "the signs of the two distances are exchanged: your term pulls the negative.": lambda x, p, n: (
             _triplet(x, n, p)
         ),
-        "the hinge is "
-        "missing: a triplet that keeps the margin costs nothing, not less than nothing.": lambda x, p, n: (
+        "max(0, ·) is missing: "
+        "a triplet whose positive is at least 1 closer has loss 0, and not less than 0.": lambda x, p, n: (
             _distance(x, p) - _distance(x, n) + 1
         ).mean(),
-        "the margin is missing: add 1 before max(0, ·).": lambda x, p, n: (
+        "the 1 is missing: add it before max(0, ·).": lambda x, p, n: (
             (_distance(x, p) - _distance(x, n)).clamp_min(0).mean()
         ),
         "your distances are squared: the released network takes the plain Euclidean norm.": lambda x, p, n: (
             (_distance(x, p) ** 2 - _distance(x, n) ** 2 + 1).clamp_min(0).mean()
         ),
-        "you applied the hinge "
-        "after the mean: apply it to each triplet, or easy triplets cancel hard ones.": lambda x, p, n: (
+        "you took max(0, ·) "
+        "after the mean: take it for each triplet, or easy triplets cancel hard ones.": lambda x, p, n: (
             (_distance(x, p) - _distance(x, n) + 1).mean().clamp_min(0)
         ),
         "you sum over the batch: take the mean.": lambda x, p, n: (

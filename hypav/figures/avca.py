@@ -183,6 +183,44 @@ def attention_weights(model: AVCA, audio: Tensor, video: Tensor) -> Tensor:
     return (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(dim=-1)
 
 
+def plot_reading() -> Drawn:
+    """Draw how each of two tokens reads both with some weights; the wider an arrow, the larger the weight.
+
+    Returns:
+        figure and {"weights": the four weights, a row for each token that reads}.
+    """
+    weights = {"ₐ": {"ₐ": 0.8, "ᵥ": 0.2}, "ᵥ": {"ₐ": 0.4, "ᵥ": 0.6}}
+    looks = {"ₐ": (1.0, VERMILION), "ᵥ": (0.0, BLUE)}
+    with canvas(7.6, 2.6, margins=(0.01, 0.02, 0.99, 0.86)) as (figure, axes):
+        for i, (y, color) in looks.items():
+            words: dict[str, Any] = {"va": "center", "color": color, "fontsize": 12}
+            axes.text(0.0, y, f"φ{i} offers the key κ{i}\nand the value u{i}", ha="right", **words)
+            received = f"w{i}ₐ uₐ + w{i}ᵥ uᵥ"
+            axes.text(2.1, y, f"φ{i} asks with the query q{i},\nreceives {received}", **words)
+            for j, weight in weights[i].items():
+                start, look = looks[j]
+                _arrow(axes, (0.1, start), (2.0, y), look, linewidth=7 * weight)
+                place = (1.0, y + 0.06) if i == j else (1.66, 0.74 if y else 0.26)
+                side = "top" if y and i != j else "bottom"
+                axes.text(
+                    *place,
+                    f"w{i}{j} = {weight}",
+                    color=look,
+                    fontsize=12,
+                    ha="center" if i == j else "left",
+                    va=side,
+                )
+        axes.set(xlim=(-1.7, 4.3), ylim=(-0.4, 1.4))
+        bare(axes)
+        figure.suptitle("How much of each token does a token receive?")
+    figure.alt_text = (
+        "Left, two tokens, phi_a and phi_v, each with a key and a value. Right, the same tokens with a query each. Four "
+        "arrows lead from left to right. phi_a receives 0.8 of the value of phi_a and 0.2 of that of phi_v. phi_v "
+        "receives 0.4 and 0.6. The weights of each receiver sum to 1."
+    )
+    return figure, {"weights": [list(row.values()) for row in weights.values()]}
+
+
 def plot_attention(weights: Mapping[str, Tensor], *, data: str) -> Drawn:
     """Draw attention weights as 2 x 2 tables, with a row of panels for each state of the network and a column per head.
 
@@ -324,7 +362,7 @@ def plot_loss_groups(history: Any, *, data: str) -> Drawn:
             axes.legend(loc="upper center", ncols=3)
         left.set(title="loss, mean of the epoch", ylabel="sum of the group's terms")
         right.set(title="validation, β chosen anew each epoch", ylabel="%")
-        figure.suptitle(f"Which part of the loss falls, and what does it buy?\n{data}")
+        figure.suptitle(f"Which part of the loss falls, and do S and U rise?\n{data}")
     parts = [f"{group} from {shown[group][0]:.2f} to {shown[group][-1]:.2f}" for group in TERM_GROUPS]
     figure.alt_text = (
         f"Over {len(history)} epochs: {', '.join(parts)}. On val HM goes from {shown['HM'][0]:.1f} to "

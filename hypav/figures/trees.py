@@ -112,7 +112,7 @@ def plot_h_and_tripod() -> Drawn:
     figure.alt_text = (
         "Left, four points on an H: A and B on one side of a bar, C and D on the other. "
         f"AB + CD = {sums['AB + CD']:.1f} does not cross the bar; AC + BD and AD + BC cross it twice and are both "
-        f"{sums['AC + BD']:.1f}. Right, a tripod: the ways from b to i and to j run together along a thick line, whose "
+        f"{sums['AC + BD']:.1f}. Right, a tripod: the paths from b to i and to j run together along a thick line, whose "
         "length is Gromov's product."
     )
     return figure, {"sums": sums, "product": 2.0}

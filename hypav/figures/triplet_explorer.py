@@ -14,7 +14,14 @@ from hypav.figures.explorer import Explorer, fixed
 from hypav.figures.style import BLUE, GREEN, VERMILION, Drawn, bare, canvas
 from hypav.losses import THETAS, triplets
 
-TERMS = ("tv", "vt", "ta", "at", "reg")
+# the terms by their names in `hypav.losses`, and how the explorer calls them
+TERMS = {
+    "tv": "anchor word, two pictures",
+    "vt": "anchor picture, two words",
+    "ta": "anchor word, two sounds",
+    "at": "anchor sound, two words",
+    "reg": "no triplet: squared distances",
+}
 KINDS = ("w", "v", "a")
 RATE = 0.3  # of a step down the gradient
 
@@ -87,9 +94,9 @@ def pull_numbers(points: Points, chosen: Sequence[str]) -> dict[str, Any]:
 
 def pull_words(chosen: Sequence[str], steps: int, data: Mapping[str, Any]) -> str:
     """`plot_pulls` in words."""
-    names = ", ".join(name for name in TERMS if name in chosen) or "none"
+    names = "; ".join(words for name, words in TERMS.items() if name in chosen) or "none"
     return (
-        f"Step {steps}. Chosen terms: {names}; their sum is {fixed(data['loss'], 3)}. {data['right']} of the 6 pictures "
+        f"Step {steps}. Chosen terms: {names}. Their sum is {fixed(data['loss'], 3)}. {data['right']} of the 6 pictures "
         "and sounds are nearest to the word of their own class."
     )
 
@@ -110,6 +117,6 @@ def _terms(points: Mapping[str, Tensor]) -> dict[str, Tensor]:
         setattr(e, f"theta_{kind}", x)
         setattr(e, f"theta_{kind}_neg", x.roll(-1, 0))
     return {
-        **triplets(e, {name: THETAS[name] for name in TERMS[:4]}),
+        **triplets(e, {name: THETAS[name] for name in TERMS if name in THETAS}),
         "reg": F.mse_loss(e.theta_v, e.theta_w) + F.mse_loss(e.theta_a, e.theta_w),
     }

@@ -1,4 +1,4 @@
-"""Figures of notebook 04: the border that beta moves, the phases, the curve of S over U, and choices on test data."""
+"""Figures of notebook 04: the border that beta moves, the phases, a table of scores, the choice of beta, and its harm."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import torch
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from hypav.data.simulated import COUNTS, simulated
@@ -18,7 +19,7 @@ from hypav.eszsl import Ridge, eszsl_scores
 from hypav.evaluation import Curve, Scores
 from hypav.figures.beta_explorer import beta_explorer  # noqa: F401
 from hypav.figures.runs import plot_phases  # noqa: F401
-from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Cue, Drawn, canvas, cues, histogram
+from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Cue, Drawn, bare, canvas, cues
 
 _SEEN, _UNSEEN = BLUE, VERMILION
 _MARKS = (Cue(_SEEN, "o", "-", ""), Cue(_UNSEEN, "D", "-", HATCH))
@@ -105,43 +106,59 @@ def plot_borders(betas: Sequence[float]) -> Drawn:
     return figure, shown
 
 
-def plot_switches(scores: Scores, *, betas: Sequence[float], data: str) -> Drawn:
-    """Draw the betas at which samples switch from their nearest seen to their nearest unseen class, by kind of sample.
+def plot_linear_map() -> Drawn:
+    """Draw the scores of the linear reference as a product of three tables, with one video and one class marked.
 
     Returns:
-        figure and {"edges" of the bins, "seen", "unseen": samples in each bin, "β = ...": percent of the samples of seen
-        and of unseen classes that have switched}.
+        figure and {table: [left, bottom, columns, rows]} of the boxes.
     """
-    switch = scores.nearest.last_seen
-    novel = torch.isin(scores.label, scores.unseen)
-    edges = torch.arange(-2, 23, dtype=torch.float64) / 4
-    edges = edges[(edges > switch.min() - 0.25) & (edges < switch.max() + 0.25)]
-    kinds = {"seen": switch[~novel], "unseen": switch[novel]}
-    shown: dict[str, Any] = {"edges": edges}
-    with canvas(7.2, 3.6) as (figure, axes):
-        for (kind, values), color, hatch in zip(kinds.items(), (_SEEN, _UNSEEN), ("", HATCH), strict=True):
-            shown[kind] = torch.histogram(values, edges).hist
-            share = 100 * shown[kind] / len(values)
-            histogram(axes, edges, share, color, hatch, f"samples of {kind} classes", alpha=0.65)
-        for beta in betas:
-            axes.axvline(beta, color=INK, linestyle="--")
-            at = (beta, axes.get_ylim()[1])
-            axes.annotate(f"β = {beta:g}", at, (3, -2), textcoords="offset points", va="top", color=INK)
-            shown[f"β = {beta:g}"] = [100 * float((v < beta).double().mean()) for v in kinds.values()]
-        axes.set(xlabel="d(nearest unseen) − d(nearest seen): the β at which the answer switches")
-        axes.set_ylabel("% of the samples")
-        axes.legend(loc="upper right")
-        axes.set_title(f"Where should β cut?\n{data}")
-    parts = [
-        f"β = {beta:g} lies right of {shown[f'β = {beta:g}'][1]:.0f} percent of the unseen and "
-        f"{shown[f'β = {beta:g}'][0]:.0f} percent of the seen samples"
-        for beta in betas
-    ]
+    boxes = {"X": (0, 0, 4, 6), "V": (6, 2, 3, 4), "Wᵀ": (11, 3, 5, 3), "scores": (18, 0, 5, 6)}
+    signs = {5.0: "·", 10.0: "·", 17.0: "="}
+    columns_of = {"X": "features", "V": "numbers\nof a word", "Wᵀ": "classes", "scores": "classes"}
+    with canvas(8, 2.7, margins=(0.01, 0.02, 0.99, 0.88)) as (figure, axes):
+        centred: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 11}
+        for name, (x, y, columns, rows) in boxes.items():
+            axes.add_patch(Rectangle((x, y), columns, rows, facecolor="#F7F7F7", edgecolor=INK))
+            axes.text(x + 1 + (name == "scores"), y + 0.75, name, **centred)
+            axes.text(x + columns / 2, y - 0.25, columns_of[name], ha="center", va="top", fontsize=11)
+        for x, y, columns, rows, color, hatch in (
+            (0, 4, 4, 1, _SEEN, ""), (13, 3, 1, 3, _UNSEEN, HATCH), (20, 4, 1, 1, INK, ""),
+        ):  # fmt: skip
+            axes.add_patch(Rectangle((x, y), columns, rows, facecolor=color, edgecolor="white", hatch=hatch))
+        axes.text(-0.4, 3, "videos", rotation=90, ha="right", va="center", fontsize=11)
+        for x, sign in signs.items():
+            axes.text(x, 4.4, sign, ha="center", va="center", fontsize=20)
+        axes.set(xlim=(-1.6, 23.3), ylim=(-1.6, 6.2))
+        bare(axes)
+        figure.suptitle("How does one matrix V score every video against every class?")
     figure.alt_text = (
-        "Two overlapping histograms of the β at which a sample's answer switches from seen to unseen: samples of "
-        f"unseen classes switch at {kinds['unseen'].median():.1f} in the median, of seen classes at "
-        f"{kinds['seen'].median():.1f}. {'; '.join(parts)}."
+        "Three tables are multiplied. X has a row for each video and a column for each feature. V has a row for each "
+        "feature and a column for each number of a word vector. W transposed has a column for each class. Their product "
+        "is the table of scores. A row of X and a column of W transposed are marked; they give one score."
     )
+    return figure, {name: list(box) for name, box in boxes.items()}
+
+
+def plot_best_betas(phases: Mapping[str, Scores], *, data: str) -> Drawn:
+    """Draw HM over beta for each phase, and the beta at which it is highest.
+
+    Returns:
+        figure and {phase: {"beta" of the highest HM, "HM" there in percent, "curve": HM in percent at 81 betas to 4}}.
+    """
+    betas = torch.arange(81, dtype=torch.float64) / 20
+    shown: dict[str, dict[str, Any]] = {}
+    with canvas(7.2, 3.3) as (figure, axes):
+        for (name, cue), scores in zip(cues(phases).items(), phases.values(), strict=True):
+            best, curve = scores.exact_optimum(), 100 * scores.curve(betas).HM
+            shown[name] = {"beta": best.beta, "HM": 100 * best.HM, "curve": curve}
+            axes.plot(betas, curve, color=cue.color, linestyle=cue.linestyle, label=name)
+            axes.plot(best.beta, 100 * best.HM, cue.marker, color=cue.color)
+            axes.axvline(best.beta, color=cue.color, linestyle=cue.linestyle, linewidth=0.9)
+        axes.set(xlabel="β", ylabel="HM in %", ylim=(0, 100), yticks=_QUARTERS)
+        axes.legend(loc="upper right")
+        axes.set_title(f"Is the best β of val the best β of test?\n{data}")
+    parts = [f"{name}: highest HM {n['HM']:.1f} percent at β = {n['beta']:.1f}" for name, n in shown.items()]
+    figure.alt_text = f"HM over β rises to one top and falls again. {'; '.join(parts)}."
     return figure, shown
 
 
@@ -307,6 +324,6 @@ def plot_peeking(gains: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn:
         axes.grid(False, axis="y")
         handles = [Line2D([], [], color=cue.color, marker=cue.marker, ls="none") for cue in styles.values()]
         figure.legend(handles, list(styles), loc="outside lower center", ncols=len(gains))
-        axes.set_title("How much does a look at test flatter? SIMULATED sets")
+        axes.set_title("How much HM does a look at test gain? SIMULATED sets")
     figure.alt_text = f"Points of HM gained by choosing on test, simulated sets. {'; '.join(parts)}."
     return figure, shown

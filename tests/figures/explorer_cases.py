@@ -257,7 +257,10 @@ EXPLORERS: dict[str, Cases] = {
         lambda s: triplet_explorer.pull_numbers({kind: s[kind] for kind in "wva"}, chosen_terms(s)),
         lambda s, found: triplet_explorer.pull_words(chosen_terms(s), s["steps"], found),
         controls=(
-            *({"kind": "checkbox", "key": name, "label": name} for name in triplet_explorer.TERMS),
+            *(
+                {"kind": "checkbox", "key": name, "label": label}
+                for name, label in triplet_explorer.TERMS.items()
+            ),
             {"kind": "press_button", "label": "Step", "after": after_a_step},
         ),
     ),

@@ -157,7 +157,8 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     ),
     "plot_noise": lambda: trees.plot_noise([2, 64], [0.4, 0.34], {"A": 0.3, "B": 0.27}),
     "plot_borders": lambda: zero_shot.plot_borders((0.0, 0.5)),
-    "plot_switches": lambda: zero_shot.plot_switches(SCORES, betas=(0.0,), **D),
+    "plot_linear_map": zero_shot.plot_linear_map,
+    "plot_best_betas": lambda: zero_shot.plot_best_betas({"val": SCORES, "test": SCORES}, **D),
     "plot_beta": lambda: zero_shot.plot_beta(curve(), betas=(0.0, 1.0), **D),
     "plot_peeking": lambda: zero_shot.plot_peeking(
         {"β": {"4 classes": [1.0, 2.0]}, "all": {"4 classes": [3.0]}}
@@ -169,6 +170,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_tests": lambda: competent.plot_tests(final_rows()),
     "plot_phases": lambda: runs.plot_phases(simulated("small")),
     "plot_network": lambda: avca.plot_network(network(), rand(4, 7), rand(4, 9), rand(3, 11)),
+    "plot_reading": avca.plot_reading,
     "plot_attention": lambda: avca.plot_attention({"before": rand(5, 2, 2, 2)}, **D),
     "plot_loss_groups": lambda: avca.plot_loss_groups(epochs(), **D),
     "plot_momentum": lambda: batch_norm.plot_momentum(rand(3), {"0.1": rand(3)}, {"0.1": [20, 21, 22]}, **D),

@@ -81,11 +81,22 @@ def test_a_look_at_test_never_costs_and_more_choices_gain_more() -> None:
     assert max(both) > 0
 
 
-def test_switches_count_every_sample_once(scores: Scores) -> None:
-    data = zero_shot.plot_switches(scores, betas=(0.75, 1.75), data="SIMULATED")[1]
-    assert data["seen"].sum() == data["unseen"].sum() == 3
-    assert data["β = 0.75"] == pytest.approx([100 / 3, 100 / 3])
-    assert data["β = 1.75"] == pytest.approx([200 / 3, 200 / 3])
+def test_the_best_beta_of_each_phase_is_marked(scores: Scores) -> None:
+    data = zero_shot.plot_best_betas({"val": scores, "test": scores}, data="SIMULATED")[1]
+    for phase in ("val", "test"):
+        assert data[phase]["beta"] == scores.exact_optimum().beta
+        assert float(data[phase]["curve"].max()) == pytest.approx(data[phase]["HM"])
+
+
+def test_the_tables_of_the_linear_map_can_be_multiplied() -> None:
+    X, V, W, product = zero_shot.plot_linear_map()[1].values()
+    assert (X[2], V[2]) == (V[3], W[3])
+    assert (product[2], product[3]) == (W[2], X[3])
+
+
+def test_the_drawn_attention_weights_sum_to_one() -> None:
+    for row in avca.plot_reading()[1]["weights"]:
+        assert sum(row) == pytest.approx(1)
 
 
 def test_beta_marks_the_curve_and_refuses_what_is_not_on_it() -> None:

@@ -4,7 +4,11 @@
 const TERMS = { // x, p and n
   tv: ["w", "v", "v"], vt: ["v", "w", "w"], ta: ["w", "a", "a"], at: ["a", "w", "w"],
 };
-const ALL = [...Object.keys(TERMS), "reg"];
+const NAMES = { // what the boxes and the sentence call each term
+  tv: "anchor word, two pictures", vt: "anchor picture, two words", ta: "anchor word, two sounds",
+  at: "anchor sound, two words", reg: "no triplet: squared distances",
+};
+const ALL = Object.keys(NAMES);
 const KINDS = ["w", "v", "a"];
 const RATE = 0.3, TINY = 1e-6;
 
@@ -64,9 +68,9 @@ function numbers(state) {
 }
 
 function sentence(state, { loss, right }) {
-  const chosen = ALL.filter((name) => state[name]);
+  const chosen = ALL.filter((name) => state[name]).map((name) => NAMES[name]);
   return (
-    `Step ${state.steps}. Chosen terms: ${chosen.length ? chosen.join(", ") : "none"}; their sum is ${fixed(loss, 3)}. ` +
+    `Step ${state.steps}. Chosen terms: ${chosen.length ? chosen.join("; ") : "none"}. Their sum is ${fixed(loss, 3)}. ` +
     `${right} of the 6 pictures and sounds are nearest to the word of their own class.`
   );
 }
@@ -102,14 +106,14 @@ const COLORS = ["blue", "red", "green"], MARKS = { w: "square", v: "circle", a: 
 
 export default explorer({
   title: "Triplet terms move points",
-  note: "Squares are words, circles pictures, triangles sounds; the number is the class. A thin line shows where the next " +
-    "step takes a point, five times as long. tv: T(w; v; v⁻), vt: T(v; w; w⁻), ta: T(w; a; a⁻), at: T(a; w; w⁻), reg: " +
-    "the squared distance of pictures and sounds to their word.",
+  note: "Squares are words, circles are pictures, triangles are sounds. The number is the class. A thin line shows where the " +
+    "next step takes a point, five times as long. In a triplet, the positive is of the anchor's class and the negative of " +
+    "the next class. The squared distances are those between a word and its picture, and between a word and its sound.",
   numbers,
   sentence,
   panels: () => [new Panel({ title: "Where do the chosen terms pull?", x: [-VIEW, VIEW], y: [-VIEW, VIEW] })],
   controls: () => [
-    ...ALL.map((key) => ({ kind: "checkbox", key, label: key })),
+    ...ALL.map((key) => ({ kind: "checkbox", key, label: NAMES[key] })),
     { kind: "press", label: "Step", action: (ui) => { step(ui); ui.update(); } },
     { kind: "press", label: "Play", action: play, pressed: (ui) => ui.timer !== null },
   ],
