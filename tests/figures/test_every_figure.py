@@ -215,6 +215,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_planted_maps": lambda: seeing_embeddings.plot_planted_maps(
         *seeing_embeddings.planted_groups(), [10]
     ),
+    "plot_spread": lambda: seeing_embeddings.plot_spread(POINTS, NAMES),
     "plot_kinship": lambda: seeing_embeddings.plot_kinship(
         {"AVCA": torch.tensor([[1.07, 1.03], [0.23, 0.18]])}, **D
     ),
