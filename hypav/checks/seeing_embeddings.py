@@ -164,7 +164,7 @@ kin = FunctionCheck(
             d, group
         ).flip(0),
     },
-    praise="The ratio says how far apart classes are on average. The share says which classes are neighbours.",
+    praise="The ratio says how far apart classes are on average. The share says who the neighbours are.",
 )
 
 

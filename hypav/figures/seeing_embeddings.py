@@ -188,8 +188,8 @@ def plot_spread(points: Tensor, names: Sequence[str]) -> Drawn:
         legend_below(figure, axes, 2)
         figure.suptitle(f"How many spreads apart are the means?\n{float(apart.max()):.1f} spreads")
     figure.alt_text = (
-        f"Points of the groups {', '.join(styles)} in the plane. Around the mean of each group is a circle whose radius is "
-        f"the spread. The largest distance between two means is {float(apart.max()):.1f} spreads."
+        f"Points of the groups {', '.join(styles)} in the plane. Around the mean of each group is a circle with the "
+        f"spread as its radius. The largest distance between two means is {float(apart.max()):.1f} spreads."
     )
     return figure, {"spread": spread, "separation": apart}
 

@@ -232,6 +232,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_planted_map": lambda: runs.plot_planted_map(PLANTED, measures=("distortion",)),
     "plot_forest": lambda: evidence.plot_forest(FOREST),
     "plot_pull": lambda: evidence.plot_pull(PULLED),
+    "plot_three_files": own_data.plot_three_files,
     "plot_text_rows": lambda: own_data.plot_text_rows(["Archery", "Clean", "Cut"], [0, 2, 1]),
 }
 
