@@ -85,7 +85,7 @@ class Embedded:
             axes = torch.linalg.svd(x - x.mean(0), full_matrices=False)
             # the root V S V^T: unlike S V^T it does not depend on the arbitrary signs of singular vectors
             alike = axes.Vh.T @ (axes.Vh * axes.S.unsqueeze(1)) / (len(x) - 1) ** 0.5
-            values: dict[str, list[float]] = {"Gaussian noise": [], "noise, same covariance": []}
+            values: dict[str, list[float]] = {"Gaussian noise": [], "same-covariance noise": []}
             for _ in range(10):
                 plain = torch.randn(x.shape, generator=generator, dtype=x.dtype)
                 matched = torch.randn(x.shape, generator=generator, dtype=x.dtype) @ alike

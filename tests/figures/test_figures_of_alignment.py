@@ -360,7 +360,7 @@ def test_noise_of_the_same_covariance_has_it_and_each_row_has_ten_sets_of_each_k
         return distances.max()
 
     row = found.delta_rows(delta, each=10)["a"]
-    assert len(row["Gaussian noise"]) == len(row["noise, same covariance"]) == 10
+    assert len(row["Gaussian noise"]) == len(row["same-covariance noise"]) == 10
     assert len(seen) == 21
     close(
         torch.stack(seen[1:-1:2]).mean() / seen[-1], torch.tensor(1.0, dtype=torch.float64), atol=0.3, rtol=0
