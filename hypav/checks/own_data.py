@@ -169,12 +169,12 @@ videos = FilesCheck(
         "each split holds one video only, the last: a new value has replaced the old one. Append to a list.": _each_split(
             lambda rows, label: rows[-1:]
         ),
-        "the places begin anew in each split. They are places in the whole table.": _each_split(
+        "the places start again in each split. They are places in the whole table.": _each_split(
             lambda rows, label: list(range(len(rows)))
         ),
         "the splits hold every place twice.": _each_split(lambda rows, label: rows + rows),
     },
-    praise="Places and ids from 0 are all that hv.from_arrays needs to know about a table.",
+    praise="hv.from_arrays needs nothing else from the table.",
 )
 
 
@@ -245,7 +245,7 @@ words = FunctionCheck(
             torch.nn.functional.normalize(_words(names, given, vectors), dim=1)
         ),
     },
-    praise="Matched by name, no order of files can shift them.",
+    praise="Vectors that are matched by name do not depend on the order of a file.",
 )
 
 
@@ -328,5 +328,5 @@ reader = FilesCheck(
         "the audio features are the video features.": _reading(change=lambda x: {**x, "audio": x["video"]}),
         "the rows have length 1 now. Leave the features as they are.": _reading(change=_normalised),
     },
-    praise="hv.from_arrays takes what it gives, so now you can train on anything.",
+    praise="hv.from_arrays takes its result, so you can train on your own data.",
 )

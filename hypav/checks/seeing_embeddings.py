@@ -1,4 +1,4 @@
-"""Checks of notebook 11: distances in spreads, kinship of classes, and kinship beside chance."""
+"""Checks of notebook 11: distances in spreads, whether siblings lie together, and the comparison with chance."""
 
 from __future__ import annotations
 
@@ -47,21 +47,23 @@ separation = FunctionCheck(
     class_separation,
     _clouds(),
     {
-        "these are plain distances: a network that makes all numbers three times as large would seem to separate "
-        "three times as well. Divide by the spread within classes.": _between,
-        "you divided by the mean square distance from the class mean, not by its root: the unit is wrong.": (
+        "these are plain distances: a network that triples all numbers would seem to separate three times as well. "
+        "Divide by the spread.": _between,
+        "you divided by the mean of the squared distances from the class means. Take its root first.": (
             lambda x, label: _between(x, label) / _spread(x, label) ** 2
         ),
-        "the spread is taken over all points together: it grows with the very distances that you measure.": (
+        "you measured the spread around the mean of all points. Take each point's distance from its own class mean.": (
             lambda x, label: _between(x, label) / (x - x.mean(0)).square().sum(1).mean().sqrt()
         ),
         "the spread is that of one coordinate: sum the squares over the coordinates before you take the mean.": (
             lambda x, label: _between(x, label) / _from_mean(x, label).square().mean().sqrt()
         ),
-        "these are squared distances.": lambda x, label: (_between(x, label) / _spread(x, label)) ** 2,
+        "these are squared distances. Take the root.": lambda x, label: (
+            (_between(x, label) / _spread(x, label)) ** 2
+        ),
         "you took the mean of the distances from the class mean. The spread is the root of the mean of their "
         "squares.": lambda x, label: _between(x, label) / _from_mean(x, label).norm(dim=1).mean(),
-        "you averaged the spreads of the classes. Average over all points, so that each point counts alike.": (
+        "you averaged the spreads of the classes. Average over all points, so that each point counts the same.": (
             lambda x, label: _between(x, label) / _spread_of_classes(x, label)
         ),
         "you multiplied by the spread. Divide by it.": lambda x, label: (
@@ -71,7 +73,7 @@ separation = FunctionCheck(
             lambda x, label: _between(x, label) / _from_mean(x, label).square().sum().sqrt()
         ),
     },
-    praise="A number without a unit: it may be compared between networks, as a gap on a t-SNE may not.",
+    praise="They have no unit, so you can compare them between networks. You cannot do that with gaps on a t-SNE.",
 )
 
 
@@ -140,10 +142,10 @@ kin = FunctionCheck(
         "a class is not its own sibling: its distance 0 to itself counts as a pair of the same super-group.": (
             _kin_with_zeros
         ),
-        "the ratio is upside down: different over same.": lambda d, group: torch.stack(
+        "the ratio is upside down. Divide by the mean for siblings.": lambda d, group: torch.stack(
             [1 / _ratio(d, group), _siblings(d, group)]
         ),
-        "each class is among its own five nearest, at the distance 0.": _kin_with_itself,
+        "each class is among its own five nearest, at the distance 0. Leave it out.": _kin_with_itself,
         "you took the five farthest classes: topk takes the largest unless you say largest=False.": (
             lambda d, group: torch.stack([_ratio(d, group), _siblings(d, group, largest=True)])
         ),
@@ -153,7 +155,7 @@ kin = FunctionCheck(
         "you took fewer than five neighbours.": lambda d, group: torch.stack(
             [_ratio(d, group), _siblings(d, group, 4)]
         ),
-        "the upper mean runs over all pairs. It must hold pairs of different super-groups only.": _kin_of_all,
+        "the first mean is over all pairs. Take pairs of different super-groups only.": _kin_of_all,
         "this is a difference, which has the unit of the distances. Take the ratio.": _kin_as_difference,
         "you counted the siblings. Divide by 5 for the share.": lambda d, group: torch.stack(
             [_ratio(d, group), 5 * _siblings(d, group)]
@@ -162,7 +164,7 @@ kin = FunctionCheck(
             d, group
         ).flip(0),
     },
-    praise="Two questions: how far on average, and who is next to whom.",
+    praise="The ratio says how far apart classes are on average. The share says who the neighbours are.",
 )
 
 
@@ -208,11 +210,11 @@ def _rows_only(x: Tensor, label: Tensor, group: Tensor, shuffles: Tensor) -> Ten
 
 
 kinship = FunctionCheck(
-    "kinship beside chance",
+    "both numbers beside what chance gives",
     _kinship,
     _videos(),
     {
-        "rows and columns are exchanged: a row for each statistic, with its value and its limit.": (
+        "rows and columns are exchanged. Give a row for each statistic, with its value and its limit.": (
             lambda *args: _kinship(*args).T
         ),
         "you shuffled the rows of the distances and not their columns. Shuffle the super-groups instead.": _rows_only,
@@ -237,5 +239,5 @@ kinship = FunctionCheck(
             _limit(lambda null: null.mean(0) + 2 * null.std(0))
         ),
     },
-    praise="Any embedding can be measured so, that of a matrix too.",
+    praise="You can measure any embedding in this way, and also that of a linear map.",
 )

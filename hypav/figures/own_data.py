@@ -1,4 +1,4 @@
-"""Notebook 12: which word vector each class gets, and helpers that write small folders and measure on them."""
+"""Notebook 12: which word vector a class gets, how files belong together, and helpers that write and measure."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def write_own_folder(data: FeatureSet, folder: Path) -> str:
 
 
 def build_drawn_yt8m(folder: Path) -> list[list[Any]]:
-    """Write two shards in YouTube-8M's format, with drawn numbers as features, and build a set from them.
+    """Write two shards in YouTube-8M's format, with random numbers as features, and build a set from them.
 
     Returns:
         rows [what, number]: records read, records with two of our classes, records kept.
@@ -128,6 +128,38 @@ def seconds_of_a_step(N_c: int = 0) -> float:
     return min(seconds)
 
 
+def plot_three_files() -> Drawn:
+    """Draw how three files of a small set belong together: features by place, word vectors by name.
+
+    Returns:
+        figure and {"row": for each video the place of its class among the words}.
+    """
+    videos, words = ["Archery", "BandMarching", "Archery"], ["band marching", "archery"]
+    splits = ["stage_1_train", "stage_1_train", "stage_2_test_seen"]
+    row = [1, 0, 1]
+    with canvas(7.2, 2.3, margins=(0.01, 0.02, 0.99, 0.84)) as (figure, axes):
+        for x, name in ((0, "features.npz"), (2.6, "videos.csv"), (7.0, "words.npz")):
+            axes.text(x, -1, name, fontsize=10, weight="bold", va="center")
+        for place, (name, split, word) in enumerate(zip(videos, splits, row, strict=True)):
+            axes.text(0, place, f"row {place}", fontsize=9, va="center")
+            axes.text(2.6, place, f"{name},{split}", fontsize=9, va="center", family="monospace")
+            axes.plot([0.9, 2.5], [place, place], "-", color=BLUE, label="same place" if place == 0 else None)
+            ends = {"color": VERMILION, "label": "same name" if place == 0 else None}
+            axes.plot([5.6, 6.9], [place, word + 0.5], "--", **ends)
+        for place, word in enumerate(words):
+            axes.text(7.0, place + 0.5, word, fontsize=9, va="center", family="monospace")
+        axes.set(xlim=(0, 9.0), ylim=(3.4, -1.4))
+        axes.legend(loc="lower center", ncols=2)
+        bare(axes)
+        figure.suptitle("How do three files make one set?")
+    figure.alt_text = (
+        "Three files of a small set. Rows 0 to 2 of features.npz are joined to the lines "
+        f"{', '.join(videos)} of videos.csv in the same order, and each line to the word of its class in words.npz, "
+        f"which has the order {', '.join(words)}."
+    )
+    return figure, {"row": row}
+
+
 def plot_text_rows(names: Sequence[str], given: Sequence[int]) -> Drawn:
     """Draw the classes on the left, with lines to the classes on the right whose word vectors they get.
 
@@ -157,11 +189,11 @@ def plot_text_rows(names: Sequence[str], given: Sequence[int]) -> Drawn:
         axes.text(1.03, -1, "gets the word vector of", ha="left", va="center", fontsize=9)
         axes.set(xlim=(0, 1), ylim=(len(names) - 0.5, -1.5))
         bare(axes)
-        figure.suptitle("Whose word does each class get?")
-    examples = "; ".join(f"{names[index]} that of {names[given[index]]}" for index in shifted[:4])
+        figure.suptitle("Whose word vector does each class get?")
+    examples = "; ".join(f"{names[index]} to that of {names[given[index]]}" for index in shifted[:4])
     figure.alt_text = (
         f"{len(names)} classes, each joined to the class whose word vector it gets. {len(names) - len(shifted)} lines "
-        f"are straight, {len(shifted)} go to another class{': ' + examples if shifted else ''}"
+        f"are level, {len(shifted)} go to another class{': ' + examples if shifted else ''}"
         f"{' and so on' if len(shifted) > 4 else ''}."
     )
     return figure, {"given": list(given), "shifted": len(shifted)}

@@ -1,4 +1,4 @@
-"""Figures of notebook 11: maps of points, kinship beside chance, distances over the class tree, delta_rel."""
+"""Figures of notebook 11: maps of points, siblings beside chance, distances over the class tree, delta_rel."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Circle
 from torch import Tensor
 
 from hypav import eszsl
 from hypav.data.features import FeatureSet
-from hypav.embeddings import norm_by_depth, pick, rank_correlation, tsne
+from hypav.embeddings import norm_by_depth, pick, rank_correlation, separation, tsne
 from hypav.experiments.configs import recipe_for
 from hypav.experiments.grid import train
 from hypav.figures.map_explorer import embedding_explorer  # noqa: F401
@@ -84,7 +85,7 @@ class Embedded:
             axes = torch.linalg.svd(x - x.mean(0), full_matrices=False)
             # the root V S V^T: unlike S V^T it does not depend on the arbitrary signs of singular vectors
             alike = axes.Vh.T @ (axes.Vh * axes.S.unsqueeze(1)) / (len(x) - 1) ** 0.5
-            values: dict[str, list[float]] = {"Gaussian noise": [], "same covariance": []}
+            values: dict[str, list[float]] = {"Gaussian noise": [], "same-covariance noise": []}
             for _ in range(10):
                 plain = torch.randn(x.shape, generator=generator, dtype=x.dtype)
                 matched = torch.randn(x.shape, generator=generator, dtype=x.dtype) @ alike
@@ -124,7 +125,8 @@ def linear_map(data: FeatureSet, modality: str) -> Tensor:
 
 
 def planted_groups() -> tuple[Tensor, list[str]]:
-    """Three groups A, B, C of 40 points in the plane: B to C is five times A to B, and C is four times as wide."""
+    """Three groups A, B, C of 40 points in the plane: the gap from B to C is five times that from A to B,
+    and C is four times as wide as A."""
     generator = torch.Generator().manual_seed(0)
     centre = torch.tensor([[0.0, 0.0], [10.0, 0.0], [60.0, 0.0]], dtype=torch.float64)
     noise = torch.randn(3, 40, 2, generator=generator, dtype=torch.float64)
@@ -132,8 +134,8 @@ def planted_groups() -> tuple[Tensor, list[str]]:
     return points.reshape(120, 2), [name for name in "ABC" for _ in range(40)]
 
 
-def plot_planted_maps(points: Tensor, names: Sequence[str], perplexities: Sequence[int]) -> Drawn:
-    """Draw points (n, 2) of three groups A, B, C and their t-SNEs, each on its own scale, because a t-SNE has no unit.
+def plot_planted_maps(points: Tensor, names: Sequence[str], perplexities: Sequence[int] = ()) -> Drawn:
+    """Draw points (n, 2) of three groups A, B, C, and their t-SNEs, each on its own scale, because a t-SNE has no unit.
 
     Returns:
         figure and {title: [gap BC / gap AB, width C / width A, share of the ten nearest points that are kept]}.
@@ -141,21 +143,55 @@ def plot_planted_maps(points: Tensor, names: Sequence[str], perplexities: Sequen
     maps = {"the points": points} | {f"perplexity {p}": tsne(points, perplexity=p) for p in perplexities}
     measured = {title: _gaps_and_widths(flat, names, points) for title, flat in maps.items()}
     styles = cues(sorted(set(names)), reuse=True)
-    with canvas(2.4 * len(maps), 3.3, len(maps)) as (figure, panels):
+    with canvas(max(4.8, 2.0 * len(maps)), 3.3, len(maps)) as (figure, panels):
         for axes, (title, flat) in zip(panels, maps.items(), strict=True):
             _scatter(axes, flat, names, styles)
             gaps, widths, kept = measured[title]
             axes.set(xticks=[], yticks=[], title=title)
             axes.set_aspect("equal", adjustable="datalim")
-            axes.set_xlabel(f"gaps 1 : {gaps:.1f}\nwidths 1 : {widths:.1f}\nneighbours {100 * kept:.0f} %")
+            axes.set_xlabel(
+                f"gaps AB : BC = 1 : {gaps:.1f}\nwidths A : C = 1 : {widths:.1f}"
+                + (f"\nneighbours kept: {100 * kept:.0f} %" if title != "the points" else "")
+            )
         legend_below(figure, axes, 3)
-        figure.suptitle("How much of a map is the parameter?\n120 points drawn in the plane")
-    figure.alt_text = "120 points of three groups A, B, C in the plane, and their t-SNEs. " + "; ".join(
+        question = "What does a t-SNE change?" if perplexities else "How far apart are the groups?"
+        figure.suptitle(f"{question}\n{len(points)} random points in the plane")
+    figure.alt_text = (
+        f"{len(points)} points of three groups A, B, C in the plane{', and their t-SNEs' if perplexities else ''}. "
+    ) + "; ".join(
         f"{title}: gap B to C {gaps:.1f} times gap A to B, C {widths:.1f} times as wide as A, "
         f"{kept:.2f} of neighbours kept"
         for title, (gaps, widths, kept) in measured.items()
     )
     return figure, measured
+
+
+def plot_spread(points: Tensor, names: Sequence[str]) -> Drawn:
+    """Draw points (n, 2) of groups, the mean of each group, and around it a circle with the spread as its radius.
+
+    Returns:
+        figure and {"spread", "separation": the distances between the means, in spreads}.
+    """
+    styles = cues(sorted(set(names)), reuse=True)
+    label = torch.tensor([list(styles).index(name) for name in names])
+    means = torch.stack([points[label == place].mean(0) for place in range(len(styles))])
+    spread = float((points - means[label]).square().sum(1).mean().sqrt())
+    apart = separation(points, label)
+    with canvas(6.4, 2.9) as (figure, axes):
+        _scatter(axes, points, names, styles)
+        axes.plot(*means.T, "+--", color=INK, markersize=12, label="distance between the means")
+        for x, y in means.tolist():
+            axes.add_patch(Circle((x, y), spread, fill=False, color=VERMILION))
+        axes.plot([], [], "-", color=VERMILION, label="circle of radius 1 spread")
+        axes.set(xticks=[], yticks=[])
+        axes.set_aspect("equal", adjustable="datalim")
+        legend_below(figure, axes, 2)
+        figure.suptitle(f"How many spreads apart are the means?\n{float(apart.max()):.1f} spreads")
+    figure.alt_text = (
+        f"Points of the groups {', '.join(styles)} in the plane. Around the mean of each group is a circle with the "
+        f"spread as its radius. The largest distance between two means is {float(apart.max()):.1f} spreads."
+    )
+    return figure, {"spread": spread, "separation": apart}
 
 
 def _gaps_and_widths(flat: Tensor, names: Sequence[str], points: Tensor) -> list[float]:
@@ -172,21 +208,21 @@ def _distances(x: Tensor) -> Tensor:
 
 
 def plot_kinship(rows: Mapping[str, Tensor], *, data: str) -> Drawn:
-    """Draw the kinship of several embeddings, a row each, beside what chance gives.
+    """Draw whether siblings lie together in several embeddings, a row each, beside what chance gives.
 
     Args:
-        rows: name -> [[ratio, its limit by chance], [sibling share, its limit]], (2, 2).
+        rows: name -> [[distance ratio, its limit of chance], [sibling share, its limit]], (2, 2).
 
     Returns:
         figure and the rows.
     """
     with canvas(7.2, 0.5 * len(rows) + 1.7, 2, sharey=True) as (figure, panels):
-        titles = ("distance ratio, different : same", "siblings among the five nearest")
+        titles = ("distance ratio", "sibling share")
         for statistic, (axes, title) in enumerate(zip(panels, titles, strict=True)):
             start = 1.0 if statistic == 0 else 0.0
             for place, values in enumerate(rows.values()):
                 value, limit = values[statistic].tolist()
-                label = "97.5 % of shuffled super-groups lie below" if place == 0 else None
+                label = "limit of chance: 97.5 % of shuffles lie below" if place == 0 else None
                 axes.barh(place, limit - start, left=start, height=0.55, color="#CCCCCC", label=label)
                 axes.plot(value, place, "o", color=VERMILION, ms=8, label="measured" if place == 0 else None)
             most = max(float(values[statistic].max()) for values in rows.values())
@@ -197,8 +233,8 @@ def plot_kinship(rows: Mapping[str, Tensor], *, data: str) -> Drawn:
         panels[0].set_yticks(range(len(rows)), list(rows))
         legend_below(figure, panels[0], 2)
         figure.suptitle(f"Do classes of one super-group lie together?\n{data}")
-    figure.alt_text = f"Kinship on {data}, with the limit of chance. " + "; ".join(
-        f"{name}: ratio {values[0, 0]:.2f} ({values[0, 1]:.2f}), siblings among the five nearest {values[1, 0]:.2f} "
+    figure.alt_text = f"Siblings on {data}, with the limit of chance in brackets. " + "; ".join(
+        f"{name}: distance ratio {values[0, 0]:.2f} ({values[0, 1]:.2f}), sibling share {values[1, 0]:.2f} "
         f"({values[1, 1]:.2f})"
         for name, values in rows.items()
     )
@@ -206,7 +242,7 @@ def plot_kinship(rows: Mapping[str, Tensor], *, data: str) -> Drawn:
 
 
 def plot_tree_agreement(tree: Tensor, distances: Mapping[str, Tensor], *, data: str) -> Drawn:
-    """Draw the distance of every pair of classes over their distance in the class tree, with Spearman's correlation.
+    """Draw the distance between every two classes over their distance in the class tree, with Spearman's correlation.
 
     Args:
         tree: (K, K) numbers of edges between classes.
@@ -229,11 +265,11 @@ def plot_tree_agreement(tree: Tensor, distances: Mapping[str, Tensor], *, data: 
             axes.plot(list(means), list(means.values()), "D-", color=VERMILION, label="mean")
             axes.set(xticks=list(means), xlabel="edges in the class tree")
             axes.set_title(f"{title}\nrank correlation " + minus(f"{shown[title]['correlation']:.2f}"))
-        panels[0].set_ylabel("distance, in spreads of a class")
+        panels[0].set_ylabel("distance, in spreads")
         panels[0].legend(loc="upper left")
         figure.suptitle(f"Are classes near in the tree near in the space?\n{data}")
     figure.alt_text = (
-        f"Distances of {len(i)} pairs of classes of {data} over their distance in the tree. "
+        f"Distances between {len(i)} pairs of classes of {data} over their distance in the tree. "
         + "; ".join(
             f"{title}: rank correlation {row['correlation']:.2f}, means "
             + ", ".join(f"{mean:.2f} at {step:g} edges" for step, mean in row["means"].items())

@@ -217,6 +217,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_planted_maps": lambda: seeing_embeddings.plot_planted_maps(
         *seeing_embeddings.planted_groups(), [10]
     ),
+    "plot_spread": lambda: seeing_embeddings.plot_spread(POINTS, NAMES),
     "plot_kinship": lambda: seeing_embeddings.plot_kinship(
         {"AVCA": torch.tensor([[1.07, 1.03], [0.23, 0.18]])}, **D
     ),
@@ -233,6 +234,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_planted_map": lambda: runs.plot_planted_map(PLANTED, measures=("distortion",)),
     "plot_forest": lambda: evidence.plot_forest(FOREST),
     "plot_pull": lambda: evidence.plot_pull(PULLED),
+    "plot_three_files": own_data.plot_three_files,
     "plot_text_rows": lambda: own_data.plot_text_rows(["Archery", "Clean", "Cut"], [0, 2, 1]),
 }
 

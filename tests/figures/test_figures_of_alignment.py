@@ -320,6 +320,19 @@ def test_the_planted_gaps_and_widths_are_measured_and_groups_have_a_second_cue()
     assert len({line.get_marker() for line in figure.axes[0].lines}) == 3
 
 
+def test_the_points_are_shown_before_their_maps() -> None:
+    figure, data = seeing_embeddings.plot_planted_maps(*seeing_embeddings.planted_groups())
+    assert list(data) == ["the points"]
+    assert "t-SNE" not in figure.alt_text
+
+
+def test_the_circle_of_the_spread_has_its_radius() -> None:
+    points = torch.tensor([[0, 3], [0, -3], [12, 3], [12, -3]], dtype=torch.float64)
+    figure, data = seeing_embeddings.plot_spread(points, [*"AABB"])
+    assert [circle.radius for circle in figure.axes[0].patches] == pytest.approx([3, 3])
+    assert data["separation"][0, 1].item() == pytest.approx(4)
+
+
 def test_a_row_of_kinship_is_a_dot_beside_a_bar_that_ends_at_the_limit_of_chance() -> None:
     figure, _ = seeing_embeddings.plot_kinship(
         {"AVCA": torch.tensor([[1.07, 1.03], [0.23, 0.18]], dtype=torch.float64)}, data="x"
@@ -347,7 +360,7 @@ def test_noise_of_the_same_covariance_has_it_and_each_row_has_ten_sets_of_each_k
         return distances.max()
 
     row = found.delta_rows(delta, each=10)["a"]
-    assert len(row["Gaussian noise"]) == len(row["same covariance"]) == 10
+    assert len(row["Gaussian noise"]) == len(row["same-covariance noise"]) == 10
     assert len(seen) == 21
     close(
         torch.stack(seen[1:-1:2]).mean() / seen[-1], torch.tensor(1.0, dtype=torch.float64), atol=0.3, rtol=0
