@@ -173,7 +173,7 @@ damage = FunctionCheck(
         "the two numbers are exchanged: the one with stored statistics comes first.": lambda s, m, c, r: _two(
             s(r(m)) - s(r(c(m))), s(m) - s(c(m))
         ),
-        "these are the scores of the changed network. The damage is the difference from the untouched one.": lambda s, m, c, r: (
+        "these are the scores of the changed network. Subtract them from those without it.": lambda s, m, c, r: (
             _two(s(c(m)), s(r(c(m))))
         ),
         "you measured with stored statistics twice.": lambda s, m, c, r: _two(s(m) - s(c(m)), s(m) - s(c(m))),

@@ -189,7 +189,7 @@ def plot_path() -> Drawn:
         axes.set_title("How do the features and the words reach the space of words? (thick: new)")
     figure.alt_text = (
         "The features take two ways to the space of words: through AVCA, and past it through one matrix L. AVCA's output "
-        "is multiplied by a gate that starts at zero, and added. The words keep their own vectors, and AVCA's part is added."
+        "is multiplied by a gate that starts at 0, and added. The words keep their own vectors, AVCA's part is added."
     )
     return figure, {"boxes": list(boxes)}
 
