@@ -58,7 +58,7 @@ running_mean = FunctionCheck(
             _by_sample(running, batch, momentum)
         ),
     },
-    praise="Evaluation normalises with this number, training never looks at it.",
+    praise="Evaluation normalises with this number. Training never uses it.",
 )
 
 
@@ -98,14 +98,14 @@ statistics = FunctionCheck(
         "your variance divides by B. PyTorch stores the unbiased one, with B - 1.": lambda batches: _over(
             batches, _mean, lambda x: x.var(dim=0, unbiased=False)
         ),
-        "this is the standard deviation. The variance is asked for.": lambda batches: _over(
+        "this is the standard deviation. Return the variance.": lambda batches: _over(
             batches, _mean, lambda x: x.std(dim=0)
         ),
-        "you used the last batch only. All batches count alike.": lambda batches: (
+        "you used the last batch only. Every batch has the same weight.": lambda batches: (
             _mean(batches[-1]),
             _variance(batches[-1]),
         ),
-        "you used the first batch only. All batches count alike.": lambda batches: (
+        "you used the first batch only. Every batch has the same weight.": lambda batches: (
             _mean(batches[0]),
             _variance(batches[0]),
         ),
@@ -118,12 +118,12 @@ statistics = FunctionCheck(
             torch.stack([_mean(x) for x in batches]).var(dim=0),
         ),
         "mean and variance are exchanged.": lambda batches: _over(batches, _variance, _mean),
-        "you added the variances. All batches count alike: take their mean.": lambda batches: (
+        "you added the variances. Every batch has the same weight: take their mean.": lambda batches: (
             _mean(torch.cat(batches)),
             torch.stack([_variance(x) for x in batches]).sum(dim=0),
         ),
     },
-    praise="So a network can be evaluated with statistics of its own, without any training.",
+    praise="With these a network gets fresh statistics without any training.",
 )
 
 
@@ -164,16 +164,16 @@ damage = FunctionCheck(
         "you compare the refreshed network with the changed one as it is. Refresh both sides.": lambda s, m, c, r: (
             _two(s(m) - s(c(m)), s(r(m)) - s(c(m)))
         ),
-        "you refresh before the change. The statistics must know about the change.": lambda s, m, c, r: _two(
+        "you refresh before the change. Refresh the changed network.": lambda s, m, c, r: _two(
             s(m) - s(c(m)), s(r(m)) - s(c(r(m)))
         ),
-        "the sign is wrong: a damage is positive if the score falls.": lambda s, m, c, r: (
+        "the sign is wrong: the damage is positive if the score falls.": lambda s, m, c, r: (
             -_two(s(m) - s(c(m)), s(r(m)) - s(r(c(m))))
         ),
-        "the two are exchanged: stored statistics come first.": lambda s, m, c, r: _two(
+        "the two numbers are exchanged: the one with stored statistics comes first.": lambda s, m, c, r: _two(
             s(r(m)) - s(r(c(m))), s(m) - s(c(m))
         ),
-        "these are the scores of the changed network. The damage is the loss in score.": lambda s, m, c, r: (
+        "these are the scores of the changed network. Subtract them from those without it.": lambda s, m, c, r: (
             _two(s(c(m)), s(r(c(m))))
         ),
         "you measured with stored statistics twice.": lambda s, m, c, r: _two(s(m) - s(c(m)), s(m) - s(c(m))),
@@ -181,5 +181,5 @@ damage = FunctionCheck(
             s(m) - s(c(m)), s(m) - s(r(m))
         ),
     },
-    praise="The second number is the one to report, and only if training anew is out of reach.",
+    praise="Report the second number if you cannot train the changed network again.",
 )

@@ -39,19 +39,19 @@ gain = FunctionCheck(
         "you took the other sign: the gain is the change's HM minus AVCA's.": _gain_with(
             lambda HM, base, t: t * (HM - base).std() / len(HM) ** 0.5, sign=-1.0
         ),
-        "your interval is that of the HM itself. Take the differences first, seed by seed: seeds that are easy "
-        "for both then cancel.": _gain_with(lambda HM, base, t: t * HM.std() / len(HM) ** 0.5),
+        "your interval is that of the HM itself. Take the differences first, seed by seed: what a seed does to both "
+        "runs then cancels.": _gain_with(lambda HM, base, t: t * HM.std() / len(HM) ** 0.5),
         "you added the variances of both columns, as if their seeds had nothing in common. The runs of a seed share "
         "their batches: take the differences seed by seed.": _gain_with(
             lambda HM, base, t: t * ((HM.var() + base.var()) / len(HM)) ** 0.5
         ),
-        "the root of the number of seeds is missing: a mean spreads less than a single difference.": _gain_with(
+        "divide by the square root of the number of seeds: a mean spreads less than a single difference.": _gain_with(
             lambda HM, base, t: t * (HM - base).std()
         ),
-        "you divided by the number of seeds. It is its root.": _gain_with(
+        "you divided by the number of seeds. Divide by its square root.": _gain_with(
             lambda HM, base, t: t * (HM - base).std() / len(HM)
         ),
-        "you took 1.96. So few seeds need Student's t.": _gain_with(
+        "you took 1.96. With so few seeds, take the t that is given.": _gain_with(
             lambda HM, base, t: 1.96 * (HM - base).std() / len(HM) ** 0.5
         ),
         "this is the whole interval. Give half of it, as after ±.": _gain_with(
@@ -64,7 +64,7 @@ gain = FunctionCheck(
             lambda HM, base, t: (HM - base).std() / len(HM) ** 0.5
         ),
     },
-    praise="One line for each suspect, and you can sort them.",
+    praise="With it you can compare the suspects.",
 )
 
 
@@ -85,8 +85,8 @@ path = FunctionCheck(
         ((_random(5, 3, 4), 9 * _random(6, 3, 4), _random(7, 5, 8)), {}),
     ],
     {
-        "your rows have the length that they came with. Divide each by its length.": _joined(lambda x: x),
-        "you scaled the two together. Scale each modality on its own, or the longer one drowns the other.": (
+        "your rows still have their own lengths. Divide each by its length.": _joined(lambda x: x),
+        "you scaled the two together. Scale each modality on its own, or the longer one dominates.": (
             lambda audio, video, L: F.normalize(torch.cat((audio, video), dim=1), dim=1) @ L.T
         ),
         "the sound still has its own length.": (
@@ -112,7 +112,7 @@ path = FunctionCheck(
             lambda x: F.normalize(x - x.mean(dim=0), dim=1)
         ),
     },
-    praise="It is all of ESZSL's power: one matrix. This one will be learned by AVCA's own losses.",
+    praise="ESZSL has one such matrix in closed form. Here AVCA's losses will learn it.",
 )
 
 
@@ -163,15 +163,11 @@ skip = ModuleCheck(
         "your gate multiplies the line. It must multiply AVCA's part, so that training begins with the line.": _wrong(
             lambda g, y, w, a, v, t: (g * y + a, g * y + v, g * w + t)
         ),
-        "your gate multiplies the sum. At zero nothing is left of it.": _wrong(
+        "your gate multiplies the sum. At g = 0 all three thetas are 0. Multiply AVCA's part only.": _wrong(
             lambda g, y, w, a, v, t: (g * (y + a), g * (y + v), g * (w + t))
         ),
-        "your words have no straight part: theta_w must contain the word vectors.": _wrong(
-            lambda g, y, w, a, v, t: (y + g * a, y + g * v, g * t)
-        ),
-        "your words lack AVCA's part.": _wrong(
-            lambda g, y, w, a, v, t: (y + g * a, y + g * v, w + 0 * g * t)
-        ),
+        "theta_w lacks the word vectors.": _wrong(lambda g, y, w, a, v, t: (y + g * a, y + g * v, g * t)),
+        "theta_w lacks AVCA's part.": _wrong(lambda g, y, w, a, v, t: (y + g * a, y + g * v, w + 0 * g * t)),
         "AVCA's part of the words is not behind the gate.": _wrong(
             lambda g, y, w, a, v, t: (y + g * a, y + g * v, w + t)
         ),
@@ -180,7 +176,7 @@ skip = ModuleCheck(
         "you exchanged the thetas of sound and pictures.": _wrong(
             lambda g, y, w, a, v, t: (y + g * v, y + g * a, w + g * t)
         ),
-        "you blend with g and 1 - g. The straight part keeps its full weight.": _wrong(
+        "you blend with g and 1 - g. The line and the word vectors keep their full weight.": _wrong(
             lambda g, y, w, a, v, t: ((1 - g) * y + g * a, (1 - g) * y + g * v, (1 - g) * w + g * t)
         ),
         "you put the gate through a sigmoid. At the start it would be 1/2 and not 0.": _wrong(
@@ -189,5 +185,5 @@ skip = ModuleCheck(
         "the rows of your features are not of length 1: use my_line.": _Unscaled,
         "your line takes the pictures first.": _PicturesFirst,
     },
-    praise="At g = 0 your network is a line, so it can only leave the line if the losses ask for it.",
+    praise="At g = 0 your network is a line. It leaves the line only if the losses open the gate.",
 )

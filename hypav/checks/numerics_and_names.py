@@ -185,6 +185,6 @@ steady_distance = FunctionCheck(
             2 * (_steady(x, y, k) / (x.double() - y.double()).norm(dim=-1)).sqrt().asinh() / _root(k)
         ),
     },
-    praise="Nothing in it cancels but 1 + k‖x‖², and that is computed in float64.",
+    praise="Only 1 + k‖x‖² loses digits, and you compute it in float64.",
     tolerance=1e-5,
 )

@@ -80,7 +80,7 @@ def interventions(run: WatchedRun, data: FeatureSet) -> dict[str, tuple[float, f
     """HM on val in per cent after changes to the positional embedding: with stored and with fresh statistics."""
     now = run.model.positional.detach()
     other = torch.randn(now.shape, generator=torch.Generator().manual_seed(9), dtype=now.dtype)
-    candidates = {"as trained": now, "zero": 0 * now, "rows swapped": now.flip(0), "drawn anew": other}
+    candidates = {"as trained": now, "zero": 0 * now, "rows swapped": now.flip(0), "random": other}
     found = {}
     for name, positional in candidates.items():
         changed = deepcopy(run.model)
@@ -121,13 +121,13 @@ def plot_momentum(
                 steps, running[name].tolist(), **cue.line, markersize=4, label=f"stored, momentum {name}"
             )
             right.plot(steps, list(quality[name]), **cue.line)
-        left.set(title="one unit", ylabel="mean before normalising")
-        right.set(title="all of val, same weights throughout", ylabel="HM (%)")
+        left.set(title="mean of one unit", ylabel="mean before normalising")
+        right.set(title="HM on val, the weights stay the same", ylabel="HM (%)")
         for axes in (left, right):
             axes.set_xlabel("batch")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         legend_below(figure, left, 3)
-        figure.suptitle(f"What does evaluation see of the batches?\n{data}")
+        figure.suptitle(f"How do the stored mean and HM change from batch to batch?\n{data}")
     parts = [
         f"with momentum {name} the stored mean lies {float((r - batches).abs().mean()):.2f} from the batch's on average "
         f"and HM runs from {min(quality[name]):.1f} to {max(quality[name]):.1f} percent"
@@ -158,15 +158,14 @@ def plot_interventions(results: Mapping[str, tuple[float, float]], *, data: str)
         for row, (stored, fresh) in enumerate(results.values()):
             axes.plot([stored, fresh], [row, row], color="#BBBBBB", linewidth=2, zorder=1)
             axes.plot(stored, row, "X", color=VERMILION, label="stored statistics" if row == 0 else None)
-            axes.plot(fresh, row, "o", color=BLUE, label="statistics taken anew" if row == 0 else None)
+            axes.plot(fresh, row, "o", color=BLUE, label="fresh statistics" if row == 0 else None)
         axes.set_yticks(range(len(results)), list(results))
-        axes.set(ylim=(len(results) - 0.5, -0.5), xlim=(0, None), xlabel="HM on val (%)")
+        axes.set(ylim=(len(results) - 0.5, -0.5), xlabel="HM on val (%)")
         axes.grid(False, axis="y")
-        axes.legend(loc="lower left")
-        axes.set_title(f"Does a trained network need its positional embedding?\n{data}")
+        legend_below(figure, axes)
+        axes.set_title(f"How much does a changed positional embedding seem to cost?\n{data}")
     parts = [f"{name}: {stored:.1f} and {fresh:.1f}" for name, (stored, fresh) in results.items()]
     figure.alt_text = (
-        "HM on val in percent with the stored batch-norm statistics and with statistics taken anew. "
-        f"{'; '.join(parts)}."
+        f"HM on val in percent with the stored batch-norm statistics and with fresh ones. {'; '.join(parts)}."
     )
     return figure, {name: list(pair) for name, pair in results.items()}

@@ -151,12 +151,12 @@ def plot_gains(table: DataFrame, *, leave_out: Sequence[str] = ()) -> Drawn:
 
 
 def plot_path() -> Drawn:
-    """Draw the network with the linear path: features and words, AVCA's part behind the gate, and the space of words."""
+    """Draw the network with the linear path: features and words, AVCA, the gate behind it, and the space of words."""
     boxes = {
         "features": (0.2, 1.9, "audio a\nvideo v"),
         "avca": (2.6, 2.6, "AVCA:\nencoders,\nattention,\nprojections"),
-        "line": (2.6, 1.0, "L  [a/|a| ; v/|v|]"),
-        "words": (0.2, -0.1, "word w"),
+        "line": (2.6, 1.2, "y = L [a/|a| ; v/|v|]"),
+        "words": (0.2, -0.5, "word w"),
         "gate": (5.1, 2.6, "times g\n(starts at 0)"),
         "sum": (7.7, 1.3, "space of words:\nθ = y + g θ'\nθ_w = w + g θ_w'"),
     }
@@ -169,9 +169,9 @@ def plot_path() -> Drawn:
         ("line", "sum"),
         ("words", "sum"),
     ]
-    with canvas(7.6, 3.4) as (figure, axes):
+    with canvas(7.6, 3.6) as (figure, axes):
         bare(axes)
-        axes.set(xlim=(0, 9.9), ylim=(-0.8, 3.4))
+        axes.set(xlim=(0, 9.9), ylim=(-1.2, 3.4))
         for name, (x, y, text) in boxes.items():
             strong = name in ("line", "gate", "sum")
             axes.add_patch(
@@ -186,10 +186,10 @@ def plot_path() -> Drawn:
                 "", (head[0] - 0.08, head[1]), (tail[0] + 1.98, tail[1]),
                 arrowprops={"arrowstyle": "->", "color": color},
             )  # fmt: skip
-        axes.set_title("Where does the line run? (what is new is drawn thick)")
+        axes.set_title("How do the features and the words reach the space of words? (thick: new)")
     figure.alt_text = (
-        "The features go into AVCA and, past it, through one matrix L to the space of words. AVCA's output is multiplied "
-        "by a gate that starts at zero and added to the line; the words keep their own vectors and get AVCA's part added."
+        "The features take two ways to the space of words: through AVCA, and past it through one matrix L. AVCA's output "
+        "is multiplied by a gate that starts at 0, and added. The words keep their own vectors, AVCA's part is added."
     )
     return figure, {"boxes": list(boxes)}
 

@@ -1,4 +1,4 @@
-"""Figures of appendix A1: digits lost near the rim, and the radius of Eq. 1."""
+"""Figures of appendix A1: arrows that come back shorter, digits lost near the rim, and the radius of Eq. 1."""
 
 from __future__ import annotations
 
@@ -12,8 +12,35 @@ from hypav import geometry
 from hypav.figures.style import BLUE, CUES, INK, VERMILION, Drawn, canvas, signed
 
 
+def plot_round_trip(lengths: Sequence[float] = (0, 1, 2, 3, 4, 5, 6, 7, 10, 12, 14, 16, 20, 22)) -> Drawn:
+    """Draw the length of log_0(exp_0(v)) over the length of v, in float32 and in float64 (k = -1).
+
+    Returns:
+        figure and {"length", "float32", "float64": to one decimal}, (n,) each.
+    """
+    arrows = torch.tensor(lengths, dtype=torch.float64).unsqueeze(-1) * torch.eye(2, dtype=torch.float64)[0]
+    data: dict[str, Any] = {"length": arrows[:, 0]}
+    for dtype in (torch.float32, torch.float64):
+        point = geometry.expmap0(arrows.to(dtype), k=-1.0)
+        # lengths at which rounding is coarse are left out above, so that one decimal is the same on every processor
+        data[f"{dtype}"[6:]] = geometry.logmap0(point, k=-1.0)[:, 0].double().round(decimals=1)
+    with canvas(6.4, 3.6) as (figure, axes):
+        axes.plot(lengths, lengths, "--", color=INK, label="the length that went in")
+        axes.plot(lengths, data["float64"], "o-", color=BLUE, label="float64")
+        axes.plot(lengths, data["float32"], "^-", color=VERMILION, label="float32")
+        axes.set(xlabel="length of v", ylabel="length of log_0(exp_0(v))")
+        axes.legend(loc="upper left")
+        axes.set_title("Which length comes back, with clamps?")
+    ends = ", ".join(f"{name} {float(data[name][-1]):.1f}" for name in ("float32", "float64"))
+    figure.alt_text = (
+        "The length of log_0(exp_0(v)) over the length of v. Both curves follow the diagonal and then stay level, "
+        f"float32 from about 8 on and float64 from about 18 on. For the longest arrow, {lengths[-1]}, they give: {ends}."
+    )
+    return figure, data
+
+
 def plot_rim_errors(distances: Mapping[str, Callable[[Tensor, Tensor], Tensor]]) -> Drawn:
-    """Draw the median relative error of distances between float32 points over their distance to the rim (k = -1).
+    """Draw the median relative error of distances between float32 points over their gap to the rim (k = -1).
 
     The reference is `geometry.distance` of the same points in float64. NaN and infinity count as an error of 1.
 

@@ -232,7 +232,7 @@ def test_interventions_change_a_copy_and_a_constant_does_not_pass_a_batch_norm(
 ) -> None:
     data = simulated("small")
     found = batch_norm.interventions(watched, data)
-    assert list(found) == ["as trained", "zero", "rows swapped", "drawn anew"]
+    assert list(found) == ["as trained", "zero", "rows swapped", "random"]
     assert found["as trained"][0] == pytest.approx(100 * watched.chosen["HM"])
     assert len({stored for stored, _ in found.values()}) > 1
     assert watched.model.positional.any()

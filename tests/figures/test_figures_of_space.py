@@ -138,6 +138,12 @@ def test_the_eye_sees_points_where_the_stereographic_map_has_them() -> None:
             assert seen * (mark[1] - eye[1]) == pytest.approx(mark[0] * (0 - eye[1]))
 
 
+def test_long_arrows_come_back_shorter_and_short_ones_as_they_were() -> None:
+    data = numerics_and_names.plot_round_trip((0, 1, 5, 10, 30))[1]
+    assert data["float32"].tolist() == [0.0, 1.0, 5.0, 8.3, 8.3]
+    assert data["float64"].tolist() == [0.0, 1.0, 5.0, 10.0, 18.4]
+
+
 def test_rim_errors_are_relative_to_float64_and_nan_counts_as_lost() -> None:
     def truth(x: Tensor, y: Tensor) -> Tensor:
         return geometry.distance(x, y, k=-1.0)
