@@ -350,7 +350,7 @@ def reproduce(
     curvature    thirteen curvatures under four losses at equal pull
     processors   the planned tests again, as on another processor
     full-length  the long recipe, few configurations
-    competent    AVCA-skip, which a line does not beat, alone and under alignment losses
+    competent    AVCA-skip, which comes close to a linear map, alone and under alignment losses
     planted      the positive control, which takes no data
 
     Example: hypav reproduce table1 table3 --seeds 10 --presets printed,curved --weights 1e-3,1,tuned

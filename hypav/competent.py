@@ -1,4 +1,4 @@
-"""AVCA-skip: AVCA around a straight line, a network that the linear reference does not beat.
+"""AVCA-skip: AVCA around a straight line, a network that comes close to the linear reference.
 
 AVCA loses to one linear map in closed form (`hypav.eszsl`) on every set at hand. `hypav.experiments.competent` finds the
 causes one at a time. The two largest that a change of the network can remove: the joint space is narrower than the space

@@ -44,7 +44,7 @@ from hypav.slides import projector_view
 from hypav.utils import make_folder
 
 RUNS = Path("results") / "course_runs.csv"  # recorded runs, which notebooks read from their folder
-PARTS = {"Start and geometry": range(4), "Method": range(4, 9), "Evidence": range(9, 13)}
+PARTS = {"Start and geometry": range(4), "Method": range(4, 9), "Evidence": range(9, 14)}
 APPENDICES = "Appendices"  # pages with any other number
 
 _THUMBNAIL = (480, 300)  # pixels

@@ -1,4 +1,4 @@
-"""AVCA-skip: its linear path and gate, its losses and gradients, its names, and that a line does not beat it."""
+"""AVCA-skip: its linear path and gate, its losses and gradients, its names, and how close it comes to the line."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ def test_bad_names_are_refused() -> None:
         hv.compare(small(), ["avca-skip+hyper-alignment:-0.2", "avca-skip+alignment:-0.2"])
 
 
-# --- a line does not beat it ---
+# --- how close it comes to the line ---
 
 
 def test_with_the_closed_forms_weights_the_line_ranks_as_the_closed_form() -> None:

@@ -135,7 +135,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "full-length": Experiment(
         "Do the answers hold at the length of the long recipe?", _full_length, seeds=20, scale="full", seconds=180
     ),
-    "competent": Experiment("Does the alignment help a network that a line does not beat?", _competent),
+    "competent": Experiment("Does the alignment help a network that comes close to a linear map?", _competent),
     "planted": Experiment(
         "Does k<0 win on a planted tree, where it should?", _none, seeds=5, seconds=0.4, run=_planted, settings=_TREES
     ),

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hypav.evaluation import Scores
 from hypav.experiments.effects import results_path
+from hypav.experiments.evidence import one_processor, recorded_runs
 from hypav.figures.style import BLUE, GREEN, INK, VERMILION, Drawn, bare, canvas, legend_below
 from hypav.stats import t_interval
 
@@ -28,8 +29,12 @@ def recorded_trials() -> DataFrame:
 
 
 def recorded_tests() -> DataFrame:
-    """The finished networks on test samples, `notebooks/results/competent_test.csv`: a row per set, method and seed."""
-    return pd.read_csv(results_path() / "competent_test.csv")
+    """ESZSL, AVCA and AVCA-skip on test samples, from `notebooks/results/runs.csv`: a row per set, method and seed."""
+    runs = one_processor(recorded_runs())
+    chosen = runs[runs["cell"].isin(["ESZSL", "AVCA", "AVCA-skip"])].sort_values(["data", "cell", "seed"])
+    return DataFrame(
+        {"data": chosen["data"], "row": chosen["cell"], "seed": chosen["seed"], "HM": 100 * chosen["HM"]}
+    )
 
 
 def seeds_of(table: DataFrame, trial: str, which: str) -> Tensor:
@@ -223,7 +228,7 @@ def plot_tests(table: DataFrame) -> Drawn:
     """Draw HM on test of each method with its interval over seeds, a panel per set, and the linear reference as a line.
 
     Args:
-        table: the columns data, method, preset, k, seed and HM in per cent.
+        table: the columns data, row (the method), seed and HM in per cent.
 
     Returns:
         figure and {set: {method: mean HM}}.
@@ -233,7 +238,7 @@ def plot_tests(table: DataFrame) -> Drawn:
     with canvas(8.0, 3.4, len(sets), sharey=True) as (figure, panels):
         for axes, name in zip(panels, sets, strict=True):
             part = table[table["data"] == name]
-            linear = float(part[part["method"] == "ESZSL"]["HM"].iloc[0])
+            linear = float(part[part["row"] == "ESZSL"]["HM"].iloc[0])
             names = [m for m in dict.fromkeys(part["row"]) if m != "ESZSL"][::-1]
             color, marker = _LOOKS[name]
             shown[_SHORT[name]] = {"ESZSL": round(linear, 1)}
