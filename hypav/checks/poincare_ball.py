@@ -71,8 +71,8 @@ project = FunctionCheck(
         ),
         "rows between (1 - ξ)R and R stay where they are, but longer rows are cut to (1 - ξ)R, so that length would "
         "jump: compare with (1 - ξ)R.": lambda x, *, k, xi: _cut(x, k, (1 - xi) / _root(k), 1 / _root(k)),
-        "your radius is 1/k²: a square root stands where you have a square, R = 1/√|k|.": lambda x, *, k, xi: (
-            _cut(x, k, (1 - xi) / k**2)
+        "your radius is 1/k². R = 1/√|k|: take a square root, not a square.": lambda x, *, k, xi: _cut(
+            x, k, (1 - xi) / k**2
         ),
         "your limit is R - ξ. Eq. 1 takes the share ξ off the radius: the limit is (1 - ξ)R.": lambda x, *, k, xi: (
             _cut(x, k, 1 / _root(k) - xi)

@@ -1,4 +1,4 @@
-"""Figures of notebook 01, the Poincaré disk (k < 0): trees, means, and one drawing for all curvatures."""
+"""Figures of notebook 01, the Poincaré disk (k < 0): features, trees, two points, and one drawing for all curvatures."""
 
 from __future__ import annotations
 
