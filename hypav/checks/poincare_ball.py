@@ -71,8 +71,8 @@ project = FunctionCheck(
         ),
         "rows between (1 - ξ)R and R stay where they are, but longer rows are cut to (1 - ξ)R, so that length would "
         "jump: compare with (1 - ξ)R.": lambda x, *, k, xi: _cut(x, k, (1 - xi) / _root(k), 1 / _root(k)),
-        "your radius is 1/k²: a square root stands where you have a square, R = 1/√|k|.": lambda x, *, k, xi: (
-            _cut(x, k, (1 - xi) / k**2)
+        "your radius is 1/k². R = 1/√|k|: take a square root, not a square.": lambda x, *, k, xi: _cut(
+            x, k, (1 - xi) / k**2
         ),
         "your limit is R - ξ. Eq. 1 takes the share ξ off the radius: the limit is (1 - ξ)R.": lambda x, *, k, xi: (
             _cut(x, k, 1 / _root(k) - xi)
@@ -125,7 +125,7 @@ mobius_add = FunctionCheck(
     lambda x, y, *, k: geometry.mobius_add(x, y, k=k),
     _pairs_of((-0.25, -0.6, 0.3)),
     {
-        "for k < 0 this is right, but for k > 0 it is not: put -k in the place of |c|, not abs(k). Page 02 uses your "
+        "for k < 0 this is right, but for k > 0 it is not: put -k in the place of |c|, not abs(k). Notebook 02 uses your "
         "function for both signs.": lambda x, y, *, k: _quotient(_mobius(x, y, -abs(k))),
         "the sign of k is reversed: Eq. 2 is written with |c|, which is -k in the ball.": lambda x, y, *, k: (
             _quotient(_mobius(x, y, -k))
@@ -378,7 +378,7 @@ tree = TreeCheck(
         "you used child ⊕ x: the walk from the child to x is -child ⊕ x.": _wrong_tree(
             back=lambda child, x, angle, k: geometry.mobius_add(child, x, k=k)
         ),
-        "x - child is the direction on the page. Take -child ⊕ x, the way home in the ball.": _wrong_tree(
+        "x - child is the direction on the screen. Take -child ⊕ x, the way home in the ball.": _wrong_tree(
             back=lambda child, x, angle, k: x - child
         ),
         "there is one child at each vertex: two are asked for, at 120° to the left and to the right of home.": (

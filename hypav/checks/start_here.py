@@ -55,7 +55,7 @@ recalls = FunctionCheck(
         "these are counts of right answers: divide each by the number of videos of its class.": (
             lambda a, y, classes: _each(lambda c: ((a == c) & (y == c)).sum(), classes)
         ),
-        "you looked for the classes 0, 1, 2, …: the ids stand in `classes`, and they have gaps.": (
+        "you looked for the classes 0, 1, 2, …: the ids are in `classes`, and they have gaps.": (
             lambda a, y, classes: _recalls(a, y, torch.arange(len(classes)))
         ),
         "you also counted the videos of other classes that rightly got another answer: look only at the videos of this "

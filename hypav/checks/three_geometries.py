@@ -99,7 +99,7 @@ tan_k = FunctionCheck(
             geometry.tan_k(r, k=-abs(k))
         ),
     },
-    praise="It turns half a distance into a norm on the page.",
+    praise="It turns half a distance into a norm on the map.",
 )
 
 
@@ -251,7 +251,7 @@ distance_k = FunctionCheck(
         "the norm of -x ⊕ y is not yet a distance: artan_k is missing.": lambda x, y, *, k: (
             2 * _apart(x, y, k).squeeze(-1)
         ),
-        "you used tan_k: artan_k turns a norm on the page into half a distance.": lambda x, y, *, k: (
+        "you used tan_k: artan_k turns a norm on the map into half a distance.": lambda x, y, *, k: (
             2 * geometry.tan_k(_apart(x, y, k), k=k).squeeze(-1)
         ),
         "the sign of k is reversed.": lambda x, y, *, k: geometry.distance(x, y, k=-k),

@@ -22,7 +22,7 @@ Pair = tuple[float, float]
 def plot_surface(
     k: float = -0.8, v: Pair = (0.8, 0.2), w: Pair = (-0.3, 0.75), *, turn: float = 30.0
 ) -> Drawn:
-    """Draw the triangle of the origin, x and y on its surface in space, and in the flat model of this surface.
+    """Draw the triangle of the origin, x and y on its surface in space, and on the map of this surface.
 
     Args:
         k: the curvature.
@@ -55,7 +55,7 @@ def plot_surface(
                 axes.plot(*place.tolist(), marker, color=INK)
                 axes.annotate(name, place.tolist(), (6, 6), textcoords="offset points")
         space.set_title("the surface in space")
-        flat.set_title("its flat model")
+        flat.set_title("its map")
         figure.suptitle(f"What does k = {signed(k)} do to a triangle?")
     figure.alt_text = surface_words(k, data)
     return figure, data
@@ -94,7 +94,7 @@ def surface_words(k: float, data: dict[str, Any]) -> str:
     )
     return (
         f"Curvature {signed(k)}, {name}: x is {x} from the origin and y is {y}, for every k. "
-        f"The distance of x and y is {fixed(data['distance'])}. {angles}"
+        f"The distance between x and y is {fixed(data['distance'])}. {angles}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Figures of notebook 01, the Poincaré disk (k < 0): trees, means, and one drawing for all curvatures."""
+"""Figures of notebook 01, the Poincaré disk (k < 0): features, trees, two points, and one drawing for all curvatures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def plot_trees(grow: Grow, ks: Sequence[float] = (-1.0,), *, edge: float = 1.2, 
         edge, depth: the length of an edge, and the number of levels on either side.
 
     Returns:
-        figure and {"k=...": {"edges" (E, P, 2), "closest": the distance of the ringed pair, "pair" (2, 2)}}.
+        figure and {"k=...": {"edges" (E, P, 2), "closest": the distance between the ringed pair, "pair" (2, 2)}}.
     """
     trees: dict[float, Tensor] = {}
     for k in ks:
@@ -75,8 +75,50 @@ def plot_trees(grow: Grow, ks: Sequence[float] = (-1.0,), *, edge: float = 1.2, 
     return figure, data
 
 
+def plot_into_ball(xi: float = 1e-3) -> Drawn:
+    """Draw five features and their points in the ball of k = -1 (Eq. 1), and the arrows of these points (Eq. 3).
+
+    Args:
+        xi: the margin of Eq. 1.
+
+    Returns:
+        figure and {"features", "points", "arrows": (5, 2)}.
+    """
+    features = torch.tensor(
+        ((0.3, 0.4), (-0.6, 0.3), (1.5, 0.7), (-0.9, -1.2), (0.5, -1.4)), dtype=torch.float64
+    )
+    points = geometry.project(features, k=-1.0, xi=xi)
+    arrows = geometry.logmap0(points, k=-1.0)
+    with canvas(7.2, 4.1, 2) as (figure, (left, right)):
+        for axes, reach in ((left, 1.8), (right, 4.2)):
+            frame(axes, -1.0, reach)
+        draw_lines(left, torch.stack([features, points], 1), INK, 1.0, "--")
+        draw_lines(right, torch.stack([0 * arrows, arrows], 1), VERMILION, 1.4)
+        left.plot(*features.T, "o", color=INK, mfc="white", markersize=9, label="feature")
+        right.plot(*arrows.T, "^", color=VERMILION, label="tip of its arrow (Eq. 3)")
+        for axes in (left, right):
+            axes.plot(*points.T, "s", color=BLUE, markersize=5, label="its point in the ball (Eq. 1)")
+        left.set_title("features and their points")
+        right.set_title("points and their arrows")
+        handles = {**_legend(left), **_legend(right)}
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
+        figure.suptitle("Which features move, and which points have long arrows?")
+    outside = int(((features - points).norm(dim=1) > 0).sum())
+    figure.alt_text = (
+        f"Left: {outside} of 5 features lie outside the ball. Dashed lines show how they move straight to the rim; the "
+        "others stay. Right, on a smaller scale: arrows from the centre through the points. Those of points near the rim "
+        f"are {float(arrows.norm(dim=1).max()):.1f} long, the shortest {float(arrows.norm(dim=1).min()):.1f}."
+    )
+    return figure, {"features": features, "points": points, "arrows": arrows}
+
+
+def _legend(axes: Axes) -> dict[str, Any]:
+    handles, labels = axes.get_legend_handles_labels()
+    return dict(zip(labels, handles, strict=True))
+
+
 def _closest(ends: Tensor, k: float) -> tuple[float, Tensor]:
-    """The least distance of two vertices that no edge (E, 2, 2) joins, and the two (2, 2)."""
+    """The least distance between two vertices that no edge (E, 2, 2) joins, and the two (2, 2)."""
     vertices, index = torch.unique(ends.reshape(-1, 2), dim=0, return_inverse=True)
     apart = geometry.pairwise_distance(vertices, k=k).fill_diagonal_(torch.inf)
     a, b = index.view(-1, 2).T
@@ -206,7 +248,7 @@ def plot_plane(
         marks = (("x", x, "s", INK), ("y", y, "D", INK), ("x ⊕ y", data["x_plus_y"], "^", GREEN))
         for name, point, marker, color in (*marks, ("y ⊕ x", data["y_plus_x"], "v", PURPLE)):
             left.plot(*point, marker, color=color, linestyle="none", label=name)
-        left.set_title("two points, two sums, two ways")
+        left.set_title("two points, their two sums, and two paths")
         ends = torch.tensor(_sheet(k), dtype=torch.float64).unflatten(1, (2, 2))
         moved = geometry.mobius_add(at, ends, k=k)
         draw_lines(right, shapes.segment(moved[:, 0], moved[:, 1], k=k, points=7), "#999999", 0.7)
@@ -216,7 +258,7 @@ def plot_plane(
         right.plot(*origin, "o", color=VERMILION)
         right.set_title("the sheet, its origin moved to the dot")
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6)
-        figure.suptitle("Is the straight way in the page the short one?")
+        figure.suptitle("Is the straight line on the screen the shortest path?")
     figure.alt_text = plane_words(x, y, data, origin=origin, k=k)
     return figure, data
 

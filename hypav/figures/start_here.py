@@ -1,4 +1,4 @@
-"""Figures of notebook 00: the way from points to the alignment loss, the task, and where videos land among words."""
+"""Figures of notebook 00: the way from points to the alignment loss, the task, recalls, and where videos land."""
 
 from __future__ import annotations
 
@@ -16,10 +16,23 @@ from hypav import geometry
 from hypav.alignment import head_losses, preset, similarity_matrix
 from hypav.data.features import FeatureSet, Phase
 from hypav.errors import DataError
-from hypav.evaluation import Metrics
+from hypav.evaluation import Metrics, harmonic_mean
 from hypav.experiments.paper import paper_row
 from hypav.figures.explorer import Explorer, fixed
-from hypav.figures.style import BLUE, CUES, INK, VERMILION, Drawn, bare, canvas, cues, frame, signed
+from hypav.figures.style import (
+    BLUE,
+    CUES,
+    HATCH,
+    INK,
+    VERMILION,
+    Drawn,
+    bare,
+    canvas,
+    cues,
+    frame,
+    minus,
+    signed,
+)
 from hypav.training import Run
 
 _SEEN, _UNSEEN = BLUE, VERMILION
@@ -156,7 +169,7 @@ def four_words() -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
 
 
 def plot_words(words: Mapping[str, Tensor], videos: Mapping[str, Tensor], new: Tensor) -> Drawn:
-    """Draw class words and videos in a plane, and the distance of the new video to each word.
+    """Draw class words and videos in a plane, and the distance from the new video to each word.
 
     Args:
         words: class -> (2,), its word.
@@ -219,6 +232,46 @@ def plot_words(words: Mapping[str, Tensor], videos: Mapping[str, Tensor], new: T
         "distance": distance,
         "nearest": nearest,
     }
+
+
+def plot_recalls() -> Drawn:
+    """Draw invented recalls of five classes, with S, U and HM. A bar is as wide as its class has videos.
+
+    Returns:
+        figure and {"recall": {class: share}, "S", "U", "HM"}.
+    """
+    videos = {"cat": 40, "cow": 16, "rooster": 16, "dog": 20, "owl": 10}
+    recall = {"cat": 0.9, "cow": 0.7, "rooster": 0.5, "dog": 0.3, "owl": 0.1}
+    means = {"S": (0.9 + 0.7 + 0.5) / 3, "U": (0.3 + 0.1) / 2}
+    spans, left = {"S": (0.0, 78.0), "U": (81.0, 114.0)}, 0.0
+    with canvas(6.4, 3.6) as (figure, axes):
+        for name, width in videos.items():
+            color, hatch = (_UNSEEN, HATCH) if name in ("dog", "owl") else (_SEEN, "")
+            axes.bar(left, recall[name], width, align="edge", facecolor="none", edgecolor=color, hatch=hatch)
+            axes.text(
+                left + width / 2,
+                0.03,
+                name,
+                ha="center",
+                color=color,
+                bbox={"fc": "white", "ec": "none", "pad": 1},
+            )
+            left += width + 3
+        for name, (start, end) in spans.items():
+            axes.plot([start, end], 2 * [means[name]], "--", color=INK)
+            axes.text(end, means[name] + 0.02, f"{name} = {means[name]:.2f}", ha="right")
+        means["HM"] = float(harmonic_mean(*map(torch.tensor, means.values())))
+        axes.axhline(means["HM"], color=INK, linestyle=":")
+        axes.text(left, means["HM"] + 0.02, f"HM = {means['HM']:.2f}", ha="right")
+        axes.set(xticks=[], ylim=(0, 1), xlabel="three seen classes, then two unseen ones (hatched)")
+        axes.set(ylabel="recall", title="What do S, U and HM count?")
+    listed = ", ".join(f"{name} {value:.1f} of {videos[name]} videos" for name, value in recall.items())
+    figure.alt_text = (
+        f"Five bars, as wide as the classes have videos and as high as their recalls: {listed}. Dashed lines show the "
+        f"mean height of the seen classes, S = {means['S']:.2f}, and of the unseen ones, dog and owl, U = "
+        f"{means['U']:.2f}. A dotted line shows HM = {means['HM']:.2f}."
+    )
+    return figure, {"recall": recall, **means}
 
 
 def eight_points() -> tuple[Tensor, Tensor]:
@@ -290,6 +343,36 @@ def plot_alignment_steps(phi_v: Tensor, phi_a: Tensor, ks: Sequence[float]) -> D
         f"square table of the cosines between the arrows of pictures, and one of sounds. {' '.join(parts)}"
     )
     return figure, shown
+
+
+def plot_tables(phi_v: Tensor, phi_a: Tensor) -> Drawn:
+    """Draw the two tables of cosines that Eq. 4 compares, each divided by its norm, and their difference.
+
+    Args:
+        phi_v, phi_a: (N, D), the pictures and the sounds of the same N videos.
+
+    Returns:
+        figure and {"tables": pictures, sounds and difference (3, N, N), "loss": the value of Eq. 4}.
+    """
+    v, a = (similarity_matrix(phi, "cosine") for phi in (phi_v, phi_a))
+    v, a = v / v.norm(), a / a.norm()
+    tables, loss = torch.stack([v, a, v - a]), float((v - a).square().mean())
+    names = ("pictures: M_v / its norm", "sounds: M_a / its norm", "difference")
+    with canvas(7.2, 3.0, 3) as (figure, panels):
+        for axes, table, name in zip(panels, tables, names, strict=True):
+            axes.imshow(table.numpy(), cmap="PuOr", vmin=-1, vmax=1)
+            for (row, column), value in zip(
+                torch.ones_like(table).nonzero().tolist(), table.flatten().tolist(), strict=True
+            ):
+                axes.text(column, row, minus(f"{value:.2f}"), ha="center", va="center")
+            bare(axes)
+            axes.set_title(name)
+        figure.suptitle("How far apart are the two tables?")
+    figure.alt_text = (
+        f"Three square tables of numbers: the cosines of {len(v)} pictures and those of their sounds, each table divided "
+        f"by its norm, and the difference of the two. The mean of the squared differences is {loss:.3f}."
+    )
+    return figure, {"tables": tables, "loss": loss}
 
 
 def plot_landing(run: Run, phase: Phase, data: FeatureSet) -> Drawn:
@@ -369,7 +452,7 @@ def _middle_triple(distances: Tensor, column: Tensor, choice: Tensor) -> tuple[t
 
 
 def first_table(ours: Metrics, reference: Metrics, data: FeatureSet) -> pd.DataFrame:
-    """Our network, the linear reference and chance on this data, and two rows of the paper, in per cent."""
+    """Our network, the linear reference and chance on this data, and two rows of the paper as printed, in per cent."""
     chance, among_unseen = 100 / len(data["test"].classes), 100 / len(data["test"].unseen)
     percent = [[100 * value for value in (m.S, m.U, m.HM, m.ZSL)] for m in (reference, ours)]
     here, key = ("SIMULATED" if data.simulated else data.name), ("UCF-GZSL", "main")
@@ -378,7 +461,11 @@ def first_table(ours: Metrics, reference: Metrics, data: FeatureSet) -> pd.DataF
         ["linear reference (ESZSL)", here, *percent[0]],
         ["Hyper-alignment, 60 steps a stage", here, *percent[1]],
         *(
-            [f"{name}, paper's Table 1", "UCF-GZSL", *(paper_row(key, name) or ())]
+            [
+                f"{name}, paper's Table 1",
+                "UCF-GZSL",
+                *(f"{value:.2f}" for value in paper_row(key, name) or ()),
+            ]
             for name in ("AVCA", "Hyper-alignment")
         ),
     ]

@@ -129,11 +129,14 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
         {"cat": POINTS[0], "dog": POINTS[1]}, {"cat": POINTS[2:5]}, POINTS[5]
     ),
     "plot_alignment_steps": lambda: start_here.plot_alignment_steps(*start_here.eight_points(), (-1.0, -0.1)),
+    "plot_recalls": start_here.plot_recalls,
+    "plot_tables": lambda: start_here.plot_tables(*start_here.eight_points()),
     "plot_landing": lambda: start_here.plot_landing(landed(), simulated("small")["test"], simulated("small")),
     "plot_trees": lambda: poincare_ball.plot_trees(
         poincare_ball_checks.tree.reference, (-1.0, -0.1), depth=2
     ),
     "plot_alignment_ball": start_here.plot_alignment_ball,
+    "plot_into_ball": poincare_ball.plot_into_ball,
     "plot_plane": poincare_ball.plot_plane,
     "plot_surface": geometries_explorer.plot_surface,
     "plot_best_h": four_point_explorer.plot_best_h,
@@ -143,6 +146,9 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_artan": three_geometries.plot_artan,
     "plot_views": three_geometries.plot_views,
     "plot_round_trip": numerics_and_names.plot_round_trip,
+    "plot_triangles": three_geometries.plot_triangles,
+    "plot_crossing": three_geometries.plot_crossing,
+    "plot_samples": three_geometries.plot_samples,
     "plot_rim_errors": lambda: numerics_and_names.plot_rim_errors(
         {"hypav": lambda x, y: geometry.distance(x, y, k=-1.0), "twice": lambda x, y: 2 * (x - y).norm(dim=1)}
     ),

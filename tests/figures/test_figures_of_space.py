@@ -81,7 +81,25 @@ def test_the_first_table_has_chance_and_the_linear_reference() -> None:
     assert table.loc["chance", ["S", "ZSL"]].tolist() == [5.0, 25.0]
     assert table.loc["linear reference (ESZSL)", "S"] == 50.0
     assert table.loc["Hyper-alignment, 60 steps a stage", ["data", "S"]].tolist() == ["SIMULATED", 40.0]
-    assert table.loc["AVCA, paper's Table 1", "HM"] == 27.15
+    assert table.loc["AVCA, paper's Table 1", "HM"] == "27.15"
+
+
+def test_recalls_and_tables_give_the_measures_and_the_loss() -> None:
+    drawn = start_here.plot_recalls()[1]
+    assert [drawn[name] for name in ("S", "U", "HM")] == pytest.approx([0.7, 0.2, 0.28 / 0.9])
+    phi_v, phi_a = start_here.eight_points()
+    shown = start_here.plot_tables(phi_v, phi_a)[1]
+    printed = start_here.alignment_ball_numbers(torch.stack([phi_v, phi_a]), -0.5)["loss"]["printed"]
+    assert shown["loss"] == pytest.approx(printed)
+
+
+def test_features_are_pulled_to_the_rim_and_their_arrows_keep_the_direction() -> None:
+    figure, data = ball.plot_into_ball(xi=0.1)
+    norm = data["features"].norm(dim=1)
+    close(data["points"].norm(dim=1), norm.clamp(max=0.9))
+    close(data["arrows"].norm(dim=1), norm.clamp(max=0.9).atanh())
+    close(torch.cosine_similarity(data["arrows"], data["features"]), torch.ones_like(norm))
+    assert "3 of 5 features" in figure.alt_text
 
 
 def test_a_tree_fits_at_k_minus_1_and_collapses_in_an_almost_flat_plane() -> None:
@@ -125,14 +143,27 @@ def test_artan_and_tan_are_inverse_and_tan_ends_at_its_pole() -> None:
     assert torch.equal(data["k=1"]["tan_k"].isnan(), beyond)
 
 
+def test_small_figures_of_notebook_02_have_the_closed_forms() -> None:
+    sums = [row["angle_sum"] for row in three_geometries.plot_triangles(1.5)[1].values()]
+    assert sums == pytest.approx([136.31, 180.0, 258.64], abs=0.01)
+    crossing = three_geometries.plot_crossing()[1]
+    ball, sphere = crossing["k"] < -0.01, crossing["k"] > 0.01
+    for part, closed in ((ball, torch.atanh), (sphere, torch.atan)):
+        root = crossing["k"][part].abs().sqrt()
+        close(crossing["artan_k"][part], closed(root) / root)
+    distances = [row["distance"] for row in three_geometries.plot_samples()[1].values()]
+    assert distances == sorted(distances, reverse=True)
+    assert distances[2] == pytest.approx(2 * math.hypot(1.2, 0.6))
+
+
 def test_the_eye_sees_points_where_the_stereographic_map_has_them() -> None:
     figure, data = three_geometries.plot_views(steps=3, step=0.4)
     way = torch.arange(4, dtype=torch.float64) * 0.4
     for k, axes in zip((-1.0, 0.0, 1.0), figure.axes, strict=True):
         row = data[f"k={k:g}"]
-        close(row["page"], geometry.tan_k(way / 2, k=k))
-        close(geometry.distance0(row["page"].unsqueeze(-1), k=k), way)
-        for (eye, mark), seen in zip(axes.collections[0].get_segments(), row["page"].tolist(), strict=True):
+        close(row["map"], geometry.tan_k(way / 2, k=k))
+        close(geometry.distance0(row["map"].unsqueeze(-1), k=k), way)
+        for (eye, mark), seen in zip(axes.collections[0].get_segments(), row["map"].tolist(), strict=True):
             # eye, page and surface lie on one line, in this order
             assert eye[1] < 0 < mark[1]
             assert seen * (mark[1] - eye[1]) == pytest.approx(mark[0] * (0 - eye[1]))

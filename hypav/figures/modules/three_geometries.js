@@ -1,4 +1,4 @@
-// Notebook 02: one triangle on the sphere, in the plane and on the hyperboloid, and in the flat model of all three.
+// Notebook 02: one triangle on the sphere, in the plane and on the hyperboloid, and on the map of all three.
 // State: v and w are tangent vectors at the origin, so that the distances of x and y to it do not change with k.
 
 const MOST = 0.9; // the longest of them: 1.8 from the origin
@@ -38,7 +38,7 @@ function sentence({ k }, found) {
     : `The angles of the triangle 0, x, y sum to ${fixed(found.angle_sum, 0)} degrees.`;
   return (
     `Curvature ${short(k)}, ${name}: x is ${a} from the origin and y is ${b}, for every k. ` +
-    `The distance of x and y is ${fixed(found.distance)}. ${angles}`
+    `The distance between x and y is ${fixed(found.distance)}. ${angles}`
   );
 }
 
@@ -57,7 +57,7 @@ export default explorer({
   sentence,
   panels: () => [
     new Panel({ title: "The surface in space", x: [-SPACE, SPACE], y: [-1.6, 4.6] }),
-    new Panel({ title: "Its flat model", x: [-FLAT, FLAT], y: [-FLAT, FLAT] }),
+    new Panel({ title: "Its map", x: [-FLAT, FLAT], y: [-FLAT, FLAT] }),
   ],
   controls: () => [
     { kind: "slider", key: "k", label: "curvature k", low: -1, high: 1, step: 0.05 },
