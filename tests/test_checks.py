@@ -468,7 +468,7 @@ def test_mistakes_that_the_pages_make_likely_are_named_rightly() -> None:
     assert does_curvature_matter.row_scale(steps)
     half = does_curvature_matter.row_scale(lambda r, *, k: (-k) ** 0.5 * steps(r, k=k))
     assert "divided by √|k| as well" in str(half)
-    assert does_curvature_matter.change(lambda loss, v, a, f: (1 - loss(f * v, f * a) / loss(v, a)).abs())
+    assert does_curvature_matter.change(lambda loss, v, a, f, g: (1 - loss(f * v, g * a) / loss(v, a)).abs())
 
     own = does_curvature_matter.loss
     curved = own(lambda v, a, *, k: alignment_loss(v, a, k=k, preset="curved"))

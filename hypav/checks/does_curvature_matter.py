@@ -1,4 +1,4 @@
-"""Checks of notebook 09: the factor of Eqs. 1 and 3, a test for any loss, and a loss that contains its curvature."""
+"""Checks of notebook 09: the factor of Eqs. 1 and 3, a test for any loss, and a loss that depends on its curvature."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ row_scale = FunctionCheck(
         "by the length after the clip: divide by r, the length of the original row.": lambda r, *, k: _scale(
             r.clamp(max=(1 - XI) * abs(k) ** -0.5), k
         ),
-        "this is the length of the result, not the factor: divide by r.": lambda r, *, k: r * _scale(r, k),
+        "this is the length of the result. The factor is that length divided by r.": lambda r, *, k: (
+            r * _scale(r, k)
+        ),
         "you left Eq. 3 out: this is the factor of the clip alone.": lambda r, *, k: (
             r.clamp(max=(1 - XI) * abs(k) ** -0.5) / r
         ),
@@ -84,13 +86,13 @@ class _Loss:
 def _factors() -> list[Case]:
     generator = torch.Generator().manual_seed(5)
     phi = torch.randn(2, 6, 4, generator=generator, dtype=torch.float64).relu() + 0.1
-    factors = 0.5 + torch.rand(6, 1, generator=generator, dtype=torch.float64)
+    factors = 0.5 + torch.rand(2, 6, 1, generator=generator, dtype=torch.float64)
     losses = (
         _Loss("a loss of inner products", lambda v, a: (v @ v.T - a @ a.T).square().mean()),
         _Loss("a loss of mixed lengths", lambda v, a: (v.norm(dim=1) * a.norm(dim=1)).mean()),
         _Loss("a loss that may be negative", lambda v, a: -_lengths_times(v) - a.norm()),
     )
-    return [((loss, *phi, factors), {}) for loss in losses]
+    return [((loss, *phi, *factors), {}) for loss in losses]
 
 
 def _relative(before: Tensor, after: Tensor) -> Tensor:
@@ -99,35 +101,44 @@ def _relative(before: Tensor, after: Tensor) -> Tensor:
 
 change = FunctionCheck(
     "The relative change of a loss",
-    lambda loss, v, a, f: _relative(loss(v, a), loss(f * v, f * a)),
+    lambda loss, v, a, f, g: _relative(loss(v, a), loss(f * v, g * a)),
     _factors(),
     {
-        "you multiply the rows of the pictures only. Multiply those of the sounds, too.": lambda loss, v, a, f: (
+        "you multiply the rows of the pictures only. Multiply those of the sounds, too.": lambda loss, v, a, f, g: (
             _relative(loss(v, a), loss(f * v, a))
         ),
-        "you multiply the rows of the sounds only. Multiply those of the pictures, too.": lambda loss, v, a, f: (
-            _relative(loss(v, a), loss(v, f * a))
+        "you multiply the rows of the sounds only. Multiply those of the pictures, too.": lambda loss, v, a, f, g: (
+            _relative(loss(v, a), loss(v, g * a))
         ),
-        "this is the absolute change. Divide it by the loss before.": lambda loss, v, a, f: (
-            loss(f * v, f * a) - loss(v, a)
+        "you multiply both modalities by factors_v. The sounds have their own: factors_a.": lambda loss, v, a, f, g: (
+            _relative(loss(v, a), loss(f * v, f * a))
+        ),
+        "you multiply both modalities by factors_a. The pictures have their own: factors_v.": lambda loss, v, a, f, g: (
+            _relative(loss(v, a), loss(g * v, g * a))
+        ),
+        "you exchanged the factors: factors_v belongs to phi_v, factors_a to phi_a.": lambda loss, v, a, f, g: (
+            _relative(loss(v, a), loss(g * v, f * a))
+        ),
+        "this is the absolute change. Divide it by the loss before.": lambda loss, v, a, f, g: (
+            loss(f * v, g * a) - loss(v, a)
         ).abs(),
-        "you divide by the loss after. The change is relative to the loss before.": lambda loss, v, a, f: (
-            _relative(loss(f * v, f * a), loss(v, a))
+        "you divide by the loss after. The change is relative to the loss before.": lambda loss, v, a, f, g: (
+            _relative(loss(f * v, g * a), loss(v, a))
         ),
-        "this is the ratio of the losses. The change is its distance from 1.": lambda loss, v, a, f: (
-            loss(f * v, f * a) / loss(v, a)
+        "this is the ratio of the losses. The change is its distance from 1.": lambda loss, v, a, f, g: (
+            loss(f * v, g * a) / loss(v, a)
         ),
-        "the absolute value is missing: a change may have any sign.": lambda loss, v, a, f: (
-            (loss(f * v, f * a) - loss(v, a)) / loss(v, a)
+        "the absolute value is missing: a change may have any sign.": lambda loss, v, a, f, g: (
+            (loss(f * v, g * a) - loss(v, a)) / loss(v, a)
         ),
-        "you multiply all rows by the mean factor. Each row has its own.": lambda loss, v, a, f: _relative(
-            loss(v, a), loss(f.mean() * v, f.mean() * a)
+        "you multiply all rows by the mean factor. Each row has its own.": lambda loss, v, a, f, g: _relative(
+            loss(v, a), loss(f.mean() * v, g.mean() * a)
         ),
-        "you add the factors. Multiply the rows by them.": lambda loss, v, a, f: _relative(
-            loss(v, a), loss(f + v, f + a)
+        "you add the factors. Multiply the rows by them.": lambda loss, v, a, f, g: _relative(
+            loss(v, a), loss(f + v, g + a)
         ),
     },
-    praise="A loss that does not change under it cannot feel a curvature of Eq. 1 and Eq. 3 at the origin.",
+    praise="If no positive factors change a loss, it cannot depend on the curvature of Eq. 1 and Eq. 3 at the origin.",
 )
 
 
@@ -160,14 +171,14 @@ def _close(x: Tensor, y: Tensor) -> bool:
 
 
 loss = PropertyCheck(
-    "A loss that feels the curvature",
+    "A loss that depends on the curvature",
     lambda v, a, *, k: _kernel(v, a, k),
     _batches(),
     {
         "your loss has NaN or infinity. It must work for k < 0, k = 0 and k > 0: look for a square root or an artanh.": (
             lambda v, a, *, k: _kernel(v, a, k) * torch.tensor(-k, dtype=torch.float64).sqrt()
         ),
-        "your loss is negative. A loss that compares two modalities is 0 at best.": lambda v, a, *, k: (
+        "your loss is negative. A loss that compares two modalities is at least 0.": lambda v, a, *, k: (
             -_kernel(v, a, k)
         ),
         "your loss is not 0 if both modalities are equal.": lambda v, a, *, k: geometry.pairwise_distance(
@@ -190,5 +201,5 @@ loss = PropertyCheck(
             )
         ),
     ],
-    praise="It moves with k in more than its size. Whether training is the better for it is another question.",
+    praise="Another k changes more than its overall size. Whether this makes training better is another question.",
 )

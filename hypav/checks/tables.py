@@ -70,7 +70,7 @@ interval = FunctionCheck(
             2 * _paired(a, b)[1],
         ),
     },
-    praise="What the seed does to both methods is gone.",
+    praise="What a seed does to both methods has dropped out.",
 )
 
 
@@ -145,7 +145,7 @@ holm = FunctionCheck(
         "argsort gives which p comes first, second and so on, not the rank of each: "
         "the factor m - r belongs to p[order[r]].": lambda p: p * (len(p) - p.argsort()),
     },
-    praise="Now one false finding among all of them is as rare as 1 in 20.",
+    praise="Now the chance of even one false finding is at most 5 %.",
 )
 
 
@@ -196,17 +196,17 @@ permutation_test = FunctionCheck(
     _share,
     _groups(),
     {
-        "you count only differences above the one that was seen. Equal ones count too, and the order that was seen is "
-        "one of them: use >=.": lambda a, b: _share(a, b, counts=lambda other, seen: other > seen + 1e-9),
+        "you count only differences above the one that was seen. Equal ones count too, and the two groups a and b "
+        "are one of them: use >=.": lambda a, b: _share(a, b, counts=lambda other, seen: other > seen + 1e-9),
         "you count differences in either direction. The claim has a direction, so do not take absolute "
         "values.": lambda a, b: _share(a, b, counts=lambda other, seen: other.abs() >= seen.abs() - 1e-9),
         "you count the differences that are at most as large as the one that was seen.": lambda a, b: _share(
             a, b, counts=lambda other, seen: other <= seen + 1e-9
         ),
-        "this is the number of orders: divide it by the number of all orders.": lambda a, b: _orders(a, b)[0],
-        "(count + 1) / (number + 1) is for orders drawn at random. "
-        "Here the order that was seen is among the orders already.": lambda a, b: _shifted(a, b, 1, 1),
-        "you left out the order that was seen. It is one of the possible orders.": lambda a, b: _shifted(
+        "this is a number of choices: divide it by the number of all choices.": lambda a, b: _orders(a, b)[0],
+        "(count + 1) / (number + 1) is for choices drawn at random. "
+        "Here the choice that was seen is counted already.": lambda a, b: _shifted(a, b, 1, 1),
+        "you left out the choice that was seen. It is one of all choices.": lambda a, b: _shifted(
             a, b, -1, -1
         ),
         "you took differences of medians: take means.": lambda a, b: _share(
@@ -215,13 +215,13 @@ permutation_test = FunctionCheck(
         "the first group has as many values as a: choose len(a) of them, not len(b).": lambda a, b: _share(
             a, b, first=len(b)
         ),
-        "this is the p value of a t test. It assumes normal values; here you count orders.": lambda a, b: (
+        "this is the p value of a t test. It assumes normal values; here you count choices.": lambda a, b: (
             torch.tensor(scipy.stats.ttest_ind(a.numpy(), b.numpy(), alternative="greater").pvalue)
         ),
         "you count pairs in which a value of the first group is above one of the second. "
-        "Count orders of all values.": lambda a, b: (a[:, None] > b).double().mean(),
+        "Count choices of len(a) values.": lambda a, b: (a[:, None] > b).double().mean(),
         "you divide by the number of orders of all values. Orders that give the same two groups "
         "are one.": lambda a, b: _orders(a, b)[0] / math.factorial(len(a) + len(b)),
     },
-    praise="It assumes no distribution. Only the orders count.",
+    praise="It assumes no distribution. It only counts choices.",
 )

@@ -74,7 +74,7 @@ def plot_own_loss(ks: Sequence[float], losses: Sequence[float], *, data: str) ->
     with canvas(6.6, 3.2) as (figure, axes):
         axes.plot(ks, relative, "o-", color=BLUE)
         axes.set(xlabel="curvature k", ylabel="loss / loss at −0.2", ylim=(0, max(2.0, 1.1 * max(relative))))
-        axes.set_title(f"What does your loss do when k is turned?\n{data}")
+        axes.set_title(f"What does your loss do when k changes?\n{data}")
     change = "does not change" if spread == 0 else f"changes by {100 * spread:.0f} percent"
     figure.alt_text = f"The loss over k from {signed(min(ks))} to {signed(max(ks))} on {data}: it {change}."
     return figure, {"k": list(ks), "loss": [round(value, 6) for value in relative], "spread": spread}
@@ -158,10 +158,10 @@ def train_with(
 
 
 def plot_own_runs(HM: Mapping[str, Sequence[float]], *, linear: float, data: str) -> Drawn:
-    """Draw HM of several losses, a dot per seed with lines that join a seed's, and the linear reference as a dashed line.
+    """Draw HM of several losses with a dot and a line per seed, and the linear reference as a dashed line.
 
     Args:
-        HM: loss -> per cent, one for each seed; the last two are compared in the text.
+        HM: loss -> per cent, one for each seed; the last two are compared below the axis.
         linear: HM of the linear reference in per cent.
 
     Returns:
@@ -177,15 +177,16 @@ def plot_own_runs(HM: Mapping[str, Sequence[float]], *, linear: float, data: str
         for place, (name, values) in enumerate(HM.items()):
             cue = styles[name]
             axes.plot([place] * len(values), values, linestyle="", marker=cue.marker, color=cue.color)
-        axes.set_xticks(range(len(names)), names)
+        axes.set_xticks(range(len(names)), [minus(name) for name in names])
         axes.set(xlim=(-0.4, len(names) - 0.6), ylim=(0, 1.1 * max(linear, *(max(v) for v in HM.values()))))
         axes.set_ylabel("HM (%), a line per seed")
         axes.set_title(f"Does the curvature of your loss raise HM?\n{data}")
-    parts = [f"{name} {', '.join(f'{v:.1f}' for v in values)}" for name, values in HM.items()]
-    numbers = f"{interval.mean:+z.1f} points, 95 % interval {interval.low:+z.1f} to {interval.high:+z.1f}"
+        numbers = f"{interval.mean:+z.1f} points, 95 % interval {interval.low:+z.1f} to {interval.high:+z.1f}"
+        gain = minus(f"{names[-2]}") + " minus " + minus(f"{names[-1]}: {numbers}")
+        axes.set_xlabel(gain)
+    parts = [minus(f"{name} ") + ", ".join(f"{v:.1f}" for v in values) for name, values in HM.items()]
     figure.alt_text = (
-        f"HM per seed on {data}: {'; '.join(parts)}. The linear reference has {linear:.1f}. {names[-2]} minus "
-        f"{names[-1]}: {minus(numbers)}."
+        f"HM per seed on {data}: {'; '.join(parts)}. The linear reference has {linear:.1f}. {gain}."
     )
     shown = {name: list(values) for name, values in HM.items()}
     return figure, {"HM": shown, "linear": linear, "difference": (interval.mean, interval.low, interval.high)}
@@ -260,7 +261,7 @@ def plot_row_scales() -> Drawn:
 
 
 def plot_drift(steps: Sequence[int], apart: Mapping[str, Sequence[float]], *, data: str) -> Drawn:
-    """Draw the differences of runs from a reference run by training step, on a logarithmic axis that ends at "equal".
+    """Draw how far runs are from a reference run, by training step, on a logarithmic axis that begins at "equal".
 
     Args:
         steps: the training steps.
@@ -281,7 +282,7 @@ def plot_drift(steps: Sequence[int], apart: Mapping[str, Sequence[float]], *, da
         axes.minorticks_off()
         axes.set_ylim(floor / 3, 10)
         legend_below(figure, axes, 2)
-        axes.set_title(f"How do two runs drift apart that differ in the last digit?\n{data}")
+        axes.set_title(f"How far do runs drift from Hyper-alignment?\n{data}")
     parts = "; ".join(f"{name}: from {values[0]:.0e} to {values[-1]:.0e}" for name, values in apart.items())
     parts = parts.replace("e-", "e−").replace("0e+00", "0")
     figure.alt_text = f"Relative differences over {steps[-1]} training steps on {data}. {parts}."

@@ -1,4 +1,4 @@
-"""Figures of notebook 10: runs in pairs, what a number of seeds can see, and the orders of the paper's Table 3."""
+"""Figures of notebook 10: runs in pairs, what a number of seeds can find, and a test of the paper's Table 3."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def plot_pairs(
             left.plot([place] * len(values), values, cue.marker, color=cue.color, label=name)
         left.set_xticks([0, 1], names)
         left.set(xlim=(-0.3, 1.3), ylabel="HM in per cent")
-        left.set_title(f"one line a seed; linear (ESZSL) {linear:.1f}, off the scale")
+        left.set_title(f"one line per seed; linear (ESZSL) {linear:.1f}, off the scale")
         right.plot([0] * len(a), differences, "o", color=BLUE, alpha=0.6)
         right.errorbar(0.3, mean, half, color=BLACK, marker="D", capsize=4)
         right.axhline(0, color=INK, linestyle="--", linewidth=1.2)
@@ -134,7 +134,7 @@ def plot_power(
     *,
     data: str,
     most: int = 40,
-    title: str = "Which difference can so many seeds find?",
+    title: str = "Which differences can this many seeds find?",
 ) -> Drawn:
     """Draw the smallest difference found with 80 % power over the number of seeds, beside some reported gains.
 
@@ -216,7 +216,7 @@ def plot_rows(
 def plot_orders(
     tables: Mapping[str, Mapping[float, float]],
     *,
-    title: str = "Could the order of the rows be chance?",
+    title: str = "Could the rows with k<0 be above the rest by chance?",
 ) -> Drawn:
     """Draw the mean of k<0 minus that of the rest for every choice of as many rows, and mark the difference seen.
 
@@ -224,7 +224,7 @@ def plot_orders(
         tables: set -> {k: value}.
 
     Returns:
-        figure and {set: (difference seen, orders with at least this difference, all orders)}.
+        figure and {set: (difference seen, choices with at least this difference, all choices)}.
 
     Raises:
         DataError: there is no table, or one has no row on one side.
@@ -242,14 +242,14 @@ def plot_orders(
             axes.hist(differences, bins=30, color=BLUE, alpha=0.6)
             axes.axvline(seen, color=ORANGE, linewidth=2.4)
             axes.text(
-                0.03, 0.97, f"seen: {seen:+.2f}\nas large: {shown[name][1]} of {len(sums)}",
+                0.03, 0.97, f"paper: {seen:+.2f}\nat least as large:\n{shown[name][1]} of {len(sums)}",
                 transform=axes.transAxes, va="top", fontsize=9,
             )  # fmt: skip
             axes.set_ylim(0, 1.35 * axes.get_ylim()[1])
-            axes.set(xlabel="k<0 minus the rest (points)", ylabel="orders", title=name)
-        figure.suptitle(f"{title}\norange: the order in the paper")
+            axes.set(xlabel="k<0 minus the rest (points)", ylabel="ways to choose the rows", title=name)
+        figure.suptitle(f"{title}\norange line: the difference in the paper")
     parts = [
-        f"{name}: {minus(f'{seen:+.2f}')} points, at least as large in {count} of {total} orders"
+        f"{name}: {minus(f'{seen:+.2f}')} points, at least as large in {count} of {total} ways to choose"
         for name, (seen, count, total) in shown.items()
     ]
     figure.alt_text = f"{title} Mean HM of the rows with k<0 minus the rest. {'; '.join(parts)}."
