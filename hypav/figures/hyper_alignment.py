@@ -149,7 +149,9 @@ def plot_steps_to_tangent(phi_v: Tensor, phi_a: Tensor, *, k: float | Tensor, da
     }
     titles = (
         "φ, as the encoders give it",
-        "after Eq. 1: cut to the ball" if own is None else "after Eq. 1: each cut to its own ball",
+        "after Eq. 1: cut to the ball"
+        if own is None
+        else f"after Eq. 1: each cut to its own ball\n(clockwise, k = {', '.join(map(signed, own))})",
         "after Eq. 3: tangent vectors\n(flat again: no ball)",
     )
     radii = geometry.ball_radius(torch.as_tensor(k, dtype=torch.float64)).flatten().tolist()
