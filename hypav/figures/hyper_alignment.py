@@ -181,7 +181,7 @@ def plot_steps_to_tangent(phi_v: Tensor, phi_a: Tensor, *, k: float | Tensor, da
         figure.suptitle(f"What is left of the lengths? {data}")
     parts = [f"{name} from {float(v.min()):.2f} to {float(v.max()):.2f}" for name, v in lengths.items()]
     balls = (
-        f"The ball of k = {signed(k)} has the radius {radii[0]:.2f}."
+        f"The ball of k = {signed(float(k))} has the radius {radii[0]:.2f}."
         if own is None
         else f"Clockwise from the top the videos have k from {signed(own[0])} to {signed(own[-1])}, and balls with radii "
         f"from {radii[0]:.2f} to {radii[-1]:.2f}."
