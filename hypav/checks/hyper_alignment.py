@@ -119,7 +119,7 @@ eq4 = FunctionCheck(
         "the difference is not squared: you return its Frobenius norm over N².": lambda v, a: (
             (_of(v, a) * len(v) ** 2).sqrt() / len(v) ** 2
         ),
-        "you subtract first and normalise then, which gives 1/N² for all matrices. Normalise each one first.": (
+        "you subtract first and normalise afterwards, which gives 1/N² for all matrices. Normalise each one first.": (
             lambda v, a: torch.ones((), dtype=v.dtype) / len(v) ** 2
         ),
         "your similarities are inner products. Eq. 4 takes cosines: divide each row by its length.": lambda v, a: (

@@ -96,7 +96,7 @@ distance_head = FunctionCheck(
         "the factor 0.1 is missing.": lambda phi_v, phi_a, k: _gap(
             _distances(phi_v, k, 1.0), _distances(phi_a, k, 1.0)
         ),
-        "you take 0.1 φ for a point of the space. The exponential map takes it for an arrow.": (
+        "you use 0.1 φ as a point of the space. It is a tangent vector: apply the exponential map.": (
             lambda phi_v, phi_a, k: _gap(_as_points(phi_v, k), _as_points(phi_a, k))
         ),
         "your matrices are divided by their Frobenius norms. Here there is no norm.": lambda phi_v, phi_a, k: (

@@ -99,7 +99,7 @@ layer = ModuleCheck(
         "you took a softmax over the batch. The sigmoid treats each sample separately.": _Softmax,
         "you add c_0. Eq. 6 multiplies by it.": _Added,
     },
-    praise="One layer with 601 numbers, for phi of length 300: that is all Hyper-single adds to the network.",
+    praise="One layer with 601 numbers, for phi with 300 numbers: that is all Hyper-single adds to the network.",
 )
 
 

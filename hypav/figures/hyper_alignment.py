@@ -127,19 +127,21 @@ def plot_lengths(phi: Mapping[str, Tensor], *, k: float, data: str) -> Drawn:
     return figure, shown
 
 
-def plot_steps_to_tangent(phi_v: Tensor, phi_a: Tensor, *, k: float, data: str) -> Drawn:
+def plot_steps_to_tangent(phi_v: Tensor, phi_a: Tensor, *, k: float | Tensor, data: str) -> Drawn:
     """Draw the rows of a batch before Eq. 1, after it, and after Eq. 3 at the origin.
 
     The videos are arranged like the hours of a clock; only the lengths have a meaning.
 
     Args:
         phi_v, phi_a: (N, D) of the same N videos.
+        k: the curvature, or one for each video: (N, 1). Then each video has a ball of its own.
 
     Returns:
         figure and {step: (2, N) lengths, video and audio}.
     """
     phi = torch.stack((phi_v, phi_a)).detach().double()
     points = geometry.project(phi, k=k, xi=_XI)
+    own = k.flatten().tolist() if isinstance(k, Tensor) else None
     lengths = {
         "φ": phi.norm(dim=-1),
         "after Eq. 1": points.norm(dim=-1),
@@ -147,15 +149,17 @@ def plot_steps_to_tangent(phi_v: Tensor, phi_a: Tensor, *, k: float, data: str) 
     }
     titles = (
         "φ, as the encoders give it",
-        "after Eq. 1: cut to the ball",
+        "after Eq. 1: cut to the ball"
+        if own is None
+        else f"after Eq. 1: each cut to its own ball\n(clockwise, k = {', '.join(map(signed, own))})",
         "after Eq. 3: tangent vectors\n(flat again: no ball)",
     )
-    radius = float(geometry.ball_radius(torch.tensor(k, dtype=torch.float64)))
+    radii = geometry.ball_radius(torch.as_tensor(k, dtype=torch.float64)).flatten().tolist()
     hours = torch.arange(phi.shape[1], dtype=torch.float64) * (2 * torch.pi / phi.shape[1])
     with canvas(8, 3.7, 3, margins=(0.02, 0.17, 0.98, 0.78, 0.1)) as (figure, panels):
         for axes, title, (name, length) in zip(panels, titles, lengths.items(), strict=True):
-            reach = 1.12 * max(float(length.max()), radius if name != "after Eq. 3" else 0.0)
-            if name != "after Eq. 3":
+            reach = 1.12 * max(float(length.max()), max(radii) if name != "after Eq. 3" else 0.0)
+            for radius in sorted(radii, reverse=True) if name != "after Eq. 3" else ():
                 axes.add_patch(Circle((0, 0), radius, facecolor="#EEEEEE", edgecolor="black"))
             for row, color, marker, turn in ((0, _VIDEO, "o", 0.0), (1, _AUDIO, "^", 0.12)):
                 angle = torch.pi / 2 - hours - turn
@@ -176,9 +180,15 @@ def plot_steps_to_tangent(phi_v: Tensor, phi_a: Tensor, *, k: float, data: str) 
         figure.legend(handles=handles, loc="lower center", ncols=2)
         figure.suptitle(f"What is left of the lengths? {data}")
     parts = [f"{name} from {float(v.min()):.2f} to {float(v.max()):.2f}" for name, v in lengths.items()]
+    balls = (
+        f"The ball of k = {signed(float(k))} has the radius {radii[0]:.2f}."
+        if own is None
+        else f"Clockwise from the top the videos have k from {signed(own[0])} to {signed(own[-1])}, and balls with radii "
+        f"from {radii[0]:.2f} to {radii[-1]:.2f}."
+    )
     figure.alt_text = (
         f"{phi.shape[1]} videos and their sounds as spokes of a wheel, their lengths true and their directions not. "
-        f"Lengths: {'; '.join(parts)}. The ball of k = {signed(k)} has the radius {radius:.2f}."
+        f"Lengths: {'; '.join(parts)}. {balls}"
     )
     return figure, lengths
 

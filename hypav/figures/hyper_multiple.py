@@ -278,6 +278,33 @@ def _list(values: Tensor) -> str:
 
 # E, S and H of Table 4: colour and marker, as in the figures of the three geometries
 _GEOMETRY = {"E": (INK, "s"), "S": (VERMILION, "^"), "H": (BLUE, "o")}
+_BAR: dict[str, Any] = {"width": 0.62, "color": "#DDDDDD", "edgecolor": INK, "linewidth": 0.8}
+
+
+def plot_known_mixtures(heads: Mapping[str, Tensor], known: Sequence[str], *, data: str) -> Drawn:
+    """Draw the loss of the known mixtures on one batch as bars, and a question mark for each of the others.
+
+    Args:
+        heads: mixture, such as "E+H", to the (2,) losses of its heads.
+
+    Returns:
+        figure and {mixture: loss} of the known mixtures.
+    """
+    losses = {mixture: float(heads[mixture].mean()) for mixture in known}
+    with canvas(6.4, 2.8) as (figure, axes):
+        for x, mixture in enumerate(heads):
+            height = losses.get(mixture, 0.0)
+            axes.bar(x, height, **_BAR)
+            axes.text(x, height, f"{height:.2f}" if mixture in losses else "?", ha="center", va="bottom")
+        axes.set_xticks(range(len(heads)), list(heads))
+        axes.set(ylabel="alignment loss", ylim=(0, 1.2 * max(losses.values())))
+        axes.grid(False, axis="x")
+        figure.suptitle(f"curved, one batch: how high are the other bars?\n{data}")
+    bars = ", ".join(f"{mixture} {loss:.2f}" for mixture, loss in losses.items())
+    figure.alt_text = (
+        f"Alignment losses of mixed heads on one batch of {data}: {bars}. The others are not shown."
+    )
+    return figure, losses
 
 
 def plot_mixtures(heads: Mapping[str, Mapping[str, Tensor]], *, data: str) -> Drawn:
@@ -297,9 +324,8 @@ def plot_mixtures(heads: Mapping[str, Mapping[str, Tensor]], *, data: str) -> Dr
         for axes, (name, row) in zip(panels, shown.items(), strict=True):
             power = math.floor(math.log10(max(part["loss"] for part in row.values())))
             unit = 10.0**power if power < -2 else 1.0
-            bar: dict[str, Any] = {"width": 0.62, "color": "#DDDDDD", "edgecolor": INK, "linewidth": 0.8}
             for x, (mixture, part) in enumerate(row.items()):
-                axes.bar(x, part["loss"] / unit, **bar)
+                axes.bar(x, part["loss"] / unit, **_BAR)
                 for shift, letter, loss in zip((-0.14, 0.14), mixture.split("+"), part["heads"], strict=True):
                     color, marker = _GEOMETRY[letter]
                     axes.plot(x + shift, float(loss) / unit, marker, color=color, markersize=7)

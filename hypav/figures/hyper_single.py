@@ -68,11 +68,12 @@ def fresh_run(
 
 def some_videos(model: AVCA, data: FeatureSet) -> tuple[Tensor, Tensor, Tensor]:
     """phi_v and phi_a (N, D) of twenty videos of each of ten training classes, and the classes (N,)."""
-    seen = data["train"].to(dtype=torch.float64)
+    seen = data["train"]
     rows = torch.cat([(seen.label == c).nonzero()[:20, 0] for c in seen.classes[:10]])
+    video, audio = seen.video[rows].double(), seen.audio[rows].double()
     with torch.no_grad():
         model.eval()
-        return model.encode_v(seen.video[rows]), model.encode_a(seen.audio[rows]), seen.label[rows]
+        return model.encode_v(video), model.encode_a(audio), seen.label[rows]
 
 
 def watch(data: FeatureSet, *, steps: int, every: int = 4) -> dict[str, Watched]:
@@ -151,17 +152,17 @@ def _share_between(k: Tensor, label: Tensor) -> Tensor:
     return 100 * between.square().sum() / (k - k.mean()).square().sum()
 
 
-def plot_layer_curve(s: Tensor, *, c_0: float, data: str) -> Drawn:
-    """Draw k = c_0 sigmoid(s) of Eq. 6, with the samples of a batch on the curve.
+def plot_layer_curve(k: Tensor, *, c_0: float, data: str) -> Drawn:
+    """Draw k = c_0 sigmoid(s) of Eq. 6, with some videos on the curve. s is the output of the linear layer.
 
     Args:
-        s: (N,) outputs of the linear layer, before the sigmoid.
+        k: (N, 1) the curvatures of the videos.
 
     Returns:
         figure and {"s", "k": (N,)}.
     """
-    s = s.detach().double().flatten()
-    k = c_0 * torch.sigmoid(s)
+    k = k.detach().double().flatten()
+    s = torch.logit(k / c_0)
     reach = max(5.0, 1.2 * float(s.abs().max()))
     line = torch.linspace(-reach, reach, 101, dtype=torch.float64)
     with canvas(6.4, 3.4) as (figure, axes):
@@ -170,9 +171,9 @@ def plot_layer_curve(s: Tensor, *, c_0: float, data: str) -> Drawn:
         for level, name in ((0.0, "0: flat"), (c_0 / 2, "c₀/2"), (c_0, "c₀")):
             axes.axhline(level, color=INK, linewidth=0.8, linestyle=":")
             axes.annotate(name, (-reach, level), (2, 2), textcoords="offset points", color=INK, va="bottom")
-        axes.set(xlabel="s = W [φ_v ; φ_a] + b", ylabel="curvature k", xlim=(-reach, reach))
+        axes.set(xlabel="s, the weighted sum and the bias", ylabel="curvature k", xlim=(-reach, reach))
         axes.set_ylim(*sorted((1.08 * c_0, -0.12 * c_0)))
-        axes.set_title(f"Where on Eq. 6 are the videos?\n{data}")
+        axes.set_title(f"Where on this curve are the videos?\n{data}")
     figure.alt_text = (
         f"A curve that falls from 0 at s = {signed(-round(reach, 1))} to {signed(c_0)} at s = {round(reach, 1):g}, and "
         f"{len(s)} videos on it: their s from {float(s.min()):.2f} to {float(s.max()):.2f}, their k from "

@@ -191,7 +191,7 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     ),
     "plot_with_and_without": lambda: hyper_alignment.plot_with_and_without(TENTHS, linear=0.5, **D),
     "plot_loudness": lambda: hyper_alignment.plot_loudness([8, 64], [1e-3, 2e-5], L_avca=[5.0, 4.0], **D),
-    "plot_layer_curve": lambda: hyper_single.plot_layer_curve(rand(9), **C),
+    "plot_layer_curve": lambda: hyper_single.plot_layer_curve(-0.4 * rand(9, 1), **C),
     "plot_random_layers": lambda: hyper_single.plot_random_layers(
         {"a": 9 * rand(8), "b": 20 * rand(8)}, rand(50), **D
     ),
@@ -204,6 +204,9 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
         {"curved": rand(2, 4, 4)}, [-0.1, -0.5], edges=[2], **D
     ),
     "plot_head_pairs": lambda: hyper_multiple.plot_head_pairs({"curved": K}, **C),
+    "plot_known_mixtures": lambda: hyper_multiple.plot_known_mixtures(
+        {"E+S": rand(2), "E+H": rand(2)}, ["E+S"], **D
+    ),
     "plot_mixtures": lambda: hyper_multiple.plot_mixtures(
         {"printed": {"E+S": 1e-5 * rand(2), "E+H": 1e-5 * rand(2)}}, **D
     ),

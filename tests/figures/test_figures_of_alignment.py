@@ -59,6 +59,14 @@ def test_rows_outside_the_ball_end_at_one_length_and_rows_inside_do_not() -> Non
         close(torch.stack(drawn).norm(dim=-1), length)
 
 
+def test_each_video_is_cut_to_its_own_ball() -> None:
+    k = torch.tensor([[-0.25], [-1.0]], dtype=torch.float64)
+    figure, data = hyper_alignment.plot_steps_to_tangent(rows(0.5, 50), rows(7, 0.5), k=k, data="x")
+    close(data["after Eq. 1"], torch.tensor([[0.5, 0.999], [1.998, 0.5]], dtype=torch.float64))
+    assert [circle.radius for circle in figure.axes[1].patches] == [2.0, 1.0], "the larger ball lies below"
+    assert "k from −0.25 to −1, and balls with radii from 2.00 to 1.00" in figure.alt_text
+
+
 def test_similarity_matrices_share_a_scale_and_their_difference_is_centred() -> None:
     m_v, m_a = similarity_matrix(rows(1, 2, 3, 4), "cosine"), torch.eye(4, dtype=torch.float64)
     figure, data = hyper_alignment.plot_similarities(m_v, m_a, [*"xxyy"], data="x", classes=[*"abbb"])
@@ -188,6 +196,9 @@ def test_heads_correlate_in_pairs_and_a_mixture_is_the_mean_of_its_heads() -> No
     assert data["alike"]["correlation"] == pytest.approx(1)
     assert data["opposed"]["correlation"] == pytest.approx(-1)
     heads = {"E+S": torch.tensor([3.0, 1.0]), "E+H": torch.tensor([1.0, 3.0])}
+    figure, data = hyper_multiple.plot_known_mixtures(heads, ["E+S"], data="x")
+    assert data == {"E+S": 2}
+    assert [text.get_text() for text in figure.axes[0].texts] == ["2.00", "?"]
     small = {name: 1e-5 * losses for name, losses in heads.items()}
     figure, data = hyper_multiple.plot_mixtures({"printed": small, "curved": heads}, data="x")
     assert data["curved"]["E+H"]["loss"] == 2
