@@ -146,8 +146,8 @@ def plot_three_files() -> Drawn:
             axes.plot([0.9, 2.5], [place, place], "-", color=BLUE, label="same place" if place == 0 else None)
             ends = {"color": VERMILION, "label": "same name" if place == 0 else None}
             axes.plot([5.6, 6.9], [place, word + 0.5], "--", **ends)
-        for place, word in enumerate(words):
-            axes.text(7.0, place + 0.5, word, fontsize=9, va="center", family="monospace")
+        for place, name in enumerate(words):
+            axes.text(7.0, place + 0.5, name, fontsize=9, va="center", family="monospace")
         axes.set(xlim=(0, 9.0), ylim=(3.4, -1.4))
         axes.legend(loc="lower center", ncols=2)
         bare(axes)

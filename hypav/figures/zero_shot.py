@@ -126,8 +126,8 @@ def plot_linear_map() -> Drawn:
         ):  # fmt: skip
             axes.add_patch(Rectangle((x, y), columns, rows, facecolor=color, edgecolor="white", hatch=hatch))
         axes.text(-0.4, 3, "videos", rotation=90, ha="right", va="center", fontsize=11)
-        for x, sign in signs.items():
-            axes.text(x, 4.4, sign, ha="center", va="center", fontsize=20)
+        for place, sign in signs.items():
+            axes.text(place, 4.4, sign, ha="center", va="center", fontsize=20)
         axes.set(xlim=(-1.6, 23.3), ylim=(-1.6, 6.2))
         bare(axes)
         figure.suptitle("How does one matrix V score every video against every class?")
