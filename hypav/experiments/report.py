@@ -128,10 +128,10 @@ def evidence_text(runs: DataFrame, further: DataFrame) -> str:
         other = one_processor(runs, cpu)
         same = main[main["key"].isin(other["key"])]
         try:
-            both = to_text(planned(other)), to_text(planned(same))
+            both = ["\n\n".join([to_text(planned(part)), to_text(forest(part))]) for part in (other, same)]
         except DataError as error:
             parts.append(f"On {cpu} the planned tests were not made. {error}")
-            both = to_text(forest(other)), to_text(forest(same))
+            both = [to_text(forest(part)) for part in (other, same)]
         parts += [f"On {cpu}:", both[0], "The same runs on the first processor:", both[1]]
     return "\n\n".join(parts) + "\n"
 
