@@ -32,7 +32,7 @@ from hypav.experiments.contrasts import (
 from hypav.experiments.effects import cases, curvature_effects, differences, effects
 from hypav.experiments.evidence import EXPERIMENTS, PULL, PULLS, experiments, one_processor, with_cells
 from hypav.experiments.grid import compare, train
-from hypav.experiments.report import gathered, write_runs
+from hypav.experiments.report import gathered, on_grid, write_runs
 from hypav.experiments.runs import frame, load_runs
 from hypav.processors import PROCESSORS
 from hypav.stats import detectable_difference, holm_adjusted, paired_p, t_interval
@@ -403,6 +403,21 @@ def test_runs_are_gathered_once_and_written_with_cells(tmp_path: Path) -> None:
     assert read["HM"].tolist() == pytest.approx(table["HM"].tolist(), abs=1e-6)
     assert set(plain["cell"]) == {"ESZSL", "AVCA", "printed, pull 0.1"}
     assert not plain["replicate"].any()
+
+
+def test_a_set_without_all_curvatures_is_in_no_planned_test(tmp_path: Path) -> None:
+    whole = [
+        record for record in records() if record["recipe"]
+    ]  # ESZSL is read with the recipe of its folder
+    few = [{**record, "data_digest": "another"} for record in whole[:9]]
+    table = with_cells(frame([*whole, *few]))
+    assert set(table[on_grid(table)]["data_digest"]) == {whole[0]["data_digest"]}
+    assert set(table[~on_grid(table)]["data_digest"]) == {"another"}
+    write_runs(table, tmp_path / "runs.csv")
+    again, kept = gathered([tmp_path / "runs.csv"]), table.drop_duplicates(["key", "cpu", "recipe"])
+    assert sorted(again["HM"]) == pytest.approx(sorted(kept["HM"]), abs=1e-6), (
+        "a CSV file is read as a folder is"
+    )
 
 
 def test_a_loudness_that_no_method_takes_is_one_sentence(tmp_path: Path) -> None:
