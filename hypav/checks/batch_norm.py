@@ -58,7 +58,7 @@ running_mean = FunctionCheck(
             _by_sample(running, batch, momentum)
         ),
     },
-    praise="Evaluation normalises with this number. Training never uses it.",
+    praise="A batch norm stores this number after each batch.",
 )
 
 

@@ -61,7 +61,7 @@ row_scale = FunctionCheck(
             torch.tanh(math.sqrt(-k) * r.clamp(max=(1 - XI) * abs(k) ** -0.5)) / (math.sqrt(-k) * r)
         ),
     },
-    praise="It is positive for every row and every k, and that is the whole proof.",
+    praise="It is positive for every row and every k. The cosine divides it out: that is the proof.",
 )
 
 

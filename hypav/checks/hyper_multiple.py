@@ -68,7 +68,7 @@ multi_head = FunctionCheck(
             if "subtract first" not in sentence
         },
     },
-    praise="N_c copies of Eq. 4 and their mean: that is all of Hyper-multiple, once its curvatures are there.",
+    praise="N_c copies of Eq. 4 and their mean: with the curvatures of the layer, this is Hyper-multiple.",
 )
 
 
@@ -178,5 +178,5 @@ head_correlation = FunctionCheck(
             k.T
         )[0, 1],
     },
-    praise="Near 1: the heads rank the samples alike. Near 0: each has an order of its own.",
+    praise="Near 1: where one head has a high curvature, the others have too. Near 0: each goes its own way.",
 )

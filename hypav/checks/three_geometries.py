@@ -71,7 +71,7 @@ artan_k = FunctionCheck(
         ),
         "this is the distance, twice artan_k.": lambda x, *, k: 2 * geometry.artan_k(x, k=k),
     },
-    praise="This function is the whole difference between the three geometries.",
+    praise="With this function, ⊕ gives the distance in all three geometries.",
 )
 
 

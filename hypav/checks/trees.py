@@ -144,5 +144,5 @@ delta_rel = FunctionCheck(
             2 * _delta(d, len(d) - 1) / d.max()
         ),
     },
-    praise="A number of the paper's Table 7 takes no more than this.",
+    praise="This function gives the numbers of the paper's Table 7.",
 )

@@ -280,7 +280,7 @@ def _flow(model: AVCA, audio: Tensor, video: Tensor, text: Tensor) -> dict[str, 
         "phi_a_att": phi_a_att, "phi_v_att": phi_v_att,
         "theta_a": theta_a, "theta_v": theta_v, "theta_w": theta_w,
         "phi_a_rec": model.reconstruct_a(theta_a), "phi_v_rec": model.reconstruct_v(theta_v),
-        "rho_w": model.decode(theta_w),
+        "rho_a": model.decode(theta_a), "rho_w": model.decode(theta_w),
     }  # fmt: skip
     model.train(was_training)
     return flow
@@ -306,7 +306,8 @@ def _draw_flow(axes: Axes, shapes: Mapping[str, list[int]]) -> None:
             axes.plot([x, x], [y, end], color=color, linewidth=1)
             _arrow(axes, (x, end), (14.4, end), color)
     _arrow(axes, (17.0, 1.4), (17.5, 1.4), INK)
-    axes.text(17.6, 1.4, f"ρa, ρv, ρw\n{_shape(shapes['rho_w'])}", va="center", color=INK, fontsize=8.5)
+    words = f"ρa, ρv\n{_shape(shapes['rho_a'])}\nρw\n{_shape(shapes['rho_w'])}"
+    axes.text(17.6, 1.4, words, va="center", color=INK, fontsize=8.5)
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], color: str, **more: Any) -> None:

@@ -76,7 +76,7 @@ def plot_border(
         ):
             chart.plot(_BETAS, curve[:, column], dash, color=color, label=name)
             chart.plot(beta, data[name], marker, color=color)
-        chart.set(xlabel="β", ylabel="percent", ylim=(0, 100), title="what does β trade?")
+        chart.set(xlabel="β", ylabel="percent", ylim=(0, 100), title="S, U and HM for every β")
         chart.legend(loc="lower right", fontsize=8)
         figure.suptitle("Where should β put the border?")
     figure.alt_text = border_words(beta, samples, data)

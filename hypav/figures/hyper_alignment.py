@@ -277,7 +277,7 @@ def plot_loudness(
         axes.minorticks_off()
         axes.set(xlabel="videos in the batch, N", ylabel="loss", ylim=(None, 30 * max(L_avca)))
         axes.legend(loc="upper right", ncols=3)
-        axes.set_title(f"How loud is Eq. 4 beside L_avca?\n{data}")
+        axes.set_title(f"How large is Eq. 4 beside L_avca?\n{data}")
     first, last = losses[0] / L_avca[0], losses[-1] / L_avca[-1]
     figure.alt_text = (
         f"Eq. 4 and its ceiling 2/N² fall as the batch grows, while L_avca stays between {min(L_avca):.1f} and "

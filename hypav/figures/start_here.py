@@ -146,7 +146,7 @@ def plot_task() -> Drawn:
                 axes.spines[:].set(visible=True, color=color, linestyle="--" if new else "-")
         for axes, name in zip(grid[:, 0], ("sound", "picture", "word"), strict=True):
             axes.set_ylabel(name, rotation=0, ha="right", va="center", labelpad=8)
-        figure.suptitle("What is this, if you have only ever read its name?", y=0.98)
+        figure.suptitle("Which class is this, if only its name is known?", y=0.98)
         figure.text(0.43, 0.83, "seen in training", ha="center", color=_SEEN)
         figure.text(0.88, 0.83, "never seen in training", ha="center", color=_UNSEEN)
     figure.alt_text = (
@@ -267,7 +267,7 @@ def plot_recalls() -> Drawn:
         axes.set(ylabel="recall", title="What do S, U and HM count?")
     listed = ", ".join(f"{name} {value:.1f} of {videos[name]} videos" for name, value in recall.items())
     figure.alt_text = (
-        f"Five bars, as wide as the classes have videos and as high as their recalls: {listed}. Dashed lines show the "
+        f"Five bars, one per class. A bar is as wide as the class has videos, and as high as its recall: {listed}. Dashed lines show the "
         f"mean height of the seen classes, S = {means['S']:.2f}, and of the unseen ones, dog and owl, U = "
         f"{means['U']:.2f}. A dotted line shows HM = {means['HM']:.2f}."
     )

@@ -98,7 +98,7 @@ def plot_views(steps: int = 3, step: float = 0.5) -> Drawn:
     first, last = ([float(data[f"k={k:g}"]["map"][n]) for _, k in models] for n in (1, -1))
     figure.alt_text = (
         "An eye one unit below the map looks through it at a surface that begins one unit above it. On the surface, "
-        f"points are marked in steps of {step:g}. The first is seen on the map at {first[0]:.2f} on the hyperboloid, "
+        f"points are marked in steps of {step:g}. Point 1 is seen on the map at {first[0]:.2f} on the hyperboloid, "
         f"{first[1]:.2f} on the plane and {first[2]:.2f} on the sphere; point {steps} at {last[0]:.2f}, "
         f"{last[1]:.2f} and {last[2]:.2f}."
     )

@@ -260,7 +260,7 @@ def plot_tree_embeddings(tree: ClassTree, embedding: Embedding) -> Drawn:
     figure.alt_text = (
         f"A tree of {len(tree.parents)} vertices embedded in {count} planes. Distances in the plane differ from those in "
         f"the tree on average by {', '.join(parts)}. On the page the flat tree looks roomiest "
-        "and the most curved one huddles at the rim; the errors go the other way."
+        "and in the most curved one all vertices lie close to the rim. The errors fall as the curvature grows."
     )
     return figure, data
 

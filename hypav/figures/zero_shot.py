@@ -213,7 +213,9 @@ def plot_beta(
             right.annotate(f"β = {b:g}", point, (x, y), textcoords="offset points", ha=ha, va=va)
         right.set(xlim=(0, reach), ylim=(0, 100), xlabel="U (%)", ylabel="S (%)", yticks=_QUARTERS)
         right.set_xticks(range(0, reach + 1, 10))
-        figure.suptitle(f"What does β trade?\n{data}" if data else "What does β trade?")
+        figure.suptitle(
+            f"How do S, U and HM change with β?\n{data}" if data else "How do S, U and HM change with β?"
+        )
     parts = [
         f"β = {b:.2f}: S {percent['S'][r]:.1f}, U {percent['U'][r]:.1f}, HM {percent['HM'][r]:.1f}"
         for b, r in zip(marked, rows, strict=True)

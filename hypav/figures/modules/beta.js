@@ -99,7 +99,7 @@ export default explorer({
       axes: { xname: "d(nearest unseen) − d(nearest seen)", yname: "samples", xticks: [-2, 0, 2, 4], yticks: [0, 5, 10] },
     }),
     new Panel({
-      title: "What does β trade?", x: [-1, 2], y: [0, 100], height: 300,
+      title: "S, U and HM for every β", x: [-1, 2], y: [0, 100], height: 300,
       axes: { xname: "β", yname: "percent", xticks: [-1, 0, 1, 2], yticks: [0, 25, 50, 75, 100] },
     }),
   ],
