@@ -267,7 +267,8 @@ def plot_recalls() -> Drawn:
         axes.set(ylabel="recall", title="What do S, U and HM count?")
     listed = ", ".join(f"{name} {value:.1f} of {videos[name]} videos" for name, value in recall.items())
     figure.alt_text = (
-        f"Five bars, one per class. A bar is as wide as the class has videos, and as high as its recall: {listed}. Dashed lines show the "
+        "Five bars, one per class. A bar is as wide as the class has videos, and as high as its recall: "
+        f"{listed}. Dashed lines show the "
         f"mean height of the seen classes, S = {means['S']:.2f}, and of the unseen ones, dog and owl, U = "
         f"{means['U']:.2f}. A dotted line shows HM = {means['HM']:.2f}."
     )
