@@ -468,6 +468,8 @@ def test_a_page_shows_the_executed_notebook_and_folds_the_answers(
     pictures = {str(picture["src"]).split(",")[1] for picture in page.find_all("img")}
     assert outputs
     assert {output.data["image/png"].replace("\n", "") for output in outputs} <= pictures
+    widths = {str(output.metadata["image/png"]["width"]) for output in outputs}
+    assert widths <= {picture.get("width") for picture in page.find_all("img")}, "half as wide as its pixels"
     turns = page.select("details.result")
     assert len(turns) == sum(has_tag(cell, "predict") for cell in source.cells)
     for turn in turns:
