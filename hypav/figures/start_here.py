@@ -242,11 +242,13 @@ def plot_recalls() -> Drawn:
     """
     videos = {"cat": 40, "cow": 16, "rooster": 16, "dog": 20, "owl": 10}
     recall = {"cat": 0.9, "cow": 0.7, "rooster": 0.5, "dog": 0.3, "owl": 0.1}
-    means = {"S": (0.9 + 0.7 + 0.5) / 3, "U": (0.3 + 0.1) / 2}
+    unseen = ("dog", "owl")
+    groups = {"S": [name for name in recall if name not in unseen], "U": unseen}
+    means = {group: sum(recall[name] for name in names) / len(names) for group, names in groups.items()}
     spans, left = {"S": (0.0, 78.0), "U": (81.0, 114.0)}, 0.0
     with canvas(6.4, 3.6) as (figure, axes):
         for name, width in videos.items():
-            color, hatch = (_UNSEEN, HATCH) if name in ("dog", "owl") else (_SEEN, "")
+            color, hatch = (_UNSEEN, HATCH) if name in unseen else (_SEEN, "")
             axes.bar(left, recall[name], width, align="edge", facecolor="none", edgecolor=color, hatch=hatch)
             axes.text(
                 left + width / 2,
