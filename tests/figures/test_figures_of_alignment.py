@@ -285,9 +285,8 @@ def test_runs_drift_from_one_objective_by_rounding_only(monkeypatch: pytest.Monk
     assert apart["float32: Hyper-single"][0] == apart["float64: Hyper-single"][0] == 0
     assert apart["float64: Hyper-single"][1] < 1e-12
     nudged = apart["float32: last digit of one weight"]
-    assert (
-        nudged[0] < 1e-6 < nudged[1] < 1e-2
-    )  # nudged[0] is 0 where a processor loses the digit in the first pass
+    # the first is 0 where a processor loses the digit in the first pass
+    assert nudged[0] < 1e-6 < nudged[1] < 1e-2
     assert min(apart["float32: another seed"]) > 0.05
     figure, _ = matters.plot_drift((0, 1, 8), {"a": [0.0, 1e-9, 1e-3]}, data="x")
     assert min(figure.axes[0].lines[0].get_ydata()) > 0
