@@ -46,7 +46,9 @@ class TrainConfig:
 
     batches: class-balanced batches per epoch, for any size of the set.
     patience: epochs without a higher HM on `val` before the learning rate falls to a tenth.
-    autocast: compute the network's matrix products in bfloat16; the losses and the geometry keep their precision.
+    autocast: compute the network's matrix products in bfloat16; the losses and the geometry keep their precision. This
+        is faster if the processor multiplies bfloat16 in hardware. But gradients are then rounded to 8 bits, and the
+        encoders never see a loss as weak as the printed one at weight 1.
     """
 
     epochs: int = 50

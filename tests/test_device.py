@@ -12,7 +12,7 @@ from training_helpers import small, tiny
 from hypav.alignment import PRESETS, Adaptive, AlignmentConfig, preset
 from hypav.data import TripletSampler, make_batch
 from hypav.data.features import Phase
-from hypav.training import Learner, RunConfig, _Stages, train_step
+from hypav.training import Learner, RunConfig, _Stages, train_step, weight_of_pull
 
 CURVATURES = {"mixed": (0.2, -0.2), "adaptive": Adaptive(3)}
 CASES: dict[str, AlignmentConfig | None] = {"avca": None} | {
@@ -73,3 +73,23 @@ def test_autocast_changes_the_products_not_the_task() -> None:
     assert all(value.dtype == torch.float32 for value in losses[True].values())
     assert losses[True]["total"] != losses[False]["total"]
     torch.testing.assert_close(losses[True]["total"], losses[False]["total"], rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("pull", "autocast", "changed"), [(1e-7, False, True), (1e-7, True, False), (0.1, True, True)]
+)
+def test_autocast_rounds_a_weak_alignment_loss_away(pull: float, autocast: bool, changed: bool) -> None:
+    """The gradient of the encoders is L_avca's alone: bfloat16 has 8 bits, and this loss is 10 million times weaker."""
+    gradients = []
+    for alignment in (None, preset("printed", pull=pull)):
+        config = tiny(alignment=alignment)
+        learner, phase = Learner.fresh(config, torch.device("cpu")), small().phase("train")
+        if alignment is not None:
+            assert learner.alignment is not None
+            learner.alignment.weight.fill_(weight_of_pull(config, phase, torch.device("cpu")))
+        index, negative = TripletSampler(phase.label, batch_size=8, generator=learner.sampling).draw(1)
+        train_step(learner, make_batch(phase, index[0], negative[0]), autocast=autocast)
+        encoders = (learner.model.encode_a, learner.model.encode_v)
+        gradients.append(torch.cat([p.grad.flatten() for part in encoders for p in part.parameters()]))
+    share = (gradients[0] != gradients[1]).double().mean().item()
+    assert share > 0.3 if changed else share < 0.1

@@ -81,6 +81,7 @@ def test_every_experiment_has_a_question_a_count_and_a_time() -> None:
         "curvature": 1 + 3 + 4 * 13 + 13 - 1,  # k = -0.2 is also the row of Hyper-alignment
         "processors": 1 + 1 + 13 + 2,
         "full-length": 2 + 2 + 3,
+        "as-published": 1 + 2,  # the three methods have one objective
         "competent": 1 + 1 + 1 + 3,
     }
     assert {name: table.loc[name, "rows"] for name in counts} == counts
@@ -126,6 +127,12 @@ def test_an_experiment_has_its_own_scale_and_number_of_seeds(
     reproduce_tiny(tmp_path, ["full-length"], recipe=None)
     assert {job.recipe.scale for job in asked} == {"full"}
     assert len({job.config.seed for job in asked}) == 20
+    asked.clear()
+    reproduce_tiny(tmp_path, ["as-published"], recipe=None)
+    assert {job.recipe.scale for job in asked} == {"full"}
+    assert {(job.name.partition(" seed")[0], job.config.alignment and job.config.alignment.weight) for job in asked} == {
+        ("AVCA", None), ("Hyper-alignment", 1.0), ("Hyper-alignment", 1e-3)
+    }  # fmt: skip
     asked.clear()
     reproduce_tiny(tmp_path, ["table7"])
     assert len({job.config.seed for job in asked}) == 3

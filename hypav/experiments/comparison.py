@@ -58,8 +58,10 @@ def _paper_row(
     return row if row and same == method.alignment else None
 
 
-def notes(data: FeatureSet, methods: Sequence[Method], preset: str, seeds: int) -> list[str]:
-    """Sentences below the table of a comparison."""
+def notes(
+    data: FeatureSet, methods: Sequence[Method], preset: str, seeds: int, autocast: bool = False
+) -> list[str]:
+    """Sentences below the table of a comparison; autocast: see `TrainConfig`."""
     spread = f"mean ± half of the 95 % interval over {seeds} seeds (Student's t)"
     notes = [f"Per cent; {spread if seeds >= 3 else 'no interval from fewer than three seeds'}."]
     names = [method.name for method in methods]
@@ -69,6 +71,11 @@ def notes(data: FeatureSet, methods: Sequence[Method], preset: str, seeds: int) 
         notes.append("ESZSL is a linear map in closed form; it has no seed.")
     if preset in ("printed", "released") and sum(method.alignment is not None for method in methods) > 1:
         notes.append(f"The {preset} loss does not depend on the curvature: see notebook 09.")
+    if autocast and any(method.alignment is not None for method in methods):
+        notes.append(
+            "Gradients were rounded to bfloat16, so a loss as weak as the printed one at weight 1 has no effect; "
+            "leave --autocast out to compare such losses."
+        )
     if data.reference_key is None:
         return [*notes, "The paper does not report this set."]
     paper = "{} ({})".format(*data.reference_key)

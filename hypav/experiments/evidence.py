@@ -22,7 +22,7 @@ from hypav.data.features import FeatureSet
 from hypav.errors import RunError
 from hypav.experiments import planted
 from hypav.experiments.configs import Row, config_for, recipe_for, table_rows
-from hypav.experiments.effects import results_path
+from hypav.experiments.effects import objective, results_path
 from hypav.experiments.paper import Key
 from hypav.experiments.runs import load_runs
 from hypav.training import weight_of_pull
@@ -98,6 +98,13 @@ def _full_length(key: Key | None) -> list[Row]:
     return [*rows, replace(avca, label=SkipConfig.method, method=SkipConfig.method)]
 
 
+def _as_published(key: Key | None) -> list[Row]:
+    """Table 1 under the printed and the released loss, each at its own weight, and every objective once."""
+    rows = [row for p in ("printed", "released") for row in table_rows("table1", key, p, None)]
+    first = {row.alignment and objective(row.alignment): row for row in reversed(rows)}
+    return [replace(row, table="") for row in reversed(first.values())]
+
+
 def _competent(key: Key | None) -> list[Row]:
     """AVCA, AVCA-skip, and on top of it the printed loss and `curved` at k = -0.2, 0 and 0.2, all at PULL."""
     rows = _full_length(key)
@@ -134,6 +141,9 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     ),
     "full-length": Experiment(
         "Do the answers hold at the length of the long recipe?", _full_length, seeds=20, scale="full", seconds=180
+    ),
+    "as-published": Experiment(
+        "What does Table 1 become at the published length?", _as_published, seeds=3, scale="full", seconds=2700
     ),
     "competent": Experiment("Does the alignment help a network that comes close to a linear map?", _competent),
     "planted": Experiment(

@@ -221,7 +221,7 @@ def compare(
     table.attrs = {
         "data": data.name, "digest": data.digest, "simulated": data.simulated, "source": data.source,
         "preset": preset, "weight": weight, "pull": pull, "recipe": plan.name, "seeds": list(seeds),
-        "notes": notes(data, chosen, preset, len(seeds)), "failed": grid.failed,
+        "notes": notes(data, chosen, preset, len(seeds), plan.train.autocast), "failed": grid.failed,
     }  # fmt: skip
     return table
 

@@ -50,13 +50,15 @@ def reproduce(
 
     Args:
         tables: table1 to table7, figure3, figure4, baselines (CJME and AVGZSLNet), or all of these; or experiments of
-            `evidence.EXPERIMENTS`: loudness, curvature, processors, full-length, competent, planted.
+            `evidence.EXPERIMENTS`: loudness, curvature, processors, full-length, as-published, competent,
+            planted.
         seeds: the number of seeds (0, 1, …), or a list of them; by default 3, or the experiment's own number.
         presets, weights, pulls: of the tables; an experiment has its own.
         weights: weights of the alignment loss; "tuned" is the one of WEIGHTS with the highest HM on validation. By
             default 1, or none if there are pulls.
         pulls: shares that the loss's gradient has of L_avca's, each a further set of runs; see `AlignmentConfig`.
-        scale: "course" for a short schedule, "full" for the published one. full-length is always full.
+        scale: "course" for a short schedule, "full" for the published one. full-length and as-published
+            are always full.
         recipe: network and schedule by name, instead of a scale.
         folder: the folder of the runs. On a cluster all machines should share it. Runs of an emulated processor are in a
             folder next to it.
