@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Protocol, TypeVar
 
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor
 T = TypeVar("T")
 Turns = Generator[None, None, T]
 STREAMS = 32  # so many streams of a GPU PyTorch has; then it hands out the first again
+TURN = 20  # steps that a run starts before the next run's turn: a stream holds about 1000 launches, then the host waits
 WARM_UP = 3  # PyTorch asks for a few steps on a side stream, in which libraries initialise and the optimiser allocates
 
 
@@ -37,6 +38,10 @@ class Graph(Protocol):
 
     def replay(self) -> None:
         """Start what was recorded, on the current stream."""
+
+
+# graphs whose recording failed; PyTorch's allocator may keep a pointer to them (pytorch issue 180395)
+FAILED: list[torch.cuda.CUDAGraph] = []
 
 
 class CudaGraph:
@@ -65,10 +70,26 @@ class CudaGraph:
     def record(self, step: Callable[[], None], generator: torch.Generator) -> None:
         """Record one step, which draws from `generator`."""
         gc.collect()  # during a recording, freeing another graph would end it
-        self.graph.register_generator_state(generator)
+        if torch.__version__ < "2.14":  # later versions register it themselves, and warn
+            with torch.cuda.device(self.stream.device):  # the generator's seed is put on the current device
+                self.graph.register_generator_state(generator)
         # torch.cuda.graph returns to the stream before it only if the recording succeeds, the outer context always
-        with torch.cuda.stream(self.stream), torch.cuda.graph(self.graph, stream=self.stream):
-            step()
+        try:
+            with torch.cuda.stream(self.stream), torch.cuda.graph(self.graph, stream=self.stream):
+                step()
+        except BaseException:
+            self._unlock()
+            raise
+
+    def _unlock(self) -> None:
+        """After a failed recording, let the device's default generator draw and other graphs be replayed again.
+
+        PyTorch leaves that generator as if a recording were under way, until one succeeds (pytorch issue 171263).
+        """
+        FAILED.append(self.graph)
+        again = torch.cuda.graph(torch.cuda.CUDAGraph(), stream=self.stream)
+        with suppress(RuntimeError), torch.cuda.stream(self.stream), again:
+            torch.zeros((), device=self.stream.device)
 
     def replay(self) -> None:
         """Start what was recorded, on the current stream."""
@@ -147,12 +168,17 @@ class Captured:
             place.copy_(x)
         self.graph.replay()
 
-    def epoch(self, batches: Iterable[Sequence[Tensor]]) -> dict[str, Tensor]:
-        """Take a step on each batch, and return the sums of the losses; the next epoch overwrites them."""
+    def epoch(self, batches: Iterable[Sequence[Tensor]]) -> Turns[dict[str, Tensor]]:
+        """Take a step on each batch, and return the sums of the losses; the next epoch overwrites them.
+
+        Yields after every TURN steps, so that other runs start theirs.
+        """
         self.lr.fill_(self.group["lr"])
         for total in self.sums.values():
             total.zero_()
-        for batch in batches:
+        for number, batch in enumerate(batches):
+            if number and number % TURN == 0:
+                yield
             self(*batch)
         return self.sums
 

@@ -472,7 +472,7 @@ class _Stages:
             weight.fill_(weight_of_pull(self.config, phase, self.device))
         pulled = {"align_weight": weight.item()} if isinstance(weight, Tensor) else {}
         for epoch in range(done + 1, until + 1):
-            started = self.steps(phase, sampler)
+            started = yield from self.steps(phase, sampler)
             yield
             means: dict[str, Any] = {name: mean.tolist() for name, mean in started.items()}
             problem = None if math.isfinite(means["total"]) else f"The loss became {means['total']}"
@@ -495,7 +495,7 @@ class _Stages:
             bar.set_postfix_str(f"stage {stage} loss {means['total']:.3f} val HM {100 * best.HM:.1f}")
             bar.update()
 
-    def steps(self, phase: Phase, sampler: TripletSampler) -> dict[str, Tensor]:
+    def steps(self, phase: Phase, sampler: TripletSampler) -> Turns[dict[str, Tensor]]:
         """Train one epoch and return its mean losses, on the device. Nothing here waits for the device."""
         indices, negatives = sampler.draw(self.config.train.batches)
         learner, autocast = self.learner, self.config.train.autocast
@@ -509,7 +509,7 @@ class _Stages:
         batches = zip(indices, negatives, strict=True)
         sums: dict[str, Tensor] = {}
         if self.captured is not None:
-            sums = self.captured.epoch(batches)
+            sums = yield from self.captured.epoch(batches)
         else:
             for index, negative in batches:
                 for name, value in step(index, negative).items():
@@ -602,7 +602,7 @@ def step_seconds(data: FeatureSet, config: RunConfig, device: torch.device, step
         start = 0.0
         for _ in range(2):  # the first steps import, allocate and record
             start = time.perf_counter()
-            stages.steps(phase, sampler)["total"].item()
+            finish(stages.steps(phase, sampler))["total"].item()
         return (time.perf_counter() - start) / steps
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,12 +16,14 @@ import torch
 from device_helpers import HostGraph, nothing_waits
 from grid_helpers import results, tiny_grid, tiny_jobs, tiny_recipe
 from test_checkpoint import with_a_second_stage
+from torch.torch_version import TorchVersion
 from training_helpers import assert_same_run, assert_same_tensors, interrupted_after, small, tiny, train_tiny
 
+from hypav import capture as recording
 from hypav import training
 from hypav.alignment import Adaptive, preset
 from hypav.avca import AVCAConfig
-from hypav.capture import GRAPHS, in_turns
+from hypav.capture import GRAPHS, finish, in_turns
 from hypav.data.batches import TripletSampler, make_batch
 from hypav.errors import RunError, SettingError
 from hypav.experiments import grid
@@ -90,7 +94,7 @@ def test_recording_leaves_no_trace(
     if fails_at:
         step(*batch)
     else:
-        assert captured.epoch([batch])["total"].isfinite()
+        assert finish(captured.epoch([batch]))["total"].isfinite()
         assert places == {name: x.data_ptr() for name, x in learner.tensors().items()}, "the same memory"
     plain_step(*batch)
     assert_same_tensors(learner.tensors(), plain.tensors())
@@ -118,9 +122,9 @@ def test_no_captured_epoch_waits(captures: Replaced, alignment: Any) -> None:
     stages = _Stages(small(), tiny(alignment=alignment), CPU, None, 0.0)
     phase = small().phase("train")
     sampler = TripletSampler(phase.label, batch_size=8, generator=stages.learner.sampling)
-    stages.steps(phase, sampler)  # recording may wait
+    finish(stages.steps(phase, sampler))  # recording may wait
     with nothing_waits():
-        stages.steps(phase, sampler)
+        finish(stages.steps(phase, sampler))
     assert captures.made[0].replays == 4
 
 
@@ -208,6 +212,24 @@ def test_while_one_run_waits_the_others_start_their_epochs(
     assert order[-2:] == [2, 2], "the third begins when one of two has ended"
 
 
+def test_within_an_epoch_runs_take_turns_too(
+    captures: Replaced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU's stream holds some 100 steps. If one run started a whole epoch, the host would wait for it alone."""
+    monkeypatch.setattr(recording, "TURN", 2)
+    order: list[HostGraph] = []
+    replay = HostGraph.replay
+
+    def spy(graph: HostGraph) -> None:
+        order.append(graph)
+        replay(graph)
+
+    monkeypatch.setattr(HostGraph, "replay", spy)
+    tiny_grid(tmp_path, [tiny_jobs((seed,), epochs=1, batches=5)[0] for seed in range(2)], workers=2)
+    a, b = order[0], order[2]
+    assert order[:10] == [a, a, b, b, a, a, b, b, a, b]
+
+
 def test_a_run_that_fails_does_not_stop_those_beside_it(captures: Replaced, tmp_path: Path) -> None:
     good, bad = tiny_jobs()[0], tiny_jobs(lr=1e20)[1]
     done = tiny_grid(tmp_path, [bad, good], workers=2)
@@ -252,6 +274,65 @@ def test_an_interrupt_closes_the_runs_that_wait() -> None:
     assert closed == ["bad", "a"]
 
 
+# the class of a GPU, with a stand-in for the parts of torch.cuda that it calls
+
+
+class FakeCuda:
+    """torch.cuda's streams and recordings as names in a list; a recording ends with an error if its step fails."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[str] = []
+        self.stream = SimpleNamespace(device=CPU, wait_stream=lambda other: self.calls.append("wait"))
+        registered = {"register_generator_state": lambda generator: self.calls.append("register")}
+        made = {
+            "current_stream": lambda device: self.stream,
+            "default_stream": lambda device: self.stream,
+            "Stream": lambda device: self.stream,
+            "CUDAGraph": lambda: SimpleNamespace(replay=lambda: self.calls.append("replay"), **registered),
+            "stream": nullcontext,
+            "device": nullcontext,
+            "graph": self.graph,
+        }
+        for name, value in made.items():
+            monkeypatch.setattr(torch.cuda, name, value)
+
+    @contextmanager
+    def graph(self, graph: Any, stream: Any) -> Iterator[None]:
+        self.calls.append("begin")
+        yield
+        self.calls.append("end")
+
+
+@pytest.mark.parametrize(("version", "registers"), [("2.13.0", ["register"]), ("2.14.0", [])])
+def test_a_cuda_graph_is_warmed_up_recorded_and_replayed(
+    monkeypatch: pytest.MonkeyPatch, version: str, registers: list[str]
+) -> None:
+    monkeypatch.setattr(torch, "__version__", TorchVersion(version))
+    cuda, generator = FakeCuda(monkeypatch), torch.Generator()
+    graph = recording.CudaGraph(CPU)
+    graph.warm_up(lambda: cuda.calls.append("step"))
+    graph.record(lambda: cuda.calls.append("recorded"), generator)
+    graph.replay()
+    assert cuda.calls == [
+        "wait", "step", "step", "step", "wait", *registers, "begin", "recorded", "end", "replay"
+    ]  # fmt: skip
+
+
+def test_after_a_failed_recording_another_one_frees_the_default_generator(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cuda = FakeCuda(monkeypatch)
+    graph = recording.CudaGraph(CPU)
+
+    def step() -> None:
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        graph.record(step, torch.Generator())
+    assert cuda.calls == ["register", "begin", "begin", "end"]
+    assert recording.FAILED.pop() is graph.graph
+
+
 # on a GPU: python -m pytest -m gpu tests
 
 GPU = torch.device("cuda")
@@ -285,7 +366,7 @@ def test_on_a_gpu_100_captured_steps_are_the_eager_ones(
             stages = _Stages(small(), config, GPU, None, 0.0, capture)
             phase = stages.phase("train")
             sampler = TripletSampler(phase.label, batch_size=256, generator=stages.learner.sampling)
-            stages.steps(phase, sampler)
+            finish(stages.steps(phase, sampler))
             totals.append({name: x.clone() for name, x in stages.learner.tensors().items()})
         a, b = totals
         differences[dtype, lr] = max(float((a[x].double() - b[x].double()).abs().max()) for x in a)
@@ -312,7 +393,7 @@ def test_on_a_gpu_three_float64_steps_are_the_cpus() -> None:
             return train_step(learner, make_batch(phase, *index))
 
         if device == GPU:
-            learner.captured(step, batches[0]).epoch(batches)
+            finish(learner.captured(step, batches[0]).epoch(batches))
         else:
             for batch in batches:
                 step(*batch)
@@ -341,9 +422,28 @@ def test_on_a_gpu_a_diverged_run_names_its_epoch() -> None:
 
 
 @gpu
+def test_on_a_gpu_a_failed_recording_does_not_stop_another_run() -> None:
+    stages = _Stages(small(), full_size(epochs=1, batches=5), GPU, None, 0.0, True)
+    phase = stages.phase("train")
+    sampler = TripletSampler(phase.label, batch_size=256, generator=stages.learner.sampling)
+    finish(stages.steps(phase, sampler))
+    other = Learner.fresh(full_size(), GPU)
+
+    def waits(*rows: torch.Tensor) -> Any:
+        losses = train_step(other, make_batch(phase, *rows))
+        losses["total"].item()
+        return losses
+
+    with pytest.raises(RuntimeError):
+        other.captured(waits, [rows[0] for rows in sampler.draw(1)])
+    assert finish(stages.steps(phase, sampler))["total"].isfinite()
+    assert torch.rand(1, device=GPU).isfinite()
+
+
+@gpu
 def test_on_a_gpu_runs_take_turns(capsys: pytest.CaptureFixture[str]) -> None:
     """The same runs as one after another; prints the gain at 4, 10 and 32 runs."""
-    config = full_size(epochs=1, batches=300, dtype="float32", lr=2**-10)
+    config = full_size(epochs=1, batches=600, dtype="float32", lr=2**-10)
     data, rates = small(), {}
     alone = on_gpu(config, capture=True)
     for at_once in (1, 4, 10, 32):

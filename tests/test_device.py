@@ -10,6 +10,7 @@ from device_helpers import HostWaits, nothing_waits
 from training_helpers import small, tiny
 
 from hypav.alignment import PRESETS, Adaptive, AlignmentConfig, preset
+from hypav.capture import finish
 from hypav.data import TripletSampler, make_batch
 from hypav.data.features import Phase
 from hypav.training import Learner, RunConfig, _Stages, train_step, weight_of_pull
@@ -36,7 +37,7 @@ def test_no_step_of_an_epoch_waits(case: str) -> None:
     for autocast in (False, True):
         stages, phase, sampler = epoch_of(tiny(alignment=CASES[case], autocast=autocast))
         with nothing_waits():
-            losses = stages.steps(phase, sampler)
+            losses = finish(stages.steps(phase, sampler))
         assert all(torch.isfinite(value).all() for value in losses.values())
 
 
