@@ -21,7 +21,7 @@ from torch import Tensor
 T = TypeVar("T")
 Turns = Generator[None, None, T]
 STREAMS = 32  # so many streams of a GPU PyTorch has; then it hands out the first again
-TURN = 20  # steps that a run starts before the next run's turn: a stream holds about 1000 launches, then the host waits
+TURN = 20  # steps that a run starts before the next one's turn: a stream holds about 1000 launches, 7 of each step
 WARM_UP = 3  # PyTorch asks for a few steps on a side stream, in which libraries initialise and the optimiser allocates
 
 
@@ -40,7 +40,7 @@ class Graph(Protocol):
         """Start what was recorded, on the current stream."""
 
 
-# graphs whose recording failed; PyTorch's allocator may keep a pointer to them (pytorch issue 180395)
+# graphs whose recording failed; PyTorch's allocator may keep a pointer to them (pytorch 180395)
 FAILED: list[torch.cuda.CUDAGraph] = []
 
 
@@ -84,7 +84,7 @@ class CudaGraph:
     def _unlock(self) -> None:
         """After a failed recording, let the device's default generator draw and other graphs be replayed again.
 
-        PyTorch leaves that generator as if a recording were under way, until one succeeds (pytorch issue 171263).
+        PyTorch leaves that generator as if a recording were under way, until one succeeds (pytorch 171263).
         """
         FAILED.append(self.graph)
         again = torch.cuda.graph(torch.cuda.CUDAGraph(), stream=self.stream)
@@ -195,8 +195,8 @@ def finish(turns: Turns[T]) -> T:
 def in_turns(tasks: Iterable[Turns[T]], at_once: int, device: torch.device) -> Iterator[T]:
     """The results of generators, in the order in which they end; `at_once` of them (on a GPU at most STREAMS) take turns.
 
-    A task yields when it has given the device work and would next wait for it. On a GPU each has a stream of its own, so
-    that the device works for the others meanwhile.
+    A task yields when it has given the device some work, and before it waits for it. On a GPU each has a stream of its
+    own, so that the device works for the others meanwhile.
     """
     waiting = iter(tasks)
     cuda = device.type == "cuda"

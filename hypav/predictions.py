@@ -52,8 +52,8 @@ class Prediction:
     @property
     def title(self) -> str:
         """The question in one line of at most 90 characters: its last sentence that ends in a question mark."""
-        text = re.sub(r"[*`>#]|^\W*Predict\W+", "", " ".join(self.question.split()))
-        asked = re.findall(r"[^.?!]*\?", text)
+        text = re.sub(r"[*`>#]|^\W*Predict\W+(?:\w+\.\d+\.\s*)?", "", " ".join(self.question.split()))
+        asked = re.findall(r"(?:[^.?!]|\.(?=\d))*\?", text)
         line = (asked[-1] if asked else text).strip()
         return line if len(line) <= 90 else line[:89].rstrip() + "…"
 

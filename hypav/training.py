@@ -47,8 +47,8 @@ class TrainConfig:
     batches: class-balanced batches per epoch, for any size of the set.
     patience: epochs without a higher HM on `val` before the learning rate falls to a tenth.
     autocast: compute the network's matrix products in bfloat16; the losses and the geometry keep their precision. This
-        is faster if the processor multiplies bfloat16 in hardware. But gradients are then rounded to 8 bits, and the
-        encoders never see a loss as weak as the printed one at weight 1.
+        is faster if the processor multiplies bfloat16 in hardware. But gradients are then rounded to 8 significant bits,
+        and the encoders never see a loss as weak as the printed one at weight 1.
     """
 
     epochs: int = 50
@@ -405,7 +405,7 @@ def train_in_turns(
     checkpoint_seconds: float = 0.0,
     capture: bool | Literal["auto"] = "auto",
 ) -> Turns[Run]:
-    """`train` as a generator, which yields in each epoch when all its steps are started, before it waits for them."""
+    """`train` as a generator. It yields before each wait for the device, and within an epoch as `Captured.epoch` does."""
     for name in ("dim_audio", "dim_video", "dim_text"):
         wanted, given = getattr(config.network, name), getattr(data, name)
         if wanted != given:
@@ -456,7 +456,7 @@ class _Stages:
         return self.data.phase(name).to(self.device, getattr(torch, self.config.train.dtype))
 
     def run(self, stage: int, until: int, bar: tqdm) -> Turns[None]:
-        """Train the epochs of a stage that are still missing; yields before each wait for the device."""
+        """Train the epochs of a stage that are still missing; yields as `train_in_turns` does."""
         done = sum(row["stage"] == stage for row in self.epochs)
         if done >= until:
             return
@@ -496,7 +496,7 @@ class _Stages:
             bar.update()
 
     def steps(self, phase: Phase, sampler: TripletSampler) -> Turns[dict[str, Tensor]]:
-        """Train one epoch and return its mean losses, on the device. Nothing here waits for the device."""
+        """Train one epoch and return its mean losses, on the device, without waiting; yields as `Captured.epoch`."""
         indices, negatives = sampler.draw(self.config.train.batches)
         learner, autocast = self.learner, self.config.train.autocast
         learner.words = phase.text

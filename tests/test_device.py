@@ -77,10 +77,10 @@ def test_autocast_changes_the_products_not_the_task() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pull", "autocast", "changed"), [(1e-7, False, True), (1e-7, True, False), (0.1, True, True)]
+    ("pull", "autocast", "changed"), [(4e-6, False, True), (4e-6, True, False), (0.1, True, True)]
 )
 def test_autocast_rounds_a_weak_alignment_loss_away(pull: float, autocast: bool, changed: bool) -> None:
-    """The gradient of the encoders is L_avca's alone: bfloat16 has 8 bits, and this loss is 10 million times weaker."""
+    """The encoders see L_avca alone: bfloat16 keeps 8 significant bits, and this loss is 250,000 times weaker."""
     gradients = []
     for alignment in (None, preset("printed", pull=pull)):
         config = tiny(alignment=alignment)
@@ -93,4 +93,4 @@ def test_autocast_rounds_a_weak_alignment_loss_away(pull: float, autocast: bool,
         encoders = (learner.model.encode_a, learner.model.encode_v)
         gradients.append(torch.cat([p.grad.flatten() for part in encoders for p in part.parameters()]))
     share = (gradients[0] != gradients[1]).double().mean().item()
-    assert share > 0.3 if changed else share < 0.1
+    assert share > 0.3 if changed else share < 0.01

@@ -266,10 +266,17 @@ def test_the_text_says_what_its_numbers_are_of(tmp_path: Path) -> None:
     assert "paper HM" not in text
     assert "does not report this set" in text
     assert "does not depend on the curvature" in text
+    assert "bfloat16" not in text
     row = next(line for line in text.splitlines() if line.startswith("| AVCA"))
     assert [cell.strip() for cell in row.split("|")[1:6]] == [
         "AVCA", *(f"{table.loc['AVCA', m]:.1f} ± {table.loc['AVCA', f'{m} ±']:.1f}" for m in METRICS),
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("no_training")
+def test_the_text_says_what_autocast_rounds_away(tmp_path: Path) -> None:
+    assert "rounded to bfloat16" in comparison_text(compare_small(tmp_path, autocast=True))
+    assert "bfloat16" not in comparison_text(compare_small(tmp_path, ("eszsl", "avca"), autocast=True))
 
 
 @pytest.mark.usefixtures("no_training")

@@ -59,7 +59,15 @@ def test_questions_are_read_from_the_course(record: Path) -> None:
     assert two.answer == "b"
     assert two.title == "Which grows?"
     assert "(a)" not in two.question
+    decimal = Prediction("01.1", "number", 1.0, 0.1, "**Predict 01.1.** It is long. What has $p < 0.05$?", {})
+    assert decimal.title == "What has $p < 0.05$?"
     assert three.is_right("drawn") is None
+
+
+def test_every_question_of_the_course_begins_with_its_number() -> None:
+    every = predictions()
+    assert len(every) > 50
+    assert [each.id for each in every if not each.question.startswith(f"**Predict {each.id}.** ")] == []
 
 
 def test_guesses_are_recorded_with_their_day_and_the_last_one_counts(

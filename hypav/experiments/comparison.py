@@ -74,7 +74,7 @@ def notes(
     if autocast and any(method.alignment is not None for method in methods):
         notes.append(
             "Gradients were rounded to bfloat16, so a loss as weak as the printed one at weight 1 has no effect; "
-            "leave --autocast out to compare such losses."
+            "train without autocast to compare such losses."
         )
     if data.reference_key is None:
         return [*notes, "The paper does not report this set."]

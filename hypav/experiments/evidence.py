@@ -59,9 +59,13 @@ class Experiment:
     settings: int = 0
 
 
-def _once(rows: Sequence[Row]) -> list[Row]:
+def _configuration(row: Row) -> Any:
+    return row.method, row.alignment
+
+
+def _once(rows: Sequence[Row], key: Callable[[Row], Any] = _configuration) -> list[Row]:
     """The rows without repeated configurations. They belong to no table, so they need no delta_rel and no network."""
-    first = {(row.method, row.alignment): row for row in reversed(rows)}
+    first = {key(row): row for row in reversed(rows)}
     return [replace(row, table="") for row in reversed(first.values())]
 
 
@@ -101,8 +105,7 @@ def _full_length(key: Key | None) -> list[Row]:
 def _as_published(key: Key | None) -> list[Row]:
     """Table 1 under the printed and the released loss, each at its own weight, and every objective once."""
     rows = [row for p in ("printed", "released") for row in table_rows("table1", key, p, None)]
-    first = {row.alignment and objective(row.alignment): row for row in reversed(rows)}
-    return [replace(row, table="") for row in reversed(first.values())]
+    return _once(rows, lambda row: row.alignment and objective(row.alignment))
 
 
 def _competent(key: Key | None) -> list[Row]:

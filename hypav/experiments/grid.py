@@ -415,7 +415,7 @@ def _attempt(
 def _attempt_in_turns(
     job: Job, data: FeatureSet, folder: Path, device: str
 ) -> Turns[tuple[Job, dict[str, Any] | str]]:
-    """`_attempt` as a generator, which yields before it waits for the device."""
+    """`_attempt` as a generator, which yields as `training.train_in_turns` does."""
     try:
         return job, (yield from do_job_in_turns(job, data, folder, device))[1]
     except Exception as error:  # one run's error does not stop the others

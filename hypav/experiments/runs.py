@@ -126,7 +126,7 @@ def do_job_in_turns(
     progress: bool | None = False,
     capture: bool | Literal["auto"] = "auto",
 ) -> Turns[tuple[Run, dict[str, Any]]]:
-    """`do_job` as a generator, which yields before it waits for the device."""
+    """`do_job` as a generator, which yields as `training.train_in_turns` does."""
     path = run_path(folder, data, job.config, device)
     checkpoints = path.with_suffix("")
     alignment = job.config.alignment
