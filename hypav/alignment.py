@@ -6,7 +6,8 @@ the mean over heads (Eq. 7).
 
 As printed, the loss does not depend on k. The projection and the log at the origin multiply each row by a positive
 number, and the cosine of Eq. 4 cancels it. So for every k and every number of heads the loss is that of flat space. This
-holds for the presets `printed`, `released` and `released-2023`. `curved` is a repair in which curvature has an effect.
+holds for the presets `printed` and `released`. `curved` is a repair in which curvature has an effect. `released-2023`
+compares lengths: it is 0 if all rows are clipped to the rim, and depends on k otherwise.
 """
 
 from __future__ import annotations

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # of hypav.experiments.evidence, which imports torch
-EXPERIMENTS = "loudness | curvature | processors | full-length | as-published | competent | planted"
+EXPERIMENTS = (
+    "loudness | curvature | processors | full-length | as-published | first-code | competent | planted"
+)
 # of hypav.alignment
 PRESETS = (
     "printed", "released", "released-2023", "curved", "curved-normalised", "curved-kernel", "curved-midpoint"
@@ -354,6 +356,7 @@ def reproduce(
     processors    the planned tests again, as on another processor
     full-length   the long recipe, few configurations
     as-published  Table 1 at the published length, under the printed and the released loss
+    first-code    Table 3 under the loss of the code as first published
     competent     AVCA-skip, which comes close to a linear map, alone and under alignment losses
     planted       the positive control, which takes no data
 

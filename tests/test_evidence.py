@@ -32,7 +32,7 @@ from hypav.experiments.contrasts import (
 from hypav.experiments.effects import cases, curvature_effects, differences, effects
 from hypav.experiments.evidence import EXPERIMENTS, PULL, PULLS, experiments, one_processor, with_cells
 from hypav.experiments.grid import compare, train
-from hypav.experiments.report import gathered, on_grid, write_runs
+from hypav.experiments.report import as_published, first_code, gathered, on_grid, write_runs
 from hypav.experiments.runs import frame, load_runs
 from hypav.processors import PROCESSORS
 from hypav.stats import detectable_difference, holm_adjusted, paired_p, t_interval
@@ -82,6 +82,7 @@ def test_every_experiment_has_a_question_a_count_and_a_time() -> None:
         "processors": 1 + 1 + 13 + 2,
         "full-length": 2 + 2 + 3,
         "as-published": 1 + 2,  # the three methods have one objective
+        "first-code": 1 + 13,
         "competent": 1 + 1 + 1 + 3,
     }
     assert {name: table.loc[name, "rows"] for name in counts} == counts
@@ -295,11 +296,48 @@ def test_loudness_has_the_linear_reference_and_a_row_per_pull() -> None:
 def test_the_contrast_of_the_paper_is_there_for_every_loss_significant_or_not() -> None:
     rows = [row for p in ("curved", *REPAIRS) for row in table_rows("table3", UCF, p, None, PULL)[1:]]
     rows += table_rows("table3", UCF, "curved", 1.0)[1:]
-    made = [run(row, s, HM=base(s) + 0.02 * (row.alignment.curvatures[0] < 0)) for row in rows for s in SEEDS]
+    gain = {-1: 0.02, 0: 0, 1: 0.007}
+    made = [
+        run(row, s, HM=base(s) + (0.8 + 0.1 * s) * gain[np.sign(row.alignment.curvatures[0])])
+        for row in rows
+        for s in SEEDS
+    ]
     table = curvature(with_cells(frame(made)))
     assert table["cell"].tolist() == [f"{p}, pull 0.1" for p in ("curved", *REPAIRS)] + ["curved, weight 1"]
-    assert table["difference"].tolist() == pytest.approx([2] * 5)
+    assert table["difference"].tolist() == pytest.approx([2 - 0.6] * 5), "the rest is k=0 and six others"
+    assert table["minus k=0"].tolist() == pytest.approx([2] * 5)
     assert (table["k<0"] - table["k=0"]).tolist() == pytest.approx([2] * 5)
+
+
+def test_the_loss_of_the_first_code_is_compared_on_its_own_processor() -> None:
+    avca, *rows = table_rows("table3", UCF, "released-2023", None)
+    loud = 0.05 * np.array([0.8, 0.9, 1, 1.1, 1.2])
+    there = [run(r, s, HM=base(s) - loud[s] * (r.alignment.curvatures[0] == 0)) for r in rows for s in SEEDS]
+    there += [run(avca, s, HM=base(s)) for s in SEEDS]
+    table = with_cells(frame([*records(), *({**r, "cpu": "another"} for r in there)]))
+    _, cpu, contrast, text = first_code(table)
+    assert (cpu, contrast.count("released-2023")) == ("On another:", 1)
+    differences = {row.split("|")[1].strip(): row.split("|")[6].strip() for row in text.splitlines()[4:]}
+    assert differences["0.0"] == "−5.0 ± 1.0"
+    assert differences["-0.2"] == "0.0 ± 0.0"
+    assert first_code(with_cells(frame(records()))) == []
+
+
+def test_a_run_of_another_processor_stands_in_only_if_there_is_none() -> None:
+    avca, row = table_rows("table1", UCF, "printed", 1.0)[:2]
+    released = table_rows("table1", UCF, "released", None)[1]
+    here = [run(r, s, HM=base(s)) for r in (avca, row) for s in SEEDS]
+    there = [run(r, s, HM=0.9) for r, seeds in ((avca, SEEDS[:1]), (released, SEEDS)) for s in seeds]
+    made = [{**r, "recipe": "ucf-main"} for r in here] + [
+        {**r, "recipe": "ucf-main", "cpu": "another"} for r in there
+    ]
+    _, printed, loud, each = (text.splitlines() for text in as_published(with_cells(frame(made))))
+    for table in (printed, loud):
+        assert (
+            next(line for line in table if line.startswith("| AVCA ")).split("|")[8].strip() == "34.0 ± 3.9"
+        )
+    assert next(line for line in loud if "Hyper-alignment" in line).split("|")[10].strip() == "+56.0 ± 3.9"
+    assert sum("| another" in line for line in each) == 1 + len(SEEDS)
 
 
 def test_the_forest_has_the_linear_reference_first() -> None:

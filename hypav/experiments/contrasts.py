@@ -139,8 +139,8 @@ def curvature(runs: DataFrame, metric: str = "HM") -> DataFrame:
     """The paper's claim, k<0 minus the rest, under every loss and set whose 13 curvatures were run.
 
     Returns:
-        data, cell; the mean of `metric` at each of SIGNS; and `summary` of k<0 minus the rest. Only `planned` has the
-        planned one of these; the others are exploratory, so p has no correction.
+        data, cell; the mean of `metric` at each of SIGNS; `summary` of k<0 minus the rest; and difference, "±" and p of
+        k<0 minus k=0. Only `planned` has the planned one of these; the others are exploratory, so p has no correction.
     """
     rows = []
     for name, part in by_set(runs).items():
@@ -149,7 +149,13 @@ def curvature(runs: DataFrame, metric: str = "HM") -> DataFrame:
             if any(side.empty for side in sides.values()):
                 continue
             means = {sign: sides[sign].mean() for sign in SIGNS}
-            rows.append({"data": name, "cell": cell, **means, **summary(sides["k<0"] - sides["k>=0"])})
+            rest, flat = (summary(sides["k<0"] - sides[other]) for other in ("k>=0", "k=0"))
+            control = {
+                "minus k=0": flat["difference"],
+                "minus k=0 ±": flat["difference ±"],
+                "p, k=0": flat["p"],
+            }
+            rows.append({"data": name, "cell": cell, **means, **rest, **control})
     return DataFrame(rows)
 
 

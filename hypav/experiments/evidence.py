@@ -102,6 +102,11 @@ def _full_length(key: Key | None) -> list[Row]:
     return [*rows, replace(avca, label=SkipConfig.method, method=SkipConfig.method)]
 
 
+def _first_code(key: Key | None) -> list[Row]:
+    """Table 3 under the loss of the code as first published, at its own weight."""
+    return _once(table_rows("table3", key, "released-2023", None))
+
+
 def _as_published(key: Key | None) -> list[Row]:
     """Table 1 under the printed and the released loss, each at its own weight, and every objective once."""
     rows = [row for p in ("printed", "released") for row in table_rows("table1", key, p, None)]
@@ -147,6 +152,9 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     ),
     "as-published": Experiment(
         "What does Table 1 become at the published length?", _as_published, seeds=3, scale="full", seconds=2700
+    ),
+    "first-code": Experiment(
+        "Does the loss of the code as first published order the curvatures as Table 3 does?", _first_code
     ),
     "competent": Experiment("Does the alignment help a network that comes close to a linear map?", _competent),
     "planted": Experiment(

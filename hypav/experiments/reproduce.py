@@ -50,8 +50,8 @@ def reproduce(
 
     Args:
         tables: table1 to table7, figure3, figure4, baselines (CJME and AVGZSLNet), or all of these; or experiments of
-            `evidence.EXPERIMENTS`: loudness, curvature, processors, full-length, as-published, competent,
-            planted.
+            `evidence.EXPERIMENTS`: loudness, curvature, processors, full-length, as-published, first-code,
+            competent, planted.
         seeds: the number of seeds (0, 1, …), or a list of them; by default 3, or the experiment's own number.
         presets, weights, pulls: of the tables; an experiment has its own.
         weights: weights of the alignment loss; "tuned" is the one of WEIGHTS with the highest HM on validation. By

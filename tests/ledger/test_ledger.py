@@ -151,9 +151,10 @@ def test_the_curvature_layer_learns_only_under_curved(name: str) -> None:
 
 
 @row("first publication of the code (2023)")
-def test_the_code_of_2023_multiplied_norms_which_left_only_rounding() -> None:
+def test_the_code_of_2023_multiplied_norms_which_left_only_rounding_if_all_rows_are_clipped() -> None:
     assert PRESETS["released-2023"].similarity == "norms"
     assert 0 <= float(loss_of("released-2023", -1.0)) < 1e-20
+    assert float(loss_of("released-2023", 0.0)) > 1 > float(loss_of("released-2023", 1.0)) > 0
 
 
 @row("rows of zeros")
