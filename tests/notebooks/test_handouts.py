@@ -335,11 +335,13 @@ def test_an_installed_package_has_the_course(tmp_path: Path) -> None:
         inside = set(file.namelist())
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "hypav").rglob("*.py")}
     assert modules <= inside
-    data = {"hypav/py.typed", f"hypav/course/{RUNS}", *(f"hypav/course/{path.name}" for path in NOTEBOOKS)}
-    data |= {str(path.relative_to(ROOT)) for path in (ROOT / "hypav" / "templates").rglob("*.*")}
+    data = {"hypav/py.typed"}
+    course = ROOT / "notebooks"
     data |= {
-        f"hypav/course/pictures/{path.name}" for path in (ROOT / "notebooks" / "pictures").glob("[0-9]*.png")
+        f"hypav/course/{path.relative_to(course)}"
+        for path in [*NOTEBOOKS, *course.glob("results/*"), *course.glob("pictures/??_*.png")]
     }
+    data |= {str(path.relative_to(ROOT)) for path in (ROOT / "hypav" / "templates").rglob("*.*")}
     data |= {str(path.relative_to(ROOT)) for path in (ROOT / "hypav").rglob("*.json")}
     assert data <= inside
 
