@@ -54,6 +54,7 @@ SIGNED = (
     "paper gain",
     "k<0 minus the rest",
     "k<0 minus k>0",
+    "minus k=0",
 )
 HUNDREDTHS = ("F", "sd over k", "sd over seeds", "equal to flat", "paper gain", "mean HM")
 TITLES = {
@@ -168,7 +169,7 @@ def as_text(table: DataFrame, digits: int | None = None) -> DataFrame:
     result = DataFrame(index=table.index)
     for name in (name for name in table if name not in hidden and not name.endswith(" ±")):
         column, signed = table[name], name in SIGNED or name.endswith(AVCA)
-        if name == "p" or "p Holm" in name:
+        if name in ("p", "p, k=0") or "p Holm" in name:
             result[name] = ["" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in column]
         elif name == "weight":
             result[name] = [f"{weight:g}" for weight in column]
