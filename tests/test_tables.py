@@ -229,11 +229,13 @@ def same_but_for_the_last_digit(stored: str, fresh: str) -> None:
             assert abs(float(a) - float(b)) <= 1.01 * 10 ** -len(a.partition(".")[2]), (old, new)
 
 
+@pytest.mark.long
 def test_the_page_of_tables_is_what_the_recorded_runs_give() -> None:
     stored = (results_path() / "tables.md").read_text(encoding="utf-8")
     same_but_for_the_last_digit(stored, course_tables(course_runs()))
 
 
+@pytest.mark.long
 def test_the_appendix_is_what_the_runs_of_the_page_give() -> None:
     stored = (results_path() / "evidence.md").read_text(encoding="utf-8")
     same_but_for_the_last_digit(stored, evidence_text(recorded_runs(), further_runs()))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hypav.checks.framework import FunctionCheck, ModuleCheck
-
-Case = tuple[tuple[Any, ...], dict[str, Any]]
+from hypav.checks.framework import Case, FunctionCheck, ModuleCheck, variant
 
 
 class Attention(nn.Module):
@@ -39,49 +38,7 @@ class Attention(nn.Module):
         return query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5
 
 
-class _Unscaled(Attention):
-    def scores(self, query: Tensor, key: Tensor) -> Tensor:
-        return query @ key.transpose(-2, -1)
-
-
-class _OverD(Attention):
-    def scores(self, query: Tensor, key: Tensor) -> Tensor:
-        return query @ key.transpose(-2, -1) / query.shape[-1]
-
-
-class _WrongDimension(Attention):
-    def weights(self, query: Tensor, key: Tensor) -> Tensor:
-        return self.scores(query, key).softmax(dim=-2)
-
-
-class _Exchanged(Attention):
-    def weights(self, query: Tensor, key: Tensor) -> Tensor:
-        return self.scores(key, query).softmax(dim=-1)
-
-
-class _NoSoftmax(Attention):
-    def weights(self, query: Tensor, key: Tensor) -> Tensor:
-        return self.scores(query, key)
-
-
-class _Half(Attention):
-    def weights(self, query: Tensor, key: Tensor) -> Tensor:
-        return torch.full_like(self.scores(query, key), 1 / query.shape[-2])
-
-
-class _Itself(Attention):
-    def read(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        return value
-
-
-class _Keys(Attention):
-    def read(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        return self.weights(query, key) @ key
-
-
-class _WithInput(Attention):
-    def forward(self, tokens: Tensor) -> Tensor:
-        return tokens + super().forward(tokens)
+_with = partial(variant, Attention)
 
 
 def _tokens() -> list[tuple[tuple[Any, ...], dict[str, Any], tuple[Any, ...]]]:
@@ -98,17 +55,29 @@ attention = ModuleCheck(
     Attention,
     _tokens(),
     {
-        "the scores are not scaled: divide them by √d, or the softmax saturates.": _Unscaled,
-        "you divide the scores by d. A sum of d random products grows like √d.": _OverD,
-        "your softmax runs over the token that asks. Each row must sum to 1 over the tokens that are read.": (
-            _WrongDimension
+        "the scores are not scaled: divide them by √d, or the softmax saturates.": _with(
+            scores=lambda self, query, key: query @ key.transpose(-2, -1)
         ),
-        "queries and keys are exchanged: row i holds q_i against all keys.": _Exchanged,
-        "the softmax is missing.": _NoSoftmax,
-        "you average both tokens, whatever they ask for.": _Half,
-        "each token reads only itself.": _Itself,
-        "you multiply the weights by the keys. Multiply them by the values.": _Keys,
-        "you add the input. AVCA does so around this layer; here only the layer is asked for.": _WithInput,
+        "you divide the scores by d. A sum of d random products grows like √d.": _with(
+            scores=lambda self, query, key: query @ key.transpose(-2, -1) / query.shape[-1]
+        ),
+        "your softmax runs over the token that asks. Each row must sum to 1 over the tokens that are read.": (
+            _with(weights=lambda self, query, key: self.scores(query, key).softmax(dim=-2))
+        ),
+        "queries and keys are exchanged: row i holds q_i against all keys.": _with(
+            weights=lambda self, query, key: self.scores(key, query).softmax(dim=-1)
+        ),
+        "the softmax is missing.": _with(weights=Attention.scores),
+        "you average both tokens, whatever they ask for.": _with(
+            weights=lambda self, query, key: torch.full_like(self.scores(query, key), 0.5)
+        ),
+        "each token reads only itself.": _with(read=lambda self, query, key, value: value),
+        "you multiply the weights by the keys. Multiply them by the values.": _with(
+            read=lambda self, query, key, value: self.weights(query, key) @ key
+        ),
+        "you add the input. AVCA does so around this layer; here only the layer is asked for.": _with(
+            forward=lambda self, tokens: tokens + Attention.forward(self, tokens)
+        ),
     },
     praise="With two tokens a softmax is a sigmoid of the difference of two scores.",
 )

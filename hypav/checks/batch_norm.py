@@ -7,9 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hypav.checks.framework import FunctionCheck
-
-Case = tuple[tuple[Any, ...], dict[str, Any]]
+from hypav.checks.framework import Case, FunctionCheck
 
 
 def _means() -> list[Case]:
@@ -127,24 +125,13 @@ statistics = FunctionCheck(
 )
 
 
-class _Named:
-    """A function with a name, for the cases of a check."""
-
-    def __init__(self, name: str, function: Any) -> None:
-        self.name, self.function = name, function
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return self.function(x)
-
-    def __repr__(self) -> str:
-        return self.name
-
-
 def _networks() -> list[Case]:
     """A network is two numbers, for its weights and for its statistics; the score is their product."""
-    score = _Named("score", lambda x: x[0] * x[1] + 3 * x[1])
-    change = _Named("change", lambda x: torch.stack([0.5 * x[0], x[1]]))
-    refresh = _Named("refresh", lambda x: torch.stack([x[0], 2 + 0.1 * x[0]]))
+    score, change, refresh = (
+        lambda x: x[0] * x[1] + 3 * x[1],
+        lambda x: torch.stack([0.5 * x[0], x[1]]),
+        lambda x: torch.stack([x[0], 2 + 0.1 * x[0]]),
+    )
     models = torch.tensor([[4.0, 7.0], [6.0, 1.5]], dtype=torch.float64)
     return [((score, model, change, refresh), {}) for model in models]
 

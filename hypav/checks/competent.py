@@ -9,10 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hypav.checks.framework import FunctionCheck, ModuleCheck
+from hypav.checks.framework import FunctionCheck, ModuleCheck, variant
 from hypav.competent import Skip
-
-Case = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 def _random(seed: int, *shape: int) -> Tensor:
@@ -122,31 +120,15 @@ class _Skip(Skip):
         self.double()  # as on the page
 
 
-class _Wrong(_Skip):
-    """A Skip with other outputs: `made` maps (self, y, text, thetas) to the three thetas."""
-
-    made: Callable[..., tuple[Tensor, Tensor, Tensor]]
+def _wrong(made: Callable[..., tuple[Tensor, Tensor, Tensor]]) -> type[nn.Module]:
+    """A Skip with other outputs: `made` maps (gate, y, text, thetas) to the three thetas."""
 
     def forward(
-        self, audio: Tensor, video: Tensor, text: Tensor, theta_a: Tensor, theta_v: Tensor, theta_w: Tensor
+        self: Any, audio: Tensor, video: Tensor, *words_and_thetas: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The wrong thetas."""
-        y = self.straight(audio, video)
-        return type(self).made(self.gate, y, text, theta_a, theta_v, theta_w)
+        return made(self.gate, self.straight(audio, video), *words_and_thetas)
 
-
-def _wrong(made: Callable[..., tuple[Tensor, Tensor, Tensor]]) -> type[nn.Module]:
-    return type("_Wrong", (_Wrong,), {"made": staticmethod(made)})
-
-
-class _Unscaled(_Skip):
-    def straight(self, audio: Tensor, video: Tensor) -> Tensor:
-        return torch.cat((audio, video), dim=1) @ self.line.T
-
-
-class _PicturesFirst(_Skip):
-    def straight(self, audio: Tensor, video: Tensor) -> Tensor:
-        return super().straight(video, audio)
+    return variant(_Skip, forward=forward)
 
 
 def _inputs(seed: int, dim: int, words: int) -> tuple[Tensor, ...]:
@@ -182,8 +164,12 @@ skip = ModuleCheck(
         "you put the gate through a sigmoid. At the start it would be 1/2 and not 0.": _wrong(
             lambda g, y, w, a, v, t: (y + g.sigmoid() * a, y + g.sigmoid() * v, w + g.sigmoid() * t)
         ),
-        "the rows of your features are not of length 1: use my_line.": _Unscaled,
-        "your line takes the pictures first.": _PicturesFirst,
+        "the rows of your features are not of length 1: use my_line.": variant(
+            _Skip, straight=lambda self, audio, video: torch.cat((audio, video), dim=1) @ self.line.T
+        ),
+        "your line takes the pictures first.": variant(
+            _Skip, straight=lambda self, audio, video: _Skip.straight(self, video, audio)
+        ),
     },
     praise="At g = 0 your network is a line. It leaves the line only if the losses open the gate.",
 )

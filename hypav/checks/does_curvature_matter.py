@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from hypav import geometry
-from hypav.alignment import similarity_matrix
-from hypav.checks.framework import FunctionCheck, PropertyCheck
+from hypav.checks.framework import Case, FunctionCheck, PropertyCheck
+from hypav.checks.hyper_alignment import eq4
 
-Case = tuple[tuple[Any, ...], dict[str, Any]]
 XI = 1e-3
 
 
@@ -65,32 +63,14 @@ row_scale = FunctionCheck(
 )
 
 
-def _lengths_times(x: Tensor) -> Tensor:
-    """A loss that sees lengths, for the cases of `change`."""
-    return (x @ x.T).square().mean()
-
-
-class _Loss:
-    """A loss of phi_v and phi_a with a name, for the cases of a check."""
-
-    def __init__(self, name: str, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
-        self.name, self.loss = name, loss
-
-    def __call__(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
-        return self.loss(phi_v, phi_a)
-
-    def __repr__(self) -> str:
-        return self.name
-
-
 def _factors() -> list[Case]:
     generator = torch.Generator().manual_seed(5)
     phi = torch.randn(2, 6, 4, generator=generator, dtype=torch.float64).relu() + 0.1
     factors = 0.5 + torch.rand(2, 6, 1, generator=generator, dtype=torch.float64)
     losses = (
-        _Loss("a loss of inner products", lambda v, a: (v @ v.T - a @ a.T).square().mean()),
-        _Loss("a loss of mixed lengths", lambda v, a: (v.norm(dim=1) * a.norm(dim=1)).mean()),
-        _Loss("a loss that may be negative", lambda v, a: -_lengths_times(v) - a.norm()),
+        lambda v, a: (v @ v.T - a @ a.T).square().mean(),
+        lambda v, a: (v.norm(dim=1) * a.norm(dim=1)).mean(),
+        lambda v, a: -(v @ v.T).square().mean() - a.norm(),
     )
     return [((loss, *phi, *factors), {}) for loss in losses]
 
@@ -161,11 +141,6 @@ def _kernel(v: Tensor, a: Tensor, k: float) -> Tensor:
     return (matrices[0] - matrices[1]).square().mean()
 
 
-def _flat(v: Tensor, a: Tensor) -> Tensor:
-    m_v, m_a = (similarity_matrix(phi, "cosine") for phi in (v, a))
-    return (m_v / m_v.norm() - m_a / m_a.norm()).square().mean()
-
-
 def _close(x: Tensor, y: Tensor) -> bool:
     return bool((x - y).abs() <= 1e-6 * x.abs().clamp_min(1e-300))
 
@@ -184,9 +159,9 @@ loss = PropertyCheck(
         "your loss is not 0 if both modalities are equal.": lambda v, a, *, k: geometry.pairwise_distance(
             geometry.expmap0(0.1 * v, k=k), geometry.expmap0(0.1 * a, k=k), k=k
         ).mean(),
-        "your loss is the same for every k.": lambda v, a, *, k: _flat(v, a),
+        "your loss is the same for every k.": lambda v, a, *, k: eq4.reference(v, a),
         "k only makes the whole loss larger or smaller. It must change how two batches compare.": lambda v, a, *, k: (
-            (2 + k) * _flat(v, a)
+            (2 + k) * eq4.reference(v, a)
         ),
     },
     rules=[

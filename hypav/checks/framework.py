@@ -5,7 +5,6 @@ A check is called with the student's answer and returns a Verdict. It never rais
 - FunctionCheck: a function that returns a tensor, or several tensors as a tuple or a dict.
 - PropertyCheck: a function with many correct answers, which must follow rules.
 - ModuleCheck: a class, a `torch.nn.Module`.
-- NumberCheck: a number.
 """
 
 from __future__ import annotations
@@ -53,35 +52,6 @@ class Verdict:
         return replace(self, text=f"{self.text} {told}") if told else self
 
 
-class Check:
-    """What all checks have in common: a name, sentences that name mistakes, and a verdict for whatever is given.
-
-    Attributes:
-        name: what the exercise asks for, in words.
-        mistakes: the sentence that names a mistake -> the wrong answer; at least four.
-        praise: the sentence after a correct answer: what it means, or where it is used next.
-        tolerance: of the comparison.
-    """
-
-    name: str
-    mistakes: dict[str, Any]
-    praise: str
-    tolerance: float
-
-    def __call__(self, answer: Any) -> Verdict:
-        try:
-            verdict = self._verdict(answer)
-        except (Exception, SystemExit) as error:  # an answer of a kind that nobody thought of
-            verdict = Verdict(WRONG, f"your answer cannot be compared: {_told(error)}")
-        return replace(verdict, answer=answer, check=self)
-
-    def _verdict(self, answer: Any) -> Verdict:
-        raise NotImplementedError
-
-    def _passed(self) -> Verdict:
-        return Verdict(PASSED, f"{self.name}. {self.praise}")
-
-
 class _Stop(Exception):
     """The verdict is known before all cases were computed."""
 
@@ -90,7 +60,7 @@ class _Stop(Exception):
         self.verdict = verdict
 
 
-class FunctionCheck(Check):
+class FunctionCheck:
     """Check a function that the student wrote: `check(my_function)`.
 
     A wrong function is compared with every mistake. The first mistake with the same values in every case is named.
@@ -103,6 +73,7 @@ class FunctionCheck(Check):
         mistakes: the sentence that names a mistake -> the wrong function; at least four.
         praise: the sentence after a correct answer: what it means, or where it is used next.
         tolerance: relative to the largest entry of the reference's value.
+        seen: what is compared in place of a function, for one of files, of a tree or with a slope.
     """
 
     what: ClassVar[str] = "function"
@@ -116,13 +87,24 @@ class FunctionCheck(Check):
         *,
         praise: str,
         tolerance: float = 1e-6,
+        seen: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
     ) -> None:
-        self.name, self.reference, self.cases = name, reference, list(cases)
+        self.name, self.reference, self.cases, self.seen = name, reference, list(cases), seen
         self.mistakes, self.praise, self.tolerance = dict(mistakes), praise, tolerance
 
     def values(self, function: Callable[..., Any]) -> list[Values]:
         """What a function of the course's own gives in every case."""
-        return [_named(function(*_copies(args), **kwargs)) for args, kwargs in self.cases]
+        return [_named(self.seen(function)(*_copies(args), **kwargs)) for args, kwargs in self.cases]
+
+    def __call__(self, answer: Any) -> Verdict:
+        try:
+            verdict = self._verdict(answer)
+        except (Exception, SystemExit) as error:  # an answer of a kind that nobody thought of
+            verdict = Verdict(WRONG, f"your answer cannot be compared: {_told(error)}")
+        return replace(verdict, answer=answer, check=self)
+
+    def _passed(self) -> Verdict:
+        return Verdict(PASSED, f"{self.name}. {self.praise}")
 
     def _verdict(self, answer: Any) -> Verdict:
         if not callable(answer):
@@ -170,7 +152,7 @@ class FunctionCheck(Check):
         """
         args, kwargs = case
         try:
-            answer = function(*_copies(args), **kwargs)
+            answer = self.seen(function)(*_copies(args), **kwargs)
         except NotImplementedError:
             raise _Stop(Verdict(NOT_YET, f"{self.name} is still to be written.")) from None
         except (Exception, SystemExit) as error:  # any error in the student's code becomes a sentence
@@ -416,39 +398,9 @@ class ModuleCheck(FunctionCheck):
         return [(name, gradient) for (name, _), gradient in zip(parameters, found, strict=True)]
 
 
-class NumberCheck(Check):
-    """Check a number that the student worked out: `check(0.5)`.
-
-    Args:
-        name: what the number is, in words.
-        value: the correct number.
-        mistakes: the sentence that names a mistake -> the wrong number; at least four.
-        praise: the sentence after a correct answer.
-        tolerance: relative tolerance.
-    """
-
-    def __init__(
-        self, name: str, value: float, mistakes: Mapping[str, Any], *, praise: str, tolerance: float = 5e-3
-    ) -> None:
-        self.name, self.value, self.mistakes = name, value, dict(mistakes)
-        self.praise, self.tolerance = praise, tolerance
-
-    def _verdict(self, answer: Any) -> Verdict:
-        if answer is None or answer is ...:
-            return Verdict(NOT_YET, f"{self.name} is still to be worked out: replace the three dots.")
-        try:
-            number = float(answer)
-        except Exception:
-            return Verdict(WRONG, f"{self.name} is a number, but this is {_kind(answer)}.")
-        if self._close(number, self.value):
-            return self._passed()
-        for sentence, mistake in self.mistakes.items():
-            if self._close(number, mistake):
-                return Verdict(WRONG, sentence)
-        return Verdict(WRONG, f"{self.name} is not {number:.4g}: open the hint and try again.")
-
-    def _close(self, number: float, other: float) -> bool:
-        return abs(number - other) <= self.tolerance * max(abs(other), 1e-12)
+def variant(module: type[nn.Module], **methods: Any) -> type[nn.Module]:
+    """The class with some methods replaced: a mistake."""
+    return type(module.__name__, (module,), methods)
 
 
 # --- values ---
@@ -640,6 +592,6 @@ def _short(value: Any) -> str:
         return f"({text})" if value.ndim else text
     if callable(value):
         return "a function"
-    if isinstance(value, (list, tuple)) and len(value) > 6:
+    if isinstance(value, (list, tuple)) and (len(value) > 6 or any(isinstance(v, Tensor) for v in value)):
         return f"a list of {len(value)}"
     return f"{value:.4g}" if isinstance(value, float) else repr(value)

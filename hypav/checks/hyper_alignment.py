@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from hypav import geometry
-from hypav.checks.framework import FunctionCheck
-
-Case = tuple[tuple[Any, ...], dict[str, Any]]
+from hypav.checks.framework import Case, FunctionCheck
 
 
 def _rows(seed: int, rows: int, columns: int) -> Tensor:

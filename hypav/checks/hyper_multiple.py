@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from hypav import geometry
 from hypav.checks import hyper_alignment, hyper_single
-from hypav.checks.framework import FunctionCheck
-
-Case = tuple[tuple[Any, ...], dict[str, Any]]
+from hypav.checks.framework import Case, FunctionCheck
 
 
 def _embeddings(seed: int) -> tuple[Tensor, Tensor]:

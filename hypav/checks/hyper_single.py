@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from hypav import geometry
 from hypav.checks import hyper_alignment
-from hypav.checks.framework import FunctionCheck, ModuleCheck
-
-Case = tuple[tuple[Any, ...], dict[str, Any]]
+from hypav.checks.framework import Case, FunctionCheck, ModuleCheck, variant
 
 
 def _embeddings(seed: int, rows: int, columns: int) -> tuple[Tensor, Tensor]:
@@ -38,50 +37,8 @@ class CurvatureLayer(nn.Module):
         return self.linear(torch.cat((phi_v, phi_a), dim=1))
 
 
-class _SoundFirst(CurvatureLayer):
-    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
-        return super().forward(phi_a, phi_v)
-
-
-class _Inside(CurvatureLayer):
-    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
-        return torch.sigmoid(self.c_0 * self.score(phi_v, phi_a))
-
-
-class _NoSigmoid(CurvatureLayer):
-    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
-        return self.c_0 * self.score(phi_v, phi_a)
-
-
-class _NoFactor(CurvatureLayer):
-    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
-        return torch.sigmoid(self.score(phi_v, phi_a))
-
-
-class _PaperFactor(CurvatureLayer):
-    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
-        return -0.4 * torch.sigmoid(self.score(phi_v, phi_a))
-
-
-class _Mean(CurvatureLayer):
-    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
-        k = super().forward(phi_v, phi_a)
-        return k.mean(0, keepdim=True).expand_as(k)
-
-
-class _Tanh(CurvatureLayer):
-    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
-        return self.c_0 * torch.tanh(self.score(phi_v, phi_a))
-
-
-class _Softmax(CurvatureLayer):
-    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
-        return self.c_0 * torch.softmax(self.score(phi_v, phi_a), 0)
-
-
-class _Added(CurvatureLayer):
-    def forward(self, phi_v: Tensor, phi_a: Tensor) -> Tensor:
-        return self.c_0 + torch.sigmoid(self.score(phi_v, phi_a))
+def _wrong(forward: Callable[..., Tensor]) -> type[nn.Module]:
+    return variant(CurvatureLayer, forward=forward)
 
 
 layer = ModuleCheck(
@@ -89,23 +46,40 @@ layer = ModuleCheck(
     CurvatureLayer,
     [((3, 1, -0.4), {}, _embeddings(7, 6, 3)), ((4, 2, -1.5), {}, _embeddings(8, 5, 4))],
     {
-        "you concatenate the sound first. The paper's order is [φ_v ; φ_a].": _SoundFirst,
-        "c_0 is inside your sigmoid, so k lies between 0 and 1, and no space is hyperbolic.": _Inside,
-        "the sigmoid is missing, so k can take any value and sign.": _NoSigmoid,
-        "the factor c_0 is missing, and with it the sign: your k are positive.": _NoFactor,
-        "you wrote -0.4 where c_0 belongs. It is an argument.": _PaperFactor,
-        "you give every sample the mean of the batch. Eq. 6 has one curvature per sample.": _Mean,
-        "you took tanh, which runs from -1 to 1, so half of your spaces are spherical.": _Tanh,
-        "you took a softmax over the batch. The sigmoid treats each sample separately.": _Softmax,
-        "you add c_0. Eq. 6 multiplies by it.": _Added,
+        "you concatenate the sound first. The paper's order is [φ_v ; φ_a].": _wrong(
+            lambda self, v, a: CurvatureLayer.forward(self, a, v)
+        ),
+        "c_0 is inside your sigmoid, so k lies between 0 and 1, and no space is hyperbolic.": _wrong(
+            lambda self, v, a: torch.sigmoid(self.c_0 * self.score(v, a))
+        ),
+        "the sigmoid is missing, so k can take any value and sign.": _wrong(
+            lambda self, v, a: self.c_0 * self.score(v, a)
+        ),
+        "the factor c_0 is missing, and with it the sign: your k are positive.": _wrong(
+            lambda self, v, a: torch.sigmoid(self.score(v, a))
+        ),
+        "you wrote -0.4 where c_0 belongs. It is an argument.": _wrong(
+            lambda self, v, a: -0.4 * torch.sigmoid(self.score(v, a))
+        ),
+        "you give every sample the mean of the batch. Eq. 6 has one curvature per sample.": _wrong(
+            lambda self, v, a: CurvatureLayer.forward(self, v, a).mean(0).expand(len(v), -1)
+        ),
+        "you took tanh, which runs from -1 to 1, so half of your spaces are spherical.": _wrong(
+            lambda self, v, a: self.c_0 * torch.tanh(self.score(v, a))
+        ),
+        "you took a softmax over the batch. The sigmoid treats each sample separately.": _wrong(
+            lambda self, v, a: self.c_0 * torch.softmax(self.score(v, a), 0)
+        ),
+        "you add c_0. Eq. 6 multiplies by it.": _wrong(
+            lambda self, v, a: self.c_0 + torch.sigmoid(self.score(v, a))
+        ),
     },
     praise="One layer with 601 numbers, for phi with 300 numbers: that is all Hyper-single adds to the network.",
 )
 
 
 def _row_tangent(phi: Tensor, k: Tensor, *, xi: float = 1e-3) -> Tensor:
-    norm, R = phi.norm(dim=1, keepdim=True), k.abs().rsqrt()
-    return R * torch.atanh(torch.minimum(norm, (1 - xi) * R) / R) * phi / norm
+    return hyper_alignment.tangent.reference(phi, k=k, xi=xi)
 
 
 def _rows() -> list[Case]:
@@ -117,17 +91,8 @@ def _rows() -> list[Case]:
     return cases
 
 
-def _radius(k: Tensor) -> Tensor:
-    return k.abs().rsqrt()
-
-
-def _cut(phi: Tensor, k: Tensor, xi: float) -> Tensor:
-    norm = phi.norm(dim=1, keepdim=True)
-    return torch.minimum(norm, (1 - xi) * _radius(k)) * phi / norm
-
-
 def _all_to_the_rim(phi: Tensor, k: Tensor, xi: float) -> Tensor:
-    return torch.atanh(torch.tensor(1 - xi)) * _radius(k) * phi / phi.norm(dim=1, keepdim=True)
+    return torch.atanh(torch.tensor(1 - xi)) * geometry.ball_radius(k) * phi / phi.norm(dim=1, keepdim=True)
 
 
 row_tangent = FunctionCheck(
@@ -135,7 +100,9 @@ row_tangent = FunctionCheck(
     _row_tangent,
     _rows(),
     {
-        "Eq. 3 is missing: these are points of the balls.": lambda phi, k, *, xi: _cut(phi, k, xi),
+        "Eq. 3 is missing: these are points of the balls.": lambda phi, k, *, xi: geometry.project(
+            phi, k=k, xi=xi
+        ),
         "you stretch the short rows to the rim as well. Eq. 1 leaves them as they are.": lambda phi, k, *, xi: (
             _all_to_the_rim(phi, k, xi)
         ),
@@ -149,11 +116,13 @@ row_tangent = FunctionCheck(
             2 * _row_tangent(phi, k, xi=xi)
         ),
         "the factor 1/√|k| in front of artanh is missing.": lambda phi, k, *, xi: (
-            _row_tangent(phi, k, xi=xi) / _radius(k)
+            _row_tangent(phi, k, xi=xi) / geometry.ball_radius(k)
         ),
         "you wrote tanh. Eq. 3 has its inverse, artanh.": lambda phi, k, *, xi: (
-            _radius(k)
-            * torch.tanh(_cut(phi, k, xi).norm(dim=1, keepdim=True) / _radius(k))
+            geometry.ball_radius(k)
+            * torch.tanh(
+                geometry.project(phi, k=k, xi=xi).norm(dim=1, keepdim=True) / geometry.ball_radius(k)
+            )
             * phi
             / phi.norm(dim=1, keepdim=True)
         ),
@@ -168,43 +137,32 @@ row_tangent = FunctionCheck(
 )
 
 
-def _loss(phi_v: Tensor, phi_a: Tensor, k: Tensor, xi: float) -> Tensor:
-    return hyper_alignment.eq4.reference(_row_tangent(phi_v, k, xi=xi), _row_tangent(phi_a, k, xi=xi))
+def _single(
+    phi_v: Tensor,
+    phi_a: Tensor,
+    layer: nn.Module,
+    *,
+    xi: float = 1e-3,
+    loss: Callable[..., Tensor] = hyper_alignment.eq4.reference,
+) -> Tensor:
+    """Eq. 4, or the same mistake in Eq. 4, with a layer's curvatures."""
+    k = layer(phi_v, phi_a)
+    return loss(_row_tangent(phi_v, k, xi=xi), _row_tangent(phi_a, k, xi=xi))
 
 
-def _single(phi_v: Tensor, phi_a: Tensor, layer: nn.Module, *, xi: float = 1e-3) -> Tensor:
-    return _loss(phi_v, phi_a, layer(phi_v, phi_a), xi)
-
-
-def _of_arrows(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The same mistake in Eq. 4, made with a layer's curvatures."""
-
-    def wrong(phi_v: Tensor, phi_a: Tensor, layer: nn.Module, *, xi: float) -> Tensor:
-        k = layer(phi_v, phi_a)
-        return loss(_row_tangent(phi_v, k, xi=xi), _row_tangent(phi_a, k, xi=xi))
-
-    return wrong
-
-
-class _Bias(CurvatureLayer):
-    """A layer with fixed numbers, for the cases of a check."""
-
-    def __init__(self, seed: int, dim: int) -> None:
-        super().__init__(dim)
-        generator = torch.Generator().manual_seed(seed)
-        for parameter in self.parameters():
-            parameter.data = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-
-    def __repr__(self) -> str:
-        return "a curvature layer"
+def _fixed(seed: int, dim: int) -> CurvatureLayer:
+    layer, generator = CurvatureLayer(dim), torch.Generator().manual_seed(seed)
+    for parameter in layer.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+    return layer
 
 
 single_loss = FunctionCheck(
     "The loss of Hyper-single",
     _single,
-    [((*_embeddings(seed, 6, 4), _Bias(seed, 4)), {"xi": 0.01}) for seed in (9, 10)],
+    [((*_embeddings(seed, 6, 4), _fixed(seed, 4)), {"xi": 0.01}) for seed in (9, 10)],
     {
-        sentence: _of_arrows(wrong)
+        sentence: partial(_single, loss=wrong)
         for sentence, wrong in hyper_alignment.eq4.mistakes.items()
         if "subtract first" not in sentence
     },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -48,22 +49,13 @@ sectional_curvature = FunctionCheck(
     _k,
     _NAMES,
     {
-        "you "
-        "kept the plus sign of the libraries whose c is positive: it means −k there.": lambda name, value: _k(
-            name, value, sign=1.0
+        "you kept the plus sign of the libraries whose c is positive: it means −k there.": partial(
+            _k, sign=1.0
         ),
-        "HypLL's Curvature(value) is not value: it goes through softplus first.": lambda name, value: _k(
-            name, value, softplus=False
-        ),
-        "the radius of the ball is 1/√|k|: so k = −1/R², with a square.": lambda name, value: _k(
-            name, value, radius=-1.0
-        ),
-        "the radius is not the curvature: a larger ball is flatter, k = −1/R².": lambda name, value: _k(
-            name, value, radius=1.0
-        ),
-        "a larger ball is flatter: k = −1/R², and you have −R².": lambda name, value: _k(
-            name, value, radius=2.0
-        ),
+        "HypLL's Curvature(value) is not value: it goes through softplus first.": partial(_k, softplus=False),
+        "the radius of the ball is 1/√|k|: so k = −1/R², with a square.": partial(_k, radius=-1.0),
+        "the radius is not the curvature: a larger ball is flatter, k = −1/R².": partial(_k, radius=1.0),
+        "a larger ball is flatter: k = −1/R², and you have −R².": partial(_k, radius=2.0),
         "the paper's c and geoopt's k already have their sign: do not change them.": _turned_signs,
         "you made "
         "everything negative, but geoopt's k > 0 is a sphere and keeps its sign.": lambda name, value: (

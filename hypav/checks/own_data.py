@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hypav.checks.framework import Case, FunctionCheck, Values
+from hypav.checks.framework import FunctionCheck
 from hypav.errors import DataError
 
 UNSEEN = "stage_2_test_unseen"
@@ -43,16 +43,6 @@ class _Files:
 
     def __repr__(self) -> str:
         return "a small folder"
-
-
-class FilesCheck(FunctionCheck):
-    """Check a function of a file or a folder. Names are compared as numbers, and the splits one by one."""
-
-    def values(self, function: Callable[..., Any]) -> list[Values]:
-        return super().values(_on_files(function))
-
-    def _given(self, function: Callable[..., Any], case: Case, right: Values) -> Values:
-        return super()._given(_on_files(function), case, right)
 
 
 def _on_files(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -148,7 +138,7 @@ def _each_split(change: Callable[[list[int], Tensor], Any]) -> Callable[[Path], 
     )
 
 
-videos = FilesCheck(
+videos = FunctionCheck(
     "names, labels and splits from a table",
     _videos,
     [((_Files(_rows(names, seed), name="videos.csv"),), {}) for seed, names in enumerate(_NAMES)],
@@ -175,6 +165,7 @@ videos = FilesCheck(
         "the splits hold every place twice.": _each_split(lambda rows, label: rows + rows),
     },
     praise="hv.from_arrays needs nothing else from the table.",
+    seen=_on_files,
 )
 
 
@@ -249,14 +240,6 @@ words = FunctionCheck(
 )
 
 
-def _reader(folder: Path) -> dict[str, Any]:
-    table = _videos(folder / "videos.csv")
-    arrays, vectors = np.load(folder / "features.npz"), np.load(folder / "words.npz")
-    _refuse(table, [name for name in table["splits"] if name != UNSEEN])
-    text = _words(table["class_names"], vectors["names"], vectors["vectors"])
-    return {**table, "audio": arrays["audio"], "video": arrays["video"], "text": text}
-
-
 def _refuse(table: dict[str, Any], splits: Sequence[str]) -> None:
     label, rows = table["label"], table["splits"]
     unseen = set(label[rows[UNSEEN]].tolist())
@@ -268,18 +251,18 @@ def _refuse(table: dict[str, Any], splits: Sequence[str]) -> None:
 def _reading(
     text: Callable[[list[str], Any, Any], Any] = _words,
     change: Callable[[dict[str, Any]], dict[str, Any]] = lambda right: right,
-    checked: Sequence[str] = _SPLITS[:-1],
+    checked: Sequence[str] | None = None,
 ) -> Callable[[Path], dict[str, Any]]:
-    """A wrong my_reader: with other words, other arrays, or a look for leaks in some splits only."""
+    """my_reader, or a wrong one with other words, other arrays, or a look for leaks in some splits only."""
 
-    def wrong(folder: Path) -> dict[str, Any]:
+    def read(folder: Path) -> dict[str, Any]:
         table = _videos(folder / "videos.csv")
         arrays, vectors = np.load(folder / "features.npz"), np.load(folder / "words.npz")
-        _refuse(table, checked)
+        _refuse(table, [n for n in table["splits"] if n != UNSEEN] if checked is None else checked)
         words_given = text(table["class_names"], vectors["names"], vectors["vectors"])
         return {**table, "text": words_given, **change({name: arrays[name] for name in ("audio", "video")})}
 
-    return wrong
+    return read
 
 
 def _folder(seed: int, leak: str = "") -> _Files:
@@ -298,9 +281,9 @@ def _normalised(arrays: dict[str, Any]) -> dict[str, Any]:
     return {name: x / np.linalg.norm(x, axis=1, keepdims=True) for name, x in arrays.items()}
 
 
-reader = FilesCheck(
+reader = FunctionCheck(
     "a reader of your own data",
-    _reader,
+    _reading(),
     [
         ((each,), {})
         for each in (_folder(0), _folder(1), _folder(2, "stage_1_train"), _folder(3, "stage_2_test_seen"))
@@ -329,4 +312,5 @@ reader = FilesCheck(
         "the rows have length 1 now. Leave the features as they are.": _reading(change=_normalised),
     },
     praise="hv.from_arrays takes its result, so you can train on your own data.",
+    seen=_on_files,
 )

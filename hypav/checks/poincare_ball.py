@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hypav import geometry
-from hypav.checks.framework import Case, FunctionCheck, Values
+from hypav.checks.framework import Case, FunctionCheck
 
 
 def _root(k: float) -> float:
@@ -315,16 +315,6 @@ def _wrong_tree(**parts: Any) -> Callable[..., Edges]:
     return lambda x, home, depth, *, k, edge: _grown(x, home, depth, k=k, edge=edge, **parts)
 
 
-class TreeCheck(FunctionCheck):
-    """Check a function that returns the edges of a tree as pairs of points, in any order."""
-
-    def values(self, function: Callable[..., Any]) -> list[Values]:
-        return super().values(_in_order(function))
-
-    def _given(self, function: Callable[..., Any], case: Case, right: Values) -> Values:
-        return super()._given(_in_order(function), case, right)
-
-
 def _in_order(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *args, **kwargs: _padded(function(*args, **kwargs), _MOST)
 
@@ -349,7 +339,7 @@ def _padded(edges: Any, rows: int) -> Any:
     return table
 
 
-tree = TreeCheck(
+tree = FunctionCheck(
     "A tree by recursion",
     _grown,
     [
@@ -395,4 +385,5 @@ tree = TreeCheck(
         ),
     },
     praise="Every point of it comes from your own functions.",
+    seen=_in_order,
 )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hypav.checks.framework import FunctionCheck
+from hypav.checks.framework import Case, FunctionCheck
 from hypav.embeddings import separation as class_separation
-
-Case = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 def _clouds() -> list[Case]:
@@ -95,43 +95,29 @@ def _masks(group: Tensor) -> tuple[Tensor, Tensor]:
     return same, torch.eye(len(group), dtype=torch.bool)
 
 
-def _ratio(distances: Tensor, group: Tensor) -> Tensor:
-    same, itself = _masks(group)
-    return distances[~same].mean() / distances[same & ~itself].mean()
+def _ratio(d: Tensor, group: Tensor, *, all_pairs: bool = False, itself: bool = False) -> Tensor:
+    same, eye = _masks(group)
+    return d[~eye if all_pairs else ~same].mean() / d[same if itself else same & ~eye].mean()
 
 
-def _siblings(distances: Tensor, group: Tensor, count: int = 5, *, largest: bool = False) -> Tensor:
-    itself = _masks(group)[1]
-    fill = -torch.inf if largest else torch.inf
-    nearest = distances.masked_fill(itself, fill).topk(count, largest=largest).indices
+def _siblings(
+    d: Tensor, group: Tensor, count: int = 5, *, largest: bool = False, itself: bool = False
+) -> Tensor:
+    others = d if itself else d.masked_fill(_masks(group)[1], -torch.inf if largest else torch.inf)
+    nearest = others.topk(count, largest=largest).indices
     return (group[nearest] == group.unsqueeze(1)).double().mean()
 
 
-def _kin(distances: Tensor, group: Tensor) -> Tensor:
-    return torch.stack([_ratio(distances, group), _siblings(distances, group)])
+def _both(ratio: Callable[..., Any] = _ratio, share: Callable[..., Any] = _siblings) -> Callable[..., Tensor]:
+    return lambda d, group: torch.stack([ratio(d, group), share(d, group)])
 
 
-def _kin_with_itself(distances: Tensor, group: Tensor) -> Tensor:
-    nearest = distances.topk(5, largest=False).indices
-    siblings = (group[nearest] == group.unsqueeze(1)).double().mean()
-    return torch.stack([_ratio(distances, group), siblings])
-
-
-def _kin_with_zeros(distances: Tensor, group: Tensor) -> Tensor:
-    same, _ = _masks(group)
-    return torch.stack([distances[~same].mean() / distances[same].mean(), _siblings(distances, group)])
-
-
-def _kin_of_all(distances: Tensor, group: Tensor) -> Tensor:
+def _apart(d: Tensor, group: Tensor) -> Tensor:
     same, itself = _masks(group)
-    ratio = distances[~itself].mean() / distances[same & ~itself].mean()
-    return torch.stack([ratio, _siblings(distances, group)])
+    return d[~same].mean() - d[same & ~itself].mean()
 
 
-def _kin_as_difference(distances: Tensor, group: Tensor) -> Tensor:
-    same, itself = _masks(group)
-    apart = distances[~same].mean() - distances[same & ~itself].mean()
-    return torch.stack([apart, _siblings(distances, group)])
+_kin = _both()
 
 
 kin = FunctionCheck(
@@ -139,26 +125,26 @@ kin = FunctionCheck(
     _kin,
     _families(),
     {
-        "a class is not its own sibling: its distance 0 to itself counts as a pair of the same super-group.": (
-            _kin_with_zeros
+        "a class is not its own sibling: its distance 0 to itself counts as a pair of the same super-group.": _both(
+            partial(_ratio, itself=True)
         ),
-        "the ratio is upside down. Divide by the mean for siblings.": lambda d, group: torch.stack(
-            [1 / _ratio(d, group), _siblings(d, group)]
+        "the ratio is upside down. Divide by the mean for siblings.": _both(
+            lambda d, group: 1 / _ratio(d, group)
         ),
-        "each class is among its own five nearest, at the distance 0. Leave it out.": _kin_with_itself,
-        "you took the five farthest classes: topk takes the largest unless you say largest=False.": (
-            lambda d, group: torch.stack([_ratio(d, group), _siblings(d, group, largest=True)])
+        "each class is among its own five nearest, at the distance 0. Leave it out.": _both(
+            share=partial(_siblings, itself=True)
         ),
-        "you took more than five neighbours.": lambda d, group: torch.stack(
-            [_ratio(d, group), _siblings(d, group, 6)]
+        "you took the five farthest classes: topk takes the largest unless you say largest=False.": _both(
+            share=partial(_siblings, largest=True)
         ),
-        "you took fewer than five neighbours.": lambda d, group: torch.stack(
-            [_ratio(d, group), _siblings(d, group, 4)]
+        "you took more than five neighbours.": _both(share=partial(_siblings, count=6)),
+        "you took fewer than five neighbours.": _both(share=partial(_siblings, count=4)),
+        "the first mean is over all pairs. Take pairs of different super-groups only.": _both(
+            partial(_ratio, all_pairs=True)
         ),
-        "the first mean is over all pairs. Take pairs of different super-groups only.": _kin_of_all,
-        "this is a difference, which has the unit of the distances. Take the ratio.": _kin_as_difference,
-        "you counted the siblings. Divide by 5 for the share.": lambda d, group: torch.stack(
-            [_ratio(d, group), 5 * _siblings(d, group)]
+        "this is a difference, which has the unit of the distances. Take the ratio.": _both(_apart),
+        "you counted the siblings. Divide by 5 for the share.": _both(
+            share=lambda d, group: 5 * _siblings(d, group)
         ),
         "the two numbers are in the other order: first the ratio, then the share.": lambda d, group: _kin(
             d, group

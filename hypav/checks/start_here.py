@@ -9,10 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hypav.alignment import similarity_matrix
-from hypav.checks.framework import FunctionCheck
+from hypav.checks.framework import Case, FunctionCheck
 from hypav.evaluation import harmonic_mean
-
-Case = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 def _answers() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:

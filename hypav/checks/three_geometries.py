@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hypav import geometry
-from hypav.checks.framework import Case, FunctionCheck, Values
+from hypav.checks.framework import Case, FunctionCheck
 
 
 def _root(k: float) -> float:
@@ -117,16 +117,6 @@ def _with_slope(function: Callable[..., Any]) -> Callable[..., Any]:
     return both
 
 
-class SlopeCheck(FunctionCheck):
-    """Check the values of a function of x and a tensor k, and their slopes in k."""
-
-    def values(self, function: Callable[..., Any]) -> list[Values]:
-        return super().values(_with_slope(function))
-
-    def _given(self, function: Callable[..., Any], case: Case, right: Values) -> Values:
-        return super()._given(_with_slope(function), case, right)
-
-
 def _through_zero(
     x: Tensor,
     k: Tensor,
@@ -173,19 +163,19 @@ _ROWS: list[Case] = [
     )
 ]
 
-artan_through_zero = SlopeCheck(
+artan_through_zero = FunctionCheck(
     "artan_k through k = 0",
     lambda x, *, k: geometry.artan_k(x, k=k),
     _ROWS,
     {
         "the values are right, but slopes are NaN: torch.where also differentiates the branch that it does not take. At "
-        "k = 0 that is a division by 0. Put a harmless number there first.": lambda x, *, k: _through_zero(
-            x, k, guarded=False
+        "k = 0 that is a division by 0. Put a harmless number there first.": partial(
+            _through_zero, guarded=False
         ),
         "the values are right, but slopes are NaN at kx² = 1: artanh is differentiated there too, although it is not "
         "taken. Give each closed form an argument of its own.": _one_root,
-        "k = 0 gives NaN: use the series where |kx²| is small.": lambda x, *, k: _through_zero(
-            x, k, guarded=False, near=0.0
+        "k = 0 gives NaN: use the series where |kx²| is small.": partial(
+            _through_zero, guarded=False, near=0.0
         ),
         "the values are right, but the slope at k = 0 is 0: x alone does not contain k. Use the series there.": (
             _only_at_zero
@@ -196,27 +186,26 @@ artan_through_zero = SlopeCheck(
         "the sign of the first term is reversed: for k > 0, artan_k(x) is less than x. The series begins 1 - u/3.": (
             lambda x, *, k: _through_zero(x, k, a=1 / 3)
         ),
-        "the sign of the second term is reversed: the signs alternate, 1 - u/3 + u²/5.": lambda x, *, k: (
-            _through_zero(x, k, b=-1 / 5)
+        "the sign of the second term is reversed: the signs alternate, 1 - u/3 + u²/5.": partial(
+            _through_zero, b=-1 / 5
         ),
-        "the series stops too early for a good slope: u²/5 is missing.": lambda x, *, k: _through_zero(
-            x, k, b=0.0
+        "the series stops too early for a good slope: u²/5 is missing.": partial(_through_zero, b=0.0),
+        "these are the factorials of the sine: ∫t² dt = x³/3, without a factorial.": partial(
+            _through_zero, a=-1 / 6, b=1 / 120
         ),
-        "these are the factorials of the sine: ∫t² dt = x³/3, without a factorial.": lambda x, *, k: (
-            _through_zero(x, k, a=-1 / 6, b=1 / 120)
+        "the integral is missing: 1 - u + u² is the series of 1/(1 + u). Integrate it first.": partial(
+            _through_zero, a=-1.0, b=1.0
         ),
-        "the integral is missing: 1 - u + u² is the series of 1/(1 + u). Integrate it first.": lambda x, *, k: (
-            _through_zero(x, k, a=-1.0, b=1.0)
+        "the series is used for every k: for large |u| it is far off. Use the closed forms there.": partial(
+            _through_zero, near=100.0
         ),
-        "the series is used for every k: for large |u| it is far off. Use the closed forms there.": lambda x, *, k: (
-            _through_zero(x, k, near=100.0)
-        ),
-        "k < 0 has artanh and k > 0 has arctan: you have them the other way round.": lambda x, *, k: (
-            _through_zero(x, k, sign=-1.0)
+        "k < 0 has artanh and k > 0 has arctan: you have them the other way round.": partial(
+            _through_zero, sign=-1.0
         ),
         "the factor x in front is missing.": lambda x, *, k: _through_zero(x, k) / x,
     },
     praise="Value and slope are right on both sides of 0, and at 0.",
+    seen=_with_slope,
 )
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from hypav import hyperbolicity
-from hypav.checks.framework import FunctionCheck
-
-Case = tuple[tuple[Any, ...], dict[str, Any]]
+from hypav.checks.framework import Case, FunctionCheck
 
 
 def _cloud(n: int, dim: int, seed: int) -> Tensor:

@@ -11,8 +11,6 @@ from torch import Tensor
 from hypav.checks.framework import FunctionCheck
 from hypav.evaluation import Scores, harmonic_mean
 
-Case = tuple[tuple[Any, ...], dict[str, Any]]
-
 
 def _phase(seed: int, copies: int) -> tuple[Tensor, Tensor, Tensor]:
     """Distances (N, 6) of a bad classifier that prefers seen classes, columns of the right classes, and seen (6,).
@@ -97,15 +95,6 @@ def _right(d: Tensor, label: Tensor, seen: Tensor, beta: float) -> tuple[Tensor,
     )
 
 
-def _swapped(S: Tensor, U: Tensor, ZSL: Tensor) -> Tensor:
-    return _four(U, S, ZSL)
-
-
-def _without_seen(d: Tensor, seen: Tensor) -> Tensor:
-    """Positions among the unseen columns, which are not columns of the table."""
-    return d[:, ~seen].argmin(dim=1)
-
-
 def _zsl(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """S, U and HM are right, ZSL is f."""
     return lambda d, y, seen, beta: _four(*_right(d, y, seen, beta)[:2], f(d, y, seen, beta))
@@ -124,7 +113,7 @@ metrics = FunctionCheck(
         ),
         "without the seen columns, position j is no longer column j: look up the column, or keep all columns and make "
         "the seen ones very far away.": _zsl(
-            lambda d, y, seen, beta: _recalls(_without_seen(d, seen), y, ~seen).mean()
+            lambda d, y, seen, beta: _recalls(d[:, ~seen].argmin(dim=1), y, ~seen).mean()
         ),
         "your ZSL is the share of right answers over the videos of unseen classes: average the recalls.": _zsl(
             lambda d, y, seen, beta: _share(_columns(d, 1e6 * seen), y, ~seen)
@@ -139,7 +128,7 @@ metrics = FunctionCheck(
             *_right(d, y, seen, 0.0)
         ),
         "S and U are the wrong way round: the first number is that of the seen classes.": (
-            lambda d, y, seen, beta: _swapped(*_right(d, y, seen, beta))
+            lambda d, y, seen, beta: _four(*_right(d, y, seen, beta))[[1, 0, 2, 3]]
         ),
         "S and U are shares of all videos of a part: average the recalls of its classes.": (
             lambda d, y, seen, beta: _four(

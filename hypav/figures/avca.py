@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,6 @@ from hypav.data.features import FeatureSet, Phase
 from hypav.errors import DataError
 from hypav.evaluation import Metrics
 from hypav.experiments.configs import recipe_for, run_config
-from hypav.figures.runs import epochs_of
 from hypav.figures.short_runs import percent, train_steps  # noqa: F401
 from hypav.figures.style import BLUE, GREEN, INK, VERMILION, Drawn, bare, canvas, cues
 from hypav.figures.triplet_explorer import triplet_explorer  # noqa: F401
@@ -336,12 +335,11 @@ def _thousands(count: int) -> str:
     return f"{count / 1000:.0f} k"
 
 
-def plot_loss_groups(history: Any, *, data: str) -> Drawn:
+def plot_loss_groups(history: Sequence[Mapping[str, Any]], *, data: str) -> Drawn:
     """Draw the five groups of terms by epoch, each the sum of its terms, and S, U and HM on val.
 
     Args:
-        history: a row for each epoch with "epoch", the 17 terms, and S, U, HM as fractions; a
-            DataFrame or a sequence of mappings.
+        history: a row for each epoch with "epoch", the 17 terms, and S, U, HM as fractions.
 
     Returns:
         figure and {"epoch", group: sums, "S", "U", "HM": percent}.
@@ -349,7 +347,8 @@ def plot_loss_groups(history: Any, *, data: str) -> Drawn:
     Raises:
         DataError: the history has no epoch.
     """
-    history = epochs_of(history)
+    if not history:
+        raise DataError("The history has no epoch yet; train first.")
     shown: dict[str, list[float]] = {"epoch": [row["epoch"] for row in history]}
     shown |= {group: [sum(row[t] for t in terms) for row in history] for group, terms in TERM_GROUPS.items()}
     shown |= {name: [100 * row[name] for row in history] for name in ("S", "U", "HM")}

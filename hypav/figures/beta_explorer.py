@@ -9,7 +9,7 @@ import torch
 
 from hypav.evaluation import Curve, Scores
 from hypav.figures.explorer import Explorer, fixed, rounded
-from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Drawn, canvas, histogram
+from hypav.figures.style import BLUE, INK, VERMILION, Drawn, canvas, histograms
 
 _WORDS = ((-1.6, 0.9), (-0.8, -1.5), (1.3, 1.3), (1.4, -0.6))
 _MARKS = "so^D"
@@ -64,9 +64,8 @@ def plot_border(
         plane.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", title="which class is the answer?")
         plane.grid(False)
         edges = torch.tensor(_EDGES)
-        for kind, (color, hatch) in enumerate(((BLUE, ""), (VERMILION, HATCH))):
-            counts = torch.tensor(data["histogram"][kind])
-            histogram(bars, edges, counts, color, hatch, ("seen", "unseen")[kind])
+        counts = torch.tensor(data["histogram"])
+        histograms(bars, edges, dict(zip(("seen", "unseen"), counts, strict=True)))
         bars.axvline(beta, color=INK, linestyle="--")
         bars.set(xlabel="d(unseen) − d(seen)", ylabel="samples", title="when does it switch?")
         bars.legend(loc="upper left", fontsize=8)

@@ -65,13 +65,10 @@ def plot_gap(found: Mapping[str, Scores], *, data: str) -> Drawn:
         looks = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "^"))
         for (name, scores), (color, marker) in zip(found.items(), looks, strict=False):
             curve, best = scores.exact_curve(), scores.exact_optimum()
-            dashes = "--" if name == "ESZSL" else "-"
+            color, dashes = (INK, "--") if name == "ESZSL" else (color, "-")
             label = f"{name}: HM {100 * best.HM:.1f}"
-            axes.plot(100 * curve.U, 100 * curve.S, dashes, color=INK if name == "ESZSL" else color)
-            axes.plot(
-                [100 * best.U], [100 * best.S], marker, markersize=9, label=label,
-                color=INK if name == "ESZSL" else color,
-            )  # fmt: skip
+            axes.plot(100 * curve.U, 100 * curve.S, dashes, color=color)
+            axes.plot(100 * best.U, 100 * best.S, marker, color=color, markersize=9, label=label)
             shown[name] = {
                 "U": round(100 * best.U, 1), "S": round(100 * best.S, 1),
                 "HM": round(100 * best.HM, 1), "ausuc": round(100 * scores.ausuc(), 1),

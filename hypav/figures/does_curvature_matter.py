@@ -22,7 +22,7 @@ from hypav.experiments.planted import contrasts
 from hypav.figures.alignment_explorer import alignment_explorer  # noqa: F401
 from hypav.figures.hyper_multiple import linear_val_HM  # noqa: F401
 from hypav.figures.short_runs import train_steps
-from hypav.figures.style import BLUE, CUES, INK, Drawn, canvas, cues, legend_below, minus, signed
+from hypav.figures.style import BLUE, CUES, Drawn, canvas, cues, draw_seeds, legend_below, minus, signed
 from hypav.losses import avca_terms, total
 from hypav.stats import t_interval
 from hypav.training import Learner, RunConfig, embed_phase, score
@@ -167,18 +167,12 @@ def plot_own_runs(HM: Mapping[str, Sequence[float]], *, linear: float, data: str
     Returns:
         figure and {"HM", "linear", "difference": mean, low and high of the second last minus the last}.
     """
-    names, styles = list(HM), cues(HM)
+    names = list(HM)
     interval = t_interval([a - b for a, b in zip(HM[names[-2]], HM[names[-1]], strict=True)])
     with canvas(7.2, 3.8) as (figure, axes):
-        axes.axhline(linear, color=INK, linestyle="--")
-        axes.text(0, linear - 1, "linear reference", va="top", color=INK)
-        for joined in zip(*HM.values(), strict=True):
-            axes.plot(range(len(names)), joined, color=INK, linewidth=0.8, zorder=1)
-        for place, (name, values) in enumerate(HM.items()):
-            cue = styles[name]
-            axes.plot([place] * len(values), values, linestyle="", marker=cue.marker, color=cue.color)
+        draw_seeds(axes, HM, linear)
         axes.set_xticks(range(len(names)), [minus(name) for name in names])
-        axes.set(xlim=(-0.4, len(names) - 0.6), ylim=(0, 1.1 * max(linear, *(max(v) for v in HM.values()))))
+        axes.set_xlim(-0.4, len(names) - 0.6)
         axes.set_ylabel("HM (%), a line per seed")
         axes.set_title(f"Does the curvature of your loss raise HM?\n{data}")
         numbers = f"{interval.mean:+z.1f} points, 95 % interval {interval.low:+z.1f} to {interval.high:+z.1f}"

@@ -105,7 +105,6 @@ def best_h_words(k: float, data: dict[str, Any]) -> str:
     )
 
 
-def four_point_explorer(points: Sequence[Sequence[float]] = _FOUR, k: float = -1.0) -> Explorer:
+def four_point_explorer() -> Explorer:
     """Show `plot_best_h` with a slider for the curvature, and the four points to drag."""
-    figure, data = plot_best_h(points, k)
-    return Explorer("four_points", figure, data, {"k": k, "points": [list(point) for point in points]})
+    return Explorer("four_points", *plot_best_h(), {"k": -1.0, "points": [list(point) for point in _FOUR]})

@@ -98,12 +98,10 @@ def surface_words(k: float, data: dict[str, Any]) -> str:
     )
 
 
-def geometries_explorer(
-    k: float = -0.8, v: Pair = (0.8, 0.2), w: Pair = (-0.3, 0.75), *, turn: float = 30.0
-) -> Explorer:
+def geometries_explorer() -> Explorer:
     """Show `plot_surface` with sliders for the curvature and the turn, and x and y as points to drag."""
-    figure, data = plot_surface(k, v, w, turn=turn)
-    return Explorer("three_geometries", figure, data, {"k": k, "v": list(v), "w": list(w), "turn": turn})
+    state = {"k": -0.8, "v": [0.8, 0.2], "w": [-0.3, 0.75], "turn": 30.0}
+    return Explorer("three_geometries", *plot_surface(), state)
 
 
 def _lift(x: Tensor, k: float) -> Tensor:

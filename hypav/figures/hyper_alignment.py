@@ -19,14 +19,13 @@ from hypav.data.features import FeatureSet, Phase
 from hypav.errors import DataError
 from hypav.figures.style import (
     BLUE,
-    HATCH,
     INK,
     VERMILION,
     Drawn,
     bare,
     canvas,
-    cues,
-    histogram,
+    draw_seeds,
+    histograms,
     signed,
 )
 from hypav.losses import avca_terms, total
@@ -95,11 +94,10 @@ def plot_lengths(phi: Mapping[str, Tensor], *, k: float, data: str) -> Drawn:
     edges = torch.linspace(0, float(top), 25, dtype=torch.float64)
     shown: dict[str, Any] = {"edges": edges, "radius": radius, "cut": {}}
     with canvas(7.2, 3.4) as (figure, axes):
-        styles = (_VIDEO, ""), (_AUDIO, HATCH)
-        for (name, values), (color, hatch) in zip(lengths.items(), styles, strict=False):
+        for name, values in lengths.items():
             shown[name] = torch.histogram(values.clamp_max(float(top)), edges).hist
             shown["cut"][name] = 100 * float((values > radius).double().mean())
-            histogram(axes, edges, shown[name], color, hatch, name)
+        histograms(axes, edges, {name: shown[name] for name in lengths})
         axes.axvspan(0, radius, color="#EEEEEE", zorder=0)
         axes.axvline(radius, color=INK, linestyle="--")
         axes.set_ylim(0, 1.4 * axes.get_ylim()[1])  # room for the text above the bars
@@ -298,27 +296,17 @@ def plot_with_and_without(HM: Mapping[str, Sequence[float]], *, linear: float, d
     Returns:
         figure and {"HM": {method: values}, "difference": Interval of the second minus the first, "linear": linear}.
     """
-    (first, second), styles = HM, cues(HM)
+    first, second = HM
     differences = [b - a for a, b in zip(HM[first], HM[second], strict=True)]
     interval = t_interval(differences)
     with canvas(7.2, 4) as (figure, axes):
-        axes.axhline(linear, color=INK, linestyle="--")
-        axes.text(0.5, linear - 1, "linear reference", ha="center", va="top", color=INK)
-        for seed, pair in enumerate(zip(*HM.values(), strict=True)):
-            axes.plot([0, 1], pair, color=INK, linewidth=0.8, zorder=1)
+        draw_seeds(axes, HM, linear)
+        for seed, value in enumerate(HM[first]):
             axes.annotate(
-                f"seed {seed}", (0, pair[0]), (-8, 0), textcoords="offset points", ha="right", va="center"
-            )
-        for place, (name, values) in enumerate(HM.items()):
-            axes.plot(
-                [place] * len(values),
-                values,
-                linestyle="",
-                marker=styles[name].marker,
-                color=styles[name].color,
+                f"seed {seed}", (0, value), (-8, 0), textcoords="offset points", ha="right", va="center"
             )
         axes.set_xticks([0, 1], [first, second])
-        axes.set(xlim=(-0.5, 1.5), ylim=(0, 1.1 * max(linear, *HM[first], *HM[second])), ylabel="HM (%)")
+        axes.set(xlim=(-0.5, 1.5), ylabel="HM (%)")
         axes.set_title(f"Does Eq. 4 raise HM?\n{data}")
     parts = [f"{name} {', '.join(f'{v:.1f}' for v in values)}" for name, values in HM.items()]
     figure.alt_text = (

@@ -18,6 +18,7 @@ from hypav.avca import AVCA
 from hypav.data.features import FeatureSet
 from hypav.experiments.configs import network_for, recipe_for
 from hypav.experiments.paper import paper_tables
+from hypav.figures.explorer import fixed
 from hypav.figures.short_runs import train_steps
 from hypav.figures.style import (
     BLUE,
@@ -157,8 +158,10 @@ def plot_head_curvatures(k: Tensor, *, c_0: float, data: str) -> Drawn:
         axes.grid(False, axis="x")
         figure.suptitle(f"Which curvature does each head give to each sample?\n{data}")
     parts = "; ".join(
-        f"head {n}: from {_words(k[:, n - 1].min())} to {_words(k[:, n - 1].max())}, mean {_words(mean[n - 1])}"
-        for n in range(1, k.shape[1] + 1)
+        f"head {n}: from {fixed(low)} to {fixed(high)}, mean {fixed(middle)}"
+        for n, (low, high, middle) in enumerate(
+            zip(k.amin(0).tolist(), k.amax(0).tolist(), mean.tolist(), strict=True), 1
+        )
     )
     figure.alt_text = (
         f"Curvatures of {len(k)} samples of {data} in {k.shape[1]} heads, between 0 and {signed(c_0)}. "
@@ -200,7 +203,7 @@ def plot_head_matrices(
             figure.colorbar(picture, ax=list(row), shrink=0.85)
         figure.suptitle(f"What does each head see?\n{data}")
     parts = "; ".join(
-        f"{name}: from {_words(part['matrices'].min())} to {_words(part['matrices'].max())}, the heads differ from the "
+        f"{name}: from {fixed(part['matrices'].min())} to {fixed(part['matrices'].max())}, the heads differ from the "
         f"first by at most {', '.join(f'{gap:.2f}' for gap in part['difference'][1:].tolist())}"
         for name, part in shown.items()
     )
@@ -238,8 +241,8 @@ def plot_head_pairs(pairs: Mapping[str, Tensor], *, c_0: float, data: str) -> Dr
             axes.set_ylabel("k in head 2")
         figure.suptitle(f"Do two heads tell samples apart in two ways?\n{data}")
     parts = "; ".join(
-        f"{title}: head 1 from {_words(part['k'][:, 0].min())} to {_words(part['k'][:, 0].max())}, correlation "
-        f"{_words(part['correlation'])}"
+        f"{title}: head 1 from {fixed(part['k'][:, 0].min())} to {fixed(part['k'][:, 0].max())}, correlation "
+        f"{fixed(part['correlation'])}"
         for title, part in shown.items()
     )
     figure.alt_text = f"Curvature in head 2 against head 1, samples of {data}. {parts}."
@@ -266,14 +269,6 @@ def _room(values: Tensor, height: float) -> Tensor:
         steps = (order + 1) // 2 * torch.where(order % 2 == 1, 1, -1)
         shifts[members] = (steps * min(0.045, 0.8 / len(members))).to(values.dtype)
     return shifts
-
-
-def _words(value: Tensor | float) -> str:
-    return minus(f"{round(float(value), 2) + 0.0:.2f}")
-
-
-def _list(values: Tensor) -> str:
-    return ", ".join(map(_words, values))
 
 
 # E, S and H of Table 4: colour and marker, as in the figures of the three geometries

@@ -19,13 +19,11 @@ from hypav.experiments.configs import network_for, recipe_for
 from hypav.figures.short_runs import percent, train_steps  # noqa: F401
 from hypav.figures.style import (
     BLUE,
-    HATCH,
     INK,
-    VERMILION,
     Drawn,
     canvas,
     cues,
-    histogram,
+    histograms,
     legend_below,
     signed,
     superscript,
@@ -199,15 +197,14 @@ def plot_random_layers(shares: Mapping[str, Tensor], chance: Tensor, *, data: st
     shown: dict[str, Any] = {"edges": edges, "chance": limit, "above": {}}
     parts = []
     with canvas(6.4, 3.4) as (figure, axes):
-        styles = (BLUE, ""), (VERMILION, HATCH)
-        for (name, values), (color, hatch) in zip(shares.items(), styles, strict=False):
+        for name, values in shares.items():
             shown[name] = torch.histogram(values.double(), edges).hist
             shown["above"][name] = 100 * float((values > limit).double().mean())
-            histogram(axes, edges, shown[name], color, hatch, name)
             parts.append(
                 f"{name}: {float(values.double().mean()):.0f} percent in the mean, more than {limit:.0f} in "
                 f"{shown['above'][name]:.0f} of 100 layers"
             )
+        histograms(axes, edges, {name: shown[name] for name in shares})
         axes.axvspan(0, limit, color="#EEEEEE", zorder=0, label="95 % of shuffled classes")
         axes.set(xlabel="% of the variance of k that lies between classes", ylabel="random layers")
         axes.set_xlim(0, None)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from matplotlib.axes import Axes
 from torch import Tensor
 
 from hypav import geometry
@@ -25,9 +24,6 @@ from hypav.figures.style import (
     frame,
     signed,
 )
-
-VIEW = 2.4  # half the width of a panel that shows several curvatures in the same coordinates
-
 
 Grow = Callable[..., Sequence[tuple[Tensor, Tensor]]]
 
@@ -97,11 +93,11 @@ def plot_into_ball(xi: float = 1e-3) -> Drawn:
         left.plot(*features.T, "o", color=INK, mfc="white", markersize=9, label="feature")
         right.plot(*arrows.T, "^", color=VERMILION, label="tip of its arrow (Eq. 3)")
         for axes in (left, right):
-            axes.plot(*points.T, "s", color=BLUE, markersize=5, label="its point in the ball (Eq. 1)")
+            label = "its point in the ball (Eq. 1)" if axes is left else None
+            axes.plot(*points.T, "s", color=BLUE, markersize=5, label=label)
         left.set_title("features and their points")
         right.set_title("points and their arrows")
-        handles = {**_legend(left), **_legend(right)}
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
+        figure.legend(loc="outside lower center", ncols=3)
         figure.suptitle("Which features move, and which points have long arrows?")
     outside = int(((features - points).norm(dim=1) > 0).sum())
     figure.alt_text = (
@@ -110,11 +106,6 @@ def plot_into_ball(xi: float = 1e-3) -> Drawn:
         f"are {float(arrows.norm(dim=1).max()):.1f} long, the shortest {float(arrows.norm(dim=1).min()):.1f}."
     )
     return figure, {"features": features, "points": points, "arrows": arrows}
-
-
-def _legend(axes: Axes) -> dict[str, Any]:
-    handles, labels = axes.get_legend_handles_labels()
-    return dict(zip(labels, handles, strict=True))
 
 
 def _closest(ends: Tensor, k: float) -> tuple[float, Tensor]:
@@ -127,97 +118,6 @@ def _closest(ends: Tensor, k: float) -> tuple[float, Tensor]:
     near = (apart < apart.min() + 1e-6).nonzero().tolist()
     pair = vertices[min(near, key=lambda two: vertices[two].round(decimals=6).flatten().tolist())]
     return float(apart.min()), pair
-
-
-def plot_space(k: float, *, edge: float = 1.2) -> Drawn:
-    """Draw a grid, circles, a triangle, and a tree with edges of equal length, all for one curvature.
-
-    Args:
-        k: the curvature.
-        edge: length of the tree's edges; the triangle's sides are twice as long, the circles' radii half as long.
-
-    Returns:
-        figure and {"k", "grid" (L, P, 2), "circles" (3, P, 2), "triangle" (3, P, 2), "angle_sum" in degrees,
-        "circle_length", "tree" (N, 2), "edges" (N - 1, P, 2), "crowded": how many of the N vertices are closer than half
-        an edge's length to an edge of other vertices}.
-    """
-    numbers = space(k, edge)
-    with canvas(7.2, 3.7, 2, margins=(0.07, 0.13, 0.98, 0.84, 0.2)) as (figure, (left, right)):
-        _draw_grid(left, numbers)
-        _draw_tree(right, numbers)
-        left.set_title("straight lines, equal circles, a triangle")
-        right.set_title(f"a tree, every edge {edge:.2f} long")
-        figure.suptitle(f"What does curvature k = {signed(k)} do to the same drawing?")
-    figure.alt_text = space_words(numbers)
-    return figure, numbers
-
-
-def space(k: float, edge: float) -> dict[str, Any]:
-    """The numbers of `plot_space`."""
-    points, parents, _ = shapes.tree(3, 4, edge, k=k)
-    corners = shapes.triangle(2 * edge, k=k)
-    centers = torch.stack([torch.zeros(2), *shapes.circle(torch.zeros(2), 2.0 * edge, k=k, points=5)[[0, 2]]])
-    edges = shapes.segment(points[parents[1:]], points[1:], k=k, points=9)
-    to_edges = geometry.pairwise_distance(points, edges.flatten(0, 1), k=k)
-    to_edges = to_edges.unflatten(1, edges.shape[:2]).amin(-1)
-    child = torch.arange(1, len(points))
-    # a vertex is not crowded by its own edges
-    to_edges[child, child - 1] = to_edges[parents[1:], child - 1] = torch.inf
-    return {
-        "k": k,
-        "grid": shapes.grid(0.5 * edge, 2.5 * edge, k=k),
-        "circles": torch.stack([shapes.circle(center, 0.5 * edge, k=k, points=61) for center in centers]),
-        "triangle": shapes.segment(corners, corners.roll(-1, 0), k=k),
-        "angle_sum": shapes.angle_sum(corners, k=k),
-        "circle_length": float(shapes.circle_length(4 * edge, k=k)),
-        "tree": points,
-        "edges": edges,
-        "crowded": int((to_edges.amin(1) < 0.5 * edge).sum()),
-    }
-
-
-def space_words(numbers: dict[str, Any]) -> str:
-    """`plot_space` in words."""
-    return f"Curvature {signed(numbers['k'])}: {_in_words(numbers)}."
-
-
-def _in_words(space: dict[str, Any]) -> str:
-    length = space["circle_length"]
-    circle = (
-        "the tree reaches around the sphere"  # beyond the antipode the formula's length is negative
-        if length <= 0
-        else f"a circle as wide as the tree is {length:.0f} long"
-    )
-    return (
-        f"the triangle's angles sum to {space['angle_sum']:.0f} degrees, {circle}, {space['crowded']} of the tree's "
-        f"{len(space['tree'])} vertices are crowded"
-    )
-
-
-def _draw_grid(axes: Axes, space: dict[str, Any], *, small: bool = False) -> None:
-    frame(axes, space["k"], VIEW, ticks=not small)
-    draw_lines(axes, space["grid"], "#BBBBBB", 0.7)
-    draw_lines(axes, space["circles"], BLUE, 1.4)
-    draw_lines(axes, space["triangle"], VERMILION, 1.8, "--")
-    _note(axes, f"angles {space['angle_sum']:.0f}°", VERMILION)
-
-
-def _draw_tree(axes: Axes, space: dict[str, Any], *, small: bool = False) -> None:
-    frame(axes, space["k"], VIEW, ticks=not small)
-    draw_lines(axes, space["edges"], GREEN, 1.0)
-    axes.plot(*space["tree"].T, "o", color=INK, markersize=2 if small else 3)
-    _note(axes, f"crowded {space['crowded']} of {len(space['tree'])}", GREEN)
-
-
-def _note(axes: Axes, text: str, color: str) -> None:
-    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
-    axes.text(0.03, 0.03, text, transform=axes.transAxes, fontsize=8, color=color, bbox=box)
-
-
-def curvature_explorer(k: float = -0.5, edge: float = 1.2) -> Explorer:
-    """Show `plot_space`, with sliders for the curvature k and the length of the tree's edges."""
-    figure, data = plot_space(k, edge=edge)
-    return Explorer("curvature", figure, data, {"k": k, "edge": edge})
 
 
 Pair = tuple[float, float]
@@ -294,13 +194,10 @@ def plane_words(x: Pair, y: Pair, data: dict[str, Any], *, origin: Pair, k: floa
     )
 
 
-def plane_explorer(
-    x: Pair = (0.5, 0.1), y: Pair = (0.1, 0.6), *, origin: Pair = (-0.4, -0.2), k: float = -1.0
-) -> Explorer:
+def plane_explorer() -> Explorer:
     """Show `plot_plane` with x, y and the origin of the sheet as points to drag."""
-    figure, data = plot_plane(x, y, origin=origin, k=k)
-    state = {"k": k, "x": list(x), "y": list(y), "origin": list(origin), "edges": _sheet(k)}
-    return Explorer("plane", figure, data, state)
+    state = {"k": -1.0, "x": [0.5, 0.1], "y": [0.1, 0.6], "origin": [-0.4, -0.2], "edges": _sheet(-1.0)}
+    return Explorer("plane", *plot_plane(), state)
 
 
 def _sheet(k: float) -> list[list[float]]:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Literal
 
 import pandas as pd
 import torch
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from hypav.data.features import PHASES, FeatureSet
 from hypav.errors import DataError
-from hypav.figures.style import BLUE, HATCH, INK, VERMILION, Drawn, canvas, minus
-from hypav.stats import Interval, t_interval
-
-METRICS = ("S", "U", "HM", "ZSL")
-
+from hypav.figures.style import BLUE, HATCH, VERMILION, Drawn, canvas, minus
 
 PLANTED = {
     "distortion": "less distortion (points)",
@@ -119,45 +113,6 @@ def plot_planted_map(
     return figure, shown
 
 
-def plot_differences(
-    rows: Mapping[str, Sequence[float]],
-    *,
-    data: str,
-    title: str = "Do they differ by more than their seeds do?",
-) -> Drawn:
-    """Draw differences paired by seed: a dot for each seed, and the 95 % interval of their mean (Student's t).
-
-    Args:
-        rows: what is compared -> differences in points, one for each seed.
-
-    Returns:
-        figure and {name: {"differences": list, "mean", "low", "high"}}.
-
-    Raises:
-        DataError: there is no row.
-    """
-    if not rows:
-        raise DataError("There is no difference to draw: give at least one row.")
-    intervals = {name: t_interval(list(values)) for name, values in rows.items()}
-    with canvas(7.8, 1.6 + 0.34 * len(rows)) as (figure, axes):
-        for row, (values, interval) in enumerate(zip(rows.values(), intervals.values(), strict=True)):
-            axes.plot(list(values), [row + 0.18] * len(values), "o", color=BLUE, alpha=0.5, markersize=4)
-            if interval.low is not None and interval.high is not None:
-                axes.plot([interval.low, interval.high], [row - 0.12] * 2, color="black", linewidth=2)
-            axes.plot(interval.mean, row - 0.12, "D", color="black", markersize=6)
-        axes.axvline(0, color=VERMILION, linestyle="--", linewidth=1.2)
-        axes.set_yticks(range(len(rows)), list(rows))
-        axes.set_ylim(len(rows) - 0.5, -0.6)
-        axes.set_xlabel("difference in points; dots: seeds, bar: 95 % interval of the mean")
-        axes.set_title(f"{title}\n{data}")
-    parts = "; ".join(f"{name} {_signed_words(interval)}" for name, interval in intervals.items())
-    figure.alt_text = f"Differences in points on {data}, mean and 95 percent interval: {parts}."
-    return figure, {
-        name: {"differences": list(rows[name]), "mean": i.mean, "low": i.low, "high": i.high}
-        for name, i in intervals.items()
-    }
-
-
 def plot_phases(data: FeatureSet) -> Drawn:
     """Draw for each phase which classes are seen, unseen or absent: one column for each class, ordered by role.
 
@@ -209,43 +164,3 @@ def plot_phases(data: FeatureSet) -> Drawn:
         "Val-unseen classes become seen in train_val; test-unseen classes are in no phase but test."
     )
     return figure, shown
-
-
-def _key(
-    label: str, marker: str = "", *, hollow: bool = False, linestyle: Literal["-", "--", "none"] = "none"
-) -> Line2D:
-    """A legend entry that belongs to no series."""
-    face = "none" if hollow else INK
-    return Line2D([], [], color=INK, marker=marker, mfc=face, linestyle=linestyle, label=label)
-
-
-def epochs_of(history: Any) -> list[Mapping[str, Any]]:
-    """The rows of a history, one for each epoch: of a DataFrame or a sequence of mappings.
-
-    Raises:
-        DataError: there is no epoch.
-    """
-    rows = history.to_dict("records") if hasattr(history, "to_dict") else list(history)
-    if not rows:
-        raise DataError("The history has no epoch yet; train first.")
-    return rows
-
-
-def count_seeds(n: int) -> str:
-    """The number of seeds in words."""
-    return "one seed" if n == 1 else f"{n} seeds"
-
-
-def _words(interval: Interval) -> str:
-    if interval.low is None or interval.high is None:
-        return f"{interval.mean:.1f} ({count_seeds(interval.n)})"
-    return f"{interval.mean:.1f} [{interval.low:.1f}, {interval.high:.1f}]"
-
-
-def _signed_words(interval: Interval) -> str:
-    """An interval in words, e.g. +0.3 [−1.2, 1.8]; a mean that rounds to 0 is +0.0, never −0.0."""
-    mean = f"{round(interval.mean, 1) + 0.0:+.1f}"
-    if interval.low is None or interval.high is None:
-        return minus(f"{mean} ({count_seeds(interval.n)})")
-    low, high = (round(end, 1) + 0.0 for end in (interval.low, interval.high))
-    return minus(f"{mean} [{low:.1f}, {high:.1f}]")

@@ -1,4 +1,4 @@
-"""Shapes in the plane of curvature k as points to draw: circles, geodesics, grids, trees, tilings.
+"""Shapes in the plane of curvature k as points to draw: circles, geodesics, triangles, tilings.
 
 The plane is the κ-stereographic model of `hypav.geometry` in two dimensions: the Poincaré disk for k < 0, the plane
 with x at half scale for k = 0, the stereographic sphere for k > 0. Lengths are geodesic, so they mean the same for
@@ -27,21 +27,6 @@ def segment(x: Tensor, y: Tensor, *, k: float, points: int = 31) -> Tensor:
     return geodesic(t, x.double().unsqueeze(-2), y.double().unsqueeze(-2), k=k)
 
 
-def grid(step: float, reach: float, *, k: float, points: int = 41) -> Tensor:
-    """Geodesics at right angles to the two axes, every `step`, `reach` to either side: (lines, points, 2).
-
-    In the flat plane these form squares. For k > 0 the lines of one family converge, for k < 0 they diverge.
-    """
-    feet = torch.arange(-math.floor(reach / step + 1e-9), math.floor(reach / step + 1e-9) + 1).double() * step
-    along = torch.linspace(-reach, reach, points, dtype=torch.float64)
-    lines = []
-    for axis, other in (torch.eye(2, dtype=torch.float64), torch.eye(2, dtype=torch.float64).flip(0)):
-        foot = tan_k(feet / 2, k=k).unsqueeze(-1) * axis
-        away = along.unsqueeze(-1) * other
-        lines.append(expmap(foot.unsqueeze(1), away / conformal_factor(foot, k=k).unsqueeze(1), k=k))
-    return torch.cat(lines)
-
-
 def triangle(side: float, *, k: float) -> Tensor:
     """The corners (3, 2) of an equilateral triangle around the origin with sides of length `side`.
 
@@ -67,41 +52,6 @@ def angle_sum(corners: Tensor, *, k: float) -> float:
     to_next, to_last = (logmap(corners, corners.roll(shift, 0), k=k) for shift in (-1, 1))
     cosine = torch.nn.functional.cosine_similarity(to_next, to_last, dim=-1)
     return float(cosine.clamp(-1, 1).acos().rad2deg().sum())
-
-
-def tree(degree: int, depth: int, edge: float, *, k: float) -> tuple[Tensor, Tensor, Tensor]:
-    """A tree whose vertices all have `degree` neighbours at equal angles and equal distance `edge`.
-
-    Returns:
-        points (N, 2), parents (N,) with -1 for the root, and depths (N,). The root is at the origin.
-
-    Raises:
-        SettingError: a degree below 2 or a depth below 1.
-    """
-    if degree < 2 or depth < 1:
-        raise SettingError(
-            f"A tree of degree {degree} and depth {depth} has no branches: use at least 2 and 1."
-        )
-    root = torch.zeros(1, 2, dtype=torch.float64)
-    level = tan_k(torch.tensor(edge / 2, dtype=torch.float64), k=k) * _directions(degree + 1)[:-1]
-    points, parents, depths = (
-        [root, level],
-        [torch.tensor([-1]), torch.zeros(degree).long()],
-        [0] + [1] * degree,
-    )
-    behind, first = root.expand(degree, 2), 1
-    for number in range(2, depth + 1):
-        home = logmap(level, behind, k=k)
-        home = home / home.norm(dim=-1, keepdim=True) * edge / conformal_factor(level, k=k)
-        turns = torch.arange(1, degree).double() * 2 * math.pi / degree
-        spread = torch.stack([_turned(home, float(turn)) for turn in turns], 1)
-        children = expmap(level.unsqueeze(1), spread, k=k).reshape(-1, 2)
-        parents.append((first + torch.arange(len(level))).repeat_interleave(degree - 1))
-        behind, first = level.repeat_interleave(degree - 1, 0), first + len(level)
-        level = children
-        points.append(level)
-        depths += [number] * len(level)
-    return torch.cat(points), torch.cat(parents), torch.tensor(depths)
 
 
 def tiling(p: int, q: int, layers: int) -> tuple[Tensor, float]:
@@ -132,28 +82,9 @@ def tiling(p: int, q: int, layers: int) -> tuple[Tensor, float]:
     return tiles, k
 
 
-def circle_length(radius: float | Tensor, *, k: float | Tensor) -> Tensor:
-    """Length of a circle of radius r: 2π sinh(√-k r)/√-k, 2πr, or 2π sin(√k r)/√k; elementwise, float64."""
-    x = tan_k(torch.as_tensor(radius, dtype=torch.float64) / 2, k=k)
-    return 2 * math.pi * x * 2 / (1 + torch.as_tensor(k, dtype=torch.float64) * x**2)
-
-
-def disc_area(radius: float | Tensor, *, k: float | Tensor) -> Tensor:
-    """Area of a disc of radius r: 4π sinh²(√-k r/2)/-k, πr², or 4π sin²(√k r/2)/k; elementwise, float64."""
-    x = tan_k(torch.as_tensor(radius, dtype=torch.float64) / 2, k=k)
-    return 4 * math.pi * x**2 / (1 + torch.as_tensor(k, dtype=torch.float64) * x**2)
-
-
 def _directions(points: int) -> Tensor:
     angle = torch.linspace(0, 2 * math.pi, points, dtype=torch.float64)
     return torch.stack([angle.cos(), angle.sin()], -1)
-
-
-def _turned(v: Tensor, angle: float) -> Tensor:
-    """The vectors (..., 2), rotated by `angle` radians."""
-    x, y = v.unbind(-1)
-    c, s = math.cos(angle), math.sin(angle)
-    return torch.stack([c * x - s * y, s * x + c * y], -1)
 
 
 def _mirror(tiles: Tensor, a: Tensor, b: Tensor, k: float) -> Tensor:

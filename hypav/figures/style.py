@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import base64
-import inspect
 import io
 import math
-import textwrap
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -108,7 +105,7 @@ def cues(names: Iterable[str], *, reuse: bool = False) -> dict[str, Cue]:
         raise SettingError(f"{len(names)} series are too many to tell apart; show at most {len(CUES)}.")
     chosen = {name: cue for name, cue in zip(_VARIANTS, CUES, strict=False) if name in names}
     free = cycle([cue for cue in CUES if cue not in chosen.values()])
-    return {**chosen, **{name: next(free) for name in names if name not in chosen}}
+    return {name: chosen[name] if name in chosen else next(free) for name in names}
 
 
 @contextmanager
@@ -297,13 +294,25 @@ def draw_lines(axes: Axes, curves: Any, colors: Any, width: float, dashes: Any =
     )
 
 
-def histogram(
-    axes: Axes, edges: Any, heights: Any, color: str, hatch: str, label: str, *, alpha: float = 0.6
-) -> None:
-    """Draw a histogram that may overlap with another: pale bars, hatched or not, with an outline."""
-    fill: dict[str, Any] = {"facecolor": color, "edgecolor": "white", "hatch": hatch, "alpha": alpha}
-    axes.stairs(heights.tolist(), edges.tolist(), fill=True, label=label, **fill)
-    axes.stairs(heights.tolist(), edges.tolist(), color=color)
+def draw_seeds(axes: Axes, HM: Mapping[str, Sequence[float]], linear: float) -> None:
+    """Draw HM of each method with a dot for each seed, a line per seed, and the linear reference as a dashed line."""
+    axes.axhline(linear, color=INK, linestyle="--")
+    axes.text(0, linear - 1, "linear reference", va="top", color=INK)
+    for joined in zip(*HM.values(), strict=True):
+        axes.plot(range(len(HM)), joined, color=INK, linewidth=0.8, zorder=1)
+    for place, (name, cue) in enumerate(cues(HM).items()):
+        axes.plot([place] * len(HM[name]), HM[name], cue.marker, color=cue.color)
+    axes.set_ylim(0, 1.1 * max(linear, *(value for values in HM.values() for value in values)))
+
+
+def histograms(axes: Axes, edges: Any, counts: Mapping[str, Any]) -> None:
+    """Draw one or two histograms that may overlap: pale bars, the second's hatched, with an outline."""
+    for (label, heights), (color, hatch) in zip(
+        counts.items(), ((BLUE, ""), (VERMILION, HATCH)), strict=False
+    ):
+        fill: dict[str, Any] = {"facecolor": color, "edgecolor": "white", "hatch": hatch, "alpha": 0.6}
+        axes.stairs(heights.tolist(), edges.tolist(), fill=True, label=label, **fill)
+        axes.stairs(heights.tolist(), edges.tolist(), color=color)
 
 
 def signed(k: float) -> str:
@@ -322,10 +331,9 @@ def superscript(power: int) -> str:
 
 
 def show(what: Any, more: Any = None, *, digits: int = 4, caption: str = "") -> None:
-    """Show a figure with its numbers, a table, a pandas DataFrame, or the source of a function.
+    """Show a figure with its numbers, a table, or a pandas DataFrame.
 
-    Use `show(*plot_...())` or `show(figure, numbers)`, `show(header, rows, caption=...)`, `show(frame, caption=...)`,
-    `show(function)`.
+    Use `show(*plot_...())` or `show(figure, numbers)`, `show(header, rows, caption=...)`, `show(frame, caption=...)`.
 
     Args:
         digits, caption: for a table; a missing number in a DataFrame is shown as –.
@@ -341,11 +349,9 @@ def show(what: Any, more: Any = None, *, digits: int = 4, caption: str = "") -> 
         show_table([str(name) for name in frame.columns], rows, digits=digits, caption=caption)
     elif isinstance(what, (list, tuple)) and isinstance(more, (list, tuple)):
         show_table(what, more, digits=digits, caption=caption)
-    elif callable(what):
-        show_source(what)
     else:
         raise SettingError(
-            "show takes a figure and its numbers (show(*plot_task())), a header and rows, a DataFrame or a function."
+            "show takes a figure and its numbers (show(*plot_task())), a header and rows, or a DataFrame."
         )
 
 
@@ -408,18 +414,6 @@ def show_table(
     display(
         {"text/html": _html(header, cells, caption), "text/plain": _text(header, cells, caption)}, raw=True
     )
-
-
-def show_source(function: Callable[..., Any]) -> None:
-    """Show the code of a function of hypav without its docstring, so that notebooks show the code that runs."""
-    source = textwrap.dedent(inspect.getsource(function))
-    node = ast.parse(source).body[0]
-    lines = source.splitlines()
-    if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:
-        del lines[node.body[0].lineno - 1 : node.body[0].end_lineno]
-    code = "\n".join(line for line in lines if line.strip())
-    name = f"`{function.__module__}.{function.__qualname__}`"
-    display({"text/markdown": f"{name}\n```python\n{code}\n```", "text/plain": f"{name}\n{code}"}, raw=True)
 
 
 def _leaves(data: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -72,13 +72,7 @@ def families(runs: DataFrame, tables: Sequence[str]) -> DataFrame:
 
 
 def plot_pairs(
-    a: Sequence[float],
-    b: Sequence[float],
-    names: tuple[str, str],
-    *,
-    linear: float,
-    data: str,
-    title: str = "How much of the scatter do two methods share?",
+    a: Sequence[float], b: Sequence[float], names: tuple[str, str], *, linear: float, data: str
 ) -> Drawn:
     """Draw HM of two methods with a line for each seed, and beside it their differences with the 95 % interval.
 
@@ -92,6 +86,7 @@ def plot_pairs(
     Raises:
         DataError: there are fewer than three pairs.
     """
+    title = "How much of the scatter do two methods share?"
     if len(a) != len(b) or len(a) < FEWEST:
         raise DataError(
             f"Give HM of the same {FEWEST} or more seeds for both methods, not {len(a)} and {len(b)}."
@@ -128,20 +123,12 @@ def plot_pairs(
     return figure, shown
 
 
-def plot_power(
-    scatter: Mapping[str, float],
-    gains: Mapping[str, float],
-    *,
-    data: str,
-    most: int = 40,
-    title: str = "Which differences can this many seeds find?",
-) -> Drawn:
+def plot_power(scatter: Mapping[str, float], gains: Mapping[str, float], *, data: str) -> Drawn:
     """Draw the smallest difference found with 80 % power over the number of seeds, beside some reported gains.
 
     Args:
         scatter: a name -> the standard deviation of a difference for one seed, in points.
         gains: a name -> a gain in points.
-        most: the largest number of seeds.
 
     Returns:
         figure and {name: {n: points}}, and the gains.
@@ -149,6 +136,8 @@ def plot_power(
     Raises:
         DataError: there is no standard deviation, or one is not positive.
     """
+    title = "Which differences can this many seeds find?"
+    most = 40
     if not scatter or not all(sd > 0 for sd in scatter.values()):
         raise DataError("Give at least one standard deviation; it must be positive.")
     counts = range(FEWEST, most + 1)
@@ -176,11 +165,7 @@ def plot_power(
     return figure, {"seeds": curves, "gains": dict(gains)}
 
 
-def plot_rows(
-    tables: Mapping[str, Mapping[float, float]],
-    *,
-    title: str = "Do the rows with k<0 lie above the others?",
-) -> Drawn:
+def plot_rows(tables: Mapping[str, Mapping[float, float]]) -> Drawn:
     """Draw the values of a table over the curvature, a panel for each set; the sign of k has colour and marker.
 
     Args:
@@ -192,6 +177,7 @@ def plot_rows(
     Raises:
         DataError: there is no table, or one has no row on one side.
     """
+    title = "Do the rows with k<0 lie above the others?"
     _require_sides(tables)
     with canvas(7.4, 3.3, panels=len(tables)) as (figure, panels):
         for axes, (name, rows) in zip(panels, tables.items(), strict=True):
@@ -213,11 +199,7 @@ def plot_rows(
     return figure, {name: dict(rows) for name, rows in tables.items()}
 
 
-def plot_orders(
-    tables: Mapping[str, Mapping[float, float]],
-    *,
-    title: str = "Could the rows with k<0 be above the rest by chance?",
-) -> Drawn:
+def plot_orders(tables: Mapping[str, Mapping[float, float]]) -> Drawn:
     """Draw the mean of k<0 minus that of the rest for every choice of as many rows, and mark the difference seen.
 
     Args:
@@ -229,6 +211,7 @@ def plot_orders(
     Raises:
         DataError: there is no table, or one has no row on one side.
     """
+    title = "Could the rows with k<0 be above the rest by chance?"
     _require_sides(tables)
     shown: dict[str, tuple[float, int, int]] = {}
     with canvas(7.4, 3.3, panels=len(tables)) as (figure, panels):

@@ -175,15 +175,6 @@ def plot_samples(ks: Sequence[float] = (-1.0, -0.2, 0.0, 0.5)) -> Drawn:
     return figure, data
 
 
-def triangle_area(corners: Tensor, *, k: float) -> float:
-    """Area of a triangle (3, 2) around the origin, from the areas of thin sectors, without using its angles."""
-    sides = shapes.segment(corners, corners.roll(-1, 0), k=k, points=2000).flatten(0, 1)
-    to = sides.roll(-1, 0)
-    turn = torch.atan2(sides[:, 0] * to[:, 1] - sides[:, 1] * to[:, 0], (sides * to).sum(-1)).abs()
-    disc = shapes.disc_area(geometry.distance0(sides, k=k), k=k)
-    return float((turn * (disc + disc.roll(-1, 0)) / 2).sum() / (2 * math.pi))
-
-
 def _surface(way: Tensor, k: float) -> Tensor:
     """Points on the sphere, plane or hyperboloid through (0, 1), by arc length along its cross-section."""
     if k > 0:

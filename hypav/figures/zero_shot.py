@@ -162,41 +162,35 @@ def plot_best_betas(phases: Mapping[str, Scores], *, data: str) -> Drawn:
     return figure, shown
 
 
-def plot_beta(
-    curve: Curve, *, betas: Sequence[float] = (), beta: float | None = None, data: str = ""
-) -> Drawn:
+def plot_beta(curve: Curve, *, betas: Sequence[float], data: str) -> Drawn:
     """Draw S, U and HM over beta, and the same on the seen-unseen curve, with some betas marked.
 
     Args:
         curve: from `Scores.curve`, at betas close enough for a line.
         betas: the betas to mark, all on the curve.
-        beta: one more beta to mark, set by a slider.
 
     Returns:
         figure and {"β = ...": [S, U, HM] in percent, "top": the highest HM of the curve}.
 
     Raises:
-        SettingError: no beta is given, or a beta is not on the curve.
+        SettingError: a beta is not on the curve.
     """
-    marked = [*betas, *([] if beta is None else [beta])]
-    if not marked:
-        raise SettingError("There is no beta to mark; give betas or beta.")
     percent = {name: (100 * getattr(curve, name)).numpy() for name in ("S", "U", "HM")}
-    rows = [int((curve.betas - b).abs().argmin()) for b in marked]
-    for b, row in zip(marked, rows, strict=True):
+    rows = [int((curve.betas - b).abs().argmin()) for b in betas]
+    for b, row in zip(betas, rows, strict=True):
         if abs(float(curve.betas[row]) - b) > 1e-6:
             raise SettingError(f"The curve was not measured at β = {b:g}; compute it with that beta.")
     shown: dict[str, Any] = {
         f"β = {b:.2f}": [float(percent[name][row]) for name in percent]
-        for b, row in zip(marked, rows, strict=True)
+        for b, row in zip(betas, rows, strict=True)
     }
     shown["top"] = float(percent["HM"].max())
     with canvas(8, 3.6, 2, margins=(0.08, 0.15, 0.98, 0.8, 0.25)) as (figure, (left, right)):
         for name, cue in cues(percent).items():
             line: dict[str, Any] = {"color": cue.color, "linestyle": cue.linestyle, "label": name}
             left.plot(curve.betas.numpy(), percent[name], **line)
-            left.plot(marked, percent[name][rows], cue.marker, color=cue.color, linestyle="none")
-        for b in marked:
+            left.plot(betas, percent[name][rows], cue.marker, color=cue.color, linestyle="none")
+        for b in betas:
             left.axvline(b, color=INK, linewidth=0.8, linestyle=":")
         left.set(xlabel="β", ylabel="%", ylim=(0, 100), yticks=_QUARTERS)
         left.set_xticks(range(math.ceil(float(curve.betas[0])), math.floor(float(curve.betas[-1])) + 1))
@@ -204,7 +198,7 @@ def plot_beta(
         right.plot(percent["U"], percent["S"], color=INK)
         right.plot(percent["U"][rows], percent["S"][rows], "o", color=_UNSEEN)
         reach = 10 * (1 + int(100 * curve.ZSL) // 10)
-        for b, row in zip(marked, rows, strict=True):
+        for b, row in zip(betas, rows, strict=True):
             point = percent["U"][row], percent["S"][row]
             x, ha = (
                 (8, "left") if point[0] < reach / 5 else (-6, "right")
@@ -213,12 +207,10 @@ def plot_beta(
             right.annotate(f"β = {b:g}", point, (x, y), textcoords="offset points", ha=ha, va=va)
         right.set(xlim=(0, reach), ylim=(0, 100), xlabel="U (%)", ylabel="S (%)", yticks=_QUARTERS)
         right.set_xticks(range(0, reach + 1, 10))
-        figure.suptitle(
-            f"How do S, U and HM change with β?\n{data}" if data else "How do S, U and HM change with β?"
-        )
+        figure.suptitle(f"How do S, U and HM change with β?\n{data}")
     parts = [
         f"β = {b:.2f}: S {percent['S'][r]:.1f}, U {percent['U'][r]:.1f}, HM {percent['HM'][r]:.1f}"
-        for b, r in zip(marked, rows, strict=True)
+        for b, r in zip(betas, rows, strict=True)
     ]
     figure.alt_text = (
         f"As β grows S falls and U rises, in percent: {'; '.join(parts)}. The greatest HM on this curve is "

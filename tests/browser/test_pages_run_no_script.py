@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from hypav.figures.explorer import EXPLORER, WIDGET_VIEW
-from hypav.figures.poincare_ball import curvature_explorer
+from hypav.figures.four_point_explorer import four_point_explorer
 from hypav.handouts import write
 from hypav.site import build_pages
 
@@ -54,17 +54,17 @@ def test_a_changed_state_does_not_run(chromium: Any, tmp_path: Path) -> None:
     write(nbformat.v4.new_notebook(cells=cells), tmp_path / "page.ipynb")
     _, path, *_ = build_pages([tmp_path / "page.ipynb"], tmp_path)
     page = path.read_text(encoding="utf-8")
-    assert page.count('"k": -0.5') == 1
-    path.write_text(page.replace('"k": -0.5', '"k": -0.6'), encoding="utf-8")
+    assert page.count('"k": -1.0') == 1
+    path.write_text(page.replace('"k": -1.0', '"k": -0.9'), encoding="utf-8")
     assert ran(chromium, path) == (set(), 0)
 
 
 def explorer_cell() -> Any:
-    bundle, metadata = curvature_explorer()._repr_mimebundle_()
+    bundle, metadata = four_point_explorer()._repr_mimebundle_()
     del bundle[WIDGET_VIEW]
     assert EXPLORER in bundle
     output = nbformat.v4.new_output("execute_result", data=bundle, metadata=metadata, execution_count=1)
-    return nbformat.v4.new_code_cell("curvature_explorer()", outputs=[output])
+    return nbformat.v4.new_code_cell("four_point_explorer()", outputs=[output])
 
 
 def ran(chromium: Any, path: Path) -> tuple[set[str], int]:

@@ -73,11 +73,6 @@ def plane() -> Iterator[dict[str, Any]]:
         yield {"x": x, "y": y, "origin": origin}
 
 
-def curvature() -> Iterator[dict[str, Any]]:
-    for number, edge in product(range(27), (0.6, 0.9, 1.2, 1.5)):
-        yield {"k": round(-1 + 0.05 * number, 6), "edge": edge}
-
-
 def alignment_ball() -> Iterator[dict[str, Any]]:
     g = generator()
     for number in range(41):
@@ -199,17 +194,6 @@ EXPLORERS: dict[str, Cases] = {
         lambda s: poincare_ball.plane_numbers(s["x"], s["y"], origin=s["origin"], k=s["k"]),
         lambda s, found: poincare_ball.plane_words(s["x"], s["y"], found, origin=s["origin"], k=s["k"]),
         points=(point("x"), point("y"), point("origin")),
-    ),
-    "curvature": Cases(
-        poincare_ball.curvature_explorer,
-        ("k", "edge"),
-        curvature,
-        lambda s: {key: value for key, value in poincare_ball.space(s["k"], s["edge"]).items() if key != "k"},
-        lambda s, found: poincare_ball.space_words(found | {"k": s["k"]}),
-        controls=(
-            slider("k", "curvature k", -1.0, 0.3, 0.05),
-            slider("edge", "length of an edge", 0.6, 1.5, 0.1),
-        ),
     ),
     "alignment_ball": Cases(
         start_here.alignment_ball_explorer,

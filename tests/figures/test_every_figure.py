@@ -142,7 +142,6 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
     "plot_best_h": four_point_explorer.plot_best_h,
     "plot_border": beta_explorer.plot_border,
     "plot_pulls": triplet_explorer.plot_pulls,
-    "plot_space": lambda: poincare_ball.plot_space(0.2),
     "plot_artan": three_geometries.plot_artan,
     "plot_views": three_geometries.plot_views,
     "plot_round_trip": numerics_and_names.plot_round_trip,
@@ -217,7 +216,6 @@ FIGURES: dict[str, Callable[[], tuple[DescribedFigure, Any]]] = {
         alignment_explorer.alignment_state(rand(6, 4), rand(6, 4, seed=1), 10.0, **D)
     ),
     "plot_drift": lambda: does_curvature_matter.plot_drift((0, 1, 8), TENTHS, **D),
-    "plot_differences": lambda: runs.plot_differences(TENTHS, **D),
     "plot_pairs": lambda: tables.plot_pairs(
         [24.0, 21.0, 26.5], [24.5, 20.0, 27.0], ("AVCA", "Hyper-multiple"), linear=45.9, **D
     ),

@@ -32,8 +32,9 @@ from hypav.figures.explorer import (
     rounded,
     stored_explorer,
 )
+from hypav.figures.four_point_explorer import four_point_explorer, plot_best_h
 from hypav.figures.page_scripts import as_function
-from hypav.figures.poincare_ball import curvature_explorer, plane_explorer, plot_space
+from hypav.figures.poincare_ball import plane_explorer
 from hypav.handouts import write
 from hypav.pages import POLICY
 from hypav.site import build_pages
@@ -137,15 +138,15 @@ def js_of_common() -> MiniRacer:
 
 
 def test_a_bad_explorer_is_refused() -> None:
-    figure, data = plot_space(-0.5)
-    with pytest.raises(SettingError, match=r"no explorer 'globe'; choose .*curvature"):
+    figure, data = plot_best_h()
+    with pytest.raises(SettingError, match=r"no explorer 'globe'; choose .*four_points"):
         Explorer("globe", figure, data, {})
     with pytest.raises(SettingError, match="must be JSON"):
-        Explorer("curvature", figure, data, {"k": torch.tensor(1.0)})
+        Explorer("four_points", figure, data, {"k": torch.tensor(1.0)})
     with pytest.raises(SettingError, match="must be JSON"):
-        Explorer("curvature", figure, data, {"k": float("nan")})
+        Explorer("four_points", figure, data, {"k": float("nan")})
     with pytest.raises(SettingError, match="at most 120,000"):
-        Explorer("curvature", figure, data, {"k": "x" * 120_000})
+        Explorer("four_points", figure, data, {"k": "x" * 120_000})
     with pytest.raises(SettingError, match="not finite"):
         rounded(torch.tensor([1.0, torch.inf]))
 
@@ -157,8 +158,8 @@ def test_rounded_gives_plain_numbers_without_a_negative_zero() -> None:
 WITHOUT = """
 import sys
 sys.modules["anywidget"] = None
-from hypav.figures.poincare_ball import curvature_explorer
-explorer = curvature_explorer()
+from hypav.figures.four_point_explorer import four_point_explorer
+explorer = four_point_explorer()
 bundle, _ = explorer._repr_mimebundle_()
 print(sorted(bundle), explorer.widget())
 """
@@ -170,9 +171,9 @@ def test_without_anywidget_the_picture_remains() -> None:
 
 
 def test_the_widget_holds_the_whole_module_and_the_state() -> None:
-    explorer = curvature_explorer()
+    explorer = four_point_explorer()
     widget = explorer.widget()
-    assert widget._esm == f"{common_source()}\n{module_source('curvature')}"
+    assert widget._esm == f"{common_source()}\n{module_source('four_points')}"
     assert widget.state == explorer.state
 
 
@@ -207,7 +208,7 @@ def policy_of(page: str) -> str:
 
 
 def test_a_page_has_one_script_and_its_digest_is_in_the_policy(tmp_path: Path) -> None:
-    page = page_of(tmp_path, stored(plane_explorer), {"text/plain": "1"}, stored(curvature_explorer))
+    page = page_of(tmp_path, stored(plane_explorer), {"text/plain": "1"}, stored(four_point_explorer))
     (script,) = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert policy_of(page) == f"{POLICY}; script-src 'sha256-{digest}'"
@@ -224,7 +225,7 @@ def test_a_page_without_explorers_has_no_script(tmp_path: Path) -> None:
 
 
 def test_a_state_cannot_end_the_script_and_unknown_modules_stay_pictures(tmp_path: Path) -> None:
-    bundle = stored(curvature_explorer)
+    bundle = stored(four_point_explorer)
     bundle[EXPLORER]["state"]["k"] = "</script><script>alert(1)</script>"
     page = page_of(tmp_path, bundle)
     assert page.count("<script") == page.count("</script>") == 1

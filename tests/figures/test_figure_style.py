@@ -19,9 +19,8 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 import hypav.figures.style
-from hypav import geometry
 from hypav.errors import DataError, SettingError
-from hypav.figures.runs import plot_differences
+from hypav.figures.batch_norm import plot_interventions
 from hypav.figures.style import (
     CUES,
     INK,
@@ -32,7 +31,6 @@ from hypav.figures.style import (
     figure_bundle,
     png_bytes,
     show,
-    show_source,
     show_table,
     use_style,
 )
@@ -92,14 +90,14 @@ def test_variants_keep_their_looks_and_others_take_what_is_left() -> None:
 
 
 def difference(name: str = "a") -> DescribedFigure:
-    return plot_differences({name: [1.0, 2.0, 3.0]}, data="SIMULATED")[0]
+    return plot_interventions({name: (1.0, 2.0)}, data="SIMULATED")[0]
 
 
 def test_figures_leave_matplotlib_as_it_was_and_import_no_pyplot() -> None:
     before = dict(matplotlib.rcParams)
     difference()
     with pytest.raises(DataError):
-        plot_differences({}, data="x")
+        plot_interventions({}, data="x")
     assert dict(matplotlib.rcParams) == before
     code = "import sys, hypav.figures.start_here; print('matplotlib.pyplot' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -236,14 +234,6 @@ def test_a_data_frame_is_shown_as_a_table(shown: list[dict[str, str]]) -> None:
     for wrong in ((3,), (None, [1.0]), ("text",)):
         with pytest.raises(SettingError, match="show takes"):
             show(*wrong)
-
-
-def test_a_source_comes_without_its_docstring(shown: list[dict[str, str]]) -> None:
-    show_source(geometry.midpoint)
-    text = shown[0]["text/plain"]
-    assert text.startswith("`hypav.geometry.midpoint`\ndef midpoint(")
-    assert "return (space / (time + length))" in text
-    assert '"""' not in text
 
 
 def test_threads_do_not_mix_their_styles() -> None:

@@ -99,15 +99,13 @@ def test_the_drawn_attention_weights_sum_to_one() -> None:
         assert sum(row) == pytest.approx(1)
 
 
-def test_beta_marks_the_curve_and_refuses_what_is_not_on_it() -> None:
+def test_the_top_of_the_curve_is_marked_by_a_beta() -> None:
     steps = curve([0.9, 0.6, 0.3], [0.0, 0.3, 0.6], [0.0, 0.5, 1.0])
-    data = zero_shot.plot_beta(steps, betas=(0.0,), beta=0.5)[1]
+    data = zero_shot.plot_beta(steps, betas=(0.0, 0.5), data="x")[1]
     assert data["β = 0.50"] == pytest.approx([60, 30, 40])
     assert data["top"] == pytest.approx(40)
     with pytest.raises(SettingError, match=r"not measured at β = 0\.3"):
-        zero_shot.plot_beta(steps, beta=0.3)
-    with pytest.raises(SettingError, match="no beta to mark"):
-        zero_shot.plot_beta(steps)
+        zero_shot.plot_beta(steps, betas=(0.3,), data="x")
 
 
 def test_phases_are_those_of_the_data() -> None:

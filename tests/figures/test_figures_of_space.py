@@ -125,14 +125,6 @@ def test_a_tree_fits_at_k_minus_1_and_collapses_in_an_almost_flat_plane() -> Non
     )
 
 
-def test_curvature_decides_on_angles_and_room() -> None:
-    data = [ball.plot_space(k)[1] for k in (-1.0, 0.0, 0.25)]
-    sums = [space["angle_sum"] for space in data]
-    assert sums[0] < sums[1] < sums[2]
-    assert sums[1] == pytest.approx(180.0)
-    assert data[0]["crowded"] == 0 < data[1]["crowded"] < data[2]["crowded"]
-
-
 def test_artan_and_tan_are_inverse_and_tan_ends_at_its_pole() -> None:
     data = three_geometries.plot_artan(ks=(-1.0, 0.0, 1.0))[1]
     close(data["k=-1"]["artan_k"], data["x"].atanh())

@@ -18,9 +18,8 @@ from typing import Any
 
 import pytest
 
-from hypav.figures.style import PLOTTED
-from hypav.handouts import has_tag
-
+# nbval imports this module once a notebook, so it does not import hypav, which takes seconds
+PLOTTED = "plotted: "  # hypav.figures.style has the same
 TOLERANCE = "tolerance"
 
 _NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:\.\d+)?(?:e[-+−]?\d+)?(?![\w])")
@@ -29,7 +28,8 @@ _CHECKSUM = re.compile(rf"({PLOTTED}.* numbers in .*, check )[\d.]+$", re.MULTIL
 
 def tolerance_of(cell: Any) -> Mapping[str, float] | None:
     """The tolerance of a code cell; None if every digit must come out again."""
-    return cell.metadata.get("hypav", {}).get("tolerance") if has_tag(cell, TOLERANCE) else None
+    metadata = cell.metadata
+    return metadata.get("hypav", {}).get("tolerance") if TOLERANCE in metadata.get("tags", []) else None
 
 
 def first_difference(

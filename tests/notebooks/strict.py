@@ -38,6 +38,7 @@ def strict_nbval(
         settings = Path(folder) / "pytest.ini"
         settings.write_text("[pytest]\n", encoding="utf-8")  # the project's options are not for notebooks
         command = [sys.executable, "-m", "pytest", str(path), "-rA", "--color=no"]
+        command += [] if alone else ["-p", "tests.notebooks.light"]
         command += ["-p", "nbval.plugin", "--nbval", "--nbval-current-env"]
         command += [] if alone else ["-p", "tests.notebooks.compare"]
         command += [f"--nbval-cell-timeout={CELL_SECONDS}", "-p", "no:cacheprovider", "-c", str(settings)]

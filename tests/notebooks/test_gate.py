@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,22 @@ from typing import Any
 import nbformat
 import pytest
 
+from hypav.figures.style import PLOTTED
 from hypav.handouts import WIDGET_VIEW, code_cells, has_tag
+from tests.notebooks import compare
 from tests.notebooks.execute import normalise, twice
 from tests.notebooks.gate import problems
 
-PAGE = Path(__file__).parents[2] / "notebooks" / "01_poincare_ball.ipynb"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "notebooks" / "01_poincare_ball.ipynb"
 Change = Callable[[Any], Any]
+
+
+def test_the_comparison_in_nbval_imports_nothing_large() -> None:
+    assert compare.PLOTTED == PLOTTED
+    code = "import sys, tests.notebooks.compare; print({'torch', 'matplotlib', 'hypav'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "set()\n"
 
 
 def edited(target: Path, change: Change) -> Path:

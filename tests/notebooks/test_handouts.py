@@ -28,6 +28,7 @@ from nbconvert import ScriptExporter
 
 import hypav.figures.style
 from hypav import handouts, site
+from hypav.data.load import COURSE_VARIABLE
 from hypav.errors import DataError, RunError
 from hypav.formulas import markdown_html, mathml
 from hypav.handouts import (
@@ -140,6 +141,7 @@ def test_a_students_copy_runs_to_its_end(path: Path, monkeypatch: pytest.MonkeyP
     """No cell outside the exercises uses what an exercise binds, so these cells run as strict nbval runs them. The
     exercises run here, after the setup, which is all they need. Each must say "Not yet"."""
     monkeypatch.setattr(hypav.figures.style, "display", lambda *_, **__: None)
+    monkeypatch.setenv(COURSE_VARIABLE, "simulated:small")
     cells = code_cells(student_copy(read(path)))
     exercises = [cell for cell in cells if has_tag(cell, "exercise")]
     bound = set().union(*(names(cell, ast.Store) for cell in exercises))

@@ -35,9 +35,14 @@ def test_the_predictions_of_all_workshop_pages_cannot_be_guessed_from_their_lett
     assert list(imbalance(each for page in pages for each in asked(page))) == []
 
 
+UNTRAINED = ("03", "A1")  # notebooks that train no network of hypav, which is what nudged weights change
+
+
 def turns(path: Path) -> tuple[str, str]:
     """Two processors for a notebook: this one, and another that changes when the notebook does."""
     names = [name for name in PROCESSORS if name in available()]
+    if path.name[:2] in UNTRAINED:
+        names.remove("nudged weights")
     content = hashlib.blake2b(path.read_bytes(), digest_size=4).digest()
     return names[0], names[1 + int.from_bytes(content) % (len(names) - 1)]
 

@@ -134,7 +134,7 @@ def test_a_cell_that_run_again_gives_another_number_is_caught(tmp_path: Path) ->
 
 @pytest.mark.long
 def test_running_again_gives_the_same_file_and_an_explorer_is_stored_as_a_picture(tmp_path: Path) -> None:
-    explorer = "from hypav.figures.poincare_ball import curvature_explorer\ncurvature_explorer()"
+    explorer = "from hypav.figures.four_point_explorer import four_point_explorer\nfour_point_explorer()"
     page = page_of(tmp_path / "page.ipynb", (explorer, [], {}), ("print(f'{2 ** 0.5:.4f}')", [], {}))
     first, _ = run_on(page)
     nbformat.write(first, page)
