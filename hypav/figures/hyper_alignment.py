@@ -301,12 +301,8 @@ def plot_with_and_without(HM: Mapping[str, Sequence[float]], *, linear: float, d
     interval = t_interval(differences)
     with canvas(7.2, 4) as (figure, axes):
         draw_seeds(axes, HM, linear)
-        for seed, value in enumerate(HM[first]):
-            axes.annotate(
-                f"seed {seed}", (0, value), (-8, 0), textcoords="offset points", ha="right", va="center"
-            )
         axes.set_xticks([0, 1], [first, second])
-        axes.set(xlim=(-0.5, 1.5), ylabel="HM (%)")
+        axes.set(xlim=(-0.5, 1.5), ylabel="HM (%), a line per seed")
         axes.set_title(f"Does Eq. 4 raise HM?\n{data}")
     parts = [f"{name} {', '.join(f'{v:.1f}' for v in values)}" for name, values in HM.items()]
     figure.alt_text = (

@@ -270,7 +270,7 @@ EXPLORERS: dict[str, Cases] = {
         map_explorer.map_numbers,
         map_explorer.map_words,
         controls=(
-            menu("variant", "variant", ["AVCA", "curved"]),
+            menu("variant", "method", ["AVCA", "curved"]),
             menu("modality", "modality", ["theta_v", "theta_a"]),
             menu("group", "super-group", ["all", "animals", "music", "sport"]),
         ),

@@ -21,7 +21,7 @@ export default explorer({
   sentence,
   panels: () => [new Panel({ title: "Which groups lie together?", x: [0, 1], y: [0, 1] })],
   controls: (state) => [
-    { kind: "menu", key: "variant", label: "variant", options: state.variants },
+    { kind: "menu", key: "variant", label: "method", options: state.variants },
     { kind: "menu", key: "modality", label: "modality", options: state.modalities },
     { kind: "menu", key: "group", label: "super-group", options: ["all", ...state.groups] },
   ],
