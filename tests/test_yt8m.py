@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from data_helpers import memory_left
+from data_helpers import memory_left, small_set
 
-from hypav.data.features import SPLITS
+from hypav.data.features import SPLITS, save_npz
 from hypav.data.load import load
+from hypav.data.verify import verify
 from hypav.data.yt8m import YT8M_FILE, dequantise, quantise, read_yt8m, text_vectors, yt8m_classes
 from hypav.data.yt8m_build import (
     build_yt8m,
@@ -206,6 +207,16 @@ def test_the_set_is_loaded_from_the_folder_that_the_variable_names(tmp_path, mon
     assert data.loaded_as["name"] == "yt8m-mini"
     path.rename(tmp_path / "yt8m_gzsl.npz")
     assert load("yt8m").name == "YT8M-GZSL"
+
+
+def test_a_file_of_any_name_is_loaded_as_it_is_verified(tmp_path):
+    path = save(tmp_path).rename(tmp_path / "set.npz")
+    assert verify(path).holds[0].startswith(load(path).name)
+    own = small_set()
+    save_npz(own, path)
+    np.savez(path, **np.load(path), parent=np.zeros(3))
+    assert load(path).digest == own.digest
+    assert verify(path).ok
 
 
 def test_arrays_that_training_does_not_use_are_not_read(tmp_path):
