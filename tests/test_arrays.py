@@ -76,8 +76,6 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "geometry.parallel_transport": (lambda x, y, v, k: geometry.parallel_transport(x, y, v, k=k), (X, Y, V, K)),
     "alignment.alignment_loss": (lambda v, a, k: alignment.alignment_loss(v, a, k, "curved"), (X, Y, K)),
     "alignment.similarity_matrix": (lambda x, k: alignment.similarity_matrix(x, "distance", k), (X, K[0])),
-    "hyperbolicity.gromov_delta": (hyperbolicity.gromov_delta, (D,)),
-    "hyperbolicity.gromov_delta_all": (hyperbolicity.gromov_delta_all, (D,)),
     "hyperbolicity.four_point_delta": (hyperbolicity.four_point_delta, (D, np.array([0, 1, 3, 5]))),
     "hyperbolicity.distances": (hyperbolicity.distances, (D,)),
     "hyperbolicity.delta_rel": (lambda x: torch.tensor(hyperbolicity.delta_rel(x).delta_rel), (X,)),
@@ -139,7 +137,7 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 }  # fmt: skip
 # they take no tensors from a user: settings, names, runs, or what a training step holds already
 OTHERS = {
-    "trigonometry.rim_margin", "hyperbolicity.search", "hyperbolicity.require_base", "hyperbolicity.gaussian_null",
+    "trigonometry.rim_margin", "hyperbolicity.search", "hyperbolicity.gaussian_null",
     "trees.class_tree", "stats.t_quantile", "alignment.is_number", "alignment.preset", "alignment.head_losses",
     "eszsl.eszsl_reference", "eszsl.eszsl_scores", "eszsl.choose_ridge", "eszsl.linear_features",
 }  # fmt: skip

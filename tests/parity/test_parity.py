@@ -20,7 +20,7 @@ from hypav.alignment import Adaptive, preset
 from hypav.avca import AVCAConfig, build_avca, official_name
 from hypav.data.batches import TripletBatch, sampling_weights
 from hypav.errors import DataError
-from hypav.hyperbolicity import gromov_delta
+from hypav.hyperbolicity import delta_rel
 from hypav.losses import avca_terms, total
 from hypav.training import RunConfig, TrainConfig, train_step
 
@@ -233,7 +233,11 @@ def record(folder: Path, config: AVCAConfig, *, seed: int, rows: int, N_c: int, 
     (folder / "invariance.json").write_text(json.dumps({"f64": totals}))
     points = torch.randn(11, 3, generator=g, dtype=torch.float64)
     d = torch.cdist(points, points)
-    delta = {"cloud_dist": d, "delta_cloud": torch.as_tensor(gromov_delta(d)), "diam_cloud": d.max()}
+    delta = {
+        "cloud_dist": d,
+        "delta_cloud": torch.tensor(delta_rel(d, precomputed=True).delta),
+        "diam_cloud": d.max(),
+    }
     save(folder / "delta.npz", delta)
     label = torch.randint(5, (23,), generator=g)
     members = [(label == c).nonzero().flatten().tolist() for c in range(5)]
