@@ -17,7 +17,8 @@ import torch
 from torch import Generator
 
 from hypav.alignment import Adaptive, preset
-from hypav.avca import AVCAConfig, build_avca, official_name
+from hypav.avca import AVCAConfig, official_name
+from hypav.baselines import build_network
 from hypav.data.batches import TripletBatch, sampling_weights
 from hypav.errors import DataError
 from hypav.hyperbolicity import delta_rel
@@ -181,7 +182,7 @@ def test_another_shape_is_a_failed_row_that_says_so(tmp_path: Path) -> None:
 def record(folder: Path, config: AVCAConfig, *, seed: int, rows: int, N_c: int, c: float) -> None:
     """Make a folder of the released format with a network and a batch of other sizes."""
     g = Generator().manual_seed(seed)
-    model = build_avca(config, g)
+    model = build_network(config, g)
     with torch.no_grad():  # statistics and affine maps of batch norms that are in use
         for name, tensor in model.state_dict().items():
             if "norm" in name and tensor.is_floating_point():
@@ -199,7 +200,7 @@ def record(folder: Path, config: AVCAConfig, *, seed: int, rows: int, N_c: int, 
         (torch.float64, "train_f64"),
         (torch.float32, "train_f32"),
     ):
-        network, triplets = build_avca(config, g).to(dtype), TripletBatch(*(t.to(dtype) for t in batch))
+        network, triplets = build_network(config, g).to(dtype), TripletBatch(*(t.to(dtype) for t in batch))
         network.load_state_dict(model.state_dict())
         e = released_forward(network.train("train" in mode), triplets)
         terms = avca_terms(e, triplets.text)
