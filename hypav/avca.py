@@ -9,7 +9,8 @@ Dropout masks come from a generator that the caller passes, never from torch's g
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,18 +22,13 @@ from hypav.errors import DataError, SettingError
 from hypav.utils import ReverseMode, normal, uniform
 
 
-class isolated_init:
+@contextmanager
+def isolated_init(generator: Generator) -> Iterator[None]:
     """Context in which torch's initialisers draw from `generator`; afterwards torch's global state is restored."""
-
-    def __init__(self, generator: Generator) -> None:
-        self.seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
-
-    def __enter__(self) -> None:
-        self.kept = torch.default_generator.get_state()
-        torch.default_generator.manual_seed(self.seed)
-
-    def __exit__(self, *error: object) -> None:
-        torch.default_generator.set_state(self.kept)
+    seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 class Linear(nn.Linear):
@@ -311,12 +307,6 @@ class AVCA(nn.Module):
             theta_a, theta_v, theta_w, theta_a_neg, theta_v_neg, theta_w_neg,
             rho_a, rho_v, rho_w, rho_a_neg, rho_v_neg, phi_a_rec, phi_v_rec,
         )  # fmt: skip
-
-
-def build_avca(config: AVCAConfig, generator: Generator) -> AVCA:
-    """A fresh network on the CPU whose weights depend only on `generator`."""
-    with isolated_init(generator):
-        return AVCA(config)
 
 
 # released module -> ours

@@ -13,7 +13,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -25,27 +25,12 @@ TURN = 20  # steps that a run starts before the next one's turn: a stream holds 
 WARM_UP = 3  # PyTorch asks for a few steps on a side stream, in which libraries initialise and the optimiser allocates
 
 
-class Graph(Protocol):
-    """What a device must be able to do: run a step before it is recorded, record it, and replay the recording."""
-
-    def __init__(self, device: torch.device) -> None: ...
-
-    def warm_up(self, step: Callable[[], None]) -> None:
-        """Run the step WARM_UP times."""
-
-    def record(self, step: Callable[[], None], generator: torch.Generator) -> None:
-        """Record one step, which draws from `generator`."""
-
-    def replay(self) -> None:
-        """Start what was recorded, on the current stream."""
-
-
 # graphs whose recording failed; PyTorch's allocator may keep a pointer to them (pytorch 180395)
 FAILED: list[torch.cuda.CUDAGraph] = []
 
 
 class CudaGraph:
-    """The `Graph` of a GPU. The step is recorded on the current stream, or on a side stream if that is the default one.
+    """The recording of a step on a GPU, made on the current stream, or on a side stream if that is the default one.
 
     A recording keeps the workspace that cuBLAS has for its stream, and where one graph ends, PyTorch may free it for all
     (pytorch issue 193402). So no two graphs that live at the same time are recorded on one stream: `in_turns` sees to it.
@@ -96,7 +81,7 @@ class CudaGraph:
         self.graph.replay()
 
 
-GRAPHS: dict[str, type[Graph]] = {"cuda": CudaGraph}
+GRAPHS = {"cuda": CudaGraph}
 
 
 class Captured:

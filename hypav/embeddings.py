@@ -1,14 +1,13 @@
-"""Pictures of embedded points (t-SNE, principal plane, Poincaré disk), and statistics to check the pictures against.
+"""Pictures of embedded points (t-SNE, principal plane), and statistics to check the pictures against.
 
 The t-SNE is scikit-learn's (van der Maaten, Hinton, "Visualizing Data using t-SNE", JMLR 2008). It keeps neighbours and
 nothing else: the size of a cluster, a gap between two clusters and their order on the page mean nothing (Wattenberg,
 Viégas, Johnson, "How to Use t-SNE Effectively", Distill 2016). To claim that classes are farther apart, measure it in the
-embedding space: `separation`, `neighbour_agreement`, `rank_correlation`.
+embedding space: `separation`, `rank_correlation`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -76,22 +75,6 @@ def principal_plane(points: Tensor) -> Tensor:
     return centred @ (axes * axes.gather(1, axes.abs().argmax(1, keepdim=True)).sign()).T
 
 
-def disk(points: Tensor, *, k: float = -1.0, reach: float = 1.0) -> Tensor:
-    """exp_0 of the principal plane: points (n, 2) in the disk of curvature k < 0.
-
-    The plane is first scaled so that the root mean square distance from the centre is `reach` / sqrt(-k). The map keeps
-    directions and distances from the centre, but not the distances between other points.
-
-    Raises:
-        SettingError: k is not negative.
-    """
-    if k >= 0:
-        raise SettingError(f"k is {k:g}, but a disk has negative curvature.")
-    plane = principal_plane(points)
-    plane = plane * (reach / math.sqrt(-k) / plane.square().sum(1).mean().sqrt())
-    return geometry.expmap0(plane, k=k)
-
-
 def pick(label: Tensor, classes: Sequence[int], most: int) -> Tensor:
     """The indices (n,) of at most `most` samples of each class, spread evenly over the rows of the class; class by class.
 
@@ -133,42 +116,6 @@ def separation(points: Tensor, label: Tensor) -> Tensor:
     return torch.cdist(means, means, compute_mode="donot_use_mm_for_euclid_dist") / spread
 
 
-def neighbour_agreement(points: Tensor, names: Sequence[str], *, neighbours: int = 10) -> tuple[float, float]:
-    """The mean share of a point's nearest neighbours that have its name, and the share for neighbours drawn at random.
-
-    The points are (n, D), the names n.
-    """
-    names = list(names)
-    shares = neighbour_shares(points, names, neighbours=neighbours)
-    weights = {name: names.count(name) / len(names) for name in shares}
-    share, chance = (sum(weights[name] * shares[name][part] for name in shares) for part in (0, 1))
-    return share, chance
-
-
-def neighbour_shares(
-    points: Tensor, names: Sequence[str], *, neighbours: int = 10
-) -> dict[str, tuple[float, float]]:
-    """`neighbour_agreement` for the points of each name, as a dict: name -> (share, chance).
-
-    Raises:
-        DataError: NaN or infinite numbers, or the number of names is not that of the points.
-        SettingError: neighbours is not between 1 and n - 1.
-    """
-    x, names = _table(points, least=2), list(names)
-    if len(names) != len(x):
-        raise DataError(f"There are {len(x)} points but {len(names)} names.")
-    if not 1 <= neighbours < len(x):
-        raise SettingError(f"neighbours is {neighbours}, but must lie between 1 and {len(x) - 1}.")
-    code = _codes(names)
-    distance = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(torch.inf)
-    near = distance.topk(neighbours, largest=False).indices
-    share = (code[near] == code.unsqueeze(1)).double().mean(1)
-    return {
-        name: (float(share[code == c].mean()), (names.count(name) - 1) / (len(x) - 1))
-        for c, name in enumerate(sorted(set(names)))
-    }
-
-
 def rank_correlation(x: Tensor, y: Tensor) -> float:
     """Spearman's rank correlation of two vectors, in [-1, 1]; equal values share the mean of their ranks.
 
@@ -184,20 +131,6 @@ def rank_correlation(x: Tensor, y: Tensor) -> float:
     if bool((x == x[0]).all() or (y == y[0]).all()):
         raise DataError("All numbers of a vector are equal, so they have no order.")
     return float(stats.spearmanr(x.numpy(), y.numpy()).statistic)
-
-
-def excess(value: float, nulls: Sequence[float]) -> float:
-    """The difference between a δ_rel and the mean δ_rel of sets of noise, in standard deviations of the noise.
-
-    A negative value means that the points are more tree-like than noise.
-
-    Raises:
-        DataError: fewer than two sets of noise, or all with the same δ_rel.
-    """
-    noise = as_tensor("nulls", nulls, dtype=torch.float64).double()
-    if noise.ndim != 1 or len(noise) < 2 or float(noise.std()) == 0:
-        raise DataError("A spread of the noise needs the δ_rel of at least two different sets of noise.")
-    return float((value - noise.mean()) / noise.std())
 
 
 def class_tree_distances(data: FeatureSet, classes: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ It needs no random numbers and no training loop. gamma, lambda and beta are chos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -48,18 +47,12 @@ class Reference(NamedTuple):
         return self.scores.metrics(self.beta)
 
 
-def eszsl_reference(
-    data: FeatureSet,
-    modality: str = "both",
-    *,
-    gammas: Sequence[float] | None = None,
-    lams: Sequence[float] | None = None,
-) -> Reference:
+def eszsl_reference(data: FeatureSet, modality: str = "both") -> Reference:
     """ESZSL by the protocol of the benchmark: all choices on val, then one fit on train_val and one test.
 
     The ridges and beta give the highest HM on val over all real betas, after a fit on train.
     """
-    ridge = choose_ridge(data, modality, gammas=gammas, lams=lams)
+    ridge = choose_ridge(data, modality)
     beta = eszsl_scores(data.phase("train"), data.phase("val"), modality, ridge).exact_optimum().beta
     return Reference(eszsl_scores(data.phase("train_val"), data.phase("test"), modality, ridge), beta, ridge)
 
@@ -72,38 +65,24 @@ def eszsl_scores(train: Phase, test: Phase, modality: str, ridge: Ridge) -> Scor
     return Scores.of(test, -compatibility(linear_features(test, modality), V, test.text.double()))
 
 
-def choose_ridge(
-    data: FeatureSet,
-    modality: str = "both",
-    quality: Callable[[Scores], float] = lambda scores: scores.exact_optimum().HM,
-    *,
-    gammas: Sequence[float] | None = None,
-    lams: Sequence[float] | None = None,
-) -> Ridge:
-    """The ridges with the highest quality on val after a fit on train; of equals the first.
+def choose_ridge(data: FeatureSet, modality: str = "both") -> Ridge:
+    """The ridges with the highest HM on val over all real betas, after a fit on train; of equals the first.
 
-    Args:
-        quality: maps the scores on val to a number; by default the highest HM over all real betas.
-        gammas, lams: the grid. By default it starts as START and is widened by the next of RIDGES until the choice is
-            inside it.
+    The grid starts as START and is widened by the next of RIDGES until the choice is inside it.
     """
-    axes = [list(START if given is None else given) for given in (gammas, lams)]
-    if not all(axes):
-        raise SettingError("gammas and lams must each name at least one ridge.")
     train, val = data.phase("train"), data.phase("val")
     row = torch.searchsorted(train.classes, train.label)
     solver = _Solver(linear_features(train, modality), row, train.text.double())
     features, text = linear_features(val, modality) @ solver.x_vectors, val.text.double() @ solver.w_vectors
-
-    def on_val(ridge: Ridge) -> float:
-        return quality(Scores.of(val, -compatibility(features, solver.solve(*ridge), text)))
-
-    free = [i for i, given in enumerate((gammas, lams)) if given is None]
+    axes = [list(START), list(START)]
     found: dict[Ridge, float] = {}
     while True:
-        found |= {pair: on_val(pair) for pair in map(Ridge._make, product(*axes)) if pair not in found}
+        for pair in map(Ridge._make, product(*axes)):
+            if pair not in found:
+                scores = Scores.of(val, -compatibility(features, solver.solve(*pair), text))
+                found[pair] = scores.exact_optimum().HM
         best = max(found, key=lambda pair: found[pair])
-        if not sum(_widen(axes[i], best[i]) for i in free):
+        if not sum(_widen(axis, ridge) for axis, ridge in zip(axes, best, strict=True)):
             return best
 
 

@@ -96,16 +96,6 @@ def harmonic_mean(S: Tensor, U: Tensor) -> Tensor:
     return 2 * S * U / (S + U + 2.2e-16)
 
 
-def predict(distances: Tensor, classes: Tensor, seen: Tensor, unseen: Tensor, beta: float) -> Tensor:
-    """The class ids (N,) with the smallest distance + beta [seen]; ties go to the smaller id, as released.
-
-    Arguments and errors are those of `Scores`, but no labels are needed. A beta of NaN raises SettingError.
-    """
-    distances, classes, seen, unseen = _tensors(distances, classes=classes, seen=seen, unseen=unseen)
-    _check_columns(distances, classes, seen, unseen)
-    return _predict(_nearest(distances.detach(), classes, unseen), classes, beta)
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Scores:
     """The distances of every sample of a phase to every class, and the metrics that follow from them.
@@ -161,7 +151,16 @@ class Scores:
     @cached_property
     def nearest(self) -> Nearest:
         """The two classes that each sample can get, and the beta at which the prediction switches."""
-        return _nearest(self.distances, self.classes, self.unseen)
+        is_unseen = torch.isin(self.classes, self.unseen)
+        columns = [
+            self.distances.masked_fill(other, torch.inf).argmin(dim=1) for other in (is_unseen, ~is_unseen)
+        ]
+        d_seen, d_unseen = (self.distances.gather(1, column[:, None])[:, 0].double() for column in columns)
+        switch = d_unseen - d_seen
+        # At beta = switch the two distances are equal and the smaller class id wins, as in the released argmin. If that
+        # is the unseen class, the seen one wins only up to the float before.
+        before = torch.nextafter(switch, torch.full_like(switch, -torch.inf))
+        return Nearest(columns[0], columns[1], torch.where(columns[1] < columns[0], before, switch))
 
     def curve(self, betas: Sequence[float] | Tensor = RELEASED_BETAS) -> Curve:
         """S, U and HM at each of the betas (B,), and ZSL.
@@ -226,7 +225,10 @@ class Scores:
 
     def predict(self, beta: float) -> Tensor:
         """The class ids (N,) with the smallest distance + beta [seen]; ties go to the smaller id, as released."""
-        return _predict(self.nearest, self.classes, beta)
+        if beta != beta:
+            raise SettingError("beta is NaN; choose it on validation samples or give a number.")
+        seen, unseen, last_seen = self.nearest
+        return self.classes[torch.where(last_seen < beta, unseen, seen)]
 
     def confusion(self, beta: float) -> Tensor:
         """The confusion matrix at beta, (K, K) int64 counts: rows are true classes, columns are predicted classes."""
@@ -277,23 +279,6 @@ class Scores:
         last_seen, S, U = self._steps
         switched = torch.searchsorted(last_seen, betas)
         return Curve(betas, S[switched], U[switched], harmonic_mean(S, U)[switched], ZSL=float(U[-1]))
-
-
-def _nearest(distances: Tensor, classes: Tensor, unseen: Tensor) -> Nearest:
-    is_unseen = torch.isin(classes, unseen)
-    columns = [distances.masked_fill(other, torch.inf).argmin(dim=1) for other in (is_unseen, ~is_unseen)]
-    d_seen, d_unseen = (distances.gather(1, column[:, None])[:, 0].double() for column in columns)
-    switch = d_unseen - d_seen
-    # At beta = switch the two distances are equal and the smaller class id wins, as in the released argmin. If that is
-    # the unseen class, the seen one wins only up to the float before.
-    before = torch.nextafter(switch, torch.full_like(switch, -torch.inf))
-    return Nearest(columns[0], columns[1], torch.where(columns[1] < columns[0], before, switch))
-
-
-def _predict(nearest: Nearest, classes: Tensor, beta: float) -> Tensor:
-    if beta != beta:
-        raise SettingError("beta is NaN; choose it on validation samples or give a number.")
-    return classes[torch.where(nearest.last_seen < beta, nearest.unseen, nearest.seen)]
 
 
 def _tensors(distances: Any, **ids: Any) -> list[Tensor]:

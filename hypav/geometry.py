@@ -237,13 +237,6 @@ def midpoint(
     return (space / (time + length)).squeeze(-2).to(dtype)
 
 
-def parallel_transport(x: Tensor, y: Tensor, v: Tensor, *, k: float | Tensor) -> Tensor:
-    """Tangent vectors v (..., D) at x, carried along the geodesic to y: gyr[y, -x]v λ_k(x)/λ_k(y). λ|v| is kept."""
-    (x, y, v), k, dtype = _prepare(x, y, v, k=k)
-    with _plain():
-        return stereographic.parallel_transport(x, y, v, k=k).to(dtype)
-
-
 def _radius(k: Tensor, radius: str) -> Tensor:
     if radius not in ("ball", "printed"):
         raise SettingError(f'radius is {radius!r}, but must be "ball" (1/√|k|) or "printed" (1/|k|).')

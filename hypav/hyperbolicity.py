@@ -9,7 +9,7 @@ Compare it with `gaussian_null`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -26,41 +26,6 @@ FEW = 16  # candidate pairs per point; up to this many, brute force is faster th
 Convention = Literal["khrulkov", "released"]
 
 
-def gromov_delta(distance_matrix: Any, *, base: int = 0) -> Tensor:
-    """The exact δ at one base point b: max_ij [max_k min(A_ik, A_kj) - A_ij], A_ij = (d_bi + d_bj - d_ij)/2.
-
-    The δ over all base points is at least this and at most twice this. Memory O(n²).
-
-    Args:
-        distance_matrix: (n, n) tensor or array, n >= 4; float32 and float64 keep their dtype.
-        base: index of b.
-
-    Returns:
-        A scalar >= 0 in the dtype of the matrix, equal to the definition bit for bit.
-
-    Raises:
-        DataError: the matrix is not square, symmetric, finite and non-negative with a zero diagonal, or n < 4.
-        SettingError: `base` is not the index of a point.
-    """
-    distance = distances(distance_matrix)
-    require_base(base, len(distance))
-    return search(distance, base)
-
-
-def gromov_delta_all(distance_matrix: Any) -> Tensor:
-    """The exact δ over all base points: the largest `four_point_delta` of all quadruples, a scalar.
-
-    A quadruple has the same δ from each of its points, so base point b only needs the points after it. The time is at
-    most O(n⁴), the memory O(n²).
-    """
-    distance = distances(distance_matrix)
-    cell, order = _cells(distance).sort()
-    distance, best = distance[order][:, order], distance.new_zeros(())
-    for b in range(len(distance) - 3):
-        best = search(distance[b:, b:], 0, best, cell[b:])
-    return best
-
-
 def four_point_delta(distance_matrix: Any, quadruple: Sequence[int]) -> Tensor:
     """δ of four points, a scalar: half the gap between the larger two of d_xy + d_zw, d_xz + d_yw, d_xw + d_yz.
 
@@ -70,31 +35,33 @@ def four_point_delta(distance_matrix: Any, quadruple: Sequence[int]) -> Tensor:
     distance = distances(distance_matrix)
     if len(quadruple) != 4:
         raise SettingError(f"four_point_delta needs four points, but got {len(quadruple)} indices.")
-    for index in quadruple:
-        require_base(index, len(distance))
+    n = len(distance)
+    if strange := [index for index in quadruple if not 0 <= index < n]:
+        raise SettingError(f"There is no point {strange[0]} among {n}; indices lie between 0 and {n - 1}.")
     x, y, z, w = quadruple
     d = distance
     sums = torch.stack((d[x, y] + d[z, w], d[x, z] + d[y, w], d[x, w] + d[y, z])).sort().values
     return (sums[2] - sums[1]) / 2
 
 
-def search(distance: Tensor, base: int, best: Tensor | None = None, cell: Tensor | None = None) -> Tensor:
-    """The larger of `best` (default 0) and δ at `base`, a scalar; cell (n,) are the `_cells` of the points, if known.
+def search(distance: Tensor) -> Tensor:
+    """The exact δ at the first point b: max_ij [max_k min(A_ik, A_kj) - A_ij], A_ij = (d_bi + d_bj - d_ij)/2.
+
+    It is a scalar >= 0 in the dtype of the (n, n) `distances`, equal to the definition bit for bit. The δ over all base
+    points is at least this and at most twice this. Memory O(n²).
 
     For k in {i, j} min(A_ik, A_kj) - A_ij <= 0, so the diagonal of A is left out. Each pair is bounded by the largest
     products of its points. If too many pairs remain, they are bounded by the largest products with each cell.
     """
-    product = (distance[base] + distance[base].unsqueeze(1)).sub_(distance).div_(2)  # A, Gromov's product
+    product = (distance[0] + distance[0].unsqueeze(1)).sub_(distance).div_(2)  # A, Gromov's product
     diagonal = product.diagonal().clone()
     product.fill_diagonal_(-torch.inf)
     largest = product.amax(1)
-    best = distance.new_zeros(()) if best is None else best
-    best = torch.maximum(best, (largest - diagonal).amax())  # the pairs (i, i)
+    best = torch.maximum(distance.new_zeros(()), (largest - diagonal).amax())  # the pairs (i, i)
     bound = _bounds(product, largest.unsqueeze(0))
     best, i, j = _above(bound, best, product)
     if len(i) > FEW * len(product):
-        cell = _cells(distance) if cell is None else cell
-        bound = _bounds(product, _cell_maxima(product, cell))
+        bound = _bounds(product, _cell_maxima(product, _cells(distance)))
         best, i, j = _above(bound, best, product)
     value, order = bound[i, j].sort(descending=True)
     for block, top in zip(order.split(_rows(product)), value[:: _rows(product)].tolist(), strict=False):
@@ -125,12 +92,6 @@ def distances(matrix: Any) -> Tensor:
     if float((d - d.mT).abs().max()) > slack:
         raise DataError("The distance matrix is not symmetric: entry (i, j) must equal entry (j, i).")
     return (d + d.mT) / 2
-
-
-def require_base(base: int, n: int) -> None:
-    """Check that `base` is the index of one of n points."""
-    if not 0 <= base < n:
-        raise SettingError(f"There is no point {base} among {n}; the index must lie between 0 and {n - 1}.")
 
 
 def _rows(product: Tensor) -> int:
@@ -194,14 +155,11 @@ class Hyperbolicity:
     """δ, the diameter and δ_rel of n points; with several tries, their means over the tries.
 
     Attributes:
-        delta: δ at the base point, in the unit of the distances.
+        delta: δ at the first point, in the unit of the distances.
         diameter: the largest distance.
         delta_rel: 2δ/diameter in [0, 1] ("khrulkov"), or δ/diameter ("released": the released code omits the 2).
         n: number of points per try.
-        base: index of the base point among them.
-        convention: the definition of δ_rel that was used.
         values: δ_rel of each try.
-        std: standard deviation over the tries; None for a single try.
         interval: 95 % interval of the mean over the tries; None for a single try.
     """
 
@@ -209,15 +167,12 @@ class Hyperbolicity:
     diameter: float
     delta_rel: float
     n: int
-    base: int
-    convention: Convention
     values: tuple[float, ...]
-    std: float | None = None
     interval: tuple[float, float] | None = None
 
 
 def delta_rel(
-    points: Any, *, convention: Convention = "khrulkov", precomputed: bool = False, base: int = 0
+    points: Any, *, convention: Convention = "khrulkov", precomputed: bool = False
 ) -> Hyperbolicity:
     """δ_rel of (n, D) features in Euclidean distance, or of an (n, n) distance matrix.
 
@@ -225,60 +180,47 @@ def delta_rel(
         points: features, or with `precomputed` their distances (hyperbolic: `geometry.pairwise_distance`).
         convention: "khrulkov" for 2δ/diameter; "released" for δ/diameter, as in the released code.
         precomputed: whether `points` is a distance matrix.
-        base: index of the base point.
 
     Raises:
         DataError: fewer than 4 points, NaN or infinite numbers, all points equal, or not a distance matrix.
-        SettingError: an unknown convention, or `base` is not the index of a point.
+        SettingError: an unknown convention.
 
     >>> path = torch.arange(5.0, dtype=torch.float64)
     >>> delta_rel((path[:, None] - path).abs(), precomputed=True).delta_rel  # a path is a tree
     0.0
     """
-    _require_convention(convention)
+    if convention not in get_args(Convention):
+        raise SettingError(
+            f'convention is {convention!r}, but must be "khrulkov" (2δ/diameter) or "released" (δ/diameter).'
+        )
     distance = distances(points) if precomputed else _euclidean(_features(points))
-    return _hyperbolicity([distance], convention, base)
+    return _hyperbolicity([distance], factor=2 if convention == "khrulkov" else 1)
 
 
 def sampled_delta_rel(
-    points: Any,
-    *,
-    generator: Generator,
-    size: int = 1500,
-    tries: int = 10,
-    replacement: bool = False,
-    convention: Convention = "khrulkov",
-    precomputed: bool = False,
-    base: int = 0,
+    points: Any, *, generator: Generator, size: int = 1500, tries: int = 10
 ) -> Hyperbolicity:
-    """δ_rel of random sub-samples: the mean over the tries, with its standard deviation and 95 % interval.
+    """δ_rel of random sub-samples: the mean over the tries, with its 95 % interval.
 
     δ grows with the size of the sample, so compare only equal sizes. The interval is a percentile bootstrap of the mean
     over the tries (Efron 1979). With fewer than about ten tries it is too narrow.
 
     Args:
-        points: (n, D) features, or with `precomputed` an (n, n) distance matrix.
+        points: (n, D) features.
         generator: draws the sub-samples and the bootstrap; on the CPU.
-        size: points per sub-sample; without replacement at most n are taken.
+        size: points per sub-sample, drawn without replacement; at most n are taken.
         tries: number of sub-samples; the released code takes 10 of size 1500.
-        replacement: True draws with replacement, as the released code does.
-        convention, precomputed: as in `delta_rel`.
-        base: index of the base point in the sub-sample.
 
     Raises:
-        SettingError: size < 4, tries < 1, an unknown convention, or `base` is not the index of a point.
+        SettingError: size < 4 or tries < 1.
     """
-    _require_convention(convention)
     _require_size(size, tries)
-    points = distances(points) if precomputed else _features(points)
-    samples = _samples(points, generator, size, tries, replacement)
-    matrices = (points[i][:, i] if precomputed else _euclidean(points[i]) for i in samples)
-    return _hyperbolicity(matrices, convention, base, generator)
+    x = _features(points)
+    samples = (torch.randperm(len(x), generator=generator)[:size].to(x.device) for _ in range(tries))
+    return _hyperbolicity((_euclidean(x[i]) for i in samples), generator)
 
 
-def gaussian_null(
-    n: int, dim: int, *, generator: Generator, tries: int = 10, convention: Convention = "khrulkov"
-) -> Hyperbolicity:
+def gaussian_null(n: int, dim: int, *, generator: Generator, tries: int = 10) -> Hyperbolicity:
     """δ_rel of n points of Gaussian noise in `dim` dimensions, drawn again in each try. Noise has no structure.
 
     Args:
@@ -286,25 +228,18 @@ def gaussian_null(
         dim: the dimension of its features.
         generator: on the CPU.
         tries: number of draws.
-        convention: as in `delta_rel`.
 
     Raises:
-        SettingError: n < 4, dim < 1, tries < 1 or an unknown convention.
+        SettingError: n < 4, dim < 1 or tries < 1.
     """
-    _require_convention(convention)
     _require_size(n, tries)
     if dim < 1:
         raise SettingError(f"dim is {dim}, but noise needs at least one dimension.")
-    return _noise(torch.ones(dim, dtype=torch.float64), n, tries, convention, generator)
+    return _noise(torch.ones(dim, dtype=torch.float64), n, tries, generator)
 
 
 def covariance_matched_null(
-    points: Any,
-    *,
-    generator: Generator,
-    size: int = 1500,
-    tries: int = 10,
-    convention: Convention = "khrulkov",
+    points: Any, *, generator: Generator, size: int = 1500, tries: int = 10
 ) -> Hyperbolicity:
     """δ_rel of Gaussian noise with the covariance of the features (n, D), drawn again in each try.
 
@@ -316,62 +251,41 @@ def covariance_matched_null(
         generator: on the CPU.
         size: number of points of noise, that of the sample to compare with; at most n.
         tries: number of draws.
-        convention: as in `delta_rel`.
 
     Raises:
-        SettingError: size < 4, tries < 1 or an unknown convention.
+        SettingError: size < 4 or tries < 1.
     """
-    _require_convention(convention)
     _require_size(size, tries)
     x = _features(points).cpu()
     # distances depend only on the standard deviations along the principal axes, not on the directions of the axes
     deviations = torch.linalg.svdvals(x - x.mean(0)) / (len(x) - 1) ** 0.5
-    return _noise(deviations, min(size, len(x)), tries, convention, generator)
+    return _noise(deviations, min(size, len(x)), tries, generator)
 
 
-def _noise(
-    deviations: Tensor, n: int, tries: int, convention: Convention, generator: Generator
-) -> Hyperbolicity:
+def _noise(deviations: Tensor, n: int, tries: int, generator: Generator) -> Hyperbolicity:
     draws = (torch.randn(n, len(deviations), generator=generator, dtype=torch.float64) for _ in range(tries))
-    return _hyperbolicity((_euclidean(x * deviations) for x in draws), convention, 0, generator)
+    return _hyperbolicity((_euclidean(x * deviations) for x in draws), generator)
 
 
 def _hyperbolicity(
-    matrices: Iterable[Tensor], convention: Convention, base: int, generator: Generator | None = None
+    matrices: Iterable[Tensor], generator: Generator | None = None, *, factor: int = 2
 ) -> Hyperbolicity:
     deltas, diameters, n = [], [], 0
     for distance in matrices:
         n = len(distance)
-        require_base(base, n)
         diameters.append(float(distance.max()))
         if diameters[-1] == 0:
             raise DataError("All points are the same, so the diameter is 0; check the features.")
-        deltas.append(float(search(distance, base)))
-    factor = 2 if convention == "khrulkov" else 1
+        deltas.append(float(search(distance)))
     values = [factor * delta / diameter for delta, diameter in zip(deltas, diameters, strict=True)]
     tries = torch.tensor(values, dtype=torch.float64)
-    std, interval = None, None
+    interval = None
     if len(values) > 1:
-        std = float(tries.std())
         means = tries[torch.randint(len(values), (10_000, len(values)), generator=generator)].mean(1)
         low, high = means.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
         interval = (low, high)
     delta, diameter = sum(deltas) / len(deltas), sum(diameters) / len(diameters)
-    return Hyperbolicity(
-        delta, diameter, float(tries.mean()), n, base, convention, tuple(values), std, interval
-    )
-
-
-def _samples(
-    points: Tensor, generator: Generator, size: int, tries: int, replacement: bool
-) -> Iterator[Tensor]:
-    n = len(points)
-    for _ in range(tries):
-        if replacement:
-            index = torch.randint(n, (size,), generator=generator)
-        else:
-            index = torch.randperm(n, generator=generator)[:size]
-        yield index.to(points.device)
+    return Hyperbolicity(delta, diameter, float(tries.mean()), n, tuple(values), interval)
 
 
 def _euclidean(features: Tensor) -> Tensor:
@@ -389,13 +303,6 @@ def _features(points: Any) -> Tensor:
             f"{bad} of {len(x)} rows of the features hold NaN or infinite numbers; leave them out."
         )
     return x
-
-
-def _require_convention(convention: str) -> None:
-    if convention not in get_args(Convention):
-        raise SettingError(
-            f'convention is {convention!r}, but must be "khrulkov" (2δ/diameter) or "released" (δ/diameter).'
-        )
 
 
 def _require_size(size: int, tries: int) -> None:

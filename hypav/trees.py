@@ -8,8 +8,7 @@ Distortion is the mean relative error, D_avg of Sala et al., "Representation Tra
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +17,7 @@ from torch import Tensor
 from hypav import geometry  # before geoopt, whose warnings it silences
 from hypav.errors import DataError, SettingError
 from hypav.trigonometry import finite_curvature
-from hypav.utils import as_tensor, device_of
+from hypav.utils import as_tensor, device_of, threads
 
 from geoopt import ManifoldParameter, Stereographic  # isort: skip
 from geoopt.optim import RiemannianAdam  # isort: skip
@@ -53,13 +52,11 @@ class Embedding:
         points: (n, D) in the space of curvature k, or (S, n, D) in S spaces.
         k: () or (S,) curvatures.
         distortion: () or (S,), see `distortion`.
-        start_distortion: () or (S,), before the first step.
     """
 
     points: Tensor
     k: Tensor
     distortion: Tensor
-    start_distortion: Tensor
 
 
 def class_tree(*levels: Sequence[str]) -> ClassTree:
@@ -194,9 +191,9 @@ def embed(
     if given.ndim and given.shape != start.shape[:-2]:
         raise SettingError(f"k holds {given.numel()} curvatures, but start has shape {tuple(start.shape)}.")
     curvatures = given.expand(start.shape[:-2])
-    with _one_thread():
-        points, after, before = _descend(distances.double(), pairs, start.double(), curvatures, steps, lr)
-    return Embedding(points, curvatures, after, before)
+    with threads(1):  # faster for work this small
+        points, errors = _descend(distances.double(), pairs, start.double(), curvatures, steps, lr)
+    return Embedding(points, curvatures, errors)
 
 
 def embed_tree(parents: Tensor, *, k: Sequence[float], steps: int = 100, lr: float = 0.1) -> Embedding:
@@ -217,13 +214,13 @@ def embed_tree(parents: Tensor, *, k: Sequence[float], steps: int = 100, lr: flo
     starts = torch.stack([drawing for c in k for drawing in (radial, equal_angles_layout(parents, k=c))])
     both = embed(tree_distances(parents), starts, k=[c for c in k for _ in range(2)], steps=steps, lr=lr)
     best = 2 * torch.arange(len(k)) + both.distortion.view(-1, 2).argmin(1)
-    return Embedding(both.points[best], both.k[best], both.distortion[best], both.start_distortion[best])
+    return Embedding(both.points[best], both.k[best], both.distortion[best])
 
 
 def _descend(
     distances: Tensor, pairs: tuple[Tensor, Tensor], start: Tensor, k: Tensor, steps: int, lr: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The points, and their distortions after and before the descent. The starts do not influence each other."""
+) -> tuple[Tensor, Tensor]:
+    """The points after the descent, and their distortions. The starts do not influence each other."""
     i, j = pairs
     wanted, curvature = distances[i, j], k[..., None, None]
     points = ManifoldParameter(geometry.expmap0(start, k=curvature), manifold=Stereographic(k=curvature))
@@ -234,24 +231,12 @@ def _descend(
         x, y = points.index_select(-2, i), points.index_select(-2, j)
         return geometry.distance(x, y, k=curvature) / wanted - 1
 
-    before = errors().abs().mean(-1).detach()
     for _ in range(steps):
         optimizer.zero_grad()
         errors().square().mean(-1).sum().backward()
         optimizer.step()
         schedule.step()
-    return points.detach().as_subclass(Tensor), errors().abs().mean(-1).detach(), before
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Context in which torch uses one thread: faster for work this small, and its sums are always the same."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    return points.detach().as_subclass(Tensor), errors().abs().mean(-1).detach()
 
 
 def _unit(angles: Tensor) -> Tensor:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import random
 import resource
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 import torch
 
-from hypav.data import SPLITS, FeatureSet, write_official
+from hypav.data import SPLITS, FeatureSet
+from hypav.data.official import NAMES_FILE, _vectors_name
 
 UCF_CLASSES = 101
 # (classes, samples) of each split of UCF-GZSL with main features, as counted from the benchmark's tables.
@@ -91,8 +96,55 @@ def official_folder(
     counts = UCF_COUNTS if features == "main" else UCF_COUNTS | UCF_CLS_UNSEEN
     data = small_set(counts=counts, classes=UCF_CLASSES, dims=dims, seed=seed, name="UCF-GZSL counts")
     write_official(data, root, features, dataset=dataset, manual=UCF_MANUAL)
-    (root / "features" / f"{features}_features" / "hypav.json").unlink()  # the published folders have none
     return root
+
+
+def write_official(
+    data: FeatureSet,
+    root: Path,
+    features: str = "main",
+    *,
+    dataset: str = "own",
+    manual: Mapping[str, str] | None = None,
+) -> Path:
+    """Write a folder that `read_official` and the released loader read; manual: other names of word vectors."""
+    base, lists = root / "features" / f"{features}_features", root / "class-split"
+    split_lists = lists / f"{features}_split"
+    for folder in (split_lists, base / "text"):
+        folder.mkdir(parents=True)
+    manual_names = [(manual or {}).get(name, name) for name in data.class_names]
+    _write_lines(lists / "all_class.txt", data.class_names)
+    columns = {"original": data.class_names, "manual": manual_names}
+    columns |= {"category": data.groups} if data.groups else {}
+    columns |= {"super_category": data.super_groups} if data.super_groups else {}
+    with open(lists / f"{dataset}{NAMES_FILE}", "w", encoding="utf-8", newline="") as table:
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerows([columns, *sorted(zip(*columns.values(), strict=True))])
+    ids = data.ids or tuple(f"sample_{row:07d}" for row in range(len(data)))
+    for split in SPLITS:
+        index, classes = data.splits[split], data.split_classes[split].tolist()
+        _write_lines(split_lists / f"{split}.txt", [data.class_names[row] for row in classes])
+        for modality, values in (("audio", data.audio), ("video", data.video)):
+            (base / modality / split).mkdir(parents=True)
+            for row in classes:
+                chosen = index[data.label[index] == row]
+                urls = [ids[sample].encode() for sample in chosen.tolist()]
+                width = max(80, *map(len, urls))  # the released files have S80
+                with h5py.File(base / modality / split / f"{data.class_names[row]}.h5", "w") as file:
+                    file["data"] = values[chosen].numpy().astype(np.float32)
+                    file["video_urls"] = np.array(urls, dtype=f"S{width}")
+    vectors = dict(sorted(zip(manual_names, data.text.numpy(), strict=True), key=itemgetter(0)))
+    write_word_vectors(vectors, base / "text" / _vectors_name(dataset))
+    return root
+
+
+def _write_lines(path: Path, names: Sequence[str]) -> None:
+    path.write_bytes("".join(f"{name}\n" for name in sorted(names)).encode())
+
+
+def write_word_vectors(vectors: Mapping[str, np.ndarray], path: Path) -> None:
+    """Word vectors in the form of the released files: np.save of a float32 dict."""
+    np.save(path, np.array({name: np.float32(vector) for name, vector in vectors.items()}, dtype=object))
 
 
 def _roles(counts: Mapping[str, tuple[int, int]]) -> dict[str, range]:

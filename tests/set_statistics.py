@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from hypav.data.features import FeatureSet
-from hypav.hyperbolicity import gromov_delta
+from hypav.hyperbolicity import delta_rel
 
 # Measured on the real set yt8m-mini (YouTube-8M 2018, video level, Google LLC, CC BY 4.0; subset, regrouped).
 YT8M_MINI_STATISTICS: Mapping[str, float] = {
@@ -61,8 +61,7 @@ def set_statistics(data: FeatureSet, *, sample_size: int = 300, tries: int = 5) 
         deltas = []
         for _ in range(tries):
             sample = rows[torch.randperm(len(rows), generator=rng)[:sample_size]]
-            distance = torch.cdist(sample, sample, compute_mode="donot_use_mm_for_euclid_dist")
-            deltas.append(2 * float(gromov_delta(distance)) / float(distance.max()))
+            deltas.append(delta_rel(sample).delta_rel)
         values[f"{view}_delta_rel"] = sum(deltas) / tries
         values[f"{view}_cone"] = float(_centre(rows).norm())
     if data.dim_audio == data.dim_video:

@@ -16,10 +16,10 @@ from hypav.avca import (
     Embeddings,
     Masks,
     _ReluDropout,
-    build_avca,
     dropout,
     load_official_state,
 )
+from hypav.baselines import build_network
 from hypav.data.batches import TripletBatch
 from hypav.errors import DataError, SettingError
 from hypav.losses import avca_terms, total
@@ -45,7 +45,7 @@ def batch(seed: int = 1, config: AVCAConfig = SMALL, dtype: torch.dtype = torch.
 
 
 def network(config: AVCAConfig = SMALL, seed: int = 0, dtype: torch.dtype = torch.float64) -> AVCA:
-    return build_avca(config, generator(seed)).to(dtype)
+    return build_network(config, generator(seed)).to(dtype)
 
 
 def released_keys(deep_enc: bool = True, deep_proj: bool = True) -> set[str]:
@@ -173,7 +173,9 @@ def test_a_fresh_network_depends_on_its_generator_alone() -> None:
     assert torch.equal(first.decode.out.weight, same.decode.out.weight)
     assert not torch.equal(first.decode.out.weight, other.decode.out.weight)
     g = generator(3)
-    assert not torch.equal(build_avca(SMALL, g).positional, build_avca(SMALL, g).positional)  # g moves on
+    assert not torch.equal(
+        build_network(SMALL, g).positional, build_network(SMALL, g).positional
+    )  # g moves on
 
 
 # forward

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hypav.data import Phase, TripletSampler, make_batch, sampling_weights
-from hypav.errors import DataError, SettingError
+from hypav.errors import DataError
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "sampler.json").read_text())
 
@@ -90,19 +90,10 @@ def test_a_class_with_one_sample_can_be_drawn():
     assert (label[index] != label[negative]).all()
 
 
-def test_unusable_labels_and_settings_are_refused():
-    for label, part in [
-        (torch.zeros(5, dtype=torch.int64), "at least two classes"),
-        (torch.empty(0, dtype=torch.int64), "at least two classes"),
-        (torch.zeros(3, 2, dtype=torch.int64), "one class id per sample"),
-        (torch.tensor([0.0, 1.0]), "one class id per sample"),
-    ]:
-        with pytest.raises(DataError, match=part):
+def test_a_single_class_is_refused():
+    for label in (torch.zeros(5, dtype=torch.int64), torch.empty(0, dtype=torch.int64)):
+        with pytest.raises(DataError, match="at least two classes"):
             TripletSampler(label, batch_size=4, generator=generator())
-    with pytest.raises(SettingError, match="batch_size must be at least 1"):
-        TripletSampler(torch.tensor([0, 1]), batch_size=0, generator=generator())
-    with pytest.raises(SettingError, match="n_batches must be at least 1"):
-        TripletSampler(torch.tensor([0, 1]), batch_size=4, generator=generator()).draw(0)
 
 
 def test_a_batch_holds_the_rows_and_the_vectors_of_their_classes():

@@ -20,7 +20,7 @@ import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from data_helpers import official_folder, small_set
+from data_helpers import official_folder, small_set, write_official
 from grid_helpers import reproduce_tiny, tiny_recipe
 from test_data_verify import pickle_that_runs, truncate
 
@@ -28,7 +28,7 @@ import hypav
 from hypav import cli as command_line
 from hypav.alignment import PRESETS, REPAIRS
 from hypav.cli import cli, main
-from hypav.data import load_npz, save_npz, write_official
+from hypav.data import load_npz, save_npz
 from hypav.experiments.configs import METHODS
 from hypav.experiments.evidence import EXPERIMENTS
 from hypav.experiments.runs import read_record, record_files
@@ -254,7 +254,7 @@ def test_describe_and_verify(tmp_path: Path, command: Command) -> None:
     root = official_folder(tmp_path / "UCF", dims=(8, 12, 6))
     done = command("data", "verify", root)
     assert (done.returncode, "error:" in done.stdout) == (0, False)
-    truncate_me = write_official(small_set(name="own (main)"), tmp_path / "own", "main")
+    truncate_me = write_official(small_set(), tmp_path / "own")
     truncate(truncate_me)
     done = command("data", "verify", truncate_me)
     assert done.returncode == 2
@@ -347,7 +347,7 @@ def test_bad_input_is_one_sentence(tmp_path: Path, command: Command) -> None:
 def test_broken_data_stop_training_with_one_sentence(
     damage: Callable[[Path], object], tmp_path: Path, command: Command
 ) -> None:
-    root = write_official(small_set(name="own (main)"), tmp_path / "own", "main")
+    root = write_official(small_set(), tmp_path / "own")
     damage(root)
     sentence(command("train", "--data", root, *QUICK, "--folder", tmp_path / "runs"))
     assert not (tmp_path / "runs").exists()

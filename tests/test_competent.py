@@ -14,7 +14,7 @@ from training_helpers import assert_same_run, interrupted_after, small, tiny, tr
 
 import hypav as hv
 from hypav.alignment import preset
-from hypav.avca import AVCAConfig, build_avca
+from hypav.avca import AVCAConfig
 from hypav.baselines import build_network
 from hypav.competent import Skip, SkipAVCA, SkipConfig
 from hypav.data.batches import TripletBatch, TripletSampler, make_batch
@@ -59,7 +59,7 @@ def some_line(model: SkipAVCA, seed: int = 0) -> None:
 def test_every_theta_is_a_straight_part_plus_the_gate_times_avcas() -> None:
     _, model, batch = learner_and_batch(gate=0.25)  # exact in float32, in which it is drawn
     some_line(model)
-    plain = build_avca(
+    plain = build_network(
         AVCAConfig(**{**_avca_sizes(model), "dim_theta": small().dim_text}), Generator()
     ).double()
     plain.load_state_dict(

@@ -20,12 +20,20 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from data_helpers import UCF_COUNTS, declared, memory_left, official_folder, small_set
+from data_helpers import (
+    UCF_COUNTS,
+    declared,
+    memory_left,
+    official_folder,
+    small_set,
+    write_official,
+    write_word_vectors,
+)
 
 from hypav.cli import cli
-from hypav.data import SPLITS, FeatureSet, read_official, write_official
+from hypav.data import SPLITS, FeatureSet, read_official
 from hypav.data.official import official_archive_help, text_rows, unpack
-from hypav.data.vectors import read_word_vectors, write_word_vectors
+from hypav.data.vectors import read_word_vectors
 from hypav.errors import DataError, RunError, SettingError
 
 TRAIN = ("stage_1_train", "Class001")
@@ -112,15 +120,9 @@ def test_the_papers_set_is_recognised(tmp_path, features, dims):
     write_official(
         small_set(counts=counts, classes=101, dims=dims), tmp_path / "UCF", features, dataset="ucf"
     )
-    note = tmp_path / "UCF" / "features" / f"{features}_features" / "hypav.json"
-    note.unlink()
     data = read_official(tmp_path / "UCF", features)
     assert data.paper_key == ("UCF-GZSL", features)
     assert "Mercea" in data.source
-    # other features under the published name, as this package writes them, are not the paper's
-    note.write_text('{"name": "mine", "source": "My extractor.", "simulated": false}')
-    data = read_official(tmp_path / "UCF", features)
-    assert (data.name, data.source, data.paper_key) == ("mine", "My extractor.", None)
 
 
 def test_official_text_rows_are_shifted(ucf):
@@ -169,15 +171,14 @@ def test_round_trip_of_unsorted_classes_keeps_every_sample(tmp_path):
 def test_both_kinds_in_one_folder(tmp_path):
     main, cls = (
         small_set(),
-        small_set(dims=(5, 7, 4), seed=3, name="SIMULATED (cls)", simulated=True, source="x"),
+        small_set(dims=(5, 7, 4), seed=3),
     )
     for data, kind in ((main, "main"), (cls, "cls")):
         write_official(data, tmp_path / "set", kind)
     for data, kind in ((main, "main"), (cls, "cls")):
         result = read_official(tmp_path / "set", kind)
         assert_equal_sets(result, data)
-        assert (result.name, result.simulated) == (data.name, data.simulated)
-    assert (result.source, result.paper_key) == ("x", None)
+        assert (result.name, result.simulated, result.paper_key) == (f"own ({kind})", False, None)
 
 
 def test_case_counts_in_vggsound_only(tmp_path):
@@ -251,11 +252,9 @@ def test_hidden_and_foreign_files_are_passed_over(own):
     assert_equal_sets(read_official(own), small_set(groups=True))
 
 
-def test_settings(own, tmp_path):
+def test_settings(own):
     with pytest.raises(SettingError, match="choose one of main, cls"):
         read_official(own, "raw")
-    with pytest.raises(SettingError, match="choose one of main, cls"):
-        write_official(small_set(), tmp_path / "s", "raw")
     with pytest.raises(SettingError, match="correct or official"):
         read_official(own, text_alignment="best")
 
@@ -444,37 +443,6 @@ def test_wrong_word_vectors(own):
     del vectors["Class005"]
     write_word_vectors(vectors, own / VECTORS)
     refused(own, "no word vector", "'Class005'")
-
-
-def test_a_damaged_note(own):
-    for content in ("{", "[]", '{"name": "x"}'):
-        (own / "features/main_features/hypav.json").write_text(content)
-        refused(own, "hypav.json", "damaged")
-
-
-# --- writing --------------------------------------------------------------------------------------------------------
-
-
-def test_class_names_that_cannot_be_written(tmp_path):
-    for name in ["a/b", ".hidden", " blank", "two\nlines", "", "u\u2028v"]:
-        data = dataclasses.replace(small_set(), class_names=(name, *small_set().class_names[1:]))
-        with pytest.raises(DataError, match="cannot be a file name"):
-            write_official(data, tmp_path / "s")
-        assert not (tmp_path / "s").exists()
-    data = dataclasses.replace(small_set(), class_names=("class001", *small_set().class_names[1:]))
-    write_official(data, tmp_path / "vggsound", dataset="vggsound")
-    with pytest.raises(DataError, match="differ only in case"):
-        write_official(data, tmp_path / "ucf", dataset="ucf")
-    with pytest.raises(DataError, match="manual names must differ"):
-        write_official(small_set(), tmp_path / "s", manual={"Class000": "x", "Class001": "x"})
-
-
-def test_nothing_is_overwritten(own):
-    with pytest.raises(RunError, match="exists already"):
-        write_official(small_set(), own)
-    other = dataclasses.replace(small_set(), class_names=tuple("ABCDEFGHI"))
-    with pytest.raises(RunError, match="lists other classes"):
-        write_official(other, own, "cls")
 
 
 def test_declared_sizes_of_an_h5_file_are_checked_before_memory_is_reserved(own):

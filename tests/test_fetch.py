@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hypav.data import yt8m_build
 from hypav.data.yt8m_build import BASE_URL, fetch_yt8m, make_example, read_videos, remote_name, write_records
 from hypav.errors import DataError, RunError, SettingError
 
@@ -39,6 +40,8 @@ def served(tmp_path, monkeypatch):
     )
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(yt8m_build, "RETRIES", 1)
+    monkeypatch.setattr(yt8m_build, "TIMEOUT", 2.0)
     yield folder, f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
@@ -51,8 +54,6 @@ def fetch(served, tmp_path) -> Callable[..., list[Path]]:
         "confirm": lambda question: True,
         "shards": [0, 1],
         "base_url": url,
-        "retries": 1,
-        "timeout": 2.0,
     }
     settings["plan_url"] = f"{url}/plan.json"
     return lambda **changes: fetch_yt8m(tmp_path / "out", **settings | changes)

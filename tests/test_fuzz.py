@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import os
 import random
 import struct
@@ -22,7 +21,7 @@ from data_helpers import damage
 from hypav.data import SPLITS, from_arrays, load_npz, read_yt8m, save_npz
 from hypav.data.features import source_arrays
 from hypav.data.files import read_lines
-from hypav.data.official import OfficialFolder, _read_features, _read_names, _read_note, unpack
+from hypav.data.official import OfficialFolder, _read_features, _read_names, unpack
 from hypav.data.vectors import read_word_vectors
 from hypav.data.verify import verify
 from hypav.data.yt8m import text_vectors, yt8m_classes
@@ -230,7 +229,7 @@ def test_word_vectors(tmp_path) -> None:
     survives(read_word_vectors, tmp_path / "a.npy", damaged(table.getvalue(), 8))
 
 
-def test_lists_tables_and_notes(tmp_path) -> None:
+def test_lists_and_tables(tmp_path) -> None:
     names = ["Übung", "a b", "ärm"]
     survives(read_lines, tmp_path / "list.txt", damaged("\r\n".join(names).encode(), 9))
     table = "original,manual,category\n" + "".join(f'"{name}",{name},x\n' for name in names)
@@ -239,15 +238,6 @@ def test_lists_tables_and_notes(tmp_path) -> None:
         return _read_names(path, "own", names)
 
     survives(read, tmp_path / "own.csv", damaged(table.encode(), 10))
-    note = {"name": "a", "source": "b", "simulated": True}
-    others = iter(
-        [b"[1]", b"null", b"1" * 10_000, b'{"name": ' + b"1" * 10_000 + b', "source": 1, "simulated": 1}']
-    )
-    survives(_read_note, tmp_path / "n.json", damaged(json.dumps(note).encode(), 11))
-    for content in others:
-        (tmp_path / "n.json").write_bytes(content)
-        with pytest.raises(HypavError):
-            _read_note(tmp_path / "n.json")
 
 
 def test_shards(tmp_path) -> None:

@@ -140,20 +140,6 @@ def test_the_midpoint_moves_with_the_points(k, dtype, seed):
 
 
 @quick
-@given(CURVATURES, DTYPES, SEEDS)
-def test_parallel_transport_keeps_lengths_and_the_geodesic(k, dtype, seed):
-    x, y, v = points(seed, k, dtype, count=3, reach=0.7)
-    moved = G.parallel_transport(x, y, v, k=k)
-    close(
-        (G.conformal_factor(y, k=k) * moved).norm(dim=-1),
-        (G.conformal_factor(x, k=k) * v).norm(dim=-1),
-        dtype,
-        10,
-    )
-    close(G.parallel_transport(x, y, G.logmap(x, y, k=k), k=k), -G.logmap(y, x, k=k), dtype, 20)
-
-
-@quick
 @given(DTYPES, SEEDS, st.sampled_from([0.0, 1e-13, -1e-13]))
 def test_the_flat_limit_is_euclid_with_factor_two(dtype, seed, k):
     x, y, v = points(seed, 0.0, dtype, count=3)
@@ -163,7 +149,6 @@ def test_the_flat_limit_is_euclid_with_factor_two(dtype, seed, k):
     close(G.expmap(x, v, k=k), x + v, dtype)
     close(G.midpoint(x, k=k), x.mean(0), dtype)
     close(G.conformal_factor(x, k=k), torch.full((6, 1), 2.0, dtype=dtype), dtype)
-    close(G.parallel_transport(x, y, v, k=k), v, dtype)
     assert torch.equal(G.project(x * 100, k=abs(k)), x * 100)
 
 
@@ -183,7 +168,6 @@ def test_a_curvature_per_row_is_a_loop_over_rows(dtype, seed):
         "distance": lambda x, y, v, k: G.distance(x, y, k=k),
         "distance0": lambda x, y, v, k: G.distance0(x, k=k),
         "geodesic": lambda x, y, v, k: G.geodesic(0.3, x, y, k=k),
-        "parallel_transport": lambda x, y, v, k: G.parallel_transport(x, y, v, k=k),
     }
     for name, function in functions.items():
         rows = torch.stack([function(x[i], y[i], v[i], k[i].item()) for i in range(6)])

@@ -77,15 +77,6 @@ def exact_midpoint(x, y, k):
     return scale(exact_tan(exact_artan(norm(p), k) / 2, k) / norm(p), p)
 
 
-def exact_transport(x, y, v, k):
-    """gyr[y, -x]v = -(y ⊕ -x) ⊕ (y ⊕ (-x ⊕ v)), the definition, for a small v by linearity."""
-    small = mp.mpf(10) ** -30
-    minus_x = scale(-1, x)
-    inner = exact_add(y, exact_add(minus_x, scale(small, v), k), k)
-    gyration = exact_add(scale(-1, exact_add(y, minus_x, k)), inner, k)
-    return scale(exact_factor(x, k) / exact_factor(y, k) / small, gyration)
-
-
 PAIRS = {
     "mobius_add": (lambda x, y, k: G.mobius_add(x, y, k=k), exact_add),
     "expmap": (
@@ -106,10 +97,6 @@ PAIRS = {
     ),
     "pairwise_distance": (lambda x, y, k: G.pairwise_distance(x[None], y[None], k=k)[0], exact_distance),
     "midpoint": (lambda x, y, k: G.midpoint(torch.stack((x, y)), k=k), exact_midpoint),
-    "parallel_transport": (
-        lambda x, y, k: G.parallel_transport(x, y, x / 2 + 1 / 8, k=k),
-        lambda x, y, k: exact_transport(x, y, [a / 2 + mp.mpf(1) / 8 for a in x], k),
-    ),
 }
 X, Y = [0.3, -0.2, 0.5], [-0.4, 0.25, 0.125]
 
@@ -262,7 +249,6 @@ TWICE = FUNCTIONS | {
     "conformal_factor": lambda x, y, k: G.conformal_factor(x, k=k),
     "distance0": lambda x, y, k: G.distance0(x, k=k),
     "expmap": lambda x, y, k: G.expmap(x, y, k=k),
-    "parallel_transport": lambda x, y, k: G.parallel_transport(x, y, x * y, k=k),
     "midpoint": lambda x, y, k: G.midpoint(torch.stack((x, y)), k=k),
     "pairwise_distance": lambda x, y, k: G.pairwise_distance(torch.stack((x, y)), k=k),
     "pairwise_distance without waiting": lambda x, y, k: G.pairwise_distance(

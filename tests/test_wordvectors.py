@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data_helpers import write_word_vectors
 
-from hypav.data.vectors import read_word_vectors, write_word_vectors
-from hypav.errors import DataError, RunError
+from hypav.data.vectors import read_word_vectors
+from hypav.errors import DataError
 
 Read = Callable[[bytes], dict[str, np.ndarray]]
 VECTORS = {
@@ -93,9 +94,6 @@ def test_round_trip(tmp_path):
     write_word_vectors(VECTORS, tmp_path / "w.npy")
     assert_same(read_word_vectors(tmp_path / "w.npy"), VECTORS)
     assert_same(np.load(tmp_path / "w.npy", allow_pickle=True).item(), VECTORS)
-    assert os.listdir(tmp_path) == ["w.npy"]
-    with pytest.raises(RunError, match="Cannot write"):
-        write_word_vectors(VECTORS, tmp_path / "missing" / "w.npy")
 
 
 def test_a_published_number_of_vectors(read):

@@ -12,8 +12,8 @@ from hypav.data.features import (
     save_npz,
     split_by_class,
 )
-from hypav.data.official import read_official, write_official
-from hypav.data.vectors import read_word_vectors, write_word_vectors
+from hypav.data.official import read_official
+from hypav.data.vectors import read_word_vectors
 from hypav.data.verify import verify
 from hypav.data.yt8m import read_yt8m
 from hypav.data.yt8m_build import build_yt8m
@@ -37,6 +37,4 @@ __all__ = [
     "save_npz",
     "split_by_class",
     "verify",
-    "write_official",
-    "write_word_vectors",
 ]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hypav.data.features import Phase
-from hypav.errors import DataError, SettingError
+from hypav.errors import DataError
 
 # Far above any class size, so that the remainder of a division by a class size is uniform to 1e-13.
 _WIDE = 2**60
@@ -39,31 +39,15 @@ class TripletSampler:
     is uniform over the K - 1 other classes, and the negative is uniform within it.
 
     Args:
-        label: (N,) class ids of the training phase.
+        label: (N,) class ids of the training phase; the indices lie on its device.
         batch_size: B.
         generator: the only source of randomness; draws are made on its device.
-        device: device of the indices; that of `label` if None.
 
     Raises:
-        DataError: label is not a list of whole numbers, or holds fewer than two classes.
-        SettingError: batch_size < 1.
+        DataError: label holds fewer than two classes.
     """
 
-    def __init__(
-        self,
-        label: Tensor,
-        *,
-        batch_size: int,
-        generator: torch.Generator,
-        device: torch.device | str | None = None,
-    ) -> None:
-        if label.ndim != 1 or label.is_floating_point() or label.is_complex():
-            raise DataError(
-                f"Triplets need a list with one class id per sample, not a {label.dtype} array of shape "
-                f"{tuple(label.shape)}."
-            )
-        if batch_size < 1:
-            raise SettingError(f"batch_size must be at least 1, not {batch_size}.")
+    def __init__(self, label: Tensor, *, batch_size: int, generator: torch.Generator) -> None:
         _, class_of, count = torch.unique(label.to(generator.device), return_inverse=True, return_counts=True)
         if count.shape[0] < 2:
             raise DataError(
@@ -72,15 +56,13 @@ class TripletSampler:
             )
         self.batch_size = batch_size
         self.generator = generator
-        self.device = label.device if device is None else torch.device(device)
+        self.device = label.device
         self._order = torch.argsort(class_of, stable=True)
         self._count = count
         self._start = count.cumsum(0) - count
 
     def draw(self, n_batches: int) -> tuple[Tensor, Tensor]:
         """Draw batches: (index, negative), positions in `label`, both int64 (n_batches, B)."""
-        if n_batches < 1:
-            raise SettingError(f"n_batches must be at least 1, not {n_batches}.")
         n_classes = self._count.shape[0]
         positive = self._uniform(n_batches, 0, n_classes)
         # A step of 1..K-1 around the circle of classes reaches each other class with equal probability.

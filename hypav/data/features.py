@@ -318,7 +318,6 @@ def from_arrays(
     unseen: int | Sequence[int] | None = None,
     val_unseen: int | Sequence[int] | None = None,
     seed: int = 0,
-    generator: torch.Generator | None = None,
     groups: Iterable[str] = (),
     super_groups: Iterable[str] = (),
     ids: Iterable[str] = (),
@@ -345,7 +344,7 @@ def from_arrays(
         class_names, text: C names and their (C, D_w) vectors.
         splits: for each of SPLITS the indices of its samples; by default `split_by_class` draws them.
         unseen, val_unseen: for `split_by_class`: class ids, or the number of classes to draw; by default a fifth of all.
-        seed, generator: for drawing the splits; `generator` is used instead of `seed` if given.
+        seed: for drawing the splits.
         groups, super_groups, ids, source, simulated: see FeatureSet.
 
     Raises:
@@ -359,7 +358,7 @@ def from_arrays(
             label,
             unseen=fifth if unseen is None else unseen,
             val_unseen=fifth if val_unseen is None else val_unseen,
-            generator=torch.Generator().manual_seed(seed) if generator is None else generator,
+            generator=torch.Generator().manual_seed(seed),
         )
     elif unseen is not None or val_unseen is not None:
         raise SettingError("Give either splits, or unseen and val_unseen to draw splits, not both.")

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from hypav.data.features import FeatureSet, load_npz
-from hypav.data.files import regular_file
+from hypav.data.files import npz_names, regular_file
 from hypav.data.official import read_official
 from hypav.data.simulated import COUNTS, simulated
-from hypav.data.yt8m import YT8M_FILES, read_yt8m
+from hypav.data.yt8m import YT8M_FILE, YT8M_FILES, read_yt8m
 from hypav.errors import DataError
 from hypav.utils import file_kind
 
@@ -79,15 +79,20 @@ def _load(
     if "\0" in name or not path.exists():
         raise DataError(f"There is no set and no file {name!r}; choose {NAMES_HELP}.")
     absolute = str(path.resolve())
-    if path.name in YT8M_FILES.values() or (path / YT8M_FILES["yt8m-mini"]).exists():
-        return read_yt8m(path, max_gb=max_gb), absolute
-    if path.is_dir():
+    if path.is_dir() and not (path / YT8M_FILE).exists():
         return read_official(path, features, text_alignment=text_alignment, max_gb=max_gb), absolute
-    if path.suffix != ".npz":
+    if path.suffix != ".npz" and not path.is_dir():
         kind = file_kind(regular_file(path))
         what = f" but {kind}" if kind else ""
         raise DataError(f"{name} is neither a folder nor a .npz file{what}; choose {NAMES_HELP}.")
-    return load_npz(path, max_gb=max_gb), absolute
+    return read_npz(path, max_gb=max_gb), absolute
+
+
+def read_npz(path: Path, *, max_gb: float | None = None) -> FeatureSet:
+    """The set of an npz file, YouTube-8M or your own as its arrays tell, or of a folder with yt8m_gzsl_mini.npz."""
+    names = ["parent"] if path.is_dir() else npz_names(path)
+    read = read_yt8m if "parent" in names and "class_names" not in names else load_npz
+    return read(path, max_gb=max_gb)
 
 
 def course_data() -> FeatureSet:

@@ -1,4 +1,4 @@
-"""Read and write the folders of the AVCA benchmark (UCF-, VGGSound-, ActivityNet-GZSL) and your own of the same form.
+"""Read the folders of the AVCA benchmark (UCF-, VGGSound-, ActivityNet-GZSL) and your own of the same form.
 
 ```
 ROOT/class-split/all_class.txt                       one class per line
@@ -15,7 +15,6 @@ from __future__ import annotations
 import csv
 import errno
 import io
-import json
 import lzma
 import math
 import shutil
@@ -23,10 +22,8 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -49,16 +46,15 @@ from hypav.data.files import (
     stored_bytes,
     unreadable,
 )
-from hypav.data.vectors import read_word_vectors, write_word_vectors
+from hypav.data.vectors import read_word_vectors
 from hypav.errors import DataError, RunError, SettingError
-from hypav.utils import make_folder, replacing, write_json
+from hypav.utils import make_folder
 
 KINDS = ("main", "cls")
 # (audio, video, text): SeLaVi, SeLaVi and fastText; VGGish, C3D and fastText
 FEATURE_DIMS: Mapping[str, tuple[int, int, int]] = {"main": (512, 512, 300), "cls": (128, 4096, 300)}
 LIST_FOLDERS = ("class-split", "class_split")  # the released loader uses the first, its README the second
 NAMES_FILE = "_w2v_class_names.csv"
-NOTE_FILE = "hypav.json"  # name, source and simulated of features that this package wrote
 AVCA_SOURCE = (
     "Features of the AVCA benchmark (Mercea et al., Audio-visual generalised zero-shot learning with "
     "cross-modal attention and language, CVPR 2022), word vectors fastText wiki.en."
@@ -142,20 +138,17 @@ def read_official(
     folder = open_official(root, features)
     rows = text_rows(folder.manual, text_alignment)
     text = np.stack([folder.vectors[name] for name in rows]).astype(np.float32)
-    noted_name, source, simulated = _read_note(_features_folder(folder.root, features) / NOTE_FILE)
     audio, video, counts, ids = _read_features(folder, max_gb)
     label = torch.repeat_interleave(torch.tensor([row for _, row, _, _ in folder.files]), counts)
     split_code = torch.repeat_interleave(
         torch.tensor([SPLITS.index(file[0]) for file in folder.files]), counts
     )
-    # Features that this package wrote under a published name are the published ones only if that is their source.
-    theirs = not simulated and source in ("", AVCA_SOURCE)
-    known = PUBLISHED.get(folder.dataset.lower()) if theirs else None
+    known = PUBLISHED.get(folder.dataset.lower())
     known = known if known and known.classes == len(folder.names) else None
     expected = [classes for classes, _ in known.expected(features).values()] if known else []
     dims = (audio.shape[1], video.shape[1], text.shape[1])
     genuine = expected == [len(folder.lists[split]) for split in SPLITS] and dims == FEATURE_DIMS[features]
-    name = noted_name or f"{known.name if known else folder.dataset} ({features})"
+    name = f"{known.name if known else folder.dataset} ({features})"
     return FeatureSet(
         name=name if text_alignment == "correct" else f"{name}, released text rows",
         audio=torch.from_numpy(audio),
@@ -168,8 +161,7 @@ def read_official(
         groups=folder.groups,
         super_groups=folder.super_groups,
         ids=ids,
-        source=AVCA_SOURCE if genuine else source or f"A folder of the AVCA form, {folder.root.name}.",
-        simulated=simulated,
+        source=AVCA_SOURCE if genuine else f"A folder of the AVCA form, {folder.root.name}.",
         paper_key=(known.name, features) if known and genuine else None,
     )
 
@@ -436,113 +428,6 @@ def _dataset(path: Path, file: h5py.File, key: str) -> h5py.Dataset:
             f"{path}: {key!r} declares {dataset.shape} values but stores no values; copy the file again."
         )
     return dataset
-
-
-def _read_note(path: Path) -> tuple[str, str, bool]:
-    """Name, source and whether the features are simulated, if `write_official` wrote a note; else empty and False."""
-    if not path.exists():
-        return "", "", False
-    try:
-        note = json.loads(read_text(path))
-        return str(note["name"]), str(note["source"]), bool(note["simulated"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(f"{path}: the file is damaged; write the folder again.") from error
-
-
-# --- writing --------------------------------------------------------------------------------------------------------
-
-
-def write_official(
-    data: FeatureSet,
-    root: Path | str,
-    features: str = "main",
-    *,
-    dataset: str | None = None,
-    manual: Mapping[str, str] | None = None,
-) -> Path:
-    """Write a folder that `read_official` and the released loader read.
-
-    Reading it gives the same float32 values. Class ids become ranks of the sorted class names, and samples get the order
-    of `read_official`. A file hypav.json stores the name, the source and whether the features are simulated.
-
-    Args:
-        data: floats are stored as float32; samples without ids are named sample_0000000 and so on.
-        root: the folder of one data set; it may already hold the other kind of features of the same classes.
-        features: "main" or "cls".
-        dataset: prefix of the files; by default that of the published set if `data` is published, else "own".
-        manual: maps class names to the names of their word vectors, if they differ.
-
-    Returns:
-        root.
-
-    Raises:
-        DataError: class names that cannot be file names or list entries.
-        RunError: the folder already has such features or other classes, or cannot be written.
-        SettingError: unknown `features`.
-    """
-    root = Path(root)
-    base, lists = _features_folder(root, features), root / "class-split"
-    prefixes = {(known.name, kind): prefix for prefix, known in PUBLISHED.items() for kind in KINDS}
-    dataset = dataset or (prefixes[data.paper_key] if data.paper_key else "own")
-    manual_names = [(manual or {}).get(name, name) for name in data.class_names]
-    _check_names(data, dataset, manual_names)
-    if base.exists():
-        raise RunError(f"{base} exists already; choose another folder or remove it.")
-    class_list = "".join(f"{name}\n" for name in sorted(data.class_names))
-    path = make_folder(lists) / "all_class.txt"
-    if path.exists() and path.read_text(encoding="utf-8") != class_list:
-        raise RunError(f"{path} lists other classes; choose another folder.")
-    _write_text(path, class_list)
-    columns = {"original": data.class_names, "manual": manual_names}
-    columns |= {"category": data.groups} if data.groups else {}
-    columns |= {"super_category": data.super_groups} if data.super_groups else {}
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerows([columns, *sorted(zip(*columns.values(), strict=True))])
-    _write_text(lists / f"{dataset}{NAMES_FILE}", table.getvalue())
-
-    split_lists = make_folder(lists / f"{features}_split")
-    ids = data.ids or tuple(f"sample_{row:07d}" for row in range(len(data)))
-    for split in SPLITS:
-        index, classes = data.splits[split], data.split_classes[split].tolist()
-        names = sorted(data.class_names[row] for row in classes)
-        _write_text(split_lists / f"{split}.txt", "".join(f"{name}\n" for name in names))
-        for row in classes:
-            chosen = index[data.label[index] == row]
-            urls = [ids[sample].encode() for sample in chosen.tolist()]
-            width = max(80, *map(len, urls))  # the released files have S80
-            for modality, values in (("audio", data.audio), ("video", data.video)):
-                path = make_folder(base / modality / split) / f"{data.class_names[row]}.h5"
-                with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-                    file["data"] = values[chosen].cpu().numpy().astype(np.float32)
-                    file["video_urls"] = np.array(urls, dtype=f"S{width}")
-    vectors = dict(sorted(zip(manual_names, data.text.cpu().numpy(), strict=True), key=itemgetter(0)))
-    write_word_vectors(vectors, make_folder(base / "text") / _vectors_name(dataset))
-    write_json(base / NOTE_FILE, {"name": data.name, "source": data.source, "simulated": data.simulated})
-    return root
-
-
-def _check_names(data: FeatureSet, dataset: str, manual: Sequence[str]) -> None:
-    for name in data.class_names:
-        # A leading dot would hide the file; line breaks and outer blanks would be lost in the lists.
-        if "/" in name or "\0" in name or name.startswith(".") or name.strip().splitlines() != [name]:
-            raise DataError(f"{data.name}: the class name {name!r} cannot be a file name; rename the class.")
-    folded = [_key(dataset, name) for name in data.class_names]
-    counts = Counter(folded)
-    if twice := [name for name, key in zip(data.class_names, folded, strict=True) if counts[key] > 1]:
-        names = " and ".join(map(repr, twice[:2]))
-        raise DataError(
-            f"{data.name}: {names} differ only in case, which {dataset} folders ignore; rename one."
-        )
-    if len(set(manual)) != len(manual) or "" in manual:
-        raise DataError(
-            f"{data.name}: manual names must differ and must not be empty, as each has a word vector."
-        )
-
-
-def _write_text(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
-        temporary.write_bytes(text.encode())
 
 
 # --- the archive ----------------------------------------------------------------------------------------------------

@@ -148,7 +148,6 @@ def simulated(
     counts: str | Counts = "ucf-gzsl",
     *,
     seed: int = 0,
-    generator: torch.Generator | None = None,
     views: Mapping[str, View] = VIEWS,
 ) -> FeatureSet:
     """Draw a labelled audio-visual GZSL set from the model at the top of this module.
@@ -158,7 +157,6 @@ def simulated(
     Args:
         counts: a key of COUNTS ("ucf-gzsl", "ucf-gzsl-cls", "yt8m-mini", "small") or a Counts object.
         seed: seed of the generator.
-        generator: a CPU torch.Generator, used instead of `seed` if given.
         views: the constants of "audio", "video" and "text"; change them to ask "what if there were no tree?".
 
     Raises:
@@ -178,7 +176,7 @@ def simulated(
             f"{counts.val_unseen} val-unseen and {counts.test_unseen} test-unseen classes of {counts.classes} "
             "leave no seen class; make fewer classes unseen."
         )
-    rng = torch.Generator().manual_seed(seed) if generator is None else generator
+    rng = torch.Generator().manual_seed(seed)
     supers, groups = _paths(counts.tree)
     roles = _roles(supers, counts, rng)
     label, splits = _samples(counts, roles, rng)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from hypav.data.files import memory_for, regular_file, unreadable
 from hypav.errors import DataError
-from hypav.utils import replacing
 
 
 class _Array:
@@ -134,14 +133,3 @@ def read_word_vectors(path: Path | str) -> dict[str, NDArray[Any]]:
             f"{path}: all word vectors must have the same length above 0, not {sorted(lengths)[:3]}."
         )
     return vectors
-
-
-def write_word_vectors(vectors: Mapping[str, NDArray[Any]], path: Path | str) -> None:
-    """Write word vectors in the form of the released files, which `read_word_vectors` reads: np.save of a float32 dict.
-
-    Raises:
-        RunError: the file cannot be written.
-    """
-    plain = {str(name): np.array(vector, dtype=np.float32) for name, vector in vectors.items()}
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, np.array(plain, dtype=object))

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hypav.data.features import SPLITS, FeatureSet, load_npz
-from hypav.data.files import npz_names
+from hypav.data.features import SPLITS, FeatureSet
+from hypav.data.load import read_npz
 from hypav.data.official import FEATURE_DIMS, KINDS, PUBLISHED, open_official, read_official
-from hypav.data.yt8m import YT8M_FILE, read_yt8m
+from hypav.data.yt8m import YT8M_FILE
 from hypav.errors import DataError
 
 Level = Literal["error", "warning", "note"]
@@ -91,12 +91,8 @@ def verify(path: Path | str, *, max_gb: float | None = None) -> Report:
 
 def _attempt(report: Report, max_gb: float | None, kind: str = "") -> None:
     try:
-        if kind:
-            data = read_official(report.path, kind, max_gb=max_gb)
-        elif report.path.is_dir() or "parent" in npz_names(report.path):
-            data = read_yt8m(report.path, max_gb=max_gb)
-        else:
-            data = load_npz(report.path, max_gb=max_gb)
+        path = report.path
+        data = read_official(path, kind, max_gb=max_gb) if kind else read_npz(path, max_gb=max_gb)
     except DataError as error:
         where, _, message = str(error).partition(": ")
         problem = Problem("error", where if message else str(report.path), message or where)

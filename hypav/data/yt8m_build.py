@@ -46,6 +46,10 @@ PLAN_URL = "http://data.yt8m.org/2/download_plans/video_validate.json"
 """Google's list of the shards with their MD5 sums: {"files": {name: md5}}."""
 SHARD_COUNT = 3844
 SHARD_BYTES = 1_400_000  # typical, for about 290 videos
+RETRIES = 5  # further attempts for each shard
+TIMEOUT = 30.0  # seconds without an answer after which an attempt fails
+SEED = 2023  # of the choice of videos
+FEWEST, MOST = 15, 40  # videos of a class
 _LETTERS = string.ascii_lowercase + string.ascii_uppercase + string.digits
 
 
@@ -61,8 +65,6 @@ def fetch_yt8m(
     shards: Iterable[int] = range(140),
     base_url: str = BASE_URL,
     plan_url: str | None = PLAN_URL,
-    retries: int = 5,
-    timeout: float = 30.0,
 ) -> list[Path]:
     """Download shards as validate0000.tfrecord and so on. Returns their paths, or an empty list if `confirm` says no.
 
@@ -74,8 +76,6 @@ def fetch_yt8m(
         shards: numbers from 0 to 3843; yt8m-mini was built from 0 to 139.
         base_url: the folder of the shards on the server.
         plan_url: Google's list of MD5 sums, or None. Without it, `build_yt8m` still checks the checksums in the shards.
-        retries: further attempts for each shard.
-        timeout: seconds without an answer after which an attempt fails.
 
     Raises:
         DataError: the server does not answer, does not have a file, or repeatedly sends a damaged file.
@@ -101,14 +101,14 @@ def fetch_yt8m(
     level, url = logger.level, plan_url
     logger.setLevel("WARNING")  # pooch would print two lines per file; the progress bar is enough
     try:
-        sums = _md5_sums(plan_url, timeout) if plan_url and missing else {}
+        sums = _md5_sums(plan_url) if plan_url and missing else {}
         known = {path.name: f"md5:{sums[remote]}" if plan_url else None for path, remote in missing.items()}
         urls = {path.name: f"{base_url}/{remote}" for path, remote in missing.items()}
-        store = pooch.create(folder, base_url, registry=known, urls=urls, retry_if_failed=retries)
+        store = pooch.create(folder, base_url, registry=known, urls=urls, retry_if_failed=RETRIES)
         for path in tqdm(missing, desc="shards", unit="file", disable=None):
             url = urls[path.name]
             path.unlink(missing_ok=True)  # a damaged file
-            store.fetch(path.name, downloader=pooch.HTTPDownloader(timeout=timeout))
+            store.fetch(path.name, downloader=pooch.HTTPDownloader(timeout=TIMEOUT))
     except KeyError as error:
         raise DataError(
             f"{plan_url} does not list {error}; give the list that belongs to {base_url}."
@@ -136,11 +136,11 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def _md5_sums(url: str, timeout: float) -> dict[str, str]:
+def _md5_sums(url: str) -> dict[str, str]:
     """The MD5 sum of each shard by its remote name."""
     import requests
 
-    answer = requests.get(url, timeout=timeout)
+    answer = requests.get(url, timeout=TIMEOUT)
     answer.raise_for_status()
     try:
         return dict(answer.json()["files"])
@@ -375,47 +375,38 @@ def build_yt8m(
     out: str | Path,
     *,
     text: str | Path | Mapping[str, ArrayLike] | None = None,
-    seed: int = 2023,
-    min_per_class: int = 15,
-    max_per_class: int = 40,
 ) -> BuildReport:
-    """Build a yt8m-mini file. The same shards, text and settings give the same bytes.
+    """Build a yt8m-mini file. The same shards and text give the same bytes.
 
-    A class needs at least `min_per_class` videos; at most `max_per_class` of them are kept. All videos of a test-unseen
-    class go to test_unseen. Of the n videos of any other class, n/10 go to test_seen, rounded half up, but at least one.
+    A class needs at least FEWEST videos; at most MOST of them are kept. All videos of a test-unseen class go to
+    test_unseen. Of the n videos of any other class, n/10 go to test_seen, rounded half up, but at least one.
     A seen class gives as many to val_seen and the rest to train. A val-unseen class gives the rest to val_unseen.
 
     Args:
         shards: validateXXXX.tfrecord files, video level.
         out: the file to write, or the folder to write yt8m_gzsl_mini.npz into.
         text: source of the text vectors, see `text_vectors`.
-        seed: seed of the choice of videos.
 
     Raises:
         DataError: a shard is damaged, a video is in two shards, or there are too few videos.
-        SettingError: `min_per_class` and `max_per_class` do not fit, or there is no `text`.
+        SettingError: there is no `text`.
         RunError: the file cannot be written.
     """
-    if not 4 <= min_per_class <= max_per_class:
-        raise SettingError(
-            f"min_per_class = {min_per_class} and max_per_class = {max_per_class} do not fit: "
-            "the first is at least 4 (train, val and test need videos) and at most the second."
-        )
     if not shards:
         raise DataError(
             "No shard was given; give YouTube-8M's video-level files, validate0000.tfrecord and so on."
         )
     candidates = yt8m_classes()
     text_name, vectors = text_vectors(text, candidates)
-    pools, videos = _collect(shards, candidates, seed)
-    kept = [i for i, pool in enumerate(pools) if len(pool) >= min_per_class]
+    pools, videos = _collect(shards, candidates)
+    kept = [i for i, pool in enumerate(pools) if len(pool) >= FEWEST]
     classes = [candidates[i] for i in kept]
     if lacking := set(ROLES) - {c.role for c in classes}:
         raise DataError(
-            f"The {len(shards)} shards hold {len(classes)} classes with {min_per_class} videos or more, "
-            f"none of them {min(lacking)}; give more shards (140 fill all 109 classes) or lower min_per_class."
+            f"The {len(shards)} shards hold {len(classes)} classes with {FEWEST} videos or more, "
+            f"none of them {min(lacking)}; give more shards (140 fill all 109 classes)."
         )
-    pools = [sorted(pools[i], key=itemgetter(0))[:max_per_class] for i in kept]
+    pools = [sorted(pools[i], key=itemgetter(0))[:MOST] for i in kept]
     label = np.repeat(np.arange(len(kept), dtype=np.uint8), [len(pool) for pool in pools])
     split = np.concatenate([_split(c.role, len(pool)) for c, pool in zip(classes, pools, strict=True)])
     _, ids, audio, video = zip(*(sample for pool in pools for sample in pool), strict=True)
@@ -435,7 +426,7 @@ def build_yt8m(
         text_name: vectors[kept],
         "attribution": np.array(ATTRIBUTION),
         "build": np.array(
-            f"seed {seed}; {min_per_class} to {max_per_class} videos a class; roles published; "
+            f"seed {SEED}; {FEWEST} to {MOST} videos a class; roles published; "
             f"{videos} videos of {len(shards)} shards"
         ),
     }
@@ -463,9 +454,7 @@ Sample = tuple[
 ]  # rank in the order of choice, id, audio, video
 
 
-def _collect(
-    shards: Sequence[str | Path], classes: Sequence[Yt8mClass], seed: int
-) -> tuple[list[list[Sample]], int]:
+def _collect(shards: Sequence[str | Path], classes: Sequence[Yt8mClass]) -> tuple[list[list[Sample]], int]:
     """The videos of each class, and the number of videos read."""
     of_index = {c.yt8m_index: i for i, c in enumerate(classes)}
     pools: list[list[Sample]] = [[] for _ in classes]
@@ -482,7 +471,7 @@ def _collect(
                     f"Video {video.id} is in {read_from[video.id]} and again in {path}; give each shard once."
                 )
             read_from[video.id] = path
-            rank = int.from_bytes(hashlib.sha256(f"{seed}:{video.id}".encode()).digest()[:16])
+            rank = int.from_bytes(hashlib.sha256(f"{SEED}:{video.id}".encode()).digest()[:16])
             pools[hits.pop()].append((rank, video.id, quantise(video.audio), quantise(video.rgb)))
     return pools, videos
 

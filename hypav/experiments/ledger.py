@@ -235,7 +235,7 @@ LEDGER: tuple[Deviation, ...] = (
         "not discussed",
         "a setting that reaches only parts with a hidden layer",
         "the same",
-        "avca.build_avca, notebook 05",
+        "avca.AVCA, notebook 05",
     ),
     Deviation(
         "data and training",

@@ -13,7 +13,7 @@ from hypav.alignment import head_losses, preset
 from hypav.avca import AVCAConfig
 from hypav.data import TripletBatch, TripletSampler
 from hypav.evaluation import Scores, class_distances
-from hypav.hyperbolicity import gromov_delta
+from hypav.hyperbolicity import delta_rel
 from hypav.training import Learner, RunConfig, TrainConfig, train_step
 
 
@@ -42,7 +42,7 @@ def align(N: int, N_c: int, name: str = "printed") -> Callable[[], Any]:
 def delta(n: int) -> Callable[[], Any]:
     x = torch.randn(n, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     d = torch.cdist(x, x)
-    return lambda: gromov_delta((d + d.T) / 2)
+    return lambda: delta_rel((d + d.T) / 2, precomputed=True)
 
 
 def draw(rows: int) -> Callable[[], Any]:

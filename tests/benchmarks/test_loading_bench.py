@@ -14,8 +14,9 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from data_helpers import write_official
 
-from hypav.data import SPLITS, FeatureSet, read_official, write_official
+from hypav.data import SPLITS, FeatureSet, read_official
 from hypav.data.official import FEATURE_DIMS, PUBLISHED
 
 KNOWN = PUBLISHED["vggsound"]

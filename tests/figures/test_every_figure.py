@@ -17,7 +17,8 @@ from matplotlib.text import Text
 from table_helpers import FOREST, PULLED
 
 from hypav import figures, geometry
-from hypav.avca import AVCAConfig, build_avca
+from hypav.avca import AVCAConfig
+from hypav.baselines import build_network
 from hypav.checks import poincare_ball as poincare_ball_checks
 from hypav.data.simulated import simulated
 from hypav.evaluation import Curve, Scores, harmonic_mean
@@ -81,7 +82,7 @@ def network() -> Any:
     config = AVCAConfig(
         7, 9, 11, dim_phi=12, dim_theta=5, hidden_enc=8, hidden_proj=0, heads=3, head_dim=4, dim_mlp=6
     )
-    return build_avca(config, torch.Generator().manual_seed(0)).double().eval()
+    return build_network(config, torch.Generator().manual_seed(0)).double().eval()
 
 
 def landed() -> Any:

@@ -10,7 +10,8 @@ from torch import Generator, Tensor
 
 from hypav import geometry
 from hypav.alignment import AlignmentConfig, alignment_loss, similarity_matrix
-from hypav.avca import AVCAConfig, build_avca
+from hypav.avca import AVCAConfig
+from hypav.baselines import build_network
 from hypav.data.batches import TripletSampler, make_batch
 from hypav.data.simulated import simulated
 from hypav.embeddings import rank_correlation
@@ -105,7 +106,7 @@ def test_the_pull_is_the_length_of_one_gradient_over_that_of_the_other() -> None
     phase = simulated("small")["train"].to(dtype=torch.float64)
     widths = [table.shape[1] for table in (phase.audio, phase.video, phase.text)]
     config = AVCAConfig(*widths, dim_phi=12, dim_theta=5, hidden_enc=0, hidden_proj=0, heads=3, head_dim=4)
-    network = build_avca(config, Generator().manual_seed(0)).double().eval()
+    network = build_network(config, Generator().manual_seed(0)).double().eval()
     term, L_avca, pull = hyper_alignment.losses_and_pull(network, phase, lambda v, a: v.sum() - a.sum(), 8)
     index, negative = TripletSampler(phase.label, batch_size=8, generator=Generator().manual_seed(8)).draw(1)
     batch = make_batch(phase, index[0], negative[0])

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from hypav.avca import AVCA, AVCAConfig, build_avca
+from hypav.avca import AVCA, AVCAConfig
+from hypav.baselines import build_network
 from hypav.data.simulated import simulated
 from hypav.errors import DataError, SettingError
 from hypav.evaluation import Curve, Scores, harmonic_mean
@@ -131,7 +132,7 @@ def model() -> AVCA:
     config = AVCAConfig(
         7, 9, 11, dim_phi=12, dim_theta=5, hidden_enc=8, hidden_proj=0, heads=3, head_dim=4, dim_mlp=6
     )
-    return build_avca(config, torch.Generator().manual_seed(0)).double()
+    return build_network(config, torch.Generator().manual_seed(0)).double()
 
 
 def test_the_network_is_drawn_with_its_shapes_and_counts_and_left_alone(model: AVCA) -> None:

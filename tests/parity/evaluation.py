@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hypav.data.batches import sampling_weights
 from hypav.evaluation import Scores, class_distances
-from hypav.hyperbolicity import gromov_delta
+from hypav.hyperbolicity import delta_rel
 
 from .records import Arrays, Row, compare, load_arrays, load_json
 
@@ -46,10 +46,9 @@ def delta(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Ro
         else:
             points = torch.from_numpy(recorded[name]).double()
             distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
-        diameter = distances.max()
-        ours = {"delta": torch.as_tensor(gromov_delta(distances)), "diam": diameter}
-        for term, value in ours.items():
-            yield compare(path, f"{term}_{name}", value, recorded[f"{term}_{name}"], scale=float(diameter))
+        ours = delta_rel(distances, precomputed=True)
+        for term, value in (("delta", ours.delta), ("diam", ours.diameter)):
+            yield compare(path, f"{term}_{name}", value, recorded[f"{term}_{name}"], scale=ours.diameter)
 
 
 def sampler(path: Path, state: Mapping[str, Tensor], batch: Arrays) -> Iterator[Row]:

@@ -17,10 +17,11 @@ import torch
 from torch import Generator
 
 from hypav.alignment import Adaptive, preset
-from hypav.avca import AVCAConfig, build_avca, official_name
+from hypav.avca import AVCAConfig, official_name
+from hypav.baselines import build_network
 from hypav.data.batches import TripletBatch, sampling_weights
 from hypav.errors import DataError
-from hypav.hyperbolicity import gromov_delta
+from hypav.hyperbolicity import delta_rel
 from hypav.losses import avca_terms, total
 from hypav.training import RunConfig, TrainConfig, train_step
 
@@ -181,7 +182,7 @@ def test_another_shape_is_a_failed_row_that_says_so(tmp_path: Path) -> None:
 def record(folder: Path, config: AVCAConfig, *, seed: int, rows: int, N_c: int, c: float) -> None:
     """Make a folder of the released format with a network and a batch of other sizes."""
     g = Generator().manual_seed(seed)
-    model = build_avca(config, g)
+    model = build_network(config, g)
     with torch.no_grad():  # statistics and affine maps of batch norms that are in use
         for name, tensor in model.state_dict().items():
             if "norm" in name and tensor.is_floating_point():
@@ -199,7 +200,7 @@ def record(folder: Path, config: AVCAConfig, *, seed: int, rows: int, N_c: int, 
         (torch.float64, "train_f64"),
         (torch.float32, "train_f32"),
     ):
-        network, triplets = build_avca(config, g).to(dtype), TripletBatch(*(t.to(dtype) for t in batch))
+        network, triplets = build_network(config, g).to(dtype), TripletBatch(*(t.to(dtype) for t in batch))
         network.load_state_dict(model.state_dict())
         e = released_forward(network.train("train" in mode), triplets)
         terms = avca_terms(e, triplets.text)
@@ -233,7 +234,11 @@ def record(folder: Path, config: AVCAConfig, *, seed: int, rows: int, N_c: int, 
     (folder / "invariance.json").write_text(json.dumps({"f64": totals}))
     points = torch.randn(11, 3, generator=g, dtype=torch.float64)
     d = torch.cdist(points, points)
-    delta = {"cloud_dist": d, "delta_cloud": torch.as_tensor(gromov_delta(d)), "diam_cloud": d.max()}
+    delta = {
+        "cloud_dist": d,
+        "delta_cloud": torch.tensor(delta_rel(d, precomputed=True).delta),
+        "diam_cloud": d.max(),
+    }
     save(folder / "delta.npz", delta)
     label = torch.randint(5, (23,), generator=g)
     members = [(label == c).nonzero().flatten().tolist() for c in range(5)]
