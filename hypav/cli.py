@@ -402,9 +402,9 @@ def table(
 
     Example: hypav table 3 --data simulated --preset curved --format latex
     """
-    from hypav.experiments.effects import paper_key
+    from hypav.experiments.effects import paper_key, tuned_weight
     from hypav.experiments.reproduce import parsed_weight
-    from hypav.experiments.runs import load_runs, tuned_weight
+    from hypav.experiments.runs import load_runs
     from hypav.experiments.tables import paper_table, to_text
 
     runs = load_runs(folder)

@@ -17,8 +17,9 @@ from training_helpers import small
 from hypav.errors import RunError, SettingError
 from hypav.experiments import grid, runs
 from hypav.experiments.configs import TUNING_SEEDS, WEIGHTS
+from hypav.experiments.effects import tuned_weight
 from hypav.experiments.grid import compare
-from hypav.experiments.runs import record_files, tuned_weight
+from hypav.experiments.runs import record_files
 
 
 def test_it_says_what_it_plans_and_does_only_what_is_missing(

@@ -22,9 +22,10 @@ from hypav.experiments.configs import (
     recipe_for,
     table_rows,
 )
+from hypav.experiments.effects import tuned_weight
 from hypav.experiments.evidence import EXPERIMENTS, folder_of
 from hypav.experiments.grid import Grid, jobs_of, seed_list
-from hypav.experiments.runs import Job, eszsl_record, frame, tuned_weight
+from hypav.experiments.runs import Job, eszsl_record, frame
 from hypav.processors import PROCESSORS, call_on
 
 TUNED = "tuned"

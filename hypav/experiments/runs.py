@@ -35,8 +35,7 @@ from hypav.data.features import FeatureSet
 from hypav.errors import RunError
 from hypav.eszsl import eszsl_reference
 from hypav.evaluation import Metrics, Scores
-from hypav.experiments.configs import TUNING_SEEDS, WEIGHTS, Recipe, name_of, table_rows
-from hypav.experiments.paper import Key
+from hypav.experiments.configs import Recipe, name_of
 from hypav.hyperbolicity import covariance_matched_null, gaussian_null, sampled_delta_rel
 from hypav.training import Run, RunConfig, discard_checkpoint, load_model, save_model, score, train_in_turns
 from hypav.utils import check_regular, content_digest, make_folder, slug, threads, write_json
@@ -451,17 +450,3 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         else:
             table[name] = column.fillna("").astype(str)
     return pd.DataFrame(table)
-
-
-def tuned_weight(runs: pd.DataFrame, key: Key | None, preset: str) -> float | None:
-    """The weight in WEIGHTS with the highest mean HM of Hyper-alignment on validation, over TUNING_SEEDS.
-
-    Of equally good weights it is the smallest. Weights with a missing run are left out; None if fewer than two remain.
-    """
-    means = {}
-    for weight in WEIGHTS:
-        wanted = pd.Series(alignment_columns(table_rows("table7", key, preset, weight)[1].alignment))
-        val_HM = runs[(runs[wanted.index] == wanted).all(axis=1)].groupby("seed")["val_HM"].first()
-        if set(TUNING_SEEDS) <= set(val_HM.index):
-            means[weight] = val_HM[list(TUNING_SEEDS)].mean()
-    return max(means, key=lambda weight: (means[weight], -weight)) if len(means) > 1 else None

@@ -322,7 +322,9 @@ def course_tables(runs: DataFrame) -> str:
             to_text(deltas, digits=3),
             "### The weight that validation chose",
         ]
-        chosen = [tuning(part, preset).assign(preset=preset) for preset in cases(part)["preset"].unique()]
+        chosen = [
+            tuning(part, key, preset).assign(preset=preset) for preset in cases(part)["preset"].unique()
+        ]
         parts += [
             to_text(pd.concat(chosen)[["preset", "weight", "val_HM", "chosen"]]),
             "### The tables of the paper",
