@@ -462,6 +462,7 @@ def comparable(runs: pd.DataFrame, folder: Path) -> pd.DataFrame:
 @pull_option
 @scale_option
 @recipe_option
+@device_option
 @option("--to", type=PATH, default=Path("runs"), help="Folder for the picture.")
 def figure(
     number: str,
@@ -472,6 +473,7 @@ def figure(
     pull: float | None,
     scale: str,
     recipe: str | None,
+    device: str,
     to: Path,
 ) -> None:
     """Draw the paper's Figure 3 or 4 as SVG, and write the drawn points as CSV.
@@ -487,7 +489,9 @@ def figure(
     data = load()
     chosen = recipe_for(data, recipe, scale)
     number = f"figure{number.removeprefix('figure')}"
-    paths = draw(number, folder, data, preset=preset, weight=weight, pull=pull, recipe=chosen, out=to)
+    paths = draw(
+        number, folder, data, preset=preset, weight=weight, pull=pull, recipe=chosen, device=device, out=to
+    )
     echo("Wrote " + ", ".join(map(str, paths)))
 
 
