@@ -108,7 +108,7 @@ SETTING = ["branching", "depth", "dim", "task"]
 
 
 def chosen(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs of `planted` at the learning rate and start that validation chose, for each curvature by the mean of seeds."""
+    """The runs of `planted` at the learning rate and start with the best mean validation for each curvature."""
     group = [*SETTING, "k"]
     means = runs.groupby([*group, "lr", "start"], as_index=False)["validation"].mean()
     best = means.loc[means.groupby(group)["validation"].idxmin(), [*group, "lr", "start"]]
