@@ -403,19 +403,20 @@ def table(
     Example: hypav table 3 --data simulated --preset curved --format latex
     """
     from hypav.experiments.effects import paper_key, tuned_weight
-    from hypav.experiments.reproduce import parsed_weight
+    from hypav.experiments.reproduce import TUNED, parsed
     from hypav.experiments.runs import load_runs
     from hypav.experiments.tables import paper_table, to_text
 
     runs = load_runs(folder)
     runs = runs if name is None else runs_on(runs, name)
     runs = comparable(runs[runs["recipe"] == recipe] if recipe else runs[runs["scale_name"] == scale], folder)
-    chosen = None if weight is None and pull is not None else parsed_weight(1.0 if weight is None else weight)
-    if isinstance(chosen, str):
-        tuned = tuned_weight(runs, paper_key(runs), preset)
-        if tuned is None:
+    chosen = 1.0 if pull is None else None
+    if weight == TUNED:
+        chosen = tuned_weight(runs, paper_key(runs), preset)
+        if chosen is None:
             raise RunError(f"{folder} has no runs to tune by; hypav reproduce --weights tuned trains them.")
-        chosen = tuned
+    elif weight is not None:
+        chosen = parsed("weight", weight)
     shown = paper_table(f"table{number.removeprefix('table')}", runs, preset=preset, weight=chosen, pull=pull)
     text = to_text(shown, form)
     if to is None:

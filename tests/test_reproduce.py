@@ -51,7 +51,7 @@ def test_what_makes_no_sense_is_refused_before_any_run(tmp_path: Path) -> None:
     for tables, options, match in (
         (["tabel1"], {}, "no 'tabel1'; choose table1"),
         (["table1"], {"presets": ["papre"]}, "no preset 'papre'"),
-        (["table1"], {"weights": ["nan"]}, "weight 'nan' is neither"),
+        (["table1"], {"weights": ["nan"]}, "weight is nan; it must be a finite number"),
         (["table1"], {"weights": []}, "one table, one preset and one weight"),
         (["table1"], {"pulls": ["loud"]}, "pull is 'loud'"),
         (["table1"], {"pulls": [-1]}, "pull is -1"),

@@ -114,6 +114,14 @@ def runs_of(runs: DataFrame, alignment: AlignmentConfig | None, method: str = AV
     return chosen.drop_duplicates("seed", keep="last").set_index("seed").sort_index()
 
 
+def mean_and_half(name: str, values: Sequence[float]) -> dict[str, float | None]:
+    """The mean of the values as `name`, and half of its interval, if there is one, as "name ±"; NaN without values."""
+    if not values:
+        return {name: np.nan, f"{name} ±": np.nan}
+    interval = t_interval(values)
+    return {name: interval.mean, f"{name} ±": interval.half}
+
+
 def cases(runs: DataFrame) -> DataFrame:
     """The alignment losses that were run for the tables: case (its name), preset, weight or pull, tuned.
 
