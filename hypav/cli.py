@@ -402,20 +402,21 @@ def table(
 
     Example: hypav table 3 --data simulated --preset curved --format latex
     """
-    from hypav.experiments.effects import paper_key
-    from hypav.experiments.reproduce import parsed_weight
-    from hypav.experiments.runs import load_runs, tuned_weight
+    from hypav.experiments.effects import paper_key, tuned_weight
+    from hypav.experiments.reproduce import TUNED, parsed
+    from hypav.experiments.runs import load_runs
     from hypav.experiments.tables import paper_table, to_text
 
     runs = load_runs(folder)
     runs = runs if name is None else runs_on(runs, name)
     runs = comparable(runs[runs["recipe"] == recipe] if recipe else runs[runs["scale_name"] == scale], folder)
-    chosen = None if weight is None and pull is not None else parsed_weight(1.0 if weight is None else weight)
-    if isinstance(chosen, str):
-        tuned = tuned_weight(runs, paper_key(runs), preset)
-        if tuned is None:
+    chosen = 1.0 if pull is None else None
+    if weight == TUNED:
+        chosen = tuned_weight(runs, paper_key(runs), preset)
+        if chosen is None:
             raise RunError(f"{folder} has no runs to tune by; hypav reproduce --weights tuned trains them.")
-        chosen = tuned
+    elif weight is not None:
+        chosen = parsed("weight", weight)
     shown = paper_table(f"table{number.removeprefix('table')}", runs, preset=preset, weight=chosen, pull=pull)
     text = to_text(shown, form)
     if to is None:
@@ -462,6 +463,7 @@ def comparable(runs: pd.DataFrame, folder: Path) -> pd.DataFrame:
 @pull_option
 @scale_option
 @recipe_option
+@device_option
 @option("--to", type=PATH, default=Path("runs"), help="Folder for the picture.")
 def figure(
     number: str,
@@ -472,6 +474,7 @@ def figure(
     pull: float | None,
     scale: str,
     recipe: str | None,
+    device: str,
     to: Path,
 ) -> None:
     """Draw the paper's Figure 3 or 4 as SVG, and write the drawn points as CSV.
@@ -487,7 +490,9 @@ def figure(
     data = load()
     chosen = recipe_for(data, recipe, scale)
     number = f"figure{number.removeprefix('figure')}"
-    paths = draw(number, folder, data, preset=preset, weight=weight, pull=pull, recipe=chosen, out=to)
+    paths = draw(
+        number, folder, data, preset=preset, weight=weight, pull=pull, recipe=chosen, device=device, out=to
+    )
     echo("Wrote " + ", ".join(map(str, paths)))
 
 

@@ -41,11 +41,6 @@ class Interval:
         """Half the width, as in mean ± half; None without an interval."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether 0 lies outside the interval; False without an interval."""
-        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
-
 
 @dataclass(frozen=True)
 class Spreads:
@@ -109,39 +104,20 @@ def holm_adjusted(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def seeds_needed(
-    differences: Sequence[float] | Tensor, *, power: float = 0.8, level: float = 0.95
-) -> int | None:
-    """The number of seeds that a paired t test needs to detect a difference with this mean and standard deviation.
-
-    It is the smallest n >= ((t_a + t_b) s / |mean|)^2, where s is the standard deviation of the differences and t_a, t_b
-    are Student's quantiles at 1 - (1 - level)/2 and at `power` with n - 1 degrees of freedom. This is within one of the
-    size that the non-central t gives. With few seeds the mean and s are rough, and so is the answer. It is None if the
-    mean is 0 or there are fewer than two differences.
-    """
-    x = _runs(differences)
-    mean = abs(float(x.mean()))
-    if len(x) < 2 or mean == 0:
-        return None
-    ratio = (float(x.std(ddof=1)) / mean) ** 2
-    # Student's quantiles are larger than normal quantiles, so n from the normal ones is a lower bound
-    n = max(2, math.ceil(_quantiles(power, level, None) ** 2 * ratio))
-    while n < _quantiles(power, level, n) ** 2 * ratio:
-        n += 1
-    return n
-
-
 def detectable_difference(
     differences: Sequence[float] | Tensor, *, power: float = 0.8, level: float = 0.95
 ) -> float | None:
     """The mean difference that n seeds with this standard deviation detect with this power; None for fewer than two.
 
-    It is (t_a + t_b) s / sqrt(n), see `seeds_needed`.
+    It is (t_a + t_b) s / sqrt(n), where s is the standard deviation of the differences and t_a, t_b are Student's
+    quantiles at 1 - (1 - level)/2 and at `power` with n - 1 degrees of freedom.
     """
     x = _runs(differences)
     if len(x) < 2:
         return None
-    return _quantiles(power, level, len(x)) * float(x.std(ddof=1)) / math.sqrt(len(x))
+    _require(level, power)
+    law = stats.t(len(x) - 1)
+    return float(law.ppf((1 + level) / 2) + law.ppf(power)) * float(x.std(ddof=1)) / math.sqrt(len(x))
 
 
 def spreads(values: Sequence[Sequence[float]] | Tensor) -> Spreads:
@@ -208,13 +184,6 @@ def _error_variance(x: NDArray[np.float64]) -> float:
     K, n = x.shape
     rest = x - x.mean(axis=0) - x.mean(axis=1, keepdims=True) + x.mean()
     return float((rest**2).sum()) / ((K - 1) * (n - 1))
-
-
-def _quantiles(power: float, level: float, n: int | None) -> float:
-    """t_a + t_b of `seeds_needed` for n seeds; normal quantiles if n is None."""
-    _require(level, power)
-    law = stats.norm() if n is None else stats.t(n - 1)
-    return float(law.ppf((1 + level) / 2) + law.ppf(power))
 
 
 def _require(level: float, power: float = 0.5) -> None:

@@ -117,7 +117,6 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "stats.t_interval": (lambda x: torch.tensor(stats.t_interval(x).half), (T[:, 0],)),
     "stats.paired_p": (lambda x: torch.tensor(stats.paired_p(x)), (T[:, 0],)),
     "stats.holm_adjusted": (lambda p: torch.tensor(stats.holm_adjusted(p)), (T[:, 0],)),
-    "stats.seeds_needed": (lambda x: torch.tensor(stats.seeds_needed(x)), (T[:, 0],)),
     "stats.detectable_difference": (lambda x: torch.tensor(stats.detectable_difference(x)), (T[:, 0],)),
     "stats.spreads": (lambda x: torch.tensor(stats.spreads(x).ratio), (X,)),
     "stats.setting_effect": (lambda x: torch.tensor(stats.setting_effect(x, draws=50)), (X,)),

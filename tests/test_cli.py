@@ -223,10 +223,10 @@ def test_a_figure_from_kept_networks(tmp_path: Path, command: Command) -> None:
     again = sentence(command("figure", "3", *SMALL, "--folder", tmp_path / "runs", "--preset", "curved"))
     assert "hypav reproduce figure3" in again
     reproduce_tiny(tmp_path / "runs", ["figure3"], seeds=1, recipe="course", pulls=[0.1])
-    done = command(
-        "figure", "3", *SMALL, "--folder", tmp_path / "runs", "--to", tmp_path / "out", "--pull", 0.1
-    )
+    pulled = ("figure", "3", *SMALL, "--folder", tmp_path / "runs", "--to", tmp_path / "out", "--pull", 0.1)
+    done = command(*pulled, "--device", "cpu")
     assert "printed-0.1-" in done.stdout, done.stderr
+    assert "There is no device 'meta' here" in sentence(command(*pulled, "--device", "meta"))
 
 
 def test_an_empty_name_of_a_set_is_refused(command: Command) -> None:

@@ -28,6 +28,7 @@ from hypav.experiments.effects import (
     paper_gains,
     paper_key,
     runs_of,
+    tuned_weight,
     tuning,
 )
 from hypav.experiments.paper import reported
@@ -102,9 +103,20 @@ def test_a_weight_that_only_tuning_tried_is_no_case() -> None:
     )
     table = cases(runs)
     assert table["case"].tolist() == ["printed, weight 0.1 (tuned)", "printed, weight 1"]
-    choice = tuning(runs, "printed")
+    choice = tuning(runs, UCF, "printed")
     assert choice.loc[choice["chosen"], "weight"].tolist() == [0.1]
     assert choice["val_HM"].tolist() == pytest.approx([30, 30, 36, 35, 30, 30])
+
+
+def test_an_alignment_on_top_of_another_network_chooses_no_weight() -> None:
+    tried = [table_rows("table7", UCF, "printed", weight)[1] for weight in effects_module.WEIGHTS]
+    skip = [replace(row, method="AVCA-skip + Hyper-alignment") for row in tried]
+    of_skip = [run(row, seed, val_HM=0.9 - (row.weight != 1)) for row in skip for seed in range(3)]
+    runs = frame(
+        [*of_skip, *(run(row, seed, val_HM=0.4 - row.weight / 1e3) for row in tried for seed in range(3))]
+    )
+    assert tuned_weight(runs, UCF, "printed") == 1e-3
+    assert tuned_weight(frame(of_skip), UCF, "printed") is None
 
 
 def test_one_weight_that_was_not_chosen_among_others_is_not_called_tuned() -> None:

@@ -107,14 +107,14 @@ def test_only_networks_of_these_settings_are_drawn(kept: Path, tmp_path: Path) -
 def test_a_drawing_has_a_row_per_point_and_measures_in_the_space(kept: Path) -> None:
     data, models = small(), networks(kept)
     assert set(models) == {"AVCA", "Hyper-multiple"}
-    drawn = figures.drawing(3, data, models, most=4, perplexity=5)
+    figure, rows = figures.drawing(3, data, models, "tiny")
     phase = data.phase("test")
     (row,) = figures.figure_classes(3, data, phase)
-    of_avca = drawn.rows[drawn.rows["method"] == "AVCA"]
+    of_avca = rows[rows["method"] == "AVCA"]
     stars = of_avca[of_avca["kind"] == "class name"]
     assert stars["class"].tolist() == [data.class_names[c] for c in row.classes]
     videos = of_avca[of_avca["kind"] == "video"]
-    shown = [data.class_names[c] for c in row.classes for _ in range(min(4, int((phase.label == c).sum())))]
+    shown = [data.class_names[c] for c in row.classes for _ in range(int((phase.label == c).sum()))]
     assert videos["class"].tolist() == shown
     _, theta_v, _ = embed_phase(models["AVCA"], phase)
     index = torch.cat([(phase.label == c).nonzero().squeeze(1) for c in row.classes])
@@ -122,8 +122,8 @@ def test_a_drawing_has_a_row_per_point_and_measures_in_the_space(kept: Path) -> 
     apart, ids = separation(theta_v[index], phase.label[index]), sorted(row.classes)
     groups = [data.super_groups[c] for c in ids]
     far = [float(apart[i, j]) for i in range(6) for j in range(6) if groups[i] != groups[j]]
-    assert f"different super-classes {sum(far) / len(far):.2f}" in drawn.figure.alt_text
-    assert "SIMULATED" in drawn.figure.alt_text
+    assert f"different super-classes {sum(far) / len(far):.2f}" in figure.alt_text
+    assert "SIMULATED" in figure.alt_text
 
 
 def test_the_same_networks_give_the_same_files(kept: Path, tmp_path: Path) -> None:

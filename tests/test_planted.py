@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hypav import geometry
-from hypav.errors import DataError, SettingError
+from hypav.errors import DataError
 from hypav.experiments import planted as control
 from hypav.experiments.planted import MEASURES, balanced_tree, chosen, contrasts, planted
 
@@ -20,12 +20,12 @@ SMALL: dict[str, Any] = {
 
 
 @cache
-def runs(task: str, shuffled: bool = False) -> pd.DataFrame:
-    return planted(**SMALL, tasks=(task,), shuffled=shuffled)  # type: ignore[arg-type]
+def runs(task: str) -> pd.DataFrame:
+    return planted(**SMALL, tasks=(task,))  # type: ignore[arg-type]
 
 
 def gain(table: pd.DataFrame, measure: str) -> Any:
-    found = contrasts(table, against="flat")
+    found = contrasts(table)
     return found[found["measure"] == measure].iloc[0]
 
 
@@ -35,12 +35,9 @@ def test_the_metric_of_a_tree_in_the_plane_is_won_by_negative_curvature() -> Non
     assert won["gain"] > 0.04
 
 
-def test_permuted_leaves_leave_no_tree_to_find() -> None:
-    table, known = chosen(runs("metric", True)), chosen(runs("metric"))
+def test_siblings_are_found_far_above_chance() -> None:
     chance = 100 * 5 / 80  # 5 of the 80 other words
-    assert abs(table["siblings_unseen"].mean() - chance) < 15
-    assert known["siblings_unseen"].mean() > 3 * chance
-    assert abs(gain(runs("metric", True), "siblings_unseen")["gain"]) < 15
+    assert chosen(runs("metric"))["siblings_unseen"].mean() > 3 * chance
 
 
 def test_a_run_is_the_same_alone_and_among_others() -> None:
@@ -83,15 +80,12 @@ def test_the_tree_is_balanced() -> None:
 
 def test_samples_of_a_seed_are_those_of_its_tree() -> None:
     tree = balanced_tree(3, 3)
-    leaves, words, *_ = control._draw(tree, 2, 0, False)
+    leaves, words, *_ = control._draw(tree, 2, 0)
     torch.testing.assert_close(torch.cdist(leaves, leaves), torch.cdist(words, words))
     # independent edges: the mean squared distance grows with the distance in the tree
     far = control.tree_distances(tree.parents)[tree.leaves][:, tree.leaves]
     means = [float(torch.cdist(leaves, leaves).square()[far == t].mean()) for t in (2, 4, 6)]
     assert means == pytest.approx([2, 4, 6], rel=0.25)
-    shuffled = control._draw(tree, 2, 0, True)[0]
-    assert sorted(shuffled[:, 0].tolist()) == pytest.approx(sorted(leaves[:, 0].tolist()))
-    assert not torch.allclose(shuffled, leaves)
 
 
 def test_measures_of_perfect_and_of_worst_distances() -> None:
@@ -128,48 +122,21 @@ def toy() -> pd.DataFrame:
     )  # fmt: skip
 
 
-def test_validation_chooses_for_each_curvature_or_for_all() -> None:
-    own, common = chosen(toy()), chosen(toy(), matched=True)
-    assert len(own) == len(common) == 12
-    assert set(common["start"]) == {1.0}
+def test_validation_chooses_for_each_curvature() -> None:
+    own = chosen(toy())
+    assert len(own) == 12
     assert {k: set(part["start"]) for k, part in own.groupby("k")} == {-1: {1}, -0.25: {1}, 0: {1}, 0.25: {2}}
 
 
 def test_contrasts_are_paired_by_seed_and_signed_so_that_more_is_better() -> None:
-    for against in ("rest", "flat"):
-        found = contrasts(toy(), against=against).set_index("measure")  # type: ignore[arg-type]
-        assert found.loc["top1", "gain"] == pytest.approx(3.1)
-        assert found.loc["distortion", "gain"] == pytest.approx(0.101)
-        assert found.loc["top1", "low"] > 0
-        assert found.loc["cousins", "n"] == 0
-        assert pd.isna(found.loc["cousins", "gain"])
+    found = contrasts(toy()).set_index("measure")
+    assert found.loc["top1", "gain"] == pytest.approx(3.1)
+    assert found.loc["distortion", "gain"] == pytest.approx(0.101)
+    assert found.loc["top1", "low"] > 0
+    assert found.loc["cousins", "n"] == 0
+    assert pd.isna(found.loc["cousins", "gain"])
 
 
-@pytest.mark.parametrize(
-    ("bad", "words"),
-    [
-        ({"k": ()}, "k is"),
-        ({"k": (float("nan"),)}, "finite"),
-        ({"dimensions": (1,)}, "at least 2"),
-        ({"trees": ((1, 4),)}, "at least 2"),
-        ({"trees": ((10, 4),)}, "1000 leaves"),
-        ({"trees": (3,)}, "pair"),
-        ({"tasks": ("ranking",)}, "ranking"),
-        ({"seeds": 0}, "seeds"),
-        ({"steps": 0}, "steps"),
-        ({"lr": (0.0,)}, "lr"),
-        ({"start": (float("inf"),)}, "start"),
-    ],
-)
-def test_bad_settings_are_one_sentence(bad: dict[str, Any], words: str) -> None:
-    with pytest.raises(SettingError, match=words):
-        planted(**{**SMALL, **bad})
-
-
-def test_a_foreign_table_or_a_missing_side_is_one_sentence() -> None:
-    with pytest.raises(DataError, match="lacks"):
-        contrasts(pd.DataFrame({"k": [1.0]}))
+def test_a_missing_side_is_one_sentence() -> None:
     with pytest.raises(DataError, match="both sides"):
         contrasts(runs("metric")[runs("metric")["k"] < 0])
-    with pytest.raises(SettingError, match="rest or flat"):
-        contrasts(runs("metric"), against="sphere")  # type: ignore[arg-type]

@@ -17,8 +17,9 @@ from training_helpers import small
 from hypav.errors import RunError, SettingError
 from hypav.experiments import grid, runs
 from hypav.experiments.configs import TUNING_SEEDS, WEIGHTS
+from hypav.experiments.effects import tuned_weight
 from hypav.experiments.grid import compare
-from hypav.experiments.runs import record_files, tuned_weight
+from hypav.experiments.runs import record_files
 
 
 def test_it_says_what_it_plans_and_does_only_what_is_missing(
@@ -50,7 +51,7 @@ def test_what_makes_no_sense_is_refused_before_any_run(tmp_path: Path) -> None:
     for tables, options, match in (
         (["tabel1"], {}, "no 'tabel1'; choose table1"),
         (["table1"], {"presets": ["papre"]}, "no preset 'papre'"),
-        (["table1"], {"weights": ["nan"]}, "weight 'nan' is neither"),
+        (["table1"], {"weights": ["nan"]}, "weight is nan; it must be a finite number"),
         (["table1"], {"weights": []}, "one table, one preset and one weight"),
         (["table1"], {"pulls": ["loud"]}, "pull is 'loud'"),
         (["table1"], {"pulls": [-1]}, "pull is -1"),

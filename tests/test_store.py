@@ -6,8 +6,6 @@ import json
 import os
 import pickle
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -37,7 +35,6 @@ from hypav.experiments.runs import (
     eszsl_record,
     load_run,
     load_runs,
-    only_one,
     read_record,
     record_files,
     run_key,
@@ -456,7 +453,7 @@ def test_sizes_that_a_network_claims_are_not_allocated(
     assert one_sentence(error)
 
 
-# --- what a run removes, and two at once ---
+# --- what a run removes ---
 
 
 def test_a_run_removes_only_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -492,40 +489,6 @@ def test_a_foreign_checkpoint_is_refused_and_kept(tmp_path: Path) -> None:
     (line,) = tiny_grid(tmp_path, [job]).failed
     assert "is damaged or not a file of hypav" in line
     assert (checkpoints / "checkpoint.pt").read_text() == "of another program"
-
-
-# what `train` holds while it trains, in a process that does nothing else
-HOLD = """
-import filelock, sys, time
-lock = filelock.FileLock(sys.argv[1])
-lock.acquire()
-print("held", flush=True)
-time.sleep(60)
-"""
-
-
-def test_a_second_train_of_a_run_says_so_and_a_grid_does_not_mind(tmp_path: Path) -> None:
-    settings = {"recipe": tiny_recipe(), "folder": tmp_path, "device": "cpu", "progress": False}
-    (job, *_) = tiny_jobs()
-    path = run_path(tmp_path, small(), job.config)
-    with pytest.raises(RunError, match="Another process"), only_one(path), only_one(path):
-        pass
-    held = str(path.with_suffix(".lock"))
-    child = subprocess.Popen([sys.executable, "-c", HOLD, held], stdout=subprocess.PIPE, text=True)
-    assert child.stdout.readline() == "held\n"
-    with pytest.raises(
-        RunError, match=r"Another process is training .*avca-seed0-.*\.json; wait until"
-    ) as error:
-        train(small(), **settings)
-    assert one_sentence(error)
-    train(small(), seed=1, **settings)  # another run is no matter
-    child.kill()
-    child.communicate()
-    assert Path(held).exists()
-    train(small(), **settings)  # what a killed process leaves is no matter either
-    assert sorted({path.suffix for path in tmp_path.rglob("*") if path.is_file()}) == [".json", ".pt"]
-    with only_one(run_path(tmp_path, small(), tiny_jobs((2,))[0].config)):
-        assert tiny_grid(tmp_path, tiny_jobs((2,))[:1]).failed == []
 
 
 def test_files_that_are_not_named_as_runs_are_left_alone(folder: Path) -> None:

@@ -9,10 +9,10 @@ import pandas as pd
 
 from hypav.data.features import FeatureSet
 from hypav.experiments.configs import Method, parse_method
-from hypav.experiments.paper import Key, PaperRow, paper_row, paper_settings
+from hypav.experiments.effects import mean_and_half
+from hypav.experiments.paper import Key, paper_row, paper_settings
 from hypav.experiments.runs import METRICS
-from hypav.experiments.tables import markdown
-from hypav.stats import t_interval
+from hypav.experiments.tables import markdown, number
 
 
 def comparison(
@@ -30,32 +30,26 @@ def comparison(
         row: dict[str, Any] = {}
         count = 1 if method.name == "ESZSL" else len(records)
         for metric in METRICS:
-            row |= _mean(metric, [100 * record[metric] for record in records.values()][:count])
+            row |= mean_and_half(metric, [100 * record[metric] for record in records.values()][:count])
         shared = [seed for seed in records if seed in base and method.name != "AVCA"]
-        row |= _mean("HM - AVCA", [100 * (records[seed]["HM"] - base[seed]["HM"]) for seed in shared])
+        row |= mean_and_half("HM - AVCA", [100 * (records[seed]["HM"] - base[seed]["HM"]) for seed in shared])
         row["n"] = count
         if data.reference_key is not None:
             paper = _paper_row(data.reference_key, method, preset, loudness)
-            row |= {f"paper {m}": None if paper is None else getattr(paper, m) for m in METRICS}
+            row |= {f"paper {m}": paper.get(m) for m in METRICS}
         rows.append(row)
     plain = [m.name.lower().replace(" ", "") == m.spec.strip().lower() for m in methods]
     names = [m.name if bare else f"{m.name} ({m.spec})" for m, bare in zip(methods, plain, strict=True)]
     return pd.DataFrame(rows, index=pd.Index(names, name="method")).astype(float).astype({"n": int})
 
 
-def _mean(name: str, values: Sequence[float]) -> dict[str, Any]:
-    interval = t_interval(values) if values else None
-    half = None if interval is None else interval.half
-    return {name: None if interval is None else interval.mean, f"{name} ±": half}
-
-
 def _paper_row(
     key: Key, method: Method, preset: str, loudness: Mapping[str, float | None]
-) -> PaperRow | None:
-    """The paper's row of a method; None if the curvatures are not the paper's."""
+) -> Mapping[str, float]:
+    """The paper's row of a method; empty if the curvatures are not the paper's."""
     row = paper_row(key, method.name)
     same = row and parse_method(method.name, preset, paper_settings(key), **loudness).alignment
-    return row if row and same == method.alignment else None
+    return row if same == method.alignment else {}
 
 
 def notes(
@@ -96,7 +90,8 @@ def comparison_text(table: pd.DataFrame) -> str:
     seeds = ", ".join(map(str, about["seeds"]))
     shown = pd.DataFrame(index=table.index)
     for name in (*METRICS, "HM - AVCA"):
-        shown[name] = [_cell(*pair) for pair in zip(table[name], table[f"{name} ±"], strict=True)]
+        halves = table[f"{name} ±"]
+        shown[name] = [number(mean, half=half) for mean, half in zip(table[name], halves, strict=True)]
     for name in (column for column in table if column.startswith("paper ")):
         shown[name] = ["" if pd.isna(value) else f"{value:.2f}" for value in table[name]]
     return "\n".join(
@@ -110,9 +105,3 @@ def comparison_text(table: pd.DataFrame) -> str:
             *about["failed"],
         ]
     )
-
-
-def _cell(mean: float, half: float) -> str:
-    if pd.isna(mean):
-        return ""
-    return f"{mean:.1f}" if pd.isna(half) else f"{mean:.1f} ± {half:.1f}"

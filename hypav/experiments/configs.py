@@ -1,10 +1,10 @@
-"""Configurations: recipes, methods by name, the rows of the paper's tables, and the published settings."""
+"""Configurations: recipes, methods by name, and the rows of the paper's tables."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from hypav.alignment import Adaptive, AlignmentConfig, preset
@@ -437,91 +437,3 @@ def _changes(table: str, settings: PaperSettings) -> list[tuple[str, dict[str, A
         return [(x, {"curvatures": single, "aligned": x}) for x in ("phi", "phi_att", "theta")]
     # Table 7: delta_rel of theta_v, AVCA and Hyper-alignment; the figures: t-SNE of theta_v, AVCA and Hyper-multiple
     return modules[:1] if table == "table7" else modules[2:]
-
-
-# --- the settings of each set in the paper and in the released code, which do not agree ---
-
-SOURCES: Mapping[str, str] = {
-    "paper": "captions of Tables 1 and 2 (k, N_c) and Section 5 (c_0), ICCV 2023",
-    "released": "run scripts of Hyper-AVZSL, 2024-07: --hyper_framework Hyper-alignment --curvature 0.01 everywhere",
-    "readme-2023": "table in the README of Hyper-AVZSL from 2023-09 to 2024-01, removed since",
-}
-# the README's positive numbers with our sign: k, c_0 of Hyper-single, N_c and c_0 of Hyper-multiple
-_README: Mapping[Key, tuple[float, float, int, float]] = {
-    ("VGGSound-GZSL", "main"): (-0.46, -0.03, 2, -0.36),
-    ("UCF-GZSL", "main"): (-0.15, -0.34, 3, -0.50),
-    ("ActivityNet-GZSL", "main"): (-0.20, -0.37, 2, -0.37),
-    ("VGGSound-GZSL", "cls"): (-0.09, -0.05, 3, -0.04),
-    ("UCF-GZSL", "cls"): (-0.19, -0.13, 2, -0.43),
-    ("ActivityNet-GZSL", "cls"): (-0.22, -0.11, 3, -0.13),
-}
-
-
-@dataclass(frozen=True)
-class CurvatureSettings:
-    """k of Hyper-alignment and the curvature layers of Hyper-single and Hyper-multiple; None if nothing is given."""
-
-    hyper_alignment: float
-    hyper_single: Adaptive | None
-    hyper_multiple: Adaptive | None
-    source: str
-
-
-def curvature_settings(key: Key, source: str = "paper") -> CurvatureSettings:
-    """The curvatures that a source gives for a set such as ("UCF-GZSL", "main"); k < 0 is hyperbolic.
-
-    Raises:
-        SettingError: there is no such set or source.
-    """
-    if key not in _README:
-        raise SettingError(f"The paper has no set {key!r}; choose {', '.join(map(str, _README))}.")
-    if source not in SOURCES:
-        raise SettingError(f"There is no source {source!r}; choose {', '.join(SOURCES)}.")
-    if source == "released":
-        return CurvatureSettings(-0.01, None, None, SOURCES[source])
-    k, N_c, c_0 = paper_settings(key)
-    single, multiple = c_0, c_0
-    if source == "readme-2023":
-        k, single, N_c, multiple = _README[key]
-    return CurvatureSettings(k, Adaptive(1, single), Adaptive(N_c, multiple), SOURCES[source])
-
-
-class Published(NamedTuple):
-    """One published setting: the set and features, the method, the name and value of the setting, and the source."""
-
-    dataset: str
-    features: str
-    method: str
-    name: str
-    value: Any
-    source: str
-
-
-def published_settings(key: Key) -> tuple[Published, ...]:
-    """All published settings of a set: network and schedule, shared by all methods, then the curvatures of each source.
-
-    Raises:
-        SettingError: there is no such set.
-    """
-    curvatures = {source: curvature_settings(key, source) for source in SOURCES}
-    recipe = RECIPES[f"{key[0].removesuffix('-GZSL').lower()}-{key[1]}"]
-    network = {field.name: recipe.network.get(field.name, field.default) for field in fields(AVCAConfig)}
-    ours = {
-        "dim_audio",
-        "dim_video",
-        "dim_text",
-        "dtype",
-        "autocast",
-    }  # these depend on the data or on how we compute
-    shared = {name: value for name, value in (network | asdict(recipe.train)).items() if name not in ours}
-    rows = [Published(*key, "all", name, value, recipe.source) for name, value in shared.items()]
-    for source, given in curvatures.items():
-        rows.append(Published(*key, "Hyper-alignment", "k", given.hyper_alignment, source))
-        for method, layer in (("Hyper-single", given.hyper_single), ("Hyper-multiple", given.hyper_multiple)):
-            if layer is not None:
-                rows += [
-                    Published(*key, method, name, getattr(layer, name), source) for name in ("N_c", "c_0")
-                ]
-    weights = {"paper": 1.0, "released": 1e-3}  # Eq. 5; the released backward pass
-    rows += [Published(*key, "all hyperbolic", "weight", value, source) for source, value in weights.items()]
-    return tuple(rows)

@@ -15,7 +15,7 @@ from pandas import DataFrame, Series
 
 from hypav.errors import DataError
 from hypav.experiments.configs import AVCA
-from hypav.experiments.effects import LEVEL, by_set
+from hypav.experiments.effects import LEVEL, by_set, mean_and_half
 from hypav.experiments.evidence import PULL
 from hypav.experiments.paper import paper_tables
 from hypav.stats import FEWEST, detectable_difference, holm_adjusted, paired_p, t_interval
@@ -131,7 +131,7 @@ def loudness(runs: DataFrame, metric: str = "HM") -> DataFrame:
         ):
             values = by_seed(part, cell, metric)
             row = {"data": name, "preset": preset, "cell": cell, "pull": pull}
-            rows.append({**row, **_level(values, metric), **summary(values - base)})
+            rows.append({**row, **mean_and_half(metric, values.tolist()), **summary(values - base)})
     return DataFrame(rows)
 
 
@@ -185,7 +185,7 @@ def forest(runs: DataFrame, metric: str = "HM") -> DataFrame:
         for row, values in cells.items():
             if values.dropna().empty:
                 continue
-            level = _level(values, metric)
+            level = mean_and_half(metric, values.tolist())
             if row.startswith("linear"):
                 level[f"{metric} ±"] = np.nan
             apart = summary(values - base) if row != AVCA else summary(Series(dtype=float)) | {"n": len(base)}
@@ -193,8 +193,8 @@ def forest(runs: DataFrame, metric: str = "HM") -> DataFrame:
     return DataFrame(rows)
 
 
-def on_top(runs: DataFrame, metric: str = "HM") -> DataFrame:
-    """An alignment loss on top of another network than AVCA's, minus that network alone; exploratory.
+def on_top(runs: DataFrame) -> DataFrame:
+    """An alignment loss on top of another network than AVCA's, minus that network alone, in HM; exploratory.
 
     Returns:
         data, row (with the sign of k where the loss contains it), and the columns of `summary`.
@@ -202,13 +202,13 @@ def on_top(runs: DataFrame, metric: str = "HM") -> DataFrame:
     rows = []
     for name, part in by_set(runs).items():
         for cell in dict.fromkeys(part.loc[part["cell"].str.contains(" + ", regex=False), "cell"]):
-            base = by_seed(part, cell.rpartition(" + ")[0], metric)
+            base = by_seed(part, cell.rpartition(" + ")[0])
             signs = SIGNS if part.loc[part["cell"] == cell, "k"].nunique() > 1 else (None,)
             rows += [
                 {
                     "data": name,
                     "row": cell if sign is None else f"{cell}, {sign}",
-                    **summary(by_seed(part, cell, metric, sign) - base),
+                    **summary(by_seed(part, cell, k=sign) - base),
                 }
                 for sign in signs
             ]
@@ -230,8 +230,8 @@ def headline_gains() -> DataFrame:
     return gains.loc[gains.groupby("set", sort=False)["gain"].idxmax()].reset_index(drop=True)
 
 
-def between_processors(runs: DataFrame, metric: str = "HM") -> DataFrame:
-    """How far one run moves when only the processor changes: a row per set and pair of processors.
+def between_processors(runs: DataFrame) -> DataFrame:
+    """How far HM of one run moves when only the processor changes: a row per set and pair of processors.
 
     Returns:
         data, "from", "to", runs (that both have); "mean shift"; "sd of one run" (the standard deviation of the shift),
@@ -239,17 +239,10 @@ def between_processors(runs: DataFrame, metric: str = "HM") -> DataFrame:
     """
     rows = []
     for name, part in by_set(runs[runs["method"] != LINEAR]).items():
-        wide = 100 * part.pivot_table(index="key", columns="cpu", values=metric)
+        wide = 100 * part.pivot_table(index="key", columns="cpu", values="HM")
         order = wide.count().sort_values(ascending=False, kind="stable").index
         for other in order[1:]:
             shift = (wide[other] - wide[order[0]]).dropna()
             if len(shift):
                 rows.append((name, order[0], other, len(shift), shift.mean(), shift.std(), shift.abs().max()))
     return DataFrame(rows, columns=["data", "from", "to", "runs", "mean shift", "sd of one run", "largest"])
-
-
-def _level(values: Series, metric: str) -> dict[str, object]:
-    if values.empty:
-        return {metric: np.nan, f"{metric} ±": np.nan}
-    interval = t_interval(values.tolist())
-    return {metric: interval.mean, f"{metric} ±": interval.half}

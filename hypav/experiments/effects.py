@@ -23,7 +23,7 @@ from hypav.alignment import PRESETS, REPAIRS, Adaptive, AlignmentConfig
 from hypav.errors import RunError, SettingError
 from hypav.experiments.configs import AVCA, TUNING_SEEDS, WEIGHTS, method_name, table_rows
 from hypav.experiments.paper import Key, main_table, reported
-from hypav.experiments.runs import alignment_columns, load_runs, tuned_weight
+from hypav.experiments.runs import alignment_columns, load_runs
 from hypav.stats import (
     detectable_difference,
     detectable_range,
@@ -114,6 +114,14 @@ def runs_of(runs: DataFrame, alignment: AlignmentConfig | None, method: str = AV
     return chosen.drop_duplicates("seed", keep="last").set_index("seed").sort_index()
 
 
+def mean_and_half(name: str, values: Sequence[float]) -> dict[str, float | None]:
+    """The mean of the values as `name`, and half of its interval, if there is one, as "name ±"; NaN without values."""
+    if not values:
+        return {name: np.nan, f"{name} ±": np.nan}
+    interval = t_interval(values)
+    return {name: interval.mean, f"{name} ±": interval.half}
+
+
 def cases(runs: DataFrame) -> DataFrame:
     """The alignment losses that were run for the tables: case (its name), preset, weight or pull, tuned.
 
@@ -136,7 +144,7 @@ def cases(runs: DataFrame) -> DataFrame:
         if not weights:
             rows += pulled
             continue
-        choice = tuning(runs, preset)
+        choice = tuning(runs, paper_key(runs), preset)
         asked = set(choice["weight"]) == set(WEIGHTS) or not set(choice["weight"]) <= set(weights)
         best = choice.loc[choice["chosen"], "weight"].tolist() if asked else []
         for weight in weights:
@@ -146,19 +154,27 @@ def cases(runs: DataFrame) -> DataFrame:
     return DataFrame(rows, columns=CASE)
 
 
-def tuning(runs: DataFrame, preset: str) -> DataFrame:
+def tuning(runs: DataFrame, key: Key | None, preset: str) -> DataFrame:
     """How validation chose the weight of a preset: weight, val_HM (per cent, mean over TUNING_SEEDS), chosen.
 
-    The runs are Hyper-alignment's; `runs.tuned_weight` chooses. Weights with a missing run are left out.
+    The runs are Hyper-alignment's. Weights with a missing run are left out. The one with the highest val_HM is chosen, of
+    equally good ones the smallest, and none if fewer than two remain.
     """
     rows = []
     for weight in WEIGHTS:
-        loss = table_rows("table7", paper_key(runs), preset, weight)[1].alignment
+        loss = table_rows("table7", key, preset, weight)[1].alignment
         found = runs_of(runs, loss)["val_HM"].reindex(TUNING_SEEDS)
         if found.notna().all():
             rows.append((weight, 100 * found.mean()))
     table = DataFrame(rows, columns=["weight", "val_HM"])
-    return table.assign(chosen=table["weight"] == tuned_weight(runs, paper_key(runs), preset))
+    best = table["val_HM"].idxmax() if len(table) > 1 else -1
+    return table.assign(chosen=table.index == best)
+
+
+def tuned_weight(runs: DataFrame, key: Key | None, preset: str) -> float | None:
+    """The weight that `tuning` chooses, or None."""
+    choice = tuning(runs, key, preset)
+    return next(iter(choice.loc[choice["chosen"], "weight"]), None)
 
 
 def objective(alignment: AlignmentConfig) -> AlignmentConfig:

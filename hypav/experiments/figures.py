@@ -29,6 +29,9 @@ from hypav.figures.style import DescribedFigure
 from hypav.training import Network, embed_phase
 from hypav.utils import make_folder, pick_device, replacing, slug
 
+MOST = 60  # samples per class
+PERPLEXITY = 30.0  # for fewer points it is a third of their number
+
 
 class ClassPick(NamedTuple):
     """The classes of one row of panels. about: what they have in common; colours: the name that sets a class's colour."""
@@ -36,13 +39,6 @@ class ClassPick(NamedTuple):
     about: str
     classes: tuple[int, ...]
     colours: Mapping[int, str]
-
-
-class Drawing(NamedTuple):
-    """A figure, and a table with one row per drawn point: panel, method, kind, class, super_group, x, y."""
-
-    figure: DescribedFigure
-    rows: DataFrame
 
 
 def draw(
@@ -90,61 +86,54 @@ def draw(
             raise RunError(
                 f"{error} For this figure run hypav reproduce {name} with these settings."
             ) from error
-    drawn = drawing(int(name[-1]), data, networks, about=f"{preset}, {loss}, seed {seed}")
+    figure, rows = drawing(int(name[-1]), data, networks, f"{preset}, {loss}, seed {seed}")
     stem = make_folder(out) / f"{name}-{slug(data.name)}-{preset}-{loss.split()[1]}-{key}"
     picture, points = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.csv")
     buffer = io.BytesIO()
     # no date, so that equal figures are equal files
-    about = {"Date": None, "Creator": None, "Description": drawn.figure.alt_text}
-    drawn.figure.savefig(buffer, format="svg", metadata=about)
+    about = {"Date": None, "Creator": None, "Description": figure.alt_text}
+    figure.savefig(buffer, format="svg", metadata=about)
     with replacing(picture) as temporary:
         temporary.write_bytes(buffer.getvalue())
     with replacing(points) as temporary:
         temporary.write_text(
-            csv_text(drawn.rows, digits=4), encoding="utf-8", errors="backslashreplace", newline=""
+            csv_text(rows, digits=4), encoding="utf-8", errors="backslashreplace", newline=""
         )
     return picture, points
 
 
 def drawing(
-    number: int,
-    data: FeatureSet,
-    networks: Mapping[str, Network],
-    *,
-    phase_name: str = "test",
-    most: int = 60,
-    perplexity: float = 30.0,
-    about: str = "",
-) -> Drawing:
-    """Figure 3 or 4, with one column per network: t-SNEs of theta_v and theta_w of the same samples.
+    number: int, data: FeatureSet, networks: Mapping[str, Network], about: str
+) -> tuple[DescribedFigure, DataFrame]:
+    """Figure 3 or 4, with one column per network: t-SNEs of theta_v and theta_w of the same test samples.
 
     A t-SNE keeps neither distances nor sizes. So the text below each map gives the distance between class means in
     theta_v itself, divided by the spread within classes (`embeddings.separation`).
 
     Args:
         networks: by name, which is the title of the column.
-        phase_name: the phase whose samples are drawn.
-        most: maximum number of samples per class.
-        perplexity: for fewer points it is reduced to a third of their number.
         about: a text on the networks for the title, e.g. their preset.
+
+    Returns:
+        The figure, and a table with one row per drawn point: panel, method, kind, class, super_group, x, y.
 
     Raises:
         DataError: the set has no super-groups or too few classes.
         SettingError: there is no such figure.
     """
     data = with_super_groups(data)
-    phase = data.phase(phase_name)
+    phase = data.phase("test")
     picks = figure_classes(number, data, phase)
     panels, rows = [], []
     for chosen in picks:
-        index = pick(phase.label, chosen.classes, most)
+        index = pick(phase.label, chosen.classes, MOST)
         label = phase.label[index]
         some = replace(phase, audio=phase.audio[index], video=phase.video[index], label=label)
         for method, model in networks.items():
             _, theta_v, theta_w = (theta.cpu() for theta in embed_phase(model, some))
             theta_w = theta_w[torch.searchsorted(phase.classes, torch.tensor(chosen.classes))]
             both = torch.cat([theta_v, theta_w])
-            flat = tsne(both, perplexity=min(perplexity, max(1.0, (len(both) - 1) / 3)))
+            flat = tsne(both, perplexity=min(PERPLEXITY, max(1.0, (len(both) - 1) / 3)))
             points, stars = flat[: len(label)], flat[len(label) :]
             title = method if len(picks) == 1 else f"{method}\n{chosen.about}"
             names, star_names = ([chosen.colours[c] for c in ids] for ids in (label.tolist(), chosen.classes))
@@ -156,16 +145,14 @@ def drawing(
                 for c, (x, y) in zip(ids, places.tolist(), strict=True):
                     rows.append((chosen.about, method, kind, data.class_names[c], data.super_groups[c], x, y))
     simulated = " (SIMULATED)" if data.simulated and "SIMULATED" not in data.name else ""
-    title = f"{data.name}{simulated}, {'seen' if number == 3 else 'unseen'} classes, {phase_name}"
+    title = f"{data.name}{simulated}, {'seen' if number == 3 else 'unseen'} classes, test"
     figure, _ = plot_super_classes(
         panels,
         columns=len(networks),
         question=f"Figure {number}: are super-classes apart?",
-        data=f"{title}; {about}" if about else title,
+        data=f"{title}; {about}",
     )
-    return Drawing(
-        figure, DataFrame(rows, columns=["panel", "method", "kind", "class", "super_group", "x", "y"])
-    )
+    return figure, DataFrame(rows, columns=["panel", "method", "kind", "class", "super_group", "x", "y"])
 
 
 def _measured(theta_v: Tensor, label: Tensor, data: FeatureSet) -> str:

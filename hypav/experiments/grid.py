@@ -42,11 +42,9 @@ from hypav.experiments.configs import (
 from hypav.experiments.paper import paper_settings
 from hypav.experiments.runs import (
     Job,
-    do_job,
     do_job_in_turns,
     eszsl_record,
     load_run,
-    only_one,
     read_record,
     run_path,
     write_record,
@@ -105,8 +103,7 @@ def train(
     Raises:
         SettingError: an invalid name or value; both a weight and a pull, or one of them for a method without an alignment
             loss; ESZSL, which has no training run; capture=True without a GPU.
-        RunError: the run diverged, no weight has the pull, another process trains it in this folder, or the folder cannot
-            be written.
+        RunError: the run diverged, no weight has the pull, or the folder cannot be written.
 
     >>> import hypav as hv
     >>> run = hv.train(hv.load("simulated:small"), "hyper-alignment", k=-0.5, epochs=1, batches=2)
@@ -137,11 +134,7 @@ def train(
         except RunError as error:
             _log.warning("%s It is trained again.", error)
     job = todo[0] if todo else job
-    with only_one(grid.path(job)):
-        return do_job(
-            job, data, grid.folder,
-            device=grid.device, thread_count=threads, progress=progress, capture=capture,
-        )[0]  # fmt: skip
+    return finish(do_job_in_turns(job, data, grid.folder, grid.device, threads, progress, capture))[0]
 
 
 def compare(

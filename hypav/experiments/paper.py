@@ -11,15 +11,6 @@ from typing import Any, NamedTuple
 Key = tuple[str, str]  # a set of the paper and its features: ("UCF-GZSL", "main")
 
 
-class PaperRow(NamedTuple):
-    """S, U, HM and ZSL of a row of the paper, in per cent."""
-
-    S: float
-    U: float
-    HM: float
-    ZSL: float
-
-
 class Reported(NamedTuple):
     """One table of the paper for one of its sets: row -> metric -> value, in per cent except delta_rel."""
 
@@ -46,20 +37,14 @@ def paper_tables() -> dict[str, Any]:
     return json.loads(files("hypav.experiments").joinpath("paper_tables.json").read_text(encoding="utf-8"))
 
 
-def paper_row(key: Key | None, method: str) -> PaperRow | None:
-    """The row of a method in Table 1 (main features) or Table 2 (cls); None if the paper has no such row.
+def paper_row(key: Key | None, method: str) -> Mapping[str, float]:
+    """S, U, HM and ZSL of a method in Table 1 (main features) or Table 2 (cls), in per cent; empty if there is none.
 
     Args:
         key: e.g. ("UCF-GZSL", "main"), or None for a set that the paper does not have.
-        method: as in the paper's tables, e.g. "Hyper-single"; in upper or lower case.
+        method: as in the paper's tables, e.g. "Hyper-single".
     """
-    if key is None:
-        return None
-    table = paper_tables()["table1_main" if key[1] == "main" else "table2_cls"]
-    for row in table.get(key[0], ()):
-        if row["method"].lower() == method.lower():
-            return PaperRow(row["S"], row["U"], row["HM"], row["ZSL"])
-    return None
+    return {} if key is None else _by_set(main_table(key)).get(key, {}).get(method, {})
 
 
 def paper_settings(key: Key | None) -> PaperSettings:

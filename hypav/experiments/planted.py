@@ -33,7 +33,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
 from hypav import geometry
-from hypav.errors import DataError, SettingError
+from hypav.errors import DataError
 from hypav.stats import FEWEST, holm_adjusted, paired_p, t_interval
 from hypav.trees import ClassTree, class_tree, tree_distances
 from hypav.utils import normal
@@ -52,16 +52,7 @@ MEASURES = {
 
 
 def balanced_tree(branching: int, depth: int) -> ClassTree:
-    """The tree in which each vertex above the leaves has `branching` children, and each leaf is `depth` edges deep.
-
-    Raises:
-        SettingError: fewer than two children or two levels, or more than 1,000 leaves.
-    """
-    if branching < 2 or depth < 2 or branching**depth > 1000:
-        raise SettingError(
-            f"A tree of branching {branching} and depth {depth} is no class tree for this control: take at least 2 of "
-            "each, and at most 1000 leaves."
-        )
+    """The tree in which each vertex above the leaves has `branching` children, and each leaf is `depth` edges deep."""
     paths = list(itertools.product(map(str, range(branching)), repeat=depth))
     return class_tree(*([".".join(path[: level + 1]) for path in paths] for level in range(depth)))
 
@@ -76,7 +67,6 @@ def planted(
     steps: int = 250,
     lr: Sequence[float] = (0.01, 0.03, 0.1),
     start: Sequence[float] = (1.0,),
-    shuffled: bool = False,
     progress: bool = False,
 ) -> pd.DataFrame:
     """Train and test every setting, and return one row per run.
@@ -90,7 +80,6 @@ def planted(
         lr: learning rates to sweep.
         start: mean distances of the words from the origin at the first step, to sweep. Because of the learned factor,
             k and a start s are much the same setting as k/4 and 2s.
-        shuffled: permute the leaves, so that neither samples nor words know the tree by which all is judged.
         progress: print a line per setting.
 
     Returns:
@@ -100,11 +89,7 @@ def planted(
         of its cousins among the 5 nearest words without siblings (at depth 2 all of them are cousins). Both are shares
         of what 5 words can hold. `error_distance` is the mean tree distance between true and predicted leaf over the
         wrong predictions. `distortion` is the mean relative error of the words' distances, at the best factor.
-
-    Raises:
-        SettingError: an empty list, an unknown task, D < 2, or a number that is out of range.
     """
-    _check(seeds, steps, k=k, dimensions=dimensions, trees=trees, tasks=tasks, lr=lr, start=start)
     rows = []
     sweep = list(itertools.product(map(float, k), range(seeds), lr, start))
     for (branching, depth), dim, task in itertools.product(trees, dimensions, tasks):
@@ -115,39 +100,26 @@ def planted(
                 f"({len(sweep)} runs)",
                 flush=True,
             )
-        rows += [
-            about | run for run in _train(balanced_tree(branching, depth), dim, task, sweep, steps, shuffled)
-        ]
+        rows += [about | run for run in _train(balanced_tree(branching, depth), dim, task, sweep, steps)]
     return pd.DataFrame(rows)
 
 
 SETTING = ["branching", "depth", "dim", "task"]
 
 
-def chosen(runs: pd.DataFrame, *, matched: bool = False) -> pd.DataFrame:
-    """The runs at the learning rate and start that validation chose for each curvature, by the mean over seeds.
-
-    Args:
-        runs: from `planted`.
-        matched: choose one pair for all curvatures of a setting, the best on average. The curvature is then the only
-            difference, but a geometry may be trained badly.
-    """
-    _require_runs(runs)
-    group = SETTING if matched else [*SETTING, "k"]
+def chosen(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of `planted` at the learning rate and start with the best mean validation for each curvature."""
+    group = [*SETTING, "k"]
     means = runs.groupby([*group, "lr", "start"], as_index=False)["validation"].mean()
     best = means.loc[means.groupby(group)["validation"].idxmin(), [*group, "lr", "start"]]
     return runs.merge(best, on=list(best.columns)).reset_index(drop=True)
 
 
-def contrasts(
-    runs: pd.DataFrame, *, against: Literal["rest", "flat"] = "rest", matched: bool = False
-) -> pd.DataFrame:
-    """The planned contrast of each setting and measure: the mean over k < 0 minus that over the other curvatures.
+def contrasts(runs: pd.DataFrame) -> pd.DataFrame:
+    """The planned contrast of each setting and measure: the mean over k < 0 minus that of k = 0.
 
     Args:
         runs: from `planted`.
-        against: "rest" is flat and spherical together, as in the paper's claim; "flat" is k = 0 alone.
-        matched: see `chosen`.
 
     Returns:
         one row per setting and measure: gain (more is better for k < 0, whatever the measure; in its unit), low and high
@@ -155,21 +127,15 @@ def contrasts(
         same task and measure. Values are NaN where fewer than 3 seeds have the measure (no wrong prediction).
 
     Raises:
-        DataError: the table is not one of `planted`, or lacks one of the two sides.
-        SettingError: an unknown `against`.
+        DataError: one of the two sides is missing.
     """
-    if against not in ("rest", "flat"):
-        raise SettingError(f"against is {against!r}; choose rest or flat.")
-    table = chosen(runs, matched=matched)
-    other = table["k"] >= 0 if against == "rest" else table["k"] == 0
-    if not (table["k"] < 0).any() or not other.any():
-        raise DataError(f"The contrast of k < 0 with {against} needs runs of both sides.")
+    table = chosen(runs)
+    if not (table["k"] < 0).any() or not (table["k"] == 0).any():
+        raise DataError("The contrast of k < 0 with flat space needs runs of both sides.")
     rows = []
     for setting, cell in table.groupby(SETTING):
         for measure, more in MEASURES.items():
-            ours, theirs = (
-                cell[s].groupby("seed")[measure].mean() for s in (cell["k"] < 0, other[cell.index])
-            )
+            ours, theirs = (cell[s].groupby("seed")[measure].mean() for s in (cell["k"] < 0, cell["k"] == 0))
             gain = ((ours - theirs) * (1 if more else -1)).dropna().tolist()
             row = dict(zip(SETTING, setting, strict=True)) | {
                 "measure": measure,
@@ -193,46 +159,17 @@ def contrasts(
     return found
 
 
-def _require_runs(runs: pd.DataFrame) -> None:
-    missing = {*SETTING, "k", "seed", "lr", "start", "validation", *MEASURES} - set(runs.columns)
-    if missing or runs.empty:
-        lack = f"lacks {', '.join(sorted(missing))}" if missing else "is empty"
-        raise DataError(f"The table {lack}; give what hypav.experiments.planted.planted returned.")
-
-
-def _check(seeds: int, steps: int, **lists: Sequence[Any]) -> None:
-    for name, values in lists.items():
-        if not isinstance(values, Sequence) or isinstance(values, str) or not values:
-            raise SettingError(f"{name} is {values!r}; give a list of at least one value.")
-    k, dimensions, trees, tasks = (lists[name] for name in ("k", "dimensions", "trees", "tasks"))
-    if unknown := [task for task in tasks if task not in get_args(Task)]:
-        raise SettingError(f"There is no task {unknown[0]!r}; choose {' or '.join(get_args(Task))}.")
-    if not all(isinstance(dim, int) and dim >= 2 for dim in dimensions):
-        raise SettingError(f"dimensions are {list(dimensions)}; each must be a whole number of at least 2.")
-    if not all(isinstance(tree, Sequence) and len(tree) == 2 for tree in trees):
-        raise SettingError(f"trees are {list(trees)}; give pairs of branching and depth, e.g. (3, 4).")
-    for name, count in (("seeds", seeds), ("steps", steps)):
-        if not isinstance(count, int) or count < 1:
-            raise SettingError(f"{name} is {count!r}; it must be a whole number of at least 1.")
-    if not all(math.isfinite(value) for value in k):
-        raise SettingError(f"k is {list(k)}; every curvature must be a finite number.")
-    for name in ("lr", "start"):
-        if not all(0 < value < math.inf for value in lists[name]):
-            raise SettingError(f"{name} is {list(lists[name])}; all must be finite numbers above 0.")
-
-
 def _train(
     tree: ClassTree,
     dim: int,
     task: Task,
     sweep: Sequence[tuple[float, int, float, float]],
     steps: int,
-    shuffled: bool,
 ) -> list[dict[str, Any]]:
     """All runs (k, seed, lr, start) of one setting at once. They do not influence each other."""
     k, seed, lr, start = torch.tensor(sweep, dtype=torch.float64).T[..., None, None]
     which = seed.flatten().long()
-    sets = [_draw(tree, dim, s, shuffled) for s in range(int(which.max()) + 1)]
+    sets = [_draw(tree, dim, s) for s in range(int(which.max()) + 1)]
     leaves, words, *first = map(torch.stack, zip(*sets, strict=True))
     far = tree_distances(tree.parents)[tree.leaves][:, tree.leaves]
     unseen = torch.arange(len(far)) % 3 == 2
@@ -285,7 +222,7 @@ def _train(
     ]
 
 
-def _draw(tree: ClassTree, dim: int, seed: int, shuffled: bool) -> tuple[Tensor, ...]:
+def _draw(tree: ClassTree, dim: int, seed: int) -> tuple[Tensor, ...]:
     """The leaves' positions (L, F), their words (L, F), and the first weights of the two encoders."""
     rng = Generator().manual_seed(seed)
     edges = normal(len(tree.parents), FEATURES, generator=rng) / math.sqrt(FEATURES)
@@ -294,8 +231,6 @@ def _draw(tree: ClassTree, dim: int, seed: int, shuffled: bool) -> tuple[Tensor,
         position[vertex] = position[parent] + edges[vertex]
     leaves = position[tree.leaves]
     turn = torch.linalg.qr(normal(FEATURES, FEATURES, generator=rng))[0]
-    if shuffled:
-        leaves = leaves[torch.randperm(len(leaves), generator=rng)]
     weights = []
     for _ in range(2):
         weights += [

@@ -145,7 +145,7 @@ def evidence_text(runs: DataFrame, further: DataFrame) -> str:
 
 def _planted() -> DataFrame:
     """The contrasts of the positive control with flat space; distortion in hundredths."""
-    table = planted_tree.contrasts(pd.read_csv(results_path() / "planted.csv"), against="flat")
+    table = planted_tree.contrasts(pd.read_csv(results_path() / "planted.csv"))
     table = table[table["measure"].isin(["distortion", "top1"])]
     units = table["measure"].map({"distortion": 100, "top1": 1})
     return DataFrame(

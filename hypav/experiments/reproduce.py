@@ -22,9 +22,10 @@ from hypav.experiments.configs import (
     recipe_for,
     table_rows,
 )
+from hypav.experiments.effects import tuned_weight
 from hypav.experiments.evidence import EXPERIMENTS, folder_of
 from hypav.experiments.grid import Grid, jobs_of, seed_list
-from hypav.experiments.runs import Job, eszsl_record, frame, tuned_weight
+from hypav.experiments.runs import Job, eszsl_record, frame
 from hypav.processors import PROCESSORS, call_on
 
 TUNED = "tuned"
@@ -86,8 +87,8 @@ def reproduce(
                 f"There is no {name!r}; choose {', '.join(every)}, all, {', '.join(EXPERIMENTS)}."
             )
     weights = (() if pulls else (1.0,)) if weights is None else weights
-    numbers = dict.fromkeys(parsed_weight(weight) for weight in weights)
-    shares = dict.fromkeys(parsed_pull(pull) for pull in pulls)
+    numbers = dict.fromkeys(w if w == TUNED else parsed("weight", w) for w in weights)
+    shares = dict.fromkeys(parsed("pull", pull) for pull in pulls)
     plain = [name for name in names if name not in EXPERIMENTS]
     if not names or (plain and not (presets and (numbers or shares))):
         raise SettingError("Name at least one table, one preset and one weight or pull.")
@@ -184,30 +185,14 @@ def _tables(
     return table
 
 
-def parsed_weight(weight: float | str) -> float | str:
-    """A weight of the alignment loss as a number, or "tuned".
+def parsed(name: str, value: float | str) -> float:
+    """A weight or a pull of the alignment loss as a number; `AlignmentConfig` says which numbers it takes.
 
     Raises:
-        SettingError: the weight is neither.
-    """
-    if weight == TUNED:
-        return TUNED
-    try:
-        number = float(weight)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise SettingError(f"The weight {weight!r} is neither a number >= 0 nor {TUNED!r}.")
-    return number
-
-
-def parsed_pull(pull: float | str) -> float:
-    """A pull of the alignment loss as a number.
-
-    Raises:
-        SettingError: it is not a finite number above 0.
+        SettingError: it is not a number.
     """
     try:
-        return float(pull)
+        return float(value)
     except ValueError:
-        raise SettingError(f"pull is {pull!r}; it must be a finite number above 0, e.g. 0.1.") from None
+        tuned = f" or {TUNED}" if name == "weight" else ""
+        raise SettingError(f"{name} is {value!r}; it must be a number{tuned}, e.g. 0.1.") from None

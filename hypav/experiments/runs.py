@@ -15,8 +15,8 @@ import os
 import platform
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,18 +25,16 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from filelock import FileLock, Timeout
 from torch import Generator
 
 import hypav
 from hypav.alignment import Adaptive, AlignmentConfig
-from hypav.capture import Turns, finish
+from hypav.capture import Turns
 from hypav.data.features import FeatureSet
 from hypav.errors import RunError
 from hypav.eszsl import eszsl_reference
 from hypav.evaluation import Metrics, Scores
-from hypav.experiments.configs import TUNING_SEEDS, WEIGHTS, Recipe, name_of, table_rows
-from hypav.experiments.paper import Key
+from hypav.experiments.configs import Recipe, name_of
 from hypav.hyperbolicity import covariance_matched_null, gaussian_null, sampled_delta_rel
 from hypav.training import Run, RunConfig, discard_checkpoint, load_model, save_model, score, train_in_turns
 from hypav.utils import check_regular, content_digest, make_folder, slug, threads, write_json
@@ -99,24 +97,6 @@ def run_path(folder: Path | str, data: FeatureSet, config: RunConfig | None, dev
     return Path(folder) / f"{slug(data.name)}-{data.digest[:8]}" / name
 
 
-def do_job(
-    job: Job,
-    data: FeatureSet,
-    folder: Path,
-    *,
-    device: str = "cpu",
-    thread_count: int = 1,
-    progress: bool | None = False,
-    capture: bool | Literal["auto"] = "auto",
-) -> tuple[Run, dict[str, Any]]:
-    """Train, test and record one run in `folder`, and return the run and its record. An interrupted run resumes.
-
-    Raises:
-        RunError: the run diverged, or the folder cannot be written.
-    """
-    return finish(do_job_in_turns(job, data, folder, device, thread_count, progress, capture))
-
-
 def do_job_in_turns(
     job: Job,
     data: FeatureSet,
@@ -126,7 +106,13 @@ def do_job_in_turns(
     progress: bool | None = False,
     capture: bool | Literal["auto"] = "auto",
 ) -> Turns[tuple[Run, dict[str, Any]]]:
-    """`do_job` as a generator, which yields as `training.train_in_turns` does."""
+    """Train, test and record one run in `folder`, and return the run and its record. An interrupted run resumes.
+
+    This is a generator, which yields as `training.train_in_turns` does.
+
+    Raises:
+        RunError: the run diverged, or the folder cannot be written.
+    """
     path = run_path(folder, data, job.config, device)
     checkpoints = path.with_suffix("")
     alignment = job.config.alignment
@@ -159,34 +145,6 @@ def do_job_in_turns(
         raise
     discard_checkpoint(checkpoints, data, job.config, device)
     return run, record
-
-
-@contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Context for training the run whose record will be `path`. When the process ends, however it ends, so does this.
-
-    Grids do not use it: two of them may train a run twice, which does no harm.
-
-    Raises:
-        RunError: another process is in this context, or the folder cannot be written.
-    """
-    lock = FileLock(make_folder(path.parent) / f"{path.stem}.lock", blocking=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise RunError(
-            f"Another process is training {path}; wait until it has finished, or choose another folder."
-        ) from error
-    except (OSError, NotImplementedError):
-        pass  # some network file systems have no locks
-    try:
-        yield
-    finally:
-        if lock.is_locked:
-            with suppress(OSError):  # Windows removes no open file; it stays, and does no harm
-                # before the release: who opened it meanwhile gets no lock on a file that is gone
-                Path(lock.lock_file).unlink()
-            lock.release()
 
 
 def measure(data: FeatureSet, run: Run, *, delta: bool) -> dict[str, Any]:
@@ -451,17 +409,3 @@ def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         else:
             table[name] = column.fillna("").astype(str)
     return pd.DataFrame(table)
-
-
-def tuned_weight(runs: pd.DataFrame, key: Key | None, preset: str) -> float | None:
-    """The weight in WEIGHTS with the highest mean HM of Hyper-alignment on validation, over TUNING_SEEDS.
-
-    Of equally good weights it is the smallest. Weights with a missing run are left out; None if fewer than two remain.
-    """
-    means = {}
-    for weight in WEIGHTS:
-        wanted = pd.Series(alignment_columns(table_rows("table7", key, preset, weight)[1].alignment))
-        val_HM = runs[(runs[wanted.index] == wanted).all(axis=1)].groupby("seed")["val_HM"].first()
-        if set(TUNING_SEEDS) <= set(val_HM.index):
-            means[weight] = val_HM[list(TUNING_SEEDS)].mean()
-    return max(means, key=lambda weight: (means[weight], -weight)) if len(means) > 1 else None

@@ -29,6 +29,7 @@ from hypav.experiments.effects import (
     differences,
     effects,
     family,
+    mean_and_half,
     paper_gains,
     paper_key,
     results_path,
@@ -37,7 +38,7 @@ from hypav.experiments.effects import (
 )
 from hypav.experiments.paper import Key, main_table, reported
 from hypav.experiments.runs import load_runs
-from hypav.stats import detectable_difference, t_interval
+from hypav.stats import detectable_difference
 from hypav.utils import replacing
 
 FORMATS = ("markdown", "latex", "csv", "html")
@@ -115,11 +116,11 @@ def paper_table(
         found = own.get(label, own[AVCA].head(0))
         record: dict[str, object] = {f"paper {m}": paper.rows.get(label, {}).get(m) for m in paper.metrics}
         for column in (*paper.metrics, *noise):
-            record |= _mean(column, found[column].dropna() * scale)
+            record |= mean_and_half(column, (found[column].dropna() * scale).tolist())
         # ESZSL has no seed: its one run stands against every run of AVCA
         ours = found[compared] if label != ESZSL else float(found[compared].iloc[0])
         apart = ((ours - own[AVCA][compared]) * scale).dropna() if label != AVCA else Series(dtype=float)
-        record |= _mean(f"{compared} - {AVCA}", apart)
+        record |= mean_and_half(f"{compared} - {AVCA}", apart.tolist())
         record["80 % power for"] = detectable_difference(apart.tolist()) if len(apart) else None
         records.append(record | {"n": len(found)})
     result = DataFrame(records, index=pd.Index(labels, name="row")).astype(float).astype({"n": int})
@@ -127,13 +128,6 @@ def paper_table(
         "paper": "paper: {} ({})".format(*paper.key)
     }
     return result
-
-
-def _mean(name: str, values: Series) -> dict[str, object]:
-    if values.empty:
-        return {name: None, f"{name} ±": None}
-    interval = t_interval(values.tolist())
-    return {name: interval.mean, f"{name} ±": interval.half}
 
 
 def _about(table: str, runs: DataFrame, preset: str, loss: AlignmentConfig | None) -> dict[str, str]:
@@ -196,14 +190,14 @@ def number(value: float | None, digits: int = 1, signed: bool = False, half: flo
     return text if half is None or pd.isna(half) else f"{text} ± {half:.{digits}f}"
 
 
-def overview(table: str, runs: DataFrame, *, key: Key | None = None) -> DataFrame:
+def overview(table: str, runs: DataFrame) -> DataFrame:
     """A table of the paper next to all cases that ran, as text: the mean HM (Table 7: delta_rel) and in brackets the
     difference to AVCA, with a star if its 95 % interval excludes 0, and n where the rows of a case differ in seeds.
     """
     result = DataFrame()
     for case in cases(runs).itertuples(index=False):
         weight, pull = (None if pd.isna(value) else value for value in (case.weight, case.pull))
-        own = paper_table(table, runs, preset=case.preset, weight=weight, pull=pull, key=key)
+        own = paper_table(table, runs, preset=case.preset, weight=weight, pull=pull)
         compared = "delta_rel" if "delta_rel" in own else "HM"
         digits = 3 if compared == "delta_rel" else 1
         if result.empty:
@@ -322,7 +316,9 @@ def course_tables(runs: DataFrame) -> str:
             to_text(deltas, digits=3),
             "### The weight that validation chose",
         ]
-        chosen = [tuning(part, preset).assign(preset=preset) for preset in cases(part)["preset"].unique()]
+        chosen = [
+            tuning(part, key, preset).assign(preset=preset) for preset in cases(part)["preset"].unique()
+        ]
         parts += [
             to_text(pd.concat(chosen)[["preset", "weight", "val_HM", "chosen"]]),
             "### The tables of the paper",

@@ -203,7 +203,7 @@ def planned_table(runs: DataFrame) -> tuple[list[str], list[list[str]]]:
 
 def planted_contrasts() -> DataFrame:
     """What k < 0 gains over flat space on planted trees, from the recorded runs."""
-    return contrasts(read_csv(results_path() / "planted.csv"), against="flat")
+    return contrasts(read_csv(results_path() / "planted.csv"))
 
 
 def depth_controls() -> tuple[list[str], list[list[str]]]:

@@ -415,7 +415,7 @@ def first_table(ours: Metrics, reference: Metrics, data: FeatureSet) -> pd.DataF
             [
                 f"{name}, paper's Table 1",
                 "UCF-GZSL",
-                *(f"{value:.2f}" for value in paper_row(key, name) or ()),
+                *(f"{value:.2f}" for value in paper_row(key, name).values()),
             ]
             for name in ("AVCA", "Hyper-alignment")
         ),
