@@ -245,7 +245,7 @@ def test_a_worker_with_another_version_of_the_numbers_is_refused(
 ) -> None:
     (job, *_) = tiny_jobs()
     other = tiny_jobs((1,))[0]
-    record = grid.do_job(other, small(), tmp_path / "other")[1]
+    record = grid.finish(grid.do_job_in_turns(other, small(), tmp_path / "other"))[1]
     monkeypatch.setattr(grid, "_attempt", lambda job, *rest: (job, record))
     (line,) = tiny_grid(tmp_path, [job]).failed
     assert "another version" in line
