@@ -247,6 +247,8 @@ ELSEWHERE = {
         "1716": "the ways to choose 6 of 13 rows",
         "197": "the classes of the larger real set",
         "1800": "steps a stage of the recipe yt8m-mini: 12 epochs of 150 batches",
+        "25000": "steps a stage of the released scripts: 50 epochs of 500 batches",
+        "50": "epochs of the released scripts",
     },
     "results/appendix.md": {
         "50000": "steps of the released scripts: 2 stages of 50 epochs of 500 batches",
