@@ -73,7 +73,7 @@ class FunctionCheck:
         mistakes: the sentence that names a mistake -> the wrong function; at least four.
         praise: the sentence after a correct answer: what it means, or where it is used next.
         tolerance: relative to the largest entry of the reference's value.
-        seen: what is compared in place of a function, for one of files, of a tree or with a slope.
+        seen: wraps a function before the cases call it, for example to write the files that it reads.
     """
 
     what: ClassVar[str] = "function"

@@ -158,10 +158,8 @@ def plot_head_curvatures(k: Tensor, *, c_0: float, data: str) -> Drawn:
         axes.grid(False, axis="x")
         figure.suptitle(f"Which curvature does each head give to each sample?\n{data}")
     parts = "; ".join(
-        f"head {n}: from {fixed(low)} to {fixed(high)}, mean {fixed(middle)}"
-        for n, (low, high, middle) in enumerate(
-            zip(k.amin(0).tolist(), k.amax(0).tolist(), mean.tolist(), strict=True), 1
-        )
+        f"head {n}: from {fixed(head.min().item())} to {fixed(head.max().item())}, mean {fixed(head.mean().item())}"
+        for n, head in enumerate(k.T, 1)
     )
     figure.alt_text = (
         f"Curvatures of {len(k)} samples of {data} in {k.shape[1]} heads, between 0 and {signed(c_0)}. "

@@ -59,8 +59,6 @@ function artanRatio(u, w) {
   return (u > -0.6 ? Math.atanh(s) : Math.log1p(Math.min(s, 1)) - Math.log(Math.min(w, 1)) / 2) / s;
 }
 
-const tan_k = (x, k) => x * tanRatio(k * x * x);
-const artan_k = (x, k) => x * artanRatio(k * x * x, Math.max(1 + k * x * x, MARGIN));
 const onePlus = (x, k) => Math.max(1 + k * dot(x, x), MARGIN);
 const factor = (x, k) => 2 / onePlus(x, k);
 
@@ -101,12 +99,6 @@ function project(x, k, xi = 1e-5) {
 function segment(x, y, k, points = 31) {
   const v = logmap(x, y, k);
   return linspace(0, 1, points).map((t) => expmap(x, times(t, v), k));
-}
-
-/** `points` points of the circle around a center, the last equal to the first. */
-function circle(center, radius, k, points = 61) {
-  const size = radius / factor(center, k);
-  return linspace(0, 2 * Math.PI, points).map((angle) => expmap(center, times(size, direction(angle)), k));
 }
 
 /** The sum of a triangle's angles in degrees; null if two corners coincide. */
